@@ -1,0 +1,3 @@
+module salus.dev/shop
+
+go 1.22

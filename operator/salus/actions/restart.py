@@ -1,0 +1,40 @@
+"""Restart.
+
+Replace the pods one by one, as `kubectl rollout restart` does, by its own annotation on the pod template.
+"""
+
+from copy import deepcopy
+
+from salus.actions.plan import Plan, diff, guarded
+from salus.model.change import ActionKind
+from salus.model.types import format_time
+from salus.model.values import Action, Infeasible
+
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+
+
+def plan(asked: Plan) -> Action | Infeasible:
+    """Stamp the template with the present time; nothing takes that back."""
+    workload = asked.seen.workload
+    if workload.update_strategy == "OnDelete":
+        return Infeasible("OnDeleteStrategy", f"{workload.key} replaces pods only when someone deletes them")
+    if workload.replicas == 0:
+        return Infeasible("ScaledToZero", f"{workload.key} has no replicas to restart")
+    if workload.replica_failure:
+        return Infeasible("PodsCannotBeCreated", workload.replica_failure)
+    moment = format_time(asked.seen.now)
+    template = asked.body["spec"]["template"]
+    restarted = deepcopy(template)
+    metadata = restarted.setdefault("metadata", {})
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), RESTARTED_AT: moment}
+    edits = diff({"spec": {"template": template}}, {"spec": {"template": restarted}})
+    return Action(
+        kind=ActionKind.RESTART,
+        remedy=asked.remedy.name,
+        target=workload.key,
+        target_uid=workload.uid,
+        message=f"restart the {workload.replicas} replicas of {workload.key}",
+        before=workload.facts(),
+        intended=workload.facts(restarted_at=moment),
+        patch=guarded(asked.body, edits),
+    )

@@ -1,0 +1,75 @@
+"""Rollback: put back the pod template of the newest release that was known healthy.
+
+Never merely the one before, never by revision number: an undo renumbers, and a restart makes a revision of its own.
+Only `/spec/template` is replaced. The record names the template by its release; `plan.resolved` puts it in at the
+last moment.
+"""
+
+from datetime import datetime, timedelta
+
+from salus.actions.plan import RELEASE_PREFIX, Plan, guarded
+from salus.model.change import ActionKind
+from salus.model.types import format_duration
+from salus.model.values import Action, Infeasible, Observation, Release
+
+CLOCK_SKEW = timedelta(seconds=5)
+"""A breach may seem to begin this long before the release that caused it: two clocks, whole seconds."""
+
+
+def plan(asked: Plan) -> Action | Infeasible:
+    """Go back to the newest good release, if the present one is young enough to be to blame."""
+    seen, wish = asked.seen, asked.remedy.rollback
+    assert wish is not None  # noqa: S101 — the registry chose this planner by this field
+    workload = seen.workload
+    if workload.update_strategy == "OnDelete":
+        return Infeasible("OnDeleteStrategy", f"{workload.key} replaces pods only when someone deletes them")
+    good = newest_good(seen)
+    if good is None:
+        text = f"no release of {workload.key} other than the live one was ever known healthy"
+        return Infeasible("NoKnownGoodRelease", text)
+    if blameless := _blameless(seen, _breach_began(asked), wish.within):
+        return blameless
+    return Action(
+        kind=ActionKind.ROLLBACK,
+        remedy=asked.remedy.name,
+        target=workload.key,
+        target_uid=workload.uid,
+        message=f"roll {workload.key} back from release {workload.release} to {good.hash}, known healthy",
+        before=workload.facts(),
+        intended=workload.facts(release=good.hash),
+        patch=guarded(asked.body, [_replace_template(good.hash)]),
+        inverse=(_replace_template(workload.release),),
+        release=good.name,
+    )
+
+
+def newest_good(seen: Observation) -> Release | None:
+    """The release to go back to: known healthy, not quarantined, not the live one."""
+    for release in seen.releases:
+        if release.healthy_at and not release.quarantined_by and release.hash != seen.workload.release:
+            return release
+    return None
+
+
+def _replace_template(release: str) -> dict[str, str]:
+    return {"op": "replace", "path": "/spec/template", "value": f"{RELEASE_PREFIX}{release}"}
+
+
+def _breach_began(asked: Plan) -> datetime:
+    return min((f.since for f in asked.because if f.since), default=asked.seen.now)
+
+
+def _blameless(seen: Observation, breach: datetime, within: timedelta) -> Infeasible | None:
+    """Why the live release is not to blame, if it is not."""
+    started = seen.release_started_at
+    if started is None:
+        return Infeasible("ReleaseTooOld", "when the live release began is not known")
+    if breach < started - CLOCK_SKEW:
+        early = format_duration(started - breach)
+        return Infeasible("ReleaseTooOld", f"the breach began {early} before the release, which cannot be its cause")
+    if breach - started > within:
+        age = format_duration(breach - started)
+        return Infeasible(
+            "ReleaseTooOld", f"the release began {age} before the breach, within is {format_duration(within)}"
+        )
+    return None

@@ -1,0 +1,318 @@
+"""The way to the API server: credentials as the `kubernetes` package finds them, requests by aiohttp and orjson.
+
+Bodies go out and come in as they are: typed models would take three times as long, and refuse a reply after the write
+has happened. Every way to fail becomes a ClusterError here, once. Path, verb and body are left to `cluster` and
+`informer`; nobody else imports `kubernetes`.
+"""
+
+import asyncio
+import ipaddress
+import os
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+import structlog
+import yaml
+from kubernetes.aio import config as kubernetes_config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from salus.model.types import Body
+from salus.ports import (
+    ClusterError,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Rejected,
+    Throttled,
+    Unavailable,
+)
+
+JSON = "application/json"
+PAGE_SIZE = 500
+REQUEST_TIMEOUT = timedelta(seconds=10)
+SILENCE_TIMEOUT = timedelta(seconds=70)
+"""A watch that says nothing for so long is dead: the server sends a bookmark about once a minute."""
+
+_LONGEST_LINE = 4 * 2**20
+"""Bytes of one watch event; etcd takes objects up to 1.5 MiB."""
+_DEFAULT_RETRY_AFTER = 1.0
+_log = structlog.get_logger(__name__)
+
+
+class Gone(Rejected):
+    """410: the server has forgotten this resourceVersion; list again."""
+
+
+class NoCredentials(Exception):
+    """There is no usable configuration for reaching an API server; the message says where it was looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where to find the API server and who to be there."""
+
+    kubeconfig: Path | None = None
+    """None: $KUBECONFIG, else the pod's service account, else ~/.kube/config."""
+    context: str | None = None
+    """None: the current one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to be."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Body | Sequence[Mapping[str, Any]] | None = None
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+class Connection:
+    """An open way to one API server; credentials that expire are read again."""
+
+    def __init__(self, login: Login, client: ApiClient, patience: timedelta) -> None:
+        self._login = login
+        self._client = client
+        self._renewing = asyncio.Lock()
+        self._patience = aiohttp.ClientTimeout(total=patience.total_seconds())
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=client.configuration.connection_pool_maxsize),
+            read_bufsize=_LONGEST_LINE // 2,
+            trust_env=not _is_loopback(client.configuration.host),
+        )
+
+    @classmethod
+    async def open(cls, login: Login | None = None, *, patience: timedelta = REQUEST_TIMEOUT) -> Self:
+        """Read the credentials; nothing is sent yet. An answer may take as long as `patience`. Raises NoCredentials."""
+        login = login or Login()
+        return cls(login, await _client(login), patience)
+
+    async def close(self) -> None:
+        """End all connections; what is under way ends as Unavailable."""
+        await self._session.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def send(self, request: Request) -> Body:
+        """The object that the server answers with. Raises ClusterError."""
+        client = self._client
+        try:
+            return await self._send(request)
+        except _Unauthorized:
+            # Nothing happened, and the token may only be out of date: once more with what the files say now.
+            await self._login_again(client, request)
+            return await self._send(request)
+
+    async def pages(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Body]:
+        """A list in pages of 500 objects. Raises Gone if it took so long that its start is forgotten."""
+        token = ""
+        while True:
+            page = await self.send(Request("GET", path, {**query, "limit": str(PAGE_SIZE), "continue": token}))
+            if not _is_list(page):
+                raise Unavailable(f"GET {path}: the answer is not a list of objects")
+            yield page
+            token = page["metadata"].get("continue") or ""
+            if not token:
+                return
+
+    async def watch(self, path: str, query: Mapping[str, str], silence: timedelta) -> AsyncIterator[Body]:
+        """Watch events, bookmarks among them, until the server ends the stream.
+
+        Raises ClusterError: Gone to list again, Unavailable after `silence` without a line.
+        """
+        client = self._client
+        request = Request("GET", path, {**query, "watch": "true", "allowWatchBookmarks": "true"})
+        patience = aiohttp.ClientTimeout(sock_connect=self._patience.total, sock_read=silence.total_seconds())
+        try:
+            async with self._session.request(**await self._arguments(request, patience)) as response:
+                if response.status != 200:
+                    raise _refusal(request, response, await response.read())
+                while line := await response.content.readline():
+                    yield _event(request, line)
+        except _Unauthorized:
+            await self._login_again(client, request)
+            raise
+        except _FAILURES as error:
+            raise _unavailable(request, error) from error
+
+    async def _send(self, request: Request) -> Body:
+        try:
+            async with self._session.request(**await self._arguments(request, self._patience)) as response:
+                raw = await response.read()
+        except _FAILURES as error:
+            raise _unavailable(request, error) from error
+        if not 200 <= response.status < 300:
+            raise _refusal(request, response, raw)
+        answer = _parsed(raw)
+        if answer is None:
+            raise Unavailable(f"{request}: answered {response.status} with something that is not a JSON object")
+        return answer
+
+    async def _arguments(self, request: Request, patience: aiohttp.ClientTimeout) -> dict[str, Any]:
+        if self._session.closed:
+            raise Unavailable(f"{request}: not sent, the connection is closed")
+        configuration, transport = self._client.configuration, self._client.rest_client
+        authorization = (await configuration.auth_settings()).get("BearerToken", {}).get("value")
+        return {
+            "method": request.method,
+            "url": f"{configuration.host}{request.path}",
+            "params": {key: value for key, value in request.query.items() if value},
+            "data": None if request.body is None else orjson.dumps(request.body, default=dict),
+            "headers": {
+                "Accept": JSON,
+                "Content-Type": request.content_type,
+                **({"Authorization": authorization} if authorization else {}),
+                **request.headers,
+            },
+            "ssl": transport.ssl_context,
+            "server_hostname": configuration.tls_server_name,
+            "proxy": configuration.proxy,
+            "timeout": patience,
+            "allow_redirects": False,
+        }
+
+    async def _login_again(self, stale: ApiClient, request: Request) -> None:
+        async with self._renewing:
+            if self._client is not stale:
+                return
+            _log.info("The API server does not know us any more; reading the credentials again", request=str(request))
+            try:
+                self._client = await _client(self._login)
+            except NoCredentials as error:
+                raise Forbidden(f"{request}: {error}") from error
+
+
+class _Unauthorized(Forbidden):
+    """401: who we are is not known, so nothing was done."""
+
+
+_FAILURES = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
+"""What a network and aiohttp raise; ValueError is a line beyond the longest, or a header that cannot be sent."""
+
+
+async def _client(login: Login) -> ApiClient:
+    configuration = Configuration()
+    try:
+        await _configure(configuration, login)
+        return ApiClient(configuration)
+    except (kubernetes_config.ConfigException, yaml.YAMLError, OSError, ValueError) as error:
+        raise NoCredentials(f"cannot use {_source(login) or 'the service account of the pod'}: {error}") from error
+
+
+async def _configure(configuration: Configuration, login: Login) -> None:
+    path = _source(login)
+    if path is None:
+        kubernetes_config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # theirs, not ours
+        return
+    if not _exists(path):
+        raise ValueError("there is no such file; give --kubeconfig, set KUBECONFIG, or run inside a cluster")
+    await kubernetes_config.load_kube_config(  # type: ignore[no-untyped-call]  # theirs, not ours
+        config_file=path, context=login.context, client_configuration=configuration, persist_config=False
+    )
+
+
+def _source(login: Login) -> str | None:
+    """Which kubeconfig; None: the service account of the pod that we are in."""
+    if login.kubeconfig is not None:
+        return str(login.kubeconfig)
+    if path := os.environ.get("KUBECONFIG"):
+        return path
+    return None if "KUBERNETES_SERVICE_HOST" in os.environ else "~/.kube/config"
+
+
+def _exists(paths: str) -> bool:
+    """Whether one of the files is there; KUBECONFIG may name several."""
+    return any(Path(part).expanduser().is_file() for part in paths.split(os.pathsep))
+
+
+def _is_loopback(url: str) -> bool:
+    """As Go's clients, a server on this machine is never asked for through a proxy."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _unavailable(request: Request, error: BaseException) -> Unavailable:
+    if isinstance(error, TimeoutError):
+        return Unavailable(f"{request}: no answer in time")
+    if isinstance(error, ssl.SSLError):
+        return Unavailable(f"{request}: TLS failed: {error}")
+    return Unavailable(f"{request}: {str(error) or type(error).__name__}")
+
+
+def _parsed(raw: bytes) -> Body | None:
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _is_list(page: Body) -> bool:
+    items = page.get("items")
+    return (
+        isinstance(page.get("metadata"), dict) and isinstance(items, list) and all(type(item) is dict for item in items)
+    )
+
+
+def _event(request: Request, line: bytes) -> Body:
+    event = _parsed(line) or {}
+    body = event.get("object")
+    if not isinstance(body, dict) or not isinstance(body.get("metadata"), dict):
+        raise Unavailable(f"{request}: the watch carried something that is not an event")
+    if event.get("type") == "ERROR":
+        raise _error(int(body.get("code") or 500), f"{request}: {body.get('message', 'watch failed')}", body)
+    return event
+
+
+def _refusal(request: Request, response: aiohttp.ClientResponse, raw: bytes) -> ClusterError:
+    status = _parsed(raw) or {}
+    message = f"{request}: {response.status} {status.get('message') or response.reason}"
+    return _error(response.status, message, status, response.headers.get("Retry-After", ""))
+
+
+def _error(code: int, message: str, status: Body, retry_after: str = "") -> ClusterError:
+    """The error of ports.py for an HTTP status and the Status object that came with it."""
+    if code == 429:
+        seconds = float(retry_after) if retry_after.isdecimal() else _DEFAULT_RETRY_AFTER
+        return Throttled(message, timedelta(seconds=seconds))
+    if code in (400, 422):
+        return Invalid(message, _causes(status))
+    if code in _KINDS:
+        return _KINDS[code](message)
+    return Rejected(message) if 400 <= code < 500 and code != 408 else Unavailable(message)
+
+
+_KINDS: Mapping[int, type[ClusterError]] = {
+    401: _Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Gone,
+}
+
+
+def _causes(status: Body) -> tuple[tuple[str, str], ...]:
+    details = status.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    found = [cause for cause in causes or () if isinstance(cause, dict)]
+    return tuple((str(cause.get("field", "")), str(cause.get("message", ""))) for cause in found)

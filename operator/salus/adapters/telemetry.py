@@ -1,0 +1,135 @@
+"""What Salus says of itself: counters for Prometheus, and whether it is alive and ready, over HTTP.
+
+Names begin with `salus_` and end with their unit. The server has no authentication, and shows no names of workloads.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from salus.model.change import ActionKind
+from salus.version import __version__
+
+Trouble = Callable[[], str | None]
+"""None when all is well, else why not, in a sentence."""
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class PrometheusTelemetry:
+    """The port `Telemetry`, counted in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._evaluations = Counter(
+            "salus_evaluations_total", "Verdicts that checks gave on targets.", ["verdict"], registry=registry
+        )
+        self._decisions = Counter(
+            "salus_decisions_total",
+            "Change events written, refusals among them.",
+            ["decision", "action", "reason"],
+            registry=registry,
+        )
+        self._outcomes = Counter(
+            "salus_changes_finished_total", "Changes whose outcome is known.", ["action", "outcome"], registry=registry
+        )
+        self._errors = Counter(
+            "salus_errors_total", "Errors that a stage of the loop recovered from.", ["stage"], registry=registry
+        )
+        self._lag = Histogram("salus_tick_lag_seconds", "How late a tick began.", buckets=_SECONDS, registry=registry)
+        self._duration = Histogram(
+            "salus_tick_duration_seconds", "How long a tick took.", buckets=_SECONDS, registry=registry
+        )
+        self._targets = Gauge("salus_tick_targets", "Targets judged in the last tick.", registry=registry)
+        self._queries = Histogram(
+            "salus_query_duration_seconds",
+            "How long metric sources took to answer.",
+            ["outcome"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._watch_age = Gauge(
+            "salus_watch_last_event_age_seconds",
+            "Time since a watch on the API server last said anything; bookmarks come once a minute.",
+            ["watch"],
+            registry=registry,
+        )
+        Gauge("salus_build_info", "Always 1; the label tells the version.", ["version"], registry=registry).labels(
+            __version__
+        ).set(1)
+
+    def evaluated(self, verdict: str) -> None:
+        """A check gave a verdict."""
+        self._evaluations.labels(verdict).inc()
+
+    def decided(self, decision: str, action: ActionKind, reason: str) -> None:
+        """A change event was written."""
+        self._decisions.labels(decision, action.value, reason).inc()
+
+    def finished(self, action: ActionKind, outcome: str) -> None:
+        """A change has its outcome."""
+        self._outcomes.labels(action.value, outcome).inc()
+
+    def ticked(self, lag: float, duration: float, targets: int) -> None:
+        """One tick of the loop: seconds late, seconds long, targets judged."""
+        self._lag.observe(lag)
+        self._duration.observe(duration)
+        self._targets.set(targets)
+
+    def failed(self, stage: str) -> None:
+        """A stage of the loop met an error that it recovered from."""
+        self._errors.labels(stage).inc()
+
+    def queried(self, seconds: float, outcome: str) -> None:
+        """A metric source answered, or did not, after so long."""
+        self._queries.labels(outcome).observe(seconds)
+
+    def watch(self, name: str, age: Callable[[], float]) -> None:
+        """Show the seconds that `age` gives, asked at each scrape, as those since the watch last said anything."""
+        self._watch_age.labels(name).set_function(age)
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """Whether to restart this process (`alive`) and whether it does its work (`ready`)."""
+
+    alive: Trouble
+    ready: Trouble
+
+
+class TelemetryServer:
+    """Serves `/metrics`, `/healthz` and `/readyz`."""
+
+    def __init__(self, registry: CollectorRegistry, probes: Probes) -> None:
+        self._registry = registry
+        application = web.Application()
+        application.router.add_get("/metrics", self._metrics)
+        application.router.add_get("/healthz", _probe(probes.alive))
+        application.router.add_get("/readyz", _probe(probes.ready))
+        self._runner = web.AppRunner(application, access_log=None)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and return the port (another than the given one only for 0). Raises OSError if it is taken."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        await self._runner.cleanup()
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
+
+
+def _probe(trouble: Trouble) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_: web.Request) -> web.Response:
+        why = trouble()
+        return web.Response(text=f"{why or 'ok'}\n", status=503 if why else 200)
+
+    return answer

@@ -1,0 +1,341 @@
+"""The one place that chooses adapters and joins them: from options and configuration to a running operator.
+
+What runs: kopf feeding the store, the informer, the scheduler, a LIST that heals the store, a watch on the
+configuration file, and the server for metrics and probes. When one of them ends by itself, Salus ends, and says
+which.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from salus import handlers
+from salus.adapters import logging
+from salus.adapters.api import Connection, Login, NoCredentials
+from salus.adapters.clock import SystemClock
+from salus.adapters.cluster import ApiCluster
+from salus.adapters.dry_run import DryRunCluster
+from salus.adapters.informer import Informer
+from salus.adapters.recorder import EventRecorder
+from salus.adapters.telemetry import Probes, PrometheusTelemetry, TelemetryServer
+from salus.core.compile import Catalog, Signal, SpecError
+from salus.loop import Loop, World
+from salus.model.types import Body
+from salus.model.values import Answer, Error, Policy, PolicyKey, Question, Sample, Switches
+from salus.ports import HEALTH_POLICIES, Cluster, ClusterError, NotFound
+from salus.presets import load_presets
+from salus.scheduler import Scheduler
+from salus.settings import Settings, SettingsError, SourceConfig, read_settings
+from salus.sources.history import PrometheusHistory
+from salus.sources.prometheus import PrometheusSource
+from salus.sources.router import Sources
+from salus.sources.settings import BasicAuth, SourceSettings
+from salus.store import PolicyStore, key_of
+from salus.version import __version__
+
+log = structlog.get_logger(__name__)
+
+RELIST_EVERY = timedelta(minutes=10)
+RELOAD_EVERY = timedelta(seconds=1)
+DEAD_AFTER = timedelta(minutes=5)
+"""A watch that said nothing for so long (a bookmark comes each minute) will not heal by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What `salus run` was asked for."""
+
+    config: Path
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespaces: tuple[str, ...] = ()
+    metrics_address: str = "127.0.0.1:8080"
+    log_format: str = "json"
+    log_level: str = "INFO"
+    dry_run: bool = False
+
+
+def run(options: RunOptions) -> int:
+    """Run the operator until it is told to stop. Returns the exit status.
+
+    Raises SettingsError for a bad configuration.
+    """
+    settings = read_settings(options.config)
+    logging.configure(logging.LogFormat(options.log_format), options.log_level)
+    if options.kubeconfig is not None:
+        os.environ["KUBECONFIG"] = str(options.kubeconfig)
+    try:
+        return asyncio.run(_main(options, settings))
+    except NoCredentials as error:
+        log.error("no way to reach the API server", error=str(error))
+        return 1
+
+
+async def _main(options: RunOptions, settings: Settings) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(await Connection.open(Login(options.kubeconfig, options.context)))
+        operator = Operator(options, settings, connection)
+        stack.push_async_callback(operator.metrics.close)
+        return await operator.run(stop)
+
+
+@dataclass(slots=True)
+class LiveMetrics:
+    """The configured sources, exchanged as a whole when the configuration changes; both metric ports."""
+
+    observe: Callable[[float, str], None]
+    names: frozenset[str] = frozenset()
+    _sources: dict[str, PrometheusSource] = field(default_factory=dict)
+    _now: Sources = field(default_factory=lambda: Sources({}))
+    _past: PrometheusHistory = field(default_factory=lambda: PrometheusHistory({}))
+
+    async def use(self, configured: Mapping[str, SourceConfig]) -> None:
+        """Exchange the sources; questions under way end with the old ones."""
+        settings = {name: _source_settings(name, config) for name, config in configured.items()}
+        old = list(self._sources.values())
+        self._sources = {name: PrometheusSource(one, observe=self.observe) for name, one in settings.items()}
+        self._now, self._past = Sources(self._sources), PrometheusHistory(settings)
+        self.names = frozenset(settings)
+        for source in old:
+            await source.close()
+
+    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+        """The port MetricSource."""
+        return await self._now.ask(questions)
+
+    async def samples(
+        self, question: Question, start: datetime, end: datetime, step: timedelta
+    ) -> Sequence[Sample] | Error:
+        """The port MetricHistory."""
+        return await self._past.samples(question, start, end, step)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.use({})
+
+
+def _source_settings(name: str, config: SourceConfig) -> SourceSettings:
+    auth = config.basic_auth
+    return SourceSettings(
+        name=name,
+        url=config.url,
+        timeout=config.timeout,
+        bearer_token_file=Path(config.bearer_token_file) if config.bearer_token_file else None,
+        basic_auth=BasicAuth(auth.username, Path(auth.password_file)) if auth else None,
+        ca_file=Path(config.ca_file) if config.ca_file else None,
+        tenant_header=config.tenant_header or "",
+        headers=config.headers,
+    )
+
+
+def signals() -> Mapping[str, Signal]:
+    """The signal library, as policies refer to it."""
+    return {
+        name: Signal(name, preset.queries, preset.unhealthy, preset.hold, preset.on_no_data)
+        for name, preset in load_presets().items()
+    }
+
+
+class Operator:
+    """One running Salus."""
+
+    def __init__(self, options: RunOptions, settings: Settings, connection: Connection) -> None:
+        self._options, self._settings = options, settings
+        self._telemetry = PrometheusTelemetry()
+        self._clock = SystemClock()
+        live = ApiCluster(connection)
+        self._cluster: Cluster = DryRunCluster(live) if options.dry_run else live
+        self._informer = Informer(connection, options.namespaces or None)
+        self.metrics = LiveMetrics(self._telemetry.queried)
+        instance = f"{socket.gethostname()}-{os.getpid()}"
+        self._loop = Loop(
+            World(
+                cluster=self._cluster,
+                workloads=self._informer,
+                metrics=self.metrics,
+                history=self.metrics,
+                recorder=EventRecorder(self._cluster, self._clock, instance),
+                telemetry=self._telemetry,
+                clock=self._clock,
+                switches=self._switches,
+                is_known=self._knows,
+                operator=f"salus {__version__} {instance}",
+                default_service_account=settings.defaults.service_account_name or "",
+            )
+        )
+        self._store = PolicyStore(Catalog(signals(), ()), self)
+        self._scheduler = Scheduler(self._tick, self._store.policies)
+        self._watching, self._listed = asyncio.Event(), asyncio.Event()
+        self._reports: set[asyncio.Task[None]] = set()
+        self._telemetry.watch("workloads", lambda: self._informer.last_event_age)
+
+    # --- what runs
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Run everything until `stop` is set (0) or a part ends by itself (1)."""
+        await self._use(self._settings)
+        server = TelemetryServer(self._telemetry.registry, Probes(alive=self._not_alive, ready=self._not_ready))
+        host, _, port = self._options.metrics_address.rpartition(":")
+        bound = await server.start(host or "127.0.0.1", int(port))
+        log.info("salus starts", version=__version__, metrics=f"{host}:{bound}", dry_run=self._options.dry_run)
+        try:
+            return await self._run_parts(stop)
+        finally:
+            await server.stop()
+
+    async def _run_parts(self, stop: asyncio.Event) -> int:
+        stopping = asyncio.create_task(stop.wait())
+        if not await self._crds_are_there(stopping):
+            return 0
+        parts: dict[asyncio.Task[Any], str] = {}
+        kopf_stop = asyncio.Event()
+
+        def start(name: str, work: Coroutine[Any, Any, Any]) -> None:
+            parts[asyncio.create_task(work, name=name)] = name
+
+        start(
+            "watch of policies",
+            handlers.watch_policies(self._store, self._options.namespaces, self._watching, kopf_stop),
+        )
+        start("watch of workloads", self._informer.run())
+        start("list of policies", self._relist())
+        start("watch of the configuration", self._reload())
+        start("scheduler", self._scheduler.run())
+        done, _ = await asyncio.wait([stopping, *parts], return_when=asyncio.FIRST_COMPLETED)
+        failed = [parts[task] for task in done if task in parts]
+        for task in done - {stopping}:
+            log.error("a part ended by itself, salus ends", part=parts[task], exc_info=task.exception())
+        kopf_stop.set()
+        await self._end(parts, stopping)
+        log.info("salus ends")
+        return 1 if failed else 0
+
+    async def _end(self, parts: Mapping[asyncio.Task[Any], str], stopping: asyncio.Task[Any]) -> None:
+        """Stop asking first, then watching."""
+        for task, name in parts.items():
+            if name != "watch of policies":
+                task.cancel()
+        stopping.cancel()
+        await asyncio.wait([*parts, stopping], timeout=10)
+
+    async def _crds_are_there(self, stopping: asyncio.Task[Any]) -> bool:
+        """Wait for the CRDs, saying so once; False when told to stop meanwhile."""
+        said = False
+        while not stopping.done():
+            try:
+                self._store.replace(await self._list())
+            except NotFound:
+                if not said:
+                    log.warning("HealthPolicy is not known to this cluster; waiting for `kubectl apply -f crds/`")
+                said = True
+            except ClusterError as error:
+                log.warning("the policies cannot be listed yet", error=str(error))
+            else:
+                self._listed.set()
+                return True
+            await asyncio.wait([stopping], timeout=2)
+        return False
+
+    async def _list(self) -> list[Body]:
+        namespaces: Sequence[str | None] = self._options.namespaces or (None,)
+        found = await asyncio.gather(*(self._cluster.list(HEALTH_POLICIES, namespace) for namespace in namespaces))
+        return [body for bodies in found for body in bodies]
+
+    async def _relist(self) -> None:
+        """A watch may lose a deletion; a LIST does not."""
+        while True:
+            await asyncio.sleep(RELIST_EVERY.total_seconds())
+            try:
+                self._store.replace(await self._list())
+            except ClusterError as error:
+                self._telemetry.failed("relist")
+                log.warning("the policies could not be listed", error=str(error))
+
+    async def _reload(self) -> None:
+        """Use the configuration file anew when it has changed; a bad one is refused and the old one stays."""
+        seen = _stamp(self._options.config)
+        while True:
+            await asyncio.sleep(RELOAD_EVERY.total_seconds())
+            stamp = _stamp(self._options.config)
+            if stamp == seen:
+                continue
+            seen = stamp
+            try:
+                await self._use(read_settings(self._options.config))
+                log.info("the configuration was read anew")
+            except SettingsError as error:
+                self._telemetry.failed("configuration")
+                log.error("the new configuration is refused, the old one stays", error=str(error))
+
+    async def _use(self, settings: Settings) -> None:
+        changed = settings.sources != self._settings.sources or not self.metrics.names
+        self._settings = settings
+        if changed:
+            await self.metrics.use(settings.sources)
+            self._store.use(Catalog(self._store.catalog.signals, self.metrics.names))
+
+    async def _tick(self, due: Sequence[Policy], late: float) -> None:
+        if self._informer.synced:
+            await self._loop.tick(due, late)
+
+    # --- what the store tells
+
+    def accepted(self, policy: Policy, body: Body) -> None:
+        """A policy can be used."""
+        self._loop.accept(policy, dict(body.get("status") or {}))
+        self._scheduler.add(policy)
+
+    def refused(self, body: Body, error: SpecError) -> None:
+        """A policy cannot be used: its own status says why."""
+        log.warning("a policy is refused", policy=str(key_of(body)), error=str(error))
+        self._soon(self._loop.report_invalid(body, error, self._clock.now()))
+
+    def removed(self, key: PolicyKey) -> None:
+        """A policy is gone."""
+        self._loop.forget(key)
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._reports.add(task)
+        task.add_done_callback(self._reports.discard)
+
+    # --- how it is
+
+    def _knows(self, key: PolicyKey) -> bool:
+        return self._store.knows(key)
+
+    def _switches(self) -> Switches:
+        switch = self._settings.kill_switch
+        return Switches(switch.enabled, switch.message)
+
+    def _not_alive(self) -> str | None:
+        age = self._informer.last_event_age if self._informer.synced else 0.0
+        return f"the API server said nothing for {age:.0f}s" if age > DEAD_AFTER.total_seconds() else None
+
+    def _not_ready(self) -> str | None:
+        if not self._listed.is_set():
+            return "the policies are not listed yet"
+        if not self._watching.is_set():
+            return "the policies are not watched yet"
+        return None if self._informer.synced else "the workloads are not listed yet"
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes when the file does; None while it is not there (a ConfigMap being exchanged)."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns

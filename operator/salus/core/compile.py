@@ -1,0 +1,136 @@
+"""From a HealthPolicy as it was written to a policy that can be asked: once a generation, errors with their path."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from salus.core import promql
+from salus.model.errors import Problem, problems
+from salus.model.meta import WorkloadKind
+from salus.model.policy import Check, HealthPolicySpec, Threshold, Verdict
+from salus.model.types import Body
+from salus.model.values import CompiledCheck, Policy, PolicyKey
+
+
+class SpecError(Exception):
+    """The policy cannot be used until its author changes it; never retried. `problems`: (path, message)."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(f"{problem.path}: {problem.message}" for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A check that Salus brings along; the data lie in `salus/presets`."""
+
+    name: str
+    queries: Mapping[WorkloadKind, str]
+    unhealthy: Threshold
+    hold: timedelta
+    on_no_data: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What a policy may refer to by name."""
+
+    signals: Mapping[str, Signal]
+    sources: Collection[str]
+
+
+def parse_spec(body: Body) -> HealthPolicySpec:
+    """The spec as a model. Raises SpecError."""
+    try:
+        return HealthPolicySpec.model_validate(body.get("spec") or {})
+    except ValidationError as error:
+        raise SpecError(problems(error, "spec")) from error
+
+
+def compile_policy(body: Body, catalog: Catalog) -> Policy:
+    """Parse, resolve references, check the PromQL. Raises SpecError with every problem found."""
+    spec = parse_spec(body)
+    found = tuple(_problems_of(spec, catalog))
+    if found:
+        raise SpecError(found)
+    metadata = body["metadata"]
+    return Policy(
+        key=PolicyKey(metadata["namespace"], metadata["name"]),
+        uid=metadata.get("uid", ""),
+        generation=metadata.get("generation", 0),
+        spec=spec,
+        checks=tuple(_compiled(check, spec.target.kind, catalog) for check in spec.checks),
+    )
+
+
+def _problems_of(spec: HealthPolicySpec, catalog: Catalog) -> Iterator[Problem]:
+    if spec.source not in catalog.sources:
+        yield Problem("spec.source", f'unknown source "{spec.source}"; known: {_menu(catalog.sources)}')
+    yield from _repeated("checks", [check.name for check in spec.checks])
+    yield from _repeated("remedies", [remedy.name for remedy in spec.remedies])
+    for index, check in enumerate(spec.checks):
+        yield from _problems_in_check(f"spec.checks[{index}]", check, spec.target.kind, catalog)
+
+
+def _repeated(field: str, names: list[str]) -> Iterator[Problem]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield Problem(f"spec.{field}[{index}].name", f'"{name}" stands here twice')
+
+
+def _problems_in_check(path: str, check: Check, kind: WorkloadKind, catalog: Catalog) -> Iterator[Problem]:
+    if check.preset is not None:
+        signal = catalog.signals.get(check.preset)
+        if signal is None:
+            yield Problem(f"{path}.preset", f'unknown preset "{check.preset}"; known: {_menu(catalog.signals)}')
+        elif kind not in signal.queries:
+            yield Problem(f"{path}.preset", f"{check.preset} does not speak of a {kind}")
+    elif wrong := promql.problems_in(_template(check, kind, catalog)):
+        yield Problem(f"{path}.{'query' if check.query is not None else 'alert'}", wrong)
+
+
+def _menu(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _template(check: Check, kind: WorkloadKind, catalog: Catalog) -> str:
+    if check.query is not None:
+        return check.query
+    if check.preset is not None:
+        return catalog.signals[check.preset].queries[kind]
+    return _alert_query(check)
+
+
+def _alert_query(check: Check) -> str:
+    """Firing alerts as a number: no series means that none fires, which is 0 and not a lack of data."""
+    assert check.alert is not None  # noqa: S101 — the model holds "exactly one of query, preset and alert"
+    labels: dict[str, Any] = {
+        "alertname": check.alert.name,
+        "alertstate": "firing",
+        "namespace": "$namespace",
+        **check.alert.match_labels,
+    }
+    matchers = ",".join(f"{label}={promql.quote(value)}" for label, value in labels.items())
+    return f"count(ALERTS{{{matchers}}}) or vector(0)"
+
+
+_FIRING = Threshold.model_validate({"above": "0"})
+
+
+def _compiled(check: Check, kind: WorkloadKind, catalog: Catalog) -> CompiledCheck:
+    signal = catalog.signals[check.preset] if check.preset is not None else None
+    template = _template(check, kind, catalog)
+    default_hold = signal.hold if signal else timedelta(0)
+    return CompiledCheck(
+        name=check.name,
+        template=template,
+        unhealthy=check.unhealthy or (signal.unhealthy if signal else _FIRING),
+        healthy=check.healthy,
+        hold=default_hold if check.for_ is None else check.for_,
+        on_no_data=check.on_no_data or (signal.on_no_data if signal else Verdict.UNKNOWN),
+        target_label=check.target_label,
+        window=promql.window(template),
+    )

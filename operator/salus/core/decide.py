@@ -1,0 +1,111 @@
+"""From findings to the next rung of the ladder, one at a time.
+
+`Proposal`, `Wait` or `Exhausted`, each with its reason.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from salus.core.guards import LASTING
+from salus.model.policy import Mode, Remedy, Verdict
+from salus.model.values import Finding, PastChange, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Try this remedy, because of these findings."""
+
+    remedy: Remedy
+    because: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do now, and why."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """No rung is left: people have to look."""
+
+    reason: str
+    message: str
+
+
+Step = Proposal | Wait | Exhausted
+
+
+def overall(findings: Iterable[Finding]) -> Verdict:
+    """The worst of the checks: Unhealthy, else Unknown, else Healthy; Unknown when there is nothing to judge by."""
+    verdicts = {finding.verdict for finding in findings}
+    for verdict in (Verdict.UNHEALTHY, Verdict.UNKNOWN, Verdict.HEALTHY):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.UNKNOWN
+
+
+def healthy_for(findings: Sequence[Finding], now: datetime) -> timedelta | None:
+    """How long all checks have been clear without a break; None when one is not."""
+    starts = [finding.since for finding in findings]
+    if overall(findings) is not Verdict.HEALTHY or None in starts:
+        return None
+    return now - max(start for start in starts if start is not None)
+
+
+def mode_of(policy: Policy, remedy: Remedy) -> Mode:
+    """The remedy's own mode, never bolder than the policy's."""
+    return min(policy.spec.mode, remedy.mode or policy.spec.mode, key=lambda mode: mode.boldness)
+
+
+def decide(policy: Policy, findings: Sequence[Finding], changes: Sequence[PastChange]) -> Step:
+    """The next rung for an incident, from its own records `changes`, oldest first."""
+    unhealthy = tuple(finding for finding in findings if finding.verdict is Verdict.UNHEALTHY)
+    if not unhealthy:
+        return Wait("NotUnhealthy", "no check is unhealthy now")
+    pending = next((change for change in changes if change.open), None)
+    if pending:
+        return Wait("ChangeUnderWay", f"{pending.name} is not finished")
+    for remedy in policy.spec.remedies:
+        because = tuple(f for f in unhealthy if remedy.checks is None or f.check in remedy.checks)
+        if not because:
+            continue
+        match _standing(remedy, changes):
+            case None:
+                return Proposal(remedy, because)
+            case Wait() as wait:
+                return wait
+            case _:
+                continue
+    return Exhausted(*_why_exhausted(policy, unhealthy))
+
+
+class _Spent:
+    """This rung had its turn."""
+
+
+def _standing(remedy: Remedy, changes: Sequence[PastChange]) -> Wait | _Spent | None:
+    """What this incident's records say of a rung: None while it is still to be tried."""
+    for change in reversed([c for c in changes if c.remedy == remedy.name and not c.undoes]):
+        match change.decision:
+            case "DryRun":
+                return Wait("Rehearsed", f"{change.name} was rehearsed; what follows depends on its effect")
+            case "AwaitApproval" if not change.outcome and change.approval != "Denied":
+                return Wait("AwaitingApproval", f"{change.name} waits for a person")
+            case "Refuse" if change.reason not in LASTING:
+                continue
+            case "Act" if change.outcome == "Abandoned":
+                continue
+            case _:
+                return _Spent()
+    return None
+
+
+def _why_exhausted(policy: Policy, unhealthy: Sequence[Finding]) -> tuple[str, str]:
+    names = ", ".join(finding.check for finding in unhealthy)
+    if not policy.spec.remedies:
+        return "NoRemedies", f"{names}: the policy has no remedies"
+    return "LadderExhausted", f"{names}: every remedy that fits was tried, advised or refused"

@@ -1,0 +1,114 @@
+"""From an answer to a finding: threshold, hysteresis, `for`, and what no data means.
+
+The memory between two readings is a value, so a `for` in progress is recovered after a restart by folding the same
+function over one range query (`recall`). An Unknown reading neither counts towards `for` nor resets it, unless it
+lasts too long.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from salus.model.policy import Verdict
+from salus.model.types import format_decimal, format_duration
+from salus.model.values import Answer, CompiledCheck, Error, Finding, Memory, NoData, Sample, Value
+
+STALE_INTERVALS = 5
+STALE_AT_LEAST = timedelta(minutes=2)
+
+
+def stale_after(interval: timedelta) -> timedelta:
+    """A sample older than this is no data, and a gap longer than this starts every count anew."""
+    return max(STALE_INTERVALS * interval, STALE_AT_LEAST)
+
+
+def evaluate(
+    check: CompiledCheck, query: str, answer: Answer, memory: Memory, now: datetime, interval: timedelta
+) -> tuple[Finding, Memory]:
+    """What the check says now, and what it will remember."""
+    blank = Finding(
+        check=check.name,
+        verdict=Verdict.UNKNOWN,
+        reason="",
+        message="",
+        query=query,
+        observed_at=now,
+        threshold=str(check.unhealthy),
+    )
+    match answer:
+        case Value(value=value, sampled_at=sampled_at):
+            remembered = advance(check, value, memory, now, interval)
+            found = replace(blank, value=value, sampled_at=sampled_at)
+            return _judged(check, found, remembered, now), remembered
+        case NoData(empty=True) if check.on_no_data is not Verdict.UNKNOWN:
+            return _as_declared(check, blank, memory, now, interval)
+        case NoData(reason=reason, message=message) | Error(reason=reason, message=message):
+            return replace(blank, reason=reason, message=message), memory
+
+
+def advance(check: CompiledCheck, value: float, memory: Memory, now: datetime, interval: timedelta) -> Memory:
+    """The memory after one more trustworthy value at `now`."""
+    breached = check.unhealthy.crossed_by(value)
+    clear = not breached if check.healthy is None else check.healthy.crossed_by(value)
+    return _step(check, _fresh(memory, now, interval), now, breached=breached, clear=clear)
+
+
+def recall(check: CompiledCheck, samples: Iterable[Sample], interval: timedelta) -> Memory:
+    """The memory that a Salus which never stopped would have now."""
+    memory = Memory()
+    for sample in samples:
+        memory = advance(check, sample.value, memory, sample.at, interval)
+    return memory
+
+
+def _fresh(memory: Memory, now: datetime, interval: timedelta) -> Memory:
+    """Forget after a gap that is too long to vouch for, or when the clock went back."""
+    if memory.seen_at is None or not timedelta(0) <= now - memory.seen_at <= stale_after(interval):
+        return Memory()
+    return memory
+
+
+def _step(check: CompiledCheck, memory: Memory, now: datetime, *, breached: bool, clear: bool) -> Memory:
+    if breached:
+        since = memory.breached_since or now
+        return Memory(memory.unhealthy or now - since >= check.hold, since, None, now)
+    if clear or not memory.unhealthy:
+        return Memory(False, None, memory.healthy_since or now, now)
+    return replace(memory, healthy_since=None, seen_at=now)
+
+
+def _judged(check: CompiledCheck, found: Finding, memory: Memory, now: datetime) -> Finding:
+    value = format_decimal(found.value or 0.0)
+    if memory.unhealthy:
+        bound = "Above" if check.unhealthy.above is not None else "Below"
+        crossed = found.value is not None and check.unhealthy.crossed_by(found.value)
+        reason = f"{bound}Threshold" if crossed else "NotYetClear"
+        message = f"{value}, {'' if crossed else 'not clear again of '}{check.unhealthy}"
+        return replace(found, verdict=Verdict.UNHEALTHY, reason=reason, message=message, since=memory.breached_since)
+    if memory.breached_since is not None:
+        held = format_duration(now - memory.breached_since)
+        message = f"{value}, {check.unhealthy} for {held} of {format_duration(check.hold)}"
+        return replace(found, verdict=Verdict.HEALTHY, reason="Pending", message=message)
+    message = f"{value}, not {check.unhealthy}"
+    return replace(
+        found, verdict=Verdict.HEALTHY, reason="WithinThreshold", message=message, since=memory.healthy_since
+    )
+
+
+def _as_declared(
+    check: CompiledCheck, blank: Finding, memory: Memory, now: datetime, interval: timedelta
+) -> tuple[Finding, Memory]:
+    """An empty answer, read as the policy's `onNoData` says; `for` holds here too."""
+    breached = check.on_no_data is Verdict.UNHEALTHY
+    remembered = _step(check, _fresh(memory, now, interval), now, breached=breached, clear=not breached)
+    verdict = Verdict.UNHEALTHY if remembered.unhealthy else Verdict.HEALTHY
+    pending = breached and not remembered.unhealthy
+    found = replace(
+        blank,
+        verdict=verdict,
+        reason="Pending" if pending else "NoDataDeclared",
+        message=f"no data, which the policy declares {check.on_no_data}",
+        since=remembered.breached_since if remembered.unhealthy else remembered.healthy_since,
+        sampled_at=now,
+    )
+    return found, remembered

@@ -1,0 +1,33 @@
+"""Whether somebody else's desired state holds a field of a workload."""
+
+import json
+from typing import Any
+
+from salus.model.types import Body
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+GITOPS_MANAGERS = ("argocd", "kustomize-controller", "helm-controller")
+
+
+def git_holds_replicas(body: Body) -> bool:
+    """Whether the desired state in Git names `spec.replicas`: by managedFields, or by the last-applied annotation."""
+    managers = body["metadata"].get("managedFields") or ()
+    owned = any(
+        entry.get("manager", "").startswith(GITOPS_MANAGERS) and _holds(entry.get("fieldsV1") or {})
+        for entry in managers
+    )
+    return owned or _applied_with_replicas((body["metadata"].get("annotations") or {}).get(LAST_APPLIED, ""))
+
+
+def _holds(fields: dict[str, Any]) -> bool:
+    return "f:replicas" in (fields.get("f:spec") or {})
+
+
+def _applied_with_replicas(text: str) -> bool:
+    """Unreadable is taken as held: the safer side."""
+    if not text:
+        return False
+    try:
+        return "replicas" in (json.loads(text).get("spec") or {})
+    except (ValueError, AttributeError):
+        return True

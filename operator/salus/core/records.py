@@ -1,0 +1,237 @@
+"""How incidents and change events are named, written and read back.
+
+A record's name is the lock: `<target>-<hash>-<sequence>` is free for one writer only, so two policies, two replicas
+or a restart cannot both open a target's next change; the loser's create is answered 409.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from salus.model.change import ActionKind, Decision, Facts, ManagedBy
+from salus.model.policy import Mode, Severity
+from salus.model.types import (
+    API_VERSION,
+    GROUP,
+    Body,
+    format_decimal,
+    format_time,
+    parse_time,
+)
+from salus.model.values import Action, Finding, PastChange, Policy, TargetKey, Workload
+
+TARGET_LABEL = f"{GROUP}/target"
+POLICY_LABEL = f"{GROUP}/policy"
+MESSAGE_LENGTH = 1024
+QUERY_LENGTH = 2048
+
+
+def digest(*parts: str) -> str:
+    """Eight hex characters that tell two names apart after they were cut."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
+
+
+def target_id(target: TargetKey) -> str:
+    """`<name cut to 40>-<hash of kind and name>`: start of a record's name, and value of the target label."""
+    return f"{target.name[:40].rstrip('-.')}-{digest(target.kind, target.name)}".replace(".", "-")
+
+
+def policy_id(name: str) -> str:
+    """A policy's name as a label value."""
+    return name if len(name) <= 63 else f"{name[:54]}-{digest(name)}"
+
+
+def change_name(target: TargetKey, sequence: int) -> str:
+    """Name of the target's record with this number."""
+    return f"{target_id(target)}-{sequence}"
+
+
+def next_sequence(changes: Iterable[PastChange]) -> int:
+    """The number after the newest; the newest record of a target is never collected, so that none is given twice."""
+    return max((change.sequence for change in changes), default=0) + 1
+
+
+def incident_name(policy: Policy, target: TargetKey, number: int) -> str:
+    """Name of the n-th incident of a policy and a target."""
+    head = target.name[:40].rstrip("-.").replace(".", "-")
+    return f"{head}-{digest(policy.key.name, target.kind, target.name)}-{number}"
+
+
+def target_ref(target: TargetKey, uid: str) -> dict[str, str]:
+    """A workload, by identity."""
+    return {"apiVersion": "apps/v1", "kind": target.kind.value, "name": target.name, "uid": uid}
+
+
+def policy_ref(policy: Policy) -> dict[str, Any]:
+    """A policy, by identity and generation: the pre-authorisation of what it allows."""
+    return {"name": policy.key.name, "uid": policy.uid, "generation": policy.generation}
+
+
+def _labels(policy: str, target: TargetKey) -> dict[str, str]:
+    return {TARGET_LABEL: target_id(target), POLICY_LABEL: policy_id(policy)}
+
+
+def incident_body(policy: Policy, workload: Workload, opened_at: datetime, number: int) -> dict[str, Any]:
+    """A new Incident."""
+    severities = [r.notify.severity for r in policy.spec.remedies if r.notify]
+    severity = Severity.CRITICAL if Severity.CRITICAL in severities else Severity.WARNING
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Incident",
+        "metadata": {
+            "name": incident_name(policy, workload.key, number),
+            "namespace": policy.key.namespace,
+            "labels": _labels(policy.key.name, workload.key),
+        },
+        "spec": {
+            "policyRef": policy_ref(policy),
+            "targetRef": target_ref(workload.key, workload.uid),
+            "openedAt": format_time(opened_at),
+            "severity": severity.value,
+        },
+    }
+
+
+_DECISION_OF_MODE = {
+    Mode.OBSERVE: Decision.DRY_RUN,
+    Mode.APPROVE: Decision.AWAIT_APPROVAL,
+    Mode.ENFORCE: Decision.ACT,
+}
+
+
+def decision_of(mode: Mode) -> Decision:
+    """What an unopposed action becomes; the one difference that the mode makes."""
+    return _DECISION_OF_MODE[mode]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Everything that a change event says, before it has a number."""
+
+    policy: Policy
+    action: Action
+    decision: Decision
+    reason: str
+    message: str
+    decided_at: datetime
+    incident: Body | None = None
+    because: Sequence[Finding] = ()
+    managed_by: ManagedBy | None = None
+    operator: str = ""
+    identity: str = ""
+
+
+def change_body(entry: Entry, sequence: int, patch: Sequence[Any]) -> dict[str, Any]:
+    """A new ChangeEvent; `patch` is the stamped one."""
+    action, policy = entry.action, entry.policy
+    spec: dict[str, Any] = {
+        "decision": entry.decision.value,
+        "action": action.kind.value,
+        "reason": entry.reason,
+        "message": entry.message[:MESSAGE_LENGTH],
+        "policyRef": policy_ref(policy),
+        "targetRef": target_ref(action.target, action.target_uid),
+        "remedy": action.remedy,
+        "sequence": sequence,
+        "decidedAt": format_time(entry.decided_at),
+        "evidence": [_evidence(finding) for finding in entry.because],
+        "before": action.before.to_dict(),
+        "intended": action.intended.to_dict(),
+        "patch": list(patch),
+        "inverse": list(action.inverse),
+        "actor": {"operator": entry.operator, "identity": entry.identity},
+        "change": policy.spec.change.to_dict(),
+    }
+    if entry.incident is not None:
+        metadata = entry.incident["metadata"]
+        spec["incidentRef"] = {"name": metadata["name"], "uid": metadata.get("uid", "")}
+    if action.undoes:
+        spec["undoes"] = action.undoes
+    if entry.managed_by is not None:
+        spec["managedBy"] = entry.managed_by.to_dict()
+    metadata = {
+        "name": change_name(action.target, sequence),
+        "namespace": policy.key.namespace,
+        "labels": _labels(policy.key.name, action.target),
+    }
+    return {"apiVersion": API_VERSION, "kind": "ChangeEvent", "metadata": metadata, "spec": spec}
+
+
+def _evidence(finding: Finding) -> dict[str, str]:
+    evidence = {
+        "check": finding.check,
+        "query": " ".join(finding.query.split())[:QUERY_LENGTH],
+        "value": "" if finding.value is None else format_decimal(finding.value),
+        "threshold": finding.threshold,
+        "observedAt": format_time(finding.observed_at),
+    }
+    if finding.since is not None:
+        evidence["since"] = format_time(finding.since)
+    return evidence
+
+
+def past_change(body: Body) -> PastChange:
+    """A ChangeEvent as limits, verification and undo read it."""
+    metadata, spec, status = body["metadata"], body["spec"], body.get("status") or {}
+    return PastChange(
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        sequence=spec["sequence"],
+        decision=spec["decision"],
+        action=ActionKind(spec["action"]),
+        reason=spec["reason"],
+        policy=spec["policyRef"]["name"],
+        incident=(spec.get("incidentRef") or {}).get("name", ""),
+        remedy=spec.get("remedy", ""),
+        target_uid=spec["targetRef"].get("uid", ""),
+        decided_at=parse_time(spec["decidedAt"]),
+        applied_at=_time(status.get("appliedAt")),
+        completed_at=_time(status.get("completedAt")),
+        outcome=status.get("outcome", ""),
+        undoes=spec.get("undoes", ""),
+        message=spec["message"],
+        evidence=tuple((e["check"], float(e["value"]) if e.get("value") else None) for e in spec.get("evidence") or ()),
+        before=Facts.model_validate(spec["before"]) if spec.get("before") else None,
+        intended=Facts.model_validate(spec["intended"]) if spec.get("intended") else None,
+        approval=(spec.get("approval") or {}).get("decision", ""),
+    )
+
+
+def action_of(change: PastChange, recorded: Body, target: TargetKey) -> Action:
+    """A recorded change as the action that guards judge again."""
+    nothing = Facts()
+    return Action(
+        kind=change.action,
+        remedy=change.remedy,
+        target=target,
+        target_uid=change.target_uid,
+        message=change.message,
+        before=change.before or nothing,
+        intended=change.intended or nothing,
+        patch=tuple(recorded["spec"].get("patch") or ()),
+        undoes=change.undoes,
+        reason=change.reason,
+    )
+
+
+def past_changes(bodies: Iterable[Body]) -> tuple[PastChange, ...]:
+    """The records of a target, oldest first."""
+    return tuple(sorted((past_change(body) for body in bodies), key=lambda change: change.sequence))
+
+
+def _time(text: str | None) -> datetime | None:
+    return parse_time(text) if text else None
+
+
+def attempt(change: PastChange) -> dict[str, str]:
+    """A change as a line of its incident."""
+    line = {
+        "remedy": change.remedy,
+        "changeRef": change.name,
+        "decision": change.decision,
+        "reason": change.reason,
+        "at": format_time(change.decided_at),
+    }
+    return {**line, "outcome": change.outcome} if change.outcome else line

@@ -1,0 +1,119 @@
+"""Salus' own history of releases: what was healthy, what was taken away, and when the live release began.
+
+A release is kept as a ControllerRevision in the workload's namespace: labelled with its target, without workload
+labels (a StatefulSet would adopt it) and without an owner (it must outlive a deleted Deployment). The API server
+keeps its data immutable.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from salus.core.records import TARGET_LABEL, target_id
+from salus.core.workload import release_hash
+from salus.model.types import GROUP, Body, format_time, parse_time
+from salus.model.values import Release, TargetKey, Workload
+
+RELEASE_LABEL = f"{GROUP}/release"
+HEALTHY_AT = f"{GROUP}/healthy-at"
+QUARANTINED_BY = f"{GROUP}/quarantined-by"
+REVISION = "deployment.kubernetes.io/revision"
+KEEP = 5
+"""Newest good releases that are kept for a target."""
+
+
+def release_name(target: TargetKey, release: str) -> str:
+    """Name of the ControllerRevision that keeps this release of this target."""
+    kind = hashlib.sha256(target.kind.encode()).hexdigest()[:4]
+    return f"salus-{target_id(target)}-{kind}-{release}"
+
+
+def release_body(target: TargetKey, body: Body, release: str, number: int) -> dict[str, Any]:
+    """A ControllerRevision that keeps the workload's spec; healthy or quarantined is said by its annotations."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": {
+            "name": release_name(target, release),
+            "namespace": target.namespace,
+            "labels": {TARGET_LABEL: target_id(target), RELEASE_LABEL: release},
+            "annotations": {},
+        },
+        "revision": number,
+        "data": {"apiVersion": "apps/v1", "kind": target.kind.value, "spec": body["spec"]},
+    }
+
+
+def release_from(body: Body) -> Release | None:
+    """A kept release; None for a ControllerRevision whose template is not what its label says."""
+    metadata, data = body["metadata"], body.get("data") or {}
+    annotations = metadata.get("annotations") or {}
+    named = (metadata.get("labels") or {}).get(RELEASE_LABEL, "")
+    template = (data.get("spec") or {}).get("template") or {}
+    if not named or release_hash(template) != named:
+        return None
+    healthy_at = annotations.get(HEALTHY_AT)
+    return Release(
+        name=metadata["name"],
+        hash=named,
+        template=template,
+        healthy_at=parse_time(healthy_at) if healthy_at else None,
+        quarantined_by=annotations.get(QUARANTINED_BY, ""),
+    )
+
+
+def releases_from(bodies: Iterable[Body]) -> tuple[Release, ...]:
+    """The kept releases of a target, newest known healthy first, the never healthy ones last."""
+    kept = [release for release in map(release_from, bodies) if release is not None]
+    return tuple(sorted(kept, key=lambda r: (r.healthy_at is not None, r.healthy_at or _NEVER), reverse=True))
+
+
+_NEVER = parse_time("1970-01-01T00:00:00Z")
+
+
+def is_newest_good(releases: Sequence[Release], release: str) -> bool:
+    """Whether nothing is left to note about a healthy live release."""
+    newest = next((kept for kept in releases if kept.healthy_at), None)
+    return newest is not None and newest.hash == release and not newest.quarantined_by
+
+
+def superfluous(releases: Sequence[Release]) -> tuple[Release, ...]:
+    """Good releases beyond the newest five; the quarantined ones among them go too."""
+    good = [release for release in releases if release.healthy_at and not release.quarantined_by]
+    bad = [release for release in releases if not release.healthy_at or release.quarantined_by]
+    return (*good[KEEP:], *bad[KEEP:])
+
+
+def rollout_has_settled(workload: Workload, finished: datetime, bake: timedelta, now: datetime) -> bool:
+    """Whether the live release is fully rolled out, and has been since at least `bake`."""
+    return workload.rolled_out and not workload.paused and workload.replicas > 0 and now - finished >= bake
+
+
+def good_annotations(now: datetime) -> dict[str, str | None]:
+    """What a release that is worth going back to carries; it lifts a quarantine."""
+    return {HEALTHY_AT: format_time(now), QUARANTINED_BY: None}
+
+
+def release_started_at(replica_sets: Iterable[Body], good: str | None) -> datetime | None:
+    """When the suspect releases began: the first ReplicaSet after the newest one that runs the release `good`.
+
+    Restarts make ReplicaSets too, so neither the newest ReplicaSet nor its age tells. Without `good` among them (a
+    workload that was deleted and made again) it is the oldest ReplicaSet of all.
+    """
+    history = sorted(_numbered(replica_sets), key=_revision)
+    good_ones = [index for index, body in enumerate(history) if release_hash(body["spec"]["template"]) == good]
+    suspects = history[good_ones[-1] + 1 :] if good_ones else history
+    return min((_created(body) for body in suspects), default=None)
+
+
+def _numbered(bodies: Iterable[Body]) -> list[Body]:
+    return [body for body in bodies if (body["metadata"].get("annotations") or {}).get(REVISION, "").isdigit()]
+
+
+def _revision(body: Body) -> int:
+    return int(body["metadata"]["annotations"][REVISION])
+
+
+def _created(body: Body) -> datetime:
+    return parse_time(body["metadata"]["creationTimestamp"])

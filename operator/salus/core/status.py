@@ -1,0 +1,206 @@
+"""What a policy's status says, from its targets' findings: a value to compare with what is written already.
+
+`Ready`, `Reconciling` and `Stalled` speak of the spec, so that an incident never blocks the GitOps sync that carries
+its fix; `Healthy`, `MetricsAvailable` and `Throttled` speak of the service.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from salus.core.compile import SpecError
+from salus.core.decide import overall
+from salus.model.policy import Verdict
+from salus.model.types import Body, format_decimal, format_time
+from salus.model.values import Finding, PastChange, Policy, Refusal, TargetKey
+
+_ORDER = (Verdict.UNHEALTHY, Verdict.UNKNOWN, Verdict.HEALTHY)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReport:
+    """How one target stands after a tick."""
+
+    target: TargetKey
+    findings: tuple[Finding, ...]
+    refusal: Refusal | None = None
+    """Why nothing was done, when something would have been."""
+    last_change: PastChange | None = None
+
+
+def policy_status(
+    policy: Policy, reports: Sequence[TargetReport], written: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
+    """The status of a policy that is in use. `written`: the status as it is, whose transition times are kept."""
+    worst = min(reports, key=lambda report: _ORDER.index(overall(report.findings)), default=None)
+    conditions = [_spec_conditions(policy, reports)[0], *_settled(), *_service_conditions(reports)]
+    last = max(
+        (r.last_change for r in reports if r.last_change), key=lambda c: (c.decided_at, c.sequence), default=None
+    )
+    status = {
+        "observedGeneration": policy.generation,
+        "conditions": _kept(conditions, written, policy.generation, now),
+        "targets": _counts(reports),
+        "checks": _kept_checks([_check(f) for f in worst.findings] if worst else [], written),
+    }
+    return {**status, "lastChange": _last_change(last)} if last else status
+
+
+def stalled_status(body: Body, error: SpecError, now: datetime) -> dict[str, Any]:
+    """The status of a policy that cannot be used; every problem with its path."""
+    message = str(error)[:1024]
+    conditions = [
+        ("Ready", "False", "InvalidSpec", message),
+        ("Reconciling", "False", "InvalidSpec", "waits for a change of the spec"),
+        ("Stalled", "True", "InvalidSpec", message),
+    ]
+    generation = body["metadata"].get("generation", 0)
+    return {
+        "observedGeneration": generation,
+        "conditions": _kept(conditions, body.get("status") or {}, generation, now),
+        "targets": None,
+        "checks": [],
+    }
+
+
+def changes_anything(status: Mapping[str, Any], written: Mapping[str, Any]) -> bool:
+    """Whether writing `status` would change the object."""
+    return any(written.get(field) != value for field, value in status.items() if value or written.get(field))
+
+
+_Row = tuple[str, str, str, str]
+
+
+def _spec_conditions(policy: Policy, reports: Sequence[TargetReport]) -> list[_Row]:
+    target = policy.spec.target
+    if reports or target.name is None:
+        found = f"{len(reports)} target(s)"
+        if not reports:
+            labels = ",".join(
+                f"{key}={value}" for key, value in (target.selector.match_labels if target.selector else {}).items()
+            )
+            text = f"spec.target.selector: no {target.kind} matches {labels}"
+            return [("Ready", "False", "NoTarget", text)]
+        return [("Ready", "True", "Accepted", f"the spec is accepted, {found}")]
+    return [("Ready", "False", "TargetNotFound", f"spec.target.name: there is no {target.kind} {target.name}")]
+
+
+def _settled() -> list[_Row]:
+    return [
+        ("Reconciling", "False", "Settled", "the spec is in use"),
+        ("Stalled", "False", "Settled", "the spec is in use"),
+    ]
+
+
+def _service_conditions(reports: Sequence[TargetReport]) -> list[_Row]:
+    return [_healthy(reports), _metrics(reports), _throttled(reports)]
+
+
+def _healthy(reports: Sequence[TargetReport]) -> _Row:
+    counted = Counter(overall(report.findings) for report in reports)
+    if counted[Verdict.UNHEALTHY]:
+        sick = _findings(reports, Verdict.UNHEALTHY)
+        return ("Healthy", "False", sick[0][1].reason, _sentence(sick))
+    if counted[Verdict.UNKNOWN] or not reports:
+        unknown = _findings(reports, Verdict.UNKNOWN)
+        reason = unknown[0][1].reason if unknown else "NoTarget"
+        return ("Healthy", "Unknown", reason, _sentence(unknown) or "nothing to judge by")
+    return ("Healthy", "True", "AllChecksHealthy", "all checks of all targets are healthy")
+
+
+def _metrics(reports: Sequence[TargetReport]) -> _Row:
+    unknown = _findings(reports, Verdict.UNKNOWN)
+    if unknown:
+        return ("MetricsAvailable", "False", unknown[0][1].reason, _sentence(unknown))
+    if not reports:
+        return ("MetricsAvailable", "Unknown", "NoTarget", "nothing was asked")
+    return ("MetricsAvailable", "True", "Answered", "every check has a trustworthy answer")
+
+
+def _throttled(reports: Sequence[TargetReport]) -> _Row:
+    for report in reports:
+        if report.refusal is not None:
+            return ("Throttled", "True", report.refusal.reason, f"{report.target}: {report.refusal.message}"[:1024])
+    return ("Throttled", "False", "NotThrottled", "nothing holds an action back")
+
+
+def _findings(reports: Sequence[TargetReport], verdict: Verdict) -> list[tuple[TargetKey, Finding]]:
+    return [(r.target, finding) for r in reports for finding in r.findings if finding.verdict is verdict]
+
+
+def _sentence(found: Sequence[tuple[TargetKey, Finding]]) -> str:
+    """Names without values: a value changes with every tick, and a status is written on transitions."""
+    names = [f"{target} {finding.check} {finding.reason}" for target, finding in found[:5]]
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return ("; ".join(names) + more)[:1024]
+
+
+def _counts(reports: Sequence[TargetReport]) -> dict[str, int]:
+    counted = Counter(overall(report.findings) for report in reports)
+    return {"total": len(reports), **{verdict.value.lower(): counted[verdict] for verdict in Verdict}}
+
+
+def _check(finding: Finding) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": finding.check,
+        "verdict": finding.verdict.value,
+        "reason": finding.reason,
+        "message": finding.message[:1024],
+    }
+    if finding.value is not None:
+        row["value"] = format_decimal(finding.value)
+    if finding.since is not None:
+        row["since"] = format_time(finding.since)
+    return row
+
+
+def _kept_checks(checks: list[dict[str, Any]], written: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows whose verdict and reason are what is written already stay as they are written."""
+    before = {row["name"]: row for row in written.get("checks") or ()}
+    return [before[row["name"]] if _same(before.get(row["name"]), row) else row for row in checks]
+
+
+def _same(before: Mapping[str, Any] | None, row: Mapping[str, Any]) -> bool:
+    return before is not None and all(before.get(field) == row[field] for field in ("verdict", "reason"))
+
+
+def _last_change(change: PastChange) -> dict[str, Any]:
+    return {
+        "name": change.name,
+        "action": change.action.value,
+        "decision": change.decision,
+        "outcome": change.outcome,
+        "at": format_time(change.decided_at),
+    }
+
+
+def _kept(rows: Sequence[_Row], written: Mapping[str, Any], generation: int, now: datetime) -> list[dict[str, Any]]:
+    """Conditions with the transition times that they have already, where their status did not change."""
+    before = {condition["type"]: condition for condition in written.get("conditions") or ()}
+    return [_condition(row, before.get(row[0]), generation, now) for row in rows]
+
+
+def _condition(row: _Row, before: Mapping[str, Any] | None, generation: int, now: datetime) -> dict[str, Any]:
+    kind, status, reason, message = row
+    unchanged = before is not None and before.get("status") == status
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": before["lastTransitionTime"] if before is not None and unchanged else format_time(now),
+        "observedGeneration": generation,
+    }
+
+
+def condition(kind: str, status: str, reason: str, message: str, now: datetime) -> dict[str, Any]:
+    """One condition of an Incident or a ChangeEvent, changed now."""
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message[:1024],
+        "lastTransitionTime": format_time(now),
+    }

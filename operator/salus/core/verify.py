@@ -1,0 +1,129 @@
+"""Whether an action helped, from the same checks, by samples newer than the deed; ready pods prove nothing.
+
+Samples count from the deed plus `settle`, and plus the widest window of the queries where that is longer: until then a
+`rate(x[5m])` still sees the time before the deed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from salus.core.decide import overall
+from salus.model.change import ActionKind, Outcome
+from salus.model.policy import OnFailure, Verdict
+from salus.model.types import format_decimal, format_duration
+from salus.model.values import Finding, PastChange, Policy
+
+WORSE_FACTOR = 2.0
+"""A value this many times as far beyond its threshold as before the deed counts as worse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How the change stands: an outcome, or None while it is too early to tell."""
+
+    outcome: Outcome | None
+    message: str
+
+
+def counts_from(change: PastChange, policy: Policy) -> datetime:
+    """Samples from this moment on speak of the time after the deed."""
+    applied = change.applied_at or change.decided_at
+    return applied + max(policy.spec.verify.settle, widest_window(policy))
+
+
+def widest_window(policy: Policy) -> timedelta:
+    """The longest stretch of the past that any check looks at."""
+    return max((check.window for check in policy.checks), default=timedelta(0))
+
+
+def judge(change: PastChange, policy: Policy, findings: Sequence[Finding], now: datetime) -> Judgement:
+    """Recovered, Worse, NotRecovered, Inconclusive, or not yet."""
+    start = counts_from(change, policy)
+    if now < start:
+        return Judgement(None, f"settling, samples count from {start:%H:%M:%S} UTC")
+    if worse := _worse(change, policy, findings, start):
+        return Judgement(Outcome.WORSE, worse)
+    clear = _clear_for(findings, start, now)
+    stable = policy.spec.verify.stable
+    if clear is not None and clear >= stable:
+        return Judgement(Outcome.RECOVERED, f"all checks healthy for {format_duration(clear)}")
+    deadline = max(start, (change.applied_at or change.decided_at) + policy.spec.verify.timeout)
+    deadline = max(deadline, start + stable)
+    if now < deadline or (clear is not None and now < deadline + stable):
+        so_far = f"healthy for {format_duration(clear)}" if clear is not None else "not healthy yet"
+        return Judgement(None, f"{so_far}, needs {format_duration(stable)}")
+    return _failed(findings, start, policy.spec.verify.timeout)
+
+
+def _clear_for(findings: Sequence[Finding], start: datetime, now: datetime) -> timedelta | None:
+    """How long all checks have been clear, by samples from `start` on; None when one is not."""
+    if overall(findings) is not Verdict.HEALTHY:
+        return None
+    since = start
+    for finding in findings:
+        if finding.since is None or finding.sampled_at is None or finding.sampled_at < start:
+            return None
+        since = max(since, finding.since)
+    return now - since
+
+
+def _worse(change: PastChange, policy: Policy, findings: Sequence[Finding], start: datetime) -> str | None:
+    then = dict(change.evidence)
+    for finding in findings:
+        if finding.verdict is not Verdict.UNHEALTHY or finding.sampled_at is None or finding.sampled_at < start:
+            continue
+        if finding.check not in then:
+            if finding.since and change.applied_at and finding.since >= change.applied_at:
+                return f"{finding.check} turned unhealthy after the deed: {finding.message}"
+        elif change.action is not ActionKind.SCALE and _farther(policy, finding, then[finding.check]):
+            before = format_decimal(then[finding.check] or 0.0)
+            return f"{finding.check} was {before}, is {finding.message}"
+    return None
+
+
+def _farther(policy: Policy, finding: Finding, before: float | None) -> bool:
+    """Whether the value lies much farther beyond its threshold than before the deed.
+
+    Not asked of a scaling: load that goes on growing is no fault of the replicas that were added.
+    """
+    check = next((check for check in policy.checks if check.name == finding.check), None)
+    if check is None or before is None or finding.value is None:
+        return False
+    bound = check.unhealthy.above if check.unhealthy.above is not None else check.unhealthy.below
+    if bound is None or not check.unhealthy.crossed_by(before) or not check.unhealthy.crossed_by(finding.value):
+        return False
+    return abs(finding.value - bound) >= WORSE_FACTOR * abs(before - bound)
+
+
+def _failed(findings: Sequence[Finding], start: datetime, timeout: timedelta) -> Judgement:
+    waited = format_duration(timeout)
+    unhealthy = [f"{f.check}: {f.message}" for f in findings if f.verdict is Verdict.UNHEALTHY]
+    if unhealthy:
+        return Judgement(Outcome.NOT_RECOVERED, f"after {waited} still {'; '.join(unhealthy)}")
+    unknown = [f"{f.check}: {f.reason}" for f in findings if f.verdict is Verdict.UNKNOWN]
+    if unknown or not findings:
+        return Judgement(
+            Outcome.INCONCLUSIVE, f"after {waited} no trustworthy answer: {'; '.join(unknown) or 'no findings'}"
+        )
+    if any(f.sampled_at is None or f.sampled_at < start for f in findings):
+        return Judgement(Outcome.INCONCLUSIVE, f"after {waited} no sample newer than the deed")
+    return Judgement(Outcome.NOT_RECOVERED, f"after {waited} healthy only now and then")
+
+
+def wants_undo(change: PastChange, outcome: Outcome, policy: Policy) -> bool:
+    """Whether to take the change back.
+
+    A restart cannot be taken back. A rollback is taken back only when it made things worse: the release that it
+    replaced is under suspicion, and the one it restored was known good. Inconclusive changes stay: unknown never
+    acts.
+    """
+    if change.undoes or policy.spec.verify.on_failure is OnFailure.KEEP:
+        return False
+    match change.action:
+        case ActionKind.SCALE:
+            return outcome in {Outcome.NOT_RECOVERED, Outcome.WORSE}
+        case ActionKind.ROLLBACK | ActionKind.RESTORE:
+            return outcome is Outcome.WORSE
+        case _:
+            return False

@@ -1,0 +1,278 @@
+"""Kubernetes objects read once, into the values that decisions are made of.
+
+Deployments, StatefulSets and DaemonSets tell the same story in different fields; this is the one place that knows
+which. Also the marks by which others claim a workload. Fetching, watching and judging are left to others.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from salus.model.change import ManagedBy
+from salus.model.meta import WorkloadKind
+from salus.model.types import Body, parse_time
+from salus.model.values import Autoscaler, TargetKey, Workload
+
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+POD_TEMPLATE_HASH = "pod-template-hash"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+_HASH_LENGTH = 10
+_KEDA_DEFAULT_MAX = 100
+_Json = TypeVar("_Json", dict[str, Any], list[Any], str, int, bool)
+
+
+def workload_from(body: Body) -> Workload:
+    """Read a Deployment, StatefulSet or DaemonSet as the API server gives it; absent fields have Kubernetes' defaults.
+
+    The annotation of the last `kubectl apply` is left out: it is as large as the object itself.
+
+    Raises ValueError with object and path: `Deployment shop/checkout: spec.replicas: expected a whole number, got "3"`.
+    """
+    try:
+        return _workload(body)
+    except ValueError as error:
+        raise ValueError(f"{_title(body)}: {error}") from error
+
+
+def release_hash(template: Mapping[str, Any]) -> str:
+    """Ten hex characters that name a pod template, whatever the order of its keys.
+
+    What a restart or a controller adds is left out, so that a restart is not a release.
+    """
+    metadata = dict(template.get("metadata") or {})
+    metadata.pop("creationTimestamp", None)
+    metadata["labels"] = _without(metadata.get("labels"), POD_TEMPLATE_HASH)
+    metadata["annotations"] = _without(metadata.get("annotations"), RESTARTED_AT)
+    cleaned = {**template, "metadata": {key: value for key, value in metadata.items() if value}}
+    text = json.dumps(cleaned, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=dict)
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]
+
+
+def autoscaler_from(body: Body) -> tuple[TargetKey, Autoscaler] | None:
+    """Read an HorizontalPodAutoscaler or a KEDA ScaledObject, and whose replicas it owns.
+
+    None when it scales something that Salus does not heal. Raises ValueError with object and path.
+    """
+    try:
+        return _autoscaler(body)
+    except ValueError as error:
+        raise ValueError(f"{_title(body)}: {error}") from error
+
+
+def managed_by(body: Body) -> ManagedBy | None:
+    """Who owns the workload's desired state, by the marks that the tools leave on it; None if nobody shows.
+
+    A controller comes first: it writes whatever another tool's marks, copied down, may say.
+    """
+    labels, annotations = _texts(body, "metadata.labels"), _texts(body, "metadata.annotations")
+    owner = _owner(body)
+    if owner:
+        return _manager("Operator", owner)
+    if application := _argo_application(body, annotations):
+        return _manager("ArgoCD", application)
+    for group, kind in (("kustomize", "Kustomization"), ("helm", "HelmRelease")):
+        if name := labels.get(f"{group}.toolkit.fluxcd.io/name"):
+            return _manager("Flux", f"{kind} {labels.get(f'{group}.toolkit.fluxcd.io/namespace', '')}/{name}")
+    if labels.get("app.kubernetes.io/managed-by") == "Helm" or "meta.helm.sh/release-name" in annotations:
+        return _manager("Helm", _helm_release(annotations))
+    return None
+
+
+def _workload(body: Body) -> Workload:
+    kind = _kind(body)
+    template = _at(body, "spec.template", dict)
+    annotations = {key: value for key, value in _texts(body, "metadata.annotations").items() if key != LAST_APPLIED}
+    return Workload(
+        key=TargetKey(_required(body, "metadata.namespace"), kind, _required(body, "metadata.name")),
+        uid=_at(body, "metadata.uid", str),
+        generation=_at(body, "metadata.generation", int),
+        observed_generation=_at(body, "status.observedGeneration", int),
+        **_COUNTS[kind](body),
+        release=release_hash(template),
+        images=_images(body),
+        restarted_at=_texts(body, "spec.template.metadata.annotations").get(RESTARTED_AT, ""),
+        paused=_at(body, "spec.paused", bool),
+        update_strategy=_strategy(body, kind),
+        partition=_at(body, "spec.updateStrategy.rollingUpdate.partition", int),
+        labels=_texts(body, "metadata.labels"),
+        annotations=annotations,
+        owner=_owner(body),
+        rolled_out_since=_rolled_out_since(body),
+        replica_failure=_at(_condition(body, "ReplicaFailure", "True"), "message", str),
+        deleting=bool(_at(body, "metadata.deletionTimestamp", str)),
+    )
+
+
+def _kind(body: Body) -> WorkloadKind:
+    kind = _at(body, "kind", str)
+    if kind not in set(WorkloadKind):
+        raise ValueError(f"kind: expected one of {', '.join(WorkloadKind)}, got {kind!r}")
+    return WorkloadKind(kind)
+
+
+def _replica_counts(body: Body) -> dict[str, int]:
+    """Deployment and StatefulSet."""
+    return {
+        "replicas": _at(body, "spec.replicas", int, default=1),
+        "ready": _at(body, "status.readyReplicas", int),
+        "updated": _at(body, "status.updatedReplicas", int),
+        "available": _at(body, "status.availableReplicas", int),
+        "total": _at(body, "status.replicas", int),
+    }
+
+
+def _scheduled_counts(body: Body) -> dict[str, int]:
+    """DaemonSet: as many as there are nodes for it, which only its status tells."""
+    return {
+        "replicas": _at(body, "status.desiredNumberScheduled", int),
+        "ready": _at(body, "status.numberReady", int),
+        "updated": _at(body, "status.updatedNumberScheduled", int),
+        "available": _at(body, "status.numberAvailable", int),
+        "total": _at(body, "status.currentNumberScheduled", int),
+    }
+
+
+_COUNTS: Mapping[WorkloadKind, Callable[[Body], dict[str, int]]] = {
+    WorkloadKind.DEPLOYMENT: _replica_counts,
+    WorkloadKind.STATEFUL_SET: _replica_counts,
+    WorkloadKind.DAEMON_SET: _scheduled_counts,
+}
+
+
+def _strategy(body: Body, kind: WorkloadKind) -> str:
+    field = "strategy" if kind is WorkloadKind.DEPLOYMENT else "updateStrategy"
+    return _at(body, f"spec.{field}.type", str) or "RollingUpdate"
+
+
+def _images(body: Body) -> tuple[str, ...]:
+    containers = [
+        *_objects(body, "spec.template.spec.containers"),
+        *_objects(body, "spec.template.spec.initContainers"),
+    ]
+    return tuple(_at(container, "image", str) for container in containers)
+
+
+def _owner(body: Body) -> str:
+    """`Kind/name` of the controller, or nothing."""
+    for reference in _objects(body, "metadata.ownerReferences"):
+        if _at(reference, "controller", bool):
+            return f"{_required(reference, 'kind')}/{_required(reference, 'name')}"
+    return ""
+
+
+def _rolled_out_since(body: Body) -> datetime | None:
+    """Only a Deployment tells, and only of the newest spec once its controller has seen it."""
+    condition = _condition(body, "Progressing", "True")
+    current = _at(body, "status.observedGeneration", int) >= _at(body, "metadata.generation", int)
+    moment = _at(condition, "lastUpdateTime", str)
+    if not current or not moment or condition.get("reason") != "NewReplicaSetAvailable":
+        return None
+    try:
+        return parse_time(moment)
+    except ValueError as error:
+        raise ValueError(f"status.conditions[type=Progressing].lastUpdateTime: {error}") from error
+
+
+def _condition(body: Body, kind: str, status: str) -> Body:
+    conditions = _objects(body, "status.conditions")
+    return next((found for found in conditions if found.get("type") == kind and found.get("status") == status), {})
+
+
+def _autoscaler(body: Body) -> tuple[TargetKey, Autoscaler] | None:
+    keda = _at(body, "kind", str) == "ScaledObject"
+    group = _at(body, "spec.scaleTargetRef.apiVersion", str) or "apps/v1"
+    kind = _at(body, "spec.scaleTargetRef.kind", str) or WorkloadKind.DEPLOYMENT
+    if kind not in set(WorkloadKind) or not group.startswith("apps/"):
+        return None
+    target = TargetKey(
+        _required(body, "metadata.namespace"), WorkloadKind(kind), _required(body, "spec.scaleTargetRef.name")
+    )
+    name = _required(body, "metadata.name")
+    if keda:
+        least = _at(body, "spec.minReplicaCount", int)
+        most = _at(body, "spec.maxReplicaCount", int, default=_KEDA_DEFAULT_MAX)
+        return target, Autoscaler("ScaledObject", name, least, most)
+    least, most = _at(body, "spec.minReplicas", int, default=1), _at(body, "spec.maxReplicas", int)
+    return target, Autoscaler("HorizontalPodAutoscaler", name, least, most)
+
+
+def _argo_application(body: Body, annotations: Mapping[str, str]) -> str:
+    """The application of a tracking id, if that id speaks of this very object and was not copied from another."""
+    application, _, address = annotations.get("argocd.argoproj.io/tracking-id", "").partition(":")
+    group, _, _ = _at(body, "apiVersion", str).rpartition("/")
+    metadata = f"{_at(body, 'metadata.namespace', str)}/{_at(body, 'metadata.name', str)}"
+    return application if address == f"{group}/{_at(body, 'kind', str)}:{metadata}" else ""
+
+
+def _helm_release(annotations: Mapping[str, str]) -> str:
+    name = annotations.get("meta.helm.sh/release-name", "")
+    return f"{annotations.get('meta.helm.sh/release-namespace', '')}/{name}" if name else ""
+
+
+def _manager(tool: str, ref: str) -> ManagedBy:
+    return ManagedBy(tool=tool, ref=ref[:256])
+
+
+def _without(items: Mapping[str, Any] | None, key: str) -> dict[str, Any]:
+    return {name: value for name, value in (items or {}).items() if name != key}
+
+
+def _title(body: Body) -> str:
+    """What the object calls itself, for a message about its being malformed."""
+    metadata = body.get("metadata")
+    metadata = metadata if isinstance(metadata, Mapping) else {}
+    return f"{body.get('kind') or 'object'} {metadata.get('namespace', '?')}/{metadata.get('name', '?')}"
+
+
+def _at(body: Body, path: str, expected: type[_Json], default: _Json | None = None) -> _Json:
+    """The value at a dotted path; `default`, or the type's empty value, where it is absent or null."""
+    node: Any = body
+    steps = path.split(".")
+    for depth, step in enumerate(steps):
+        if not isinstance(node, Mapping):
+            raise _unexpected(".".join(steps[:depth]), dict, node)
+        node = node.get(step)
+        if node is None:
+            return expected() if default is None else default
+    if not isinstance(node, expected) or (expected is int and isinstance(node, bool)):
+        raise _unexpected(path, expected, node)
+    return node
+
+
+def _required(body: Body, path: str) -> str:
+    if not (text := _at(body, path, str)):
+        raise ValueError(f"{path}: missing")
+    return text
+
+
+def _texts(body: Body, path: str) -> dict[str, str]:
+    """A map of strings, as labels are."""
+    items = _at(body, path, dict)
+    for key, value in items.items():
+        if not isinstance(value, str):
+            raise _unexpected(f"{path}[{key}]", str, value)
+    return items
+
+
+def _objects(body: Body, path: str) -> list[Body]:
+    items = _at(body, path, list)
+    for index, item in enumerate(items):
+        if not isinstance(item, Mapping):
+            raise _unexpected(f"{path}[{index}]", dict, item)
+    return items
+
+
+def _unexpected(path: str, expected: type, found: object) -> ValueError:
+    return ValueError(f"{path}: expected {_WORDS[expected]}, got {json.dumps(found, default=str):.80}")
+
+
+_WORDS: Mapping[type, str] = {
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+    int: "a whole number",
+    bool: "true or false",
+}

@@ -1,0 +1,96 @@
+"""Reads afresh everything that planners and guards judge, so that judging itself is pure."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from salus.core import releases
+from salus.core.ownership import git_holds_replicas
+from salus.core.records import TARGET_LABEL, past_changes, target_id
+from salus.core.workload import autoscaler_from, managed_by, workload_from
+from salus.loop.world import Case, World
+from salus.model.meta import WorkloadKind
+from salus.model.types import Body
+from salus.model.values import Autoscaler, Observation, PastChange, Release, TargetKey, Workload
+from salus.ports import (
+    AUTOSCALERS,
+    CHANGE_EVENTS,
+    CONTROLLER_REVISIONS,
+    REPLICA_SETS,
+    WORKLOADS,
+    ClusterError,
+    Ref,
+)
+
+log = structlog.get_logger(__name__)
+
+
+def workload_ref(target: TargetKey) -> Ref:
+    """Address of a workload."""
+    return Ref(WORKLOADS[target.kind], target.namespace, target.name)
+
+
+def workload_of(body: Body) -> Workload:
+    """The workload as decisions need it. A body that is none is an answer not to be trusted: ClusterError."""
+    try:
+        return workload_from(body)
+    except ValueError as error:
+        raise ClusterError(f"the API server sent something that is no workload: {error}") from error
+
+
+async def change_bodies(world: World, target: TargetKey) -> list[Body]:
+    """All records of a target, over all policies."""
+    return await world.cluster.list(CHANGE_EVENTS, target.namespace, {TARGET_LABEL: target_id(target)})
+
+
+async def kept_releases(world: World, target: TargetKey) -> tuple[Release, ...]:
+    """The releases of a target that are on record."""
+    labels = {TARGET_LABEL: target_id(target)}
+    return releases.releases_from(await world.cluster.list(CONTROLLER_REVISIONS, target.namespace, labels))
+
+
+async def observe(world: World, case: Case, changes: Sequence[PastChange] | None = None) -> tuple[Observation, Body]:
+    """The live target with everything around it. Raises ClusterError when the target itself cannot be read."""
+    body, scalers, kept = await asyncio.gather(
+        world.cluster.get(workload_ref(case.target)),
+        _autoscalers(world, case.target),
+        kept_releases(world, case.target),
+    )
+    workload = workload_of(body)
+    if changes is None:
+        changes = past_changes(await change_bodies(world, case.target))
+    good = next((r.hash for r in kept if r.healthy_at and not r.quarantined_by and r.hash != workload.release), None)
+    observation = Observation(
+        now=world.clock.now(),
+        workload=workload,
+        findings=case.findings,
+        changes=tuple(changes),
+        autoscalers=scalers,
+        managed_by=managed_by(body),
+        git_holds_replicas=git_holds_replicas(body),
+        releases=kept,
+        release_started_at=releases.release_started_at(await _replica_sets(world, body, case.target), good),
+        switches=world.switches(),
+    )
+    return observation, body
+
+
+async def _autoscalers(world: World, target: TargetKey) -> tuple[Autoscaler, ...] | None:
+    try:
+        bodies = await world.cluster.list(AUTOSCALERS, target.namespace)
+    except ClusterError as error:
+        log.warning("autoscalers could not be read", error=str(error))
+        return None
+    found = [autoscaler_from(body) for body in bodies]
+    return tuple(pair[1] for pair in found if pair is not None and pair[0] == target)
+
+
+async def _replica_sets(world: World, body: Body, target: TargetKey) -> list[Body]:
+    """The ReplicaSets of a Deployment, which tell when its releases began; other kinds have none."""
+    if target.kind is not WorkloadKind.DEPLOYMENT:
+        return []
+    labels = (body["spec"].get("selector") or {}).get("matchLabels") or {}
+    found = await world.cluster.list(REPLICA_SETS, target.namespace, labels)
+    uid = body["metadata"]["uid"]
+    return [rs for rs in found if any(o.get("uid") == uid for o in rs["metadata"].get("ownerReferences") or ())]

@@ -1,0 +1,230 @@
+"""Writes incidents and change events: the intent before the deed, the outcome after it, refusals once and counted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from salus.actions.plan import stamped
+from salus.core import incidents, records
+from salus.core.records import Entry
+from salus.core.status import condition
+from salus.loop.world import Case, World, identity_of
+from salus.model.change import ActionKind, Decision, Outcome
+from salus.model.types import API_VERSION, Body, format_time
+from salus.model.values import Action, Finding, Observation, PastChange, Policy, Refusal, Workload
+from salus.ports import CHANGE_EVENTS, INCIDENTS, NotFound, Notice, Ref
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The records of one operator."""
+
+    world: World
+
+    async def open_incident(self, policy: Policy, case: Case, workload: Workload, now: datetime) -> Body:
+        """The open incident of this case, made if there is none."""
+        if case.incident is not None:
+            return case.incident
+        known = await self.incidents(policy, case)
+        began = min((f.since for f in case.findings if f.since and f.verdict == "Unhealthy"), default=now)
+        body = records.incident_body(policy, workload, began, _next_number(known))
+        case.incident = await self.world.cluster.create(INCIDENTS, body)
+        log.info("incident opened", incident=case.incident["metadata"]["name"])
+        note = f"{case.target} is unhealthy: " + "; ".join(
+            f"{f.check}: {f.message}" for f in case.findings if f.verdict == "Unhealthy"
+        )
+        await self.tell(policy, case, "IncidentOpened", note, workload=workload, warning=True)
+        return case.incident
+
+    async def incidents(self, policy: Policy, case: Case) -> list[Body]:
+        """All incidents of this policy and target, over and open."""
+        labels = {
+            records.TARGET_LABEL: records.target_id(case.target),
+            records.POLICY_LABEL: records.policy_id(policy.key.name),
+        }
+        return await self.world.cluster.list(INCIDENTS, policy.key.namespace, labels)
+
+    async def write_incident(self, case: Case, status: Mapping[str, Any]) -> None:
+        """Write an incident's status if it says something new."""
+        if case.incident is None:
+            return
+        written = case.incident.get("status") or {}
+        if all(written.get(field) == value for field, value in status.items()):
+            return
+        ref = Ref(INCIDENTS, case.policy.namespace, case.incident["metadata"]["name"])
+        try:
+            case.incident = await self.world.cluster.update_status(ref, status)
+        except NotFound:
+            log.warning("the incident was deleted by someone", incident=ref.name)
+            case.incident = None
+
+    async def record(self, entry: Entry, changes: Sequence[PastChange], seen_body: Body) -> Body:
+        """Create the change event under the target's next number. Conflict if someone else took it."""
+        sequence = records.next_sequence(changes)
+        name = records.change_name(entry.action.target, sequence)
+        acts = entry.decision in {Decision.ACT, Decision.DRY_RUN, Decision.AWAIT_APPROVAL}
+        patch = stamped(entry.action.patch, seen_body, name) if acts else ()
+        action = entry.action if acts else replace(entry.action, inverse=())
+        body = records.change_body(replace(entry, action=action, operator=self.world.operator), sequence, patch)
+        created = await self.world.cluster.create(CHANGE_EVENTS, body)
+        self.world.telemetry.decided(entry.decision.value, entry.action.kind, entry.reason)
+        log.info(
+            "decided",
+            change=name,
+            decision=entry.decision.value,
+            action=entry.action.kind.value,
+            reason=entry.reason,
+            message=entry.message,
+        )
+        return created
+
+    async def refuse(
+        self, policy: Policy, case: Case, action: Action, refusal: Refusal, seen: Observation, body: Body
+    ) -> PastChange | None:
+        """Record a refusal; one that repeats within the incident is counted on its first record, in powers of two."""
+        case.refusal = refusal
+        mine = [c for c in seen.changes if c.incident == _incident_name(case) and c.remedy == action.remedy]
+        before = next((c for c in mine if c.decision in {"Refuse", "Advise"} and c.reason == refusal.reason), None)
+        if before is not None:
+            await self._count(case, before)
+            return None
+        entry = Entry(
+            policy=policy,
+            action=action,
+            decision=Decision.ADVISE if refusal.then == "Advise" else Decision.REFUSE,
+            reason=refusal.reason,
+            message=refusal.message,
+            decided_at=seen.now,
+            incident=case.incident,
+            because=_relevant(case.findings),
+            managed_by=seen.managed_by,
+        )
+        created = await self.record(entry, seen.changes, body)
+        await self.tell(policy, case, refusal.reason, f"{action.kind}: {refusal.message}", workload=seen.workload)
+        return records.past_change(created)
+
+    async def _count(self, case: Case, refusal: PastChange) -> None:
+        """Count a repeated refusal; it is written when the count reaches a power of two, so that it stays rare."""
+        count = case.counted.get(refusal.name, 1) + 1
+        case.counted[refusal.name] = count
+        if count & (count - 1) == 0:
+            ref = Ref(CHANGE_EVENTS, case.policy.namespace, refusal.name)
+            await self.world.cluster.update_status(ref, {"occurrences": count})
+
+    async def applied(self, change: PastChange, namespace: str, after: Workload, at: datetime) -> PastChange:
+        """Note that the deed is done."""
+        ref = Ref(CHANGE_EVENTS, namespace, change.name)
+        status = {
+            "observedGeneration": 1,
+            "appliedAt": format_time(at),
+            "after": after.facts().to_dict(),
+            "conditions": [condition("Applied", "True", "Patched", "the API server took the patch", at)],
+        }
+        return records.past_change(await self.world.cluster.update_status(ref, status))
+
+    async def finish(
+        self, change: PastChange, namespace: str, outcome: Outcome | None, message: str, now: datetime
+    ) -> PastChange:
+        """Note how the change ended; a notification has no outcome, it is only delivered."""
+        ref = Ref(CHANGE_EVENTS, namespace, change.name)
+        conditions = []
+        if change.applied_at:
+            conditions.append(
+                condition("Applied", "True", "Patched", "the API server took the patch", change.applied_at)
+            )
+        elif outcome is not None:
+            conditions.append(condition("Applied", "False", outcome.value, message, now))
+        if outcome in {Outcome.RECOVERED, Outcome.NOT_RECOVERED, Outcome.WORSE, Outcome.INCONCLUSIVE}:
+            verified = {Outcome.RECOVERED: "True", Outcome.INCONCLUSIVE: "Unknown"}.get(outcome, "False")
+            conditions.append(condition("Verified", verified, outcome.value, message, now))
+        status: dict[str, Any] = {
+            "observedGeneration": 1,
+            "outcome": outcome.value if outcome else None,
+            "completedAt": format_time(now),
+            "message": message[:1024],
+            "conditions": conditions,
+        }
+        finished = records.past_change(await self.world.cluster.update_status(ref, status))
+        self.world.telemetry.finished(change.action, outcome.value if outcome else "Delivered")
+        log.info("finished", change=change.name, outcome=outcome.value if outcome else "Delivered", message=message)
+        return finished
+
+    async def tell(
+        self,
+        policy: Policy,
+        case: Case,
+        reason: str,
+        note: str,
+        *,
+        workload: Workload | None = None,
+        warning: bool = False,
+    ) -> None:
+        """Post the Event regarding the workload, and the one regarding the policy."""
+        about_policy = {
+            "apiVersion": API_VERSION,
+            "kind": "HealthPolicy",
+            "namespace": policy.key.namespace,
+            "name": policy.key.name,
+            "uid": policy.uid,
+        }
+        about_target = {
+            "apiVersion": "apps/v1",
+            "kind": case.target.kind.value,
+            "namespace": case.target.namespace,
+            "name": case.target.name,
+            "uid": workload.uid if workload else "",
+        }
+        for regarding, related in ((about_target, about_policy), (about_policy, about_target)):
+            await self.world.recorder.post(
+                Notice(regarding=regarding, reason=reason, action="Heal", note=note, warning=warning, related=related)
+            )
+
+    def entry(
+        self,
+        policy: Policy,
+        case: Case,
+        action: Action,
+        because: Sequence[Finding],
+        decision: Decision,
+        seen: Observation,
+    ) -> Entry:
+        """What the record of an action that nobody objects to says."""
+        acts = action.kind is not ActionKind.NOTIFY
+        return Entry(
+            policy=policy,
+            action=action,
+            decision=decision,
+            reason=action.reason or (because[0].reason if because else "Unhealthy"),
+            message=action.message,
+            decided_at=seen.now,
+            incident=case.incident,
+            because=because,
+            managed_by=seen.managed_by,
+            identity=identity_of(self.world, policy) if acts else "",
+        )
+
+    async def follow(self, case: Case, changes: Sequence[PastChange], now: datetime) -> None:
+        """Bring the incident's status up to its records."""
+        if case.incident is None:
+            return
+        mine = [change for change in changes if change.incident == _incident_name(case)]
+        await self.write_incident(case, incidents.progress(case.incident, mine, case.findings, now))
+
+
+def _incident_name(case: Case) -> str:
+    return str(case.incident["metadata"]["name"]) if case.incident else ""
+
+
+def _relevant(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """What a refusal shows: everything that is not simply healthy."""
+    return tuple(f for f in findings if f.verdict != "Healthy")[:16]
+
+
+def _next_number(known: Sequence[Body]) -> int:
+    numbers = (int(body["metadata"]["name"].rsplit("-", 1)[1]) for body in known)
+    return max(numbers, default=0) + 1

@@ -1,0 +1,136 @@
+"""One tick: everything that is due is asked at once, judged, and healed, each target in a task of its own.
+
+A target whose last step still runs is skipped, never queued; an error of one target is counted, logged and costs that
+target one tick, after which its case is loaded anew.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from salus.core.compile import SpecError
+from salus.core.status import TargetReport, changes_anything, policy_status, stalled_status
+from salus.loop.healing import Healer
+from salus.loop.journal import Journal
+from salus.loop.measure import Measurer
+from salus.loop.world import Case, World
+from salus.model.types import Body
+from salus.model.values import Policy, PolicyKey, TargetKey, Workload
+from salus.ports import HEALTH_POLICIES, ClusterError, Conflict, NotFound, Ref
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Loop:
+    """Runs ticks; remembers a case per policy and target, and the status that it wrote per policy."""
+
+    world: World
+    cases: dict[tuple[PolicyKey, TargetKey], Case] = field(default_factory=dict)
+    written: dict[PolicyKey, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def _measurer(self) -> Measurer:
+        return Measurer(self.world)
+
+    async def tick(self, due: Sequence[Policy], late: float = 0.0) -> None:
+        """Measure and heal all targets of these policies, then bring their status up to date."""
+        started = asyncio.get_running_loop().time()
+        chosen = [(policy, self._targets(policy)) for policy in due]
+        jobs = [(policy, self._case(policy, workload), workload) for policy, found in chosen for workload in found]
+        free = [job for job in jobs if not job[1].lock.locked()]
+        await self._measurer.measure([(policy, case) for policy, case, _ in free])
+        await self._all("heal", [self._heal(*job) for job in free])
+        await self._all("report", [self._report(policy, found) for policy, found in chosen])
+        self.world.telemetry.ticked(late, asyncio.get_running_loop().time() - started, len(free))
+
+    async def _all(self, stage: str, steps: Sequence[Coroutine[Any, Any, None]]) -> None:
+        """Run side by side; a defect in one step is logged with its trace and costs the others nothing."""
+        for result in await asyncio.gather(*steps, return_exceptions=True):
+            if isinstance(result, Exception):
+                self.world.telemetry.failed(stage)
+                log.error("a defect in Salus, please report it", stage=stage, exc_info=result)
+            elif result is not None:
+                raise result
+
+    def _targets(self, policy: Policy) -> Sequence[Workload]:
+        target = policy.spec.target
+        if target.name is not None:
+            found = self.world.workloads.get(TargetKey(policy.key.namespace, target.kind, target.name))
+            return [found] if found is not None and not found.deleting else []
+        labels = target.selector.match_labels if target.selector else {}
+        found_many = self.world.workloads.select(policy.key.namespace, target.kind, labels)
+        return [workload for workload in found_many if not workload.deleting]
+
+    def _case(self, policy: Policy, workload: Workload) -> Case:
+        key = (policy.key, workload.key)
+        if key not in self.cases:
+            self.cases[key] = Case(*key)
+        return self.cases[key]
+
+    async def _heal(self, policy: Policy, case: Case, workload: Workload) -> None:
+        async with case.lock:
+            structlog.contextvars.clear_contextvars()
+            incident = case.incident["metadata"]["name"] if case.incident else None
+            structlog.contextvars.bind_contextvars(
+                policy=str(policy.key),
+                target=str(case.target),
+                incident=incident,
+                change=case.change.name if case.change else None,
+            )
+            journal = Journal(self.world)
+            try:
+                await Healer(self.world, journal, self._measurer).step(policy, case, workload)
+            except Conflict as error:
+                case.loaded = False
+                log.info("someone else was first", error=str(error))
+            except ClusterError as error:
+                case.loaded = False
+                self.world.telemetry.failed("heal")
+                log.warning("the step is not finished, the next tick settles it", error=str(error))
+
+    async def _report(self, policy: Policy, found: Sequence[Workload]) -> None:
+        cases = [self.cases[policy.key, workload.key] for workload in found]
+        reports = [TargetReport(c.target, c.findings, c.refusal, c.last_change) for c in cases if c.findings]
+        written = self.written.setdefault(policy.key, {})
+        await self._write(policy.key, policy_status(policy, reports, written, self.world.clock.now()))
+
+    async def report_invalid(self, body: Body, error: SpecError, now: datetime) -> None:
+        """Say in the policy's own status what is wrong with it."""
+        key = PolicyKey(body["metadata"]["namespace"], body["metadata"]["name"])
+        self.written[key] = dict(body.get("status") or {})
+        await self._write(key, stalled_status(body, error, now))
+
+    async def _write(self, key: PolicyKey, status: dict[str, Any]) -> None:
+        written = self.written.get(key, {})
+        if not changes_anything(status, written):
+            return
+        try:
+            body = await self.world.cluster.update_status(Ref(HEALTH_POLICIES, key.namespace, key.name), status)
+        except NotFound:
+            self.forget(key)
+        except ClusterError as error:
+            self.world.telemetry.failed("status")
+            log.warning("the policy's status is not written", policy=str(key), error=str(error))
+        else:
+            self.written[key] = dict(body.get("status") or {})
+
+    def accept(self, policy: Policy, status: dict[str, Any]) -> None:
+        """A policy is new or has a new generation: what its checks remember is of other questions."""
+        self.written[policy.key] = status
+        for case in self._cases_of(policy.key):
+            case.memories.clear()
+            case.loaded = False
+
+    def forget(self, key: PolicyKey) -> None:
+        """A policy is gone."""
+        self.written.pop(key, None)
+        for case in self._cases_of(key):
+            del self.cases[case.policy, case.target]
+
+    def _cases_of(self, key: PolicyKey) -> list[Case]:
+        return [case for (policy, _), case in self.cases.items() if policy == key]

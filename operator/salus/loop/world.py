@@ -1,0 +1,64 @@
+"""What the shell holds: the ports, and per policy and target what it remembers between two ticks."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from salus.model.types import Body
+from salus.model.values import Finding, Memory, PastChange, Policy, PolicyKey, Refusal, Switches, TargetKey
+from salus.ports import Clock, Cluster, MetricHistory, MetricSource, Recorder, Telemetry, Workloads
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Every port of the loop, chosen by `bootstrap`."""
+
+    cluster: Cluster
+    workloads: Workloads
+    metrics: MetricSource
+    history: MetricHistory
+    recorder: Recorder
+    telemetry: Telemetry
+    clock: Clock
+    switches: Callable[[], Switches]
+    is_known: Callable[[PolicyKey], bool]
+    """Whether a policy of this name is in use; a change of one that is not is finished as it stands."""
+    operator: str = "salus"
+    """Version and instance, for the records."""
+    default_service_account: str = ""
+
+
+@dataclass(slots=True)
+class Case:
+    """One policy on one target. Everything here can be had again from the API server and Prometheus' history."""
+
+    policy: PolicyKey
+    target: TargetKey
+    memories: dict[str, Memory] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    loaded: bool = False
+    """False at first and after every error: then the API server is asked how things stand."""
+    incident: Body | None = None
+    """The open incident."""
+    change: PastChange | None = None
+    """The unfinished change of this policy on this target."""
+    revertible: PastChange | None = None
+    """A scaling that is taken back when its time is over."""
+    refusal: Refusal | None = None
+    last_change: PastChange | None = None
+    counted: dict[str, int] = field(default_factory=dict)
+    """Refusal record → how often it was given since."""
+    good_release: str = ""
+    """The release that is on record as the newest good one."""
+    rolled_out: tuple[str, datetime] | None = None
+    """The live release, and since when it is rolled out."""
+    looked_back: str = ""
+    """The release for which Prometheus' history was asked already."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+def identity_of(world: World, policy: Policy) -> str:
+    """The user name that acts for this policy; empty: the operator itself."""
+    account = policy.spec.service_account_name or world.default_service_account
+    return f"system:serviceaccount:{policy.key.namespace}:{account}" if account else ""

@@ -1,0 +1,239 @@
+"""ChangeEvent: the record of one decision, written before the deed. Only `spec.approval` may be set later, once."""
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from salus.model.meta import Conditions, ObjectRef, WorkloadRef
+from salus.model.policy import ChangeInfo
+from salus.model.types import Count, DnsLabel, DnsName, Generation, LongText, Reason, Resource, Rule, ShortText, Time
+
+
+class Decision(StrEnum):
+    """What Salus decided to do about a remedy."""
+
+    ACT = "Act"
+    DRY_RUN = "DryRun"
+    AWAIT_APPROVAL = "AwaitApproval"
+    ADVISE = "Advise"
+    REFUSE = "Refuse"
+
+
+class ActionKind(StrEnum):
+    """What an action does to the workload."""
+
+    SCALE = "Scale"
+    RESTART = "Restart"
+    ROLLBACK = "Rollback"
+    RESTORE = "Restore"
+    NOTIFY = "Notify"
+
+
+class Outcome(StrEnum):
+    """How a change ended."""
+
+    RECOVERED = "Recovered"
+    NOT_RECOVERED = "NotRecovered"
+    INCONCLUSIVE = "Inconclusive"
+    WORSE = "Worse"
+    FAILED = "Failed"
+    CONTESTED = "Contested"
+    UNDONE = "Undone"
+    UNDO_SKIPPED = "UndoSkipped"
+    ABANDONED = "Abandoned"
+    EXPIRED = "Expired"
+
+
+class ApprovalDecision(StrEnum):
+    """What a person said."""
+
+    APPROVED = "Approved"
+    DENIED = "Denied"
+
+
+class Evidence(Resource):
+    """What a check said when this was decided."""
+
+    check: DnsLabel
+    """Name of the check."""
+    query: Annotated[str, Field(max_length=2048)]
+    """The PromQL as it was asked, cut to 2,048 characters."""
+    value: ShortText = ""
+    """The answer."""
+    threshold: ShortText = ""
+    """The bound it crossed."""
+    since: Time | None = None
+    """Beyond the bound since."""
+    observed_at: Time
+    """Time of the measurement."""
+
+
+class Facts(Resource):
+    """Allow-listed facts about a workload; never its environment or its template."""
+
+    replicas: Count | None = None
+    """The number of replicas asked for."""
+    release: ShortText = ""
+    """Hash of the pod template, as Salus counts releases."""
+    restarted_at: ShortText = ""
+    """The template's restartedAt annotation."""
+    generation: Count | None = None
+    """Generation of the workload."""
+    images: Annotated[tuple[Annotated[str, Field(max_length=512)], ...], Field(max_length=20)] = ()
+    """Images of its containers."""
+
+
+class PatchOp(Resource):
+    """One operation of a JSON Patch (RFC 6902)."""
+
+    op: Literal["test", "add", "replace", "remove"]
+    """test, add, replace or remove."""
+    path: Annotated[str, Field(max_length=512)]
+    """JSON pointer."""
+    value: Annotated[Any, Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})] = None
+    """The value; a pod template is named by its release, never copied."""
+
+
+class ManagedBy(Resource):
+    """The tool that owns the workload's desired state, if one was seen."""
+
+    tool: ShortText = ""
+    """ArgoCD, Flux, Helm, Operator or empty."""
+    ref: ShortText = ""
+    """Its name for what holds the workload."""
+
+
+class Actor(Resource):
+    """Who decided and who wrote."""
+
+    operator: ShortText = ""
+    """The Salus that decided: version and instance."""
+    identity: ShortText = ""
+    """The account that wrote; empty for the operator's own."""
+
+
+class Approval(Resource):
+    """What a person said of this change."""
+
+    decision: ApprovalDecision
+    """Approved or Denied."""
+    by: Annotated[str, Field(min_length=1, max_length=256)]
+    """The person's user name."""
+    at: Time | None = None
+    """When."""
+    ticket: ShortText = ""
+    """A ticket to refer to."""
+
+
+_IMMUTABLE = [
+    "decision",
+    "action",
+    "reason",
+    "message",
+    "policyRef",
+    "incidentRef",
+    "targetRef",
+    "remedy",
+    "sequence",
+    "evidence",
+    "before",
+    "intended",
+    "patch",
+    "inverse",
+    "undoes",
+    "managedBy",
+    "actor",
+    "change",
+    "decidedAt",
+]
+
+
+def _unchanged(name: str) -> Rule:
+    return Rule(
+        f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || self.{name} == oldSelf.{name})",
+        f"{name} is part of the record and never changes",
+        lambda _: True,
+        field=f".{name}",
+    )
+
+
+class ChangeEventSpec(Resource):
+    """The decision, as it was taken; never changes but for one approval."""
+
+    RULES: ClassVar = (
+        *(_unchanged(name) for name in _IMMUTABLE),
+        Rule(
+            "!has(oldSelf.approval) || (has(self.approval) && self.approval == oldSelf.approval)",
+            "approval is given once and never changes",
+            lambda _: True,
+            field=".approval",
+        ),
+        Rule(
+            "!has(self.approval) || self.decision == 'AwaitApproval'",
+            "only a change that awaits approval can be approved",
+            lambda s: s.approval is None or s.decision is Decision.AWAIT_APPROVAL,
+            field=".approval",
+        ),
+    )
+    decision: Decision
+    """Act, DryRun, AwaitApproval, Advise or Refuse."""
+    action: ActionKind
+    """Scale, Restart, Rollback, Restore or Notify."""
+    reason: Reason
+    """Why, in one word; for a refusal the guard's reason."""
+    message: LongText
+    """Why, in a sentence."""
+    policy_ref: ObjectRef
+    """The policy that allows or forbids it."""
+    incident_ref: ObjectRef | None = None
+    """The incident it belongs to."""
+    target_ref: WorkloadRef
+    """The workload."""
+    remedy: ShortText = ""
+    """Name of the remedy in the policy."""
+    sequence: Annotated[Count, Field(ge=1)]
+    """Counts this target's records without a gap, over all policies and incidents."""
+    decided_at: Time
+    """When it was decided."""
+    evidence: Annotated[tuple[Evidence, ...], Field(max_length=16)] = ()
+    """What the checks said."""
+    before: Facts | None = None
+    """The workload before."""
+    intended: Facts | None = None
+    """The workload as it should become."""
+    patch: Annotated[tuple[PatchOp, ...], Field(max_length=16)] = ()
+    """The patch, with the tests that guard it."""
+    inverse: Annotated[tuple[PatchOp, ...], Field(max_length=16)] = ()
+    """The patch that takes it back; empty where nothing can be taken back."""
+    undoes: DnsName | None = None
+    """The ChangeEvent that this one takes back."""
+    managed_by: ManagedBy | None = None
+    """Who owns the workload's desired state."""
+    actor: Actor = Actor()
+    """Who decided and who wrote."""
+    change: ChangeInfo = ChangeInfo()
+    """What change management wants to know, from the policy."""
+    approval: Approval | None = None
+    """The one field that a person may set, once."""
+
+
+class ChangeEventStatus(Resource):
+    """How it went."""
+
+    observed_generation: Generation = -1
+    """The spec generation that this status speaks of; -1 until it was seen."""
+    conditions: Conditions = ()
+    """Applied, Verified, Delivered."""
+    outcome: Outcome | None = None
+    """How it ended; empty while it is under way."""
+    applied_at: Time | None = None
+    """When the workload was written."""
+    completed_at: Time | None = None
+    """When the outcome was known."""
+    after: Facts | None = None
+    """The workload after."""
+    occurrences: Annotated[Count, Field(ge=1)] | None = None
+    """How often this refusal was given; counted in powers of two while it lasts."""
+    message: LongText = ""
+    """How it went, in a sentence."""

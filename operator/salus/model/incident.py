@@ -1,0 +1,110 @@
+"""Incident: one target being unhealthy by one policy, from the first breach to recovery or hand-over."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from salus.model.meta import Conditions, ObjectRef, WorkloadRef
+from salus.model.policy import Severity
+from salus.model.types import DnsLabel, DnsName, Generation, LongText, Resource, Rule, ShortText, Time
+
+
+class Phase(StrEnum):
+    """Where an incident stands. Resolved is the end; Escalated waits for people or for recovery."""
+
+    OPEN = "Open"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    REMEDIATING = "Remediating"
+    VERIFYING = "Verifying"
+    RESOLVED = "Resolved"
+    ESCALATED = "Escalated"
+
+
+class BlameKind(StrEnum):
+    """What kind of change came just before the breach."""
+
+    RELEASE = "Release"
+    SCALE = "Scale"
+    UNKNOWN = "Unknown"
+
+
+class Confidence(StrEnum):
+    """How sure the blame is."""
+
+    HIGH = "High"
+    MEDIUM = "Medium"
+    LOW = "Low"
+
+
+class Blame(Resource):
+    """What changed just before the breach."""
+
+    kind: BlameKind
+    """Kind of change."""
+    revision: ShortText = ""
+    """Revision of the release, as the workload counts it."""
+    started_at: Time | None = None
+    """When that change began."""
+    confidence: Confidence
+    """How sure Salus is."""
+    message: LongText
+    """The evidence in a sentence."""
+
+
+class Attempt(Resource):
+    """One remedy that was tried, advised, rehearsed or refused in this incident."""
+
+    remedy: DnsLabel
+    """Name of the remedy."""
+    change_ref: DnsName
+    """Name of the ChangeEvent."""
+    decision: ShortText
+    """Act, DryRun, AwaitApproval, Advise or Refuse."""
+    reason: ShortText = ""
+    """Why, in one word."""
+    outcome: ShortText = ""
+    """How it ended; empty while it is under way."""
+    at: Time
+    """When it was decided."""
+
+
+class IncidentSpec(Resource):
+    """What the incident is about; never changes."""
+
+    RULES: ClassVar = (Rule("self == oldSelf", "an incident's spec never changes", lambda _: True),)
+    policy_ref: ObjectRef
+    """The policy that says so."""
+    target_ref: WorkloadRef
+    """The workload that is unhealthy."""
+    opened_at: Time
+    """When the breach began."""
+    severity: Severity = Severity.WARNING
+    """How loud it is."""
+
+
+class IncidentStatus(Resource):
+    """How the incident goes."""
+
+    observed_generation: Generation = -1
+    """The spec generation that this status speaks of; -1 until it was seen."""
+    phase: Phase = Phase.OPEN
+    """Open, AwaitingApproval, Remediating, Verifying, Resolved or Escalated."""
+    conditions: Conditions = ()
+    """Acknowledged, Verified."""
+    checks: Annotated[tuple[DnsLabel, ...], Field(max_length=16)] = ()
+    """Names of the checks that were unhealthy in this incident."""
+    blame: Blame | None = None
+    """What changed just before."""
+    attempts: Annotated[tuple[Attempt, ...], Field(max_length=64)] = ()
+    """What was tried, oldest first; the newest 64."""
+    detected_at: Time | None = None
+    """When Salus saw it."""
+    first_action_at: Time | None = None
+    """When Salus first acted."""
+    resolved_at: Time | None = None
+    """When it was over."""
+    resolution: ShortText = ""
+    """How it ended, in one word."""
+    message: LongText = ""
+    """How it stands, in a sentence."""

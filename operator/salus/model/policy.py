@@ -1,0 +1,474 @@
+"""HealthPolicy: what healthy means for a workload, and what may be done when it is not.
+
+The schema of the CRD, the text of `kubectl explain` and the offline check of `salus validate` all come from here.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from salus.model.meta import Conditions, WorkloadKind
+from salus.model.types import (
+    LABEL_KEY,
+    METRIC_LABEL,
+    Count,
+    Decimal,
+    DnsLabel,
+    DnsName,
+    Duration,
+    Flag,
+    Generation,
+    LabelValue,
+    LongText,
+    MapList,
+    MetricLabel,
+    Reason,
+    Replicas,
+    Resource,
+    Rule,
+    ShortText,
+    Time,
+    cel_exactly_one,
+    exactly_one,
+)
+
+
+class Mode(StrEnum):
+    """How far Salus may go. Observe records what it would do; Approve asks a person first; Enforce acts."""
+
+    OBSERVE = "Observe"
+    APPROVE = "Approve"
+    ENFORCE = "Enforce"
+
+    @property
+    def boldness(self) -> int:
+        """Observe 0, Approve 1, Enforce 2."""
+        return list(Mode).index(self)
+
+
+class Verdict(StrEnum):
+    """What a check says. Only Unhealthy can lead to an action."""
+
+    HEALTHY = "Healthy"
+    UNHEALTHY = "Unhealthy"
+    UNKNOWN = "Unknown"
+
+
+class OnFailure(StrEnum):
+    """What happens to an action that did not help."""
+
+    UNDO = "Undo"
+    KEEP = "Keep"
+
+
+class GitOps(StrEnum):
+    """Whether a field that Git owns may be changed."""
+
+    RESPECT = "Respect"
+    IGNORE = "Ignore"
+
+
+class Severity(StrEnum):
+    """How loud a notification is, in the words Prometheus alerts use."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class ChangeType(StrEnum):
+    """ITIL kinds of change. A merged policy is the pre-authorisation of a standard change."""
+
+    STANDARD = "Standard"
+    NORMAL = "Normal"
+    EMERGENCY = "Emergency"
+
+
+def _keyed_by(pattern: str, longest: int, message: str) -> Rule:
+    """What the keys of matchLabels must look like; the schema of a map speaks of its values only."""
+    return Rule(
+        f"self.matchLabels.all(l, l.size() <= {longest} && l.matches('{pattern}'))",
+        message,
+        lambda item: all(len(key) <= longest and re.fullmatch(pattern, key) for key in item.match_labels),
+        field=".matchLabels",
+    )
+
+
+class LabelSelector(Resource):
+    """Chooses workloads of the policy's namespace by their labels."""
+
+    RULES: ClassVar = (
+        _keyed_by(LABEL_KEY, 317, "matchLabels must be keyed by names of labels, such as app.kubernetes.io/name"),
+    )
+    match_labels: Annotated[Mapping[str, LabelValue], Field(min_length=1, max_length=16)]
+    """Labels that a workload must carry, all of them."""
+
+
+class Target(Resource):
+    """The workloads a policy speaks of, always in the policy's own namespace."""
+
+    RULES: ClassVar = (
+        Rule(
+            cel_exactly_one("name", "selector"),
+            "set exactly one of name and selector",
+            exactly_one("name", "selector"),
+        ),
+    )
+    kind: WorkloadKind
+    """Deployment, StatefulSet or DaemonSet."""
+    name: DnsName | None = None
+    """Name of one workload."""
+    selector: LabelSelector | None = None
+    """Labels of many workloads; each is judged and healed by itself."""
+
+
+class Threshold(Resource):
+    """A bound on a value. The value itself is still inside."""
+
+    RULES: ClassVar = (
+        Rule(
+            cel_exactly_one("above", "below"),
+            "set exactly one of above and below",
+            exactly_one("above", "below"),
+        ),
+    )
+    above: Decimal | None = None
+    """Crossed when the value is greater than this. A decimal in a string: "0.05"."""
+    below: Decimal | None = None
+    """Crossed when the value is less than this. A decimal in a string: "0.05"."""
+
+    def crossed_by(self, value: float) -> bool:
+        """Whether `value` lies beyond the bound; NaN never does."""
+        if self.above is not None:
+            return value > self.above
+        return self.below is not None and value < self.below
+
+    def __str__(self) -> str:
+        """`above 0.05`."""
+        word, bound = ("above", self.above) if self.above is not None else ("below", self.below)
+        return f"{word} {bound:.6g}"
+
+
+class Alert(Resource):
+    """An alert that the team already has in Prometheus."""
+
+    RULES: ClassVar = (
+        Rule(
+            "!['alertname', 'alertstate', 'namespace'].exists(l, l in self.matchLabels)",
+            "matchLabels cannot set alertname, alertstate or namespace: Salus does",
+            lambda a: not {"alertname", "alertstate", "namespace"} & set(a.match_labels),
+            field=".matchLabels",
+        ),
+        _keyed_by(METRIC_LABEL, 128, "matchLabels must be keyed by names of Prometheus labels, such as severity"),
+    )
+    name: Annotated[str, Field(min_length=1, max_length=128)]
+    """The alert's name (the label `alertname`)."""
+    match_labels: Annotated[Mapping[str, ShortText], Field(max_length=16)] = {}
+    """Further labels of the alert, `$namespace` and `$target` allowed; the policy's namespace is always matched."""
+
+
+class Check(Resource):
+    """One question to Prometheus with a bound on its answer."""
+
+    RULES: ClassVar = (
+        Rule(
+            cel_exactly_one("query", "preset", "alert"),
+            "set exactly one of query, preset and alert",
+            exactly_one("query", "preset", "alert"),
+        ),
+        Rule(
+            "!has(self.query) || has(self.unhealthy)",
+            "a query needs unhealthy.above or unhealthy.below",
+            lambda c: c.query is None or c.unhealthy is not None,
+            field=".unhealthy",
+        ),
+        Rule(
+            "!has(self.alert) || (!has(self.unhealthy) && !has(self.healthy) && !has(self.onNoData))",
+            "an alert brings its own threshold: leave out unhealthy, healthy and onNoData",
+            lambda c: c.alert is None or (c.unhealthy is None and c.healthy is None and c.on_no_data is None),
+        ),
+        Rule(
+            "!has(self.healthy) || !has(self.unhealthy) || (has(self.unhealthy.above) ? "
+            "has(self.healthy.below) && double(self.healthy.below) <= double(self.unhealthy.above) : "
+            "has(self.healthy.above) && double(self.healthy.above) >= double(self.unhealthy.below))",
+            "healthy must lie on the other side of unhealthy: below it where unhealthy is above, and the reverse",
+            lambda c: c.healthy is None or c.unhealthy is None or _opposite(c.unhealthy, c.healthy),
+            field=".healthy",
+        ),
+    )
+    name: DnsLabel
+    """Name of the check, unique in the policy."""
+    query: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    """PromQL that answers with one number per target. `$namespace` and `$target` are replaced, inside quotes only."""
+    preset: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """Name of a check that Salus brings along, such as PodsCrashLooping."""
+    alert: Alert | None = None
+    """An alert that the team already has; unhealthy while it fires."""
+    unhealthy: Threshold | None = None
+    """Beyond this the check is unhealthy."""
+    healthy: Threshold | None = None
+    """Beyond this an unhealthy check is healthy again. Default: as soon as it is no longer unhealthy."""
+    for_: Annotated[Duration | None, Field(alias="for")] = None
+    """How long the value must stay beyond the threshold before it counts. Default 0s, or the preset's."""
+    on_no_data: Verdict | None = None
+    """What an empty answer means. Default Unknown, which never acts."""
+    target_label: MetricLabel | None = None
+    """Label that names the workload, for a query that answers for all targets at once (one without `$target`)."""
+
+
+def _opposite(unhealthy: Threshold, healthy: Threshold) -> bool:
+    if unhealthy.above is not None:
+        return healthy.below is not None and healthy.below <= unhealthy.above
+    return healthy.above is not None and unhealthy.below is not None and healthy.above >= unhealthy.below
+
+
+class Rollback(Resource):
+    """Go back to the newest release that was known healthy."""
+
+    within: Duration = timedelta(minutes=30)
+    """Only for a release that began at most this long before the breach."""
+
+
+class Restart(Resource):
+    """Replace the pods one by one, as `kubectl rollout restart` does."""
+
+
+class Scale(Resource):
+    """Change the number of replicas."""
+
+    RULES: ClassVar = (
+        Rule(
+            cel_exactly_one("to", "by", "perReplica"),
+            "set exactly one of to, by and perReplica",
+            exactly_one("to", "by", "per_replica"),
+        ),
+        Rule(
+            "!has(self.to) || self.to <= self.max",
+            "to must not exceed max",
+            lambda s: s.to is None or s.to <= s.max,
+            field=".to",
+        ),
+        Rule("self.min <= self.max", "min must not exceed max", lambda s: s.min <= s.max, field=".min"),
+        Rule(
+            "!has(self.perReplica) || double(self.perReplica) > 0.0",
+            "perReplica must be greater than 0",
+            lambda s: s.per_replica is None or s.per_replica > 0,
+            field=".perReplica",
+        ),
+    )
+    to: Replicas | None = None
+    """This many replicas."""
+    by: Annotated[str, Field(max_length=6, pattern=r"^[1-9][0-9]{0,3}%?$")] | None = None
+    """This many more, from the live number: "2", or a share of it, rounded up: "50%"."""
+    per_replica: Decimal | None = None
+    """One replica for so much of the check's value: ceil(value / perReplica)."""
+    max: Replicas
+    """Never more than this."""
+    min: Replicas = 1
+    """Never fewer than this."""
+    revert_after: Duration | None = None
+    """Put back what was there once all checks were healthy for so long. Default: keep."""
+
+
+class Notify(Resource):
+    """Tell people, change nothing."""
+
+    severity: Severity = Severity.WARNING
+    """info, warning or critical."""
+
+
+class Remedy(Resource):
+    """A rung of the ladder: one thing that may be done."""
+
+    RULES: ClassVar = (
+        Rule(
+            cel_exactly_one("rollback", "restart", "scale", "notify"),
+            "set exactly one of rollback, restart, scale and notify",
+            exactly_one("rollback", "restart", "scale", "notify"),
+        ),
+    )
+    name: DnsLabel
+    """Name of the remedy, unique in the policy."""
+    checks: Annotated[tuple[DnsLabel, ...], Field(min_length=1, max_length=16)] | None = None
+    """Only when one of these checks is unhealthy. Default: any check."""
+    mode: Mode | None = None
+    """A mode of its own, never bolder than the policy's."""
+    rollback: Rollback | None = None
+    """Go back to the newest release that was known healthy."""
+    restart: Restart | None = None
+    """Replace the pods one by one."""
+    scale: Scale | None = None
+    """Change the number of replicas."""
+    notify: Notify | None = None
+    """Tell people."""
+
+
+class Limits(Resource):
+    """How often this policy may act on one target."""
+
+    cooldown: Duration = timedelta(minutes=5)
+    """Pause between two actions on one target."""
+    max_actions: Annotated[Count, Field(ge=1, le=100)] = 3
+    """At most so many actions on one target …"""
+    per: Duration = timedelta(hours=1)
+    """… in any window of this length."""
+
+
+class Verify(Resource):
+    """How an action proves that it helped."""
+
+    RULES: ClassVar = (
+        Rule(
+            "duration(self.settle) + duration(self.stable) <= duration(self.timeout)",
+            "settle and stable together must fit into timeout",
+            lambda v: v.settle + v.stable <= v.timeout,
+            field=".timeout",
+        ),
+    )
+    settle: Duration = timedelta(seconds=30)
+    """Samples younger than this after the deed do not count."""
+    stable: Duration = timedelta(minutes=1)
+    """The checks must stay healthy for so long."""
+    timeout: Duration = timedelta(minutes=5)
+    """After this the action did not help."""
+    on_failure: OnFailure = OnFailure.UNDO
+    """Undo or Keep an action that did not help."""
+
+
+class ChangeInfo(Resource):
+    """What the change records say to change management."""
+
+    type: ChangeType = ChangeType.STANDARD
+    """Standard, Normal or Emergency, as in ITIL 4."""
+    model: ShortText = ""
+    """Id of the change model or template."""
+    service: ShortText = ""
+    """The business service."""
+    ticket: ShortText = ""
+    """A ticket to refer to."""
+
+
+class HealthPolicySpec(Resource):
+    """What healthy means, and what may be done."""
+
+    RULES: ClassVar = (
+        Rule(
+            "duration(self.interval) >= duration('5s') && duration(self.interval) <= duration('1h')",
+            "interval must be between 5s and 1h",
+            lambda s: timedelta(seconds=5) <= s.interval <= timedelta(hours=1),
+            field=".interval",
+        ),
+        Rule(
+            "self.remedies.all(r, !has(r.checks) || r.checks.all(n, self.checks.exists(c, c.name == n)))",
+            "remedies[].checks must name checks of this policy",
+            lambda s: {n for r in s.remedies for n in r.checks or ()} <= {c.name for c in s.checks},
+            field=".remedies",
+        ),
+        Rule(
+            "self.mode == 'Enforce' || "
+            "self.remedies.all(r, !has(r.mode) || r.mode == 'Observe' || r.mode == self.mode)",
+            "remedies[].mode must not be bolder than mode (Observe, Approve, Enforce)",
+            lambda s: all(r.mode is None or r.mode.boldness <= s.mode.boldness for r in s.remedies),
+            field=".remedies",
+        ),
+        Rule(
+            "has(self.target.name) || "
+            "self.checks.all(c, !has(c.query) || c.query.contains('$target') || has(c.targetLabel))",
+            "with target.selector a query needs $target or targetLabel",
+            lambda s: (
+                s.target.name is not None
+                or all(c.query is None or "$target" in c.query or c.target_label for c in s.checks)
+            ),
+            field=".checks",
+        ),
+    )
+    mode: Mode = Mode.OBSERVE
+    """Observe (default) records what it would do; Approve asks a person first; Enforce acts."""
+    suspend: Flag = False
+    """Stop acting for this policy; it goes on measuring."""
+    target: Target
+    """The workloads this policy speaks of."""
+    service_account_name: DnsName | None = None
+    """The account that acts, in this namespace. Default: from the operator's configuration."""
+    source: DnsLabel = "default"
+    """Name of a metrics source of the operator's configuration."""
+    interval: Duration = timedelta(seconds=15)
+    """How often to measure, 5s to 1h."""
+    checks: Annotated[tuple[Check, ...], Field(min_length=1, max_length=16), MapList("name")]
+    """What healthy means: the workload is unhealthy when any of these is."""
+    remedies: Annotated[tuple[Remedy, ...], Field(max_length=8), MapList("name")] = ()
+    """What may be done, in this order. Empty: open incidents, change nothing."""
+    limits: Limits = Limits()
+    """How often this policy may act on one target."""
+    verify: Verify = Verify()
+    """How an action proves that it helped."""
+    bake: Duration = timedelta(minutes=10)
+    """A release that was fully rolled out and healthy for so long is worth going back to."""
+    git_ops: GitOps = GitOps.RESPECT
+    """Respect: a field that Git owns is not changed, the change is advised."""
+    change: ChangeInfo = ChangeInfo()
+    """What the change records say to change management."""
+
+
+class TargetCounts(Resource):
+    """How many targets are in which state."""
+
+    total: Count = 0
+    """Workloads that the policy speaks of."""
+    healthy: Count = 0
+    """All checks healthy."""
+    unhealthy: Count = 0
+    """At least one check unhealthy."""
+    unknown: Count = 0
+    """At least one check without a trustworthy answer, none unhealthy."""
+
+
+class CheckStatus(Resource):
+    """What a check said at its last transition, on the worst target."""
+
+    name: DnsLabel
+    """Name of the check."""
+    verdict: Verdict
+    """Healthy, Unhealthy or Unknown."""
+    value: ShortText | None = None
+    """The value then."""
+    since: Time | None = None
+    """Since when."""
+    reason: Reason
+    """Why, in one word."""
+    message: LongText = ""
+    """Why, in a sentence."""
+
+
+class LastChange(Resource):
+    """The newest change event of this policy."""
+
+    name: DnsName
+    """Name of the ChangeEvent."""
+    action: ShortText = ""
+    """What it did."""
+    decision: ShortText = ""
+    """Act, DryRun, AwaitApproval, Advise or Refuse."""
+    outcome: ShortText = ""
+    """How it ended; empty while it is under way."""
+    at: Time | None = None
+    """When it was decided."""
+
+
+class HealthPolicyStatus(Resource):
+    """What Salus last saw. Written on transitions, not on every measurement."""
+
+    observed_generation: Generation = -1
+    """The spec generation that this status speaks of; -1 until it was seen."""
+    conditions: Conditions = ()
+    """Ready, Reconciling, Stalled speak of the spec; Healthy, MetricsAvailable, Throttled of the service."""
+    targets: TargetCounts | None = None
+    """How many targets are in which state."""
+    checks: Annotated[tuple[CheckStatus, ...], Field(max_length=16), MapList("name")] = ()
+    """The checks, on the worst target."""
+    last_change: LastChange | None = None
+    """The newest change event."""

@@ -1,0 +1,352 @@
+"""The values of the loop: what is asked, answered, found, proposed, planned and refused.
+
+Frozen, comparable, free of I/O. Times are aware datetimes in UTC and always passed in, never read from a clock here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from salus.model.change import ActionKind, Facts, ManagedBy
+from salus.model.meta import WorkloadKind
+from salus.model.policy import HealthPolicySpec, Threshold, Verdict
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PolicyKey:
+    """Namespace and name of a policy."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TargetKey:
+    """One workload by name."""
+
+    namespace: str
+    kind: WorkloadKind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledCheck:
+    """A check ready to be asked: PromQL with its placeholders still in, thresholds as numbers."""
+
+    name: str
+    template: str
+    unhealthy: Threshold
+    healthy: Threshold | None
+    hold: timedelta
+    """The policy's `for`."""
+    on_no_data: Verdict
+    target_label: str | None
+    window: timedelta
+    """The widest range selector of the query; a deed shows in full only after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A HealthPolicy compiled once a generation."""
+
+    key: PolicyKey
+    uid: str
+    generation: int
+    spec: HealthPolicySpec
+    checks: tuple[CompiledCheck, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One instant query, for one check on one target."""
+
+    source: str
+    query: str
+    stale_after: timedelta
+    """A sample older than this is no data."""
+    select: tuple[str, str] | None = None
+    """(label, value) that picks the target's series out of an answer for all targets."""
+    namespace: str = ""
+    """The policy's namespace, for tenancy headers and enforced matchers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A trustworthy number."""
+
+    value: float
+    sampled_at: datetime
+    """Time of the newest sample behind it, as far as the source can tell; else the time of evaluation."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoData:
+    """The source answered, and has nothing (`reason` NoSeries, NotANumber, StaleSample …)."""
+
+    reason: str
+    message: str
+    empty: bool = False
+    """True only for an empty vector: what a check's onNoData speaks of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """No answer, or one that must not be trusted (`reason` Timeout, HttpError, PartialAnswer, SeveralSeries …)."""
+
+    reason: str
+    message: str
+
+
+Answer = Value | NoData | Error
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One point of a range query."""
+
+    at: datetime
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What one check on one target remembers between two readings; it can be recovered from Prometheus' history.
+
+    `breached_since` and `healthy_since`: start of the present stretch, None outside one. `seen_at`: last trustworthy
+    reading.
+    """
+
+    unhealthy: bool = False
+    breached_since: datetime | None = None
+    healthy_since: datetime | None = None
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check says of one target."""
+
+    check: str
+    verdict: Verdict
+    reason: str
+    message: str
+    query: str
+    observed_at: datetime
+    threshold: str = ""
+    value: float | None = None
+    since: datetime | None = None
+    """Unhealthy: beyond the bound since. Healthy: clear since; None while a breach is pending."""
+    sampled_at: datetime | None = None
+    """Time of the newest sample behind the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A Deployment, StatefulSet or DaemonSet, reduced to what decisions need."""
+
+    key: TargetKey
+    uid: str
+    generation: int
+    observed_generation: int
+    replicas: int
+    """Asked for; for a DaemonSet the number it wants to schedule."""
+    ready: int
+    updated: int
+    available: int
+    total: int
+    """Pods that exist, old and new."""
+    release: str
+    """Hash of the pod template without `pod-template-hash` and `restartedAt`: a restart is not a release."""
+    images: tuple[str, ...] = ()
+    restarted_at: str = ""
+    paused: bool = False
+    update_strategy: str = "RollingUpdate"
+    partition: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
+    """`Kind/name` of the controller that owns it, if any."""
+    rolled_out_since: datetime | None = None
+    """When the last rollout finished, as the workload's own status tells."""
+    replica_failure: str = ""
+    """Message of the ReplicaFailure condition while pods cannot be created."""
+    deleting: bool = False
+
+    @property
+    def rolled_out(self) -> bool:
+        """Every replica runs the newest template and is available."""
+        return (
+            self.observed_generation >= self.generation
+            and self.updated >= self.replicas
+            and self.available >= self.replicas
+            and self.total <= self.replicas
+        )
+
+    @property
+    def rolling_out(self) -> bool:
+        """A new template is on its way to the replicas; pods that are merely down do not count."""
+        return self.observed_generation < self.generation or self.updated < self.replicas or self.total > self.replicas
+
+    def facts(
+        self, *, replicas: int | None = None, release: str | None = None, restarted_at: str | None = None
+    ) -> Facts:
+        """The allow-listed facts for a record, with what an action would make of them."""
+        changed = release is not None and release != self.release
+        return Facts(
+            replicas=self.replicas if replicas is None else replicas,
+            release=self.release if release is None else release,
+            restarted_at=self.restarted_at if restarted_at is None else restarted_at,
+            generation=self.generation if (replicas, release, restarted_at) == (None, None, None) else None,
+            images=() if changed else self.images[:20],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A pod template worth knowing: kept because it was healthy, or because a rollback took it away."""
+
+    name: str
+    """Name of the ControllerRevision that keeps it."""
+    hash: str
+    template: Mapping[str, Any]
+    healthy_at: datetime | None
+    """When it was last known healthy; None if never."""
+    quarantined_by: str = ""
+    """The ChangeEvent that took it away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscaler:
+    """An HPA or ScaledObject that owns the replicas of a target."""
+
+    kind: str
+    name: str
+    min_replicas: int
+    max_replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class PastChange:
+    """A ChangeEvent, reduced to what limits and verification need."""
+
+    name: str
+    uid: str
+    sequence: int
+    decision: str
+    action: ActionKind
+    reason: str
+    policy: str
+    incident: str
+    remedy: str
+    target_uid: str
+    decided_at: datetime
+    applied_at: datetime | None = None
+    completed_at: datetime | None = None
+    outcome: str = ""
+    undoes: str = ""
+    message: str = ""
+    evidence: tuple[tuple[str, float | None], ...] = ()
+    """(check, value) of what was unhealthy then."""
+    before: Facts | None = None
+    intended: Facts | None = None
+    approval: str = ""
+    """Approved, Denied or empty."""
+
+    @property
+    def acted(self) -> bool:
+        """A deed was meant on the workload, or done after an approval (a notification changes nothing)."""
+        return (self.decision == "Act" or self.applied_at is not None) and self.action is not ActionKind.NOTIFY
+
+    @property
+    def open(self) -> bool:
+        """A deed, meant or approved, whose record is not finished yet."""
+        meant = self.decision == "Act" or (self.decision == "AwaitApproval" and self.approval == "Approved")
+        return meant and self.completed_at is None
+
+
+PatchOps = tuple[Mapping[str, Any], ...]
+"""Operations of RFC 6902, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A remedy planned against the live target: everything a record needs before the deed."""
+
+    kind: ActionKind
+    remedy: str
+    target: TargetKey
+    target_uid: str
+    message: str
+    before: Facts
+    intended: Facts
+    patch: PatchOps = ()
+    inverse: PatchOps = ()
+    release: str = ""
+    """Rollback: name of the kept release whose template stands for its hash in the patch."""
+    undoes: str = ""
+    """Name of the ChangeEvent that this action takes back."""
+    reason: str = ""
+    """CamelCase reason of the record; empty: the finding's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Infeasible:
+    """A remedy that cannot be planned against the live target; the ladder goes on with the next one."""
+
+    reason: str
+    message: str
+
+
+class Then(StrEnum):
+    """What a refusal means for the ladder."""
+
+    WAIT = "Wait"
+    NEXT = "Next"
+    ESCALATE = "Escalate"
+    ADVISE = "Advise"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A guard's no: the reason in one CamelCase word, and in a sentence with its numbers."""
+
+    reason: str
+    message: str
+    then: Then = Then.WAIT
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What the operator's administrator has said, as of now."""
+
+    kill_switch: bool = False
+    kill_switch_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything a guard may look at, gathered first so that judging is pure."""
+
+    now: datetime
+    workload: Workload
+    findings: tuple[Finding, ...]
+    changes: tuple[PastChange, ...] = ()
+    """All records of this target, over all policies, oldest first."""
+    autoscalers: tuple[Autoscaler, ...] | None = ()
+    """What scales this target; None when it could not be read."""
+    managed_by: ManagedBy | None = None
+    git_holds_replicas: bool = False
+    """The desired state that a GitOps tool applies names `spec.replicas`."""
+    releases: tuple[Release, ...] = ()
+    """Kept releases of this target, newest known healthy first."""
+    release_started_at: datetime | None = None
+    """When the live release began, as far as the workload's own history tells."""
+    switches: Switches = Switches()

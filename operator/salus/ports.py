@@ -1,0 +1,215 @@
+"""What the loop needs from the world, as small as it can be; adapters and fakes pass the same contract tests.
+
+Errors of every port are one of the tree below, so that the loop can tell "try again" from "never".
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from salus.model.change import ActionKind
+from salus.model.meta import WorkloadKind
+from salus.model.types import API_VERSION, Body
+from salus.model.values import Answer, Error, Question, Sample, TargetKey, Workload
+
+
+class ClusterError(Exception):
+    """The API server did not do what was asked.
+
+    ClusterError
+    ├── Unavailable      no answer, 5xx, timeout: the effect is unknown, settle before trying again
+    ├── Throttled        429: try again after `retry_after`
+    └── Rejected         the server said no; the same request will be refused again
+        ├── NotFound     404
+        ├── Conflict     409: exists already, or a stale resourceVersion
+        ├── Invalid      422: a failed `test` operation, or validation (`causes` names fields)
+        └── Forbidden    403 or 401
+    """
+
+
+class Unavailable(ClusterError):
+    """No answer that tells whether the request took effect."""
+
+
+class Throttled(ClusterError):
+    """429; nothing happened."""
+
+    def __init__(self, message: str, retry_after: timedelta) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Rejected(ClusterError):
+    """The server refused; nothing happened."""
+
+
+class NotFound(Rejected):
+    """404."""
+
+
+class Conflict(Rejected):
+    """409."""
+
+
+class Invalid(Rejected):
+    """422 or 400; `causes` holds (field, message) where the server names them, and is empty for a failed `test`."""
+
+    def __init__(self, message: str, causes: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.causes = causes
+
+
+class Forbidden(Rejected):
+    """403 or 401."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind of object as the API server serves it."""
+
+    api_version: str
+    plural: str
+    kind: str
+
+
+DEPLOYMENTS = Resource("apps/v1", "deployments", "Deployment")
+STATEFUL_SETS = Resource("apps/v1", "statefulsets", "StatefulSet")
+DAEMON_SETS = Resource("apps/v1", "daemonsets", "DaemonSet")
+REPLICA_SETS = Resource("apps/v1", "replicasets", "ReplicaSet")
+CONTROLLER_REVISIONS = Resource("apps/v1", "controllerrevisions", "ControllerRevision")
+PODS = Resource("v1", "pods", "Pod")
+AUTOSCALERS = Resource("autoscaling/v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+EVENTS = Resource("events.k8s.io/v1", "events", "Event")
+HEALTH_POLICIES = Resource(API_VERSION, "healthpolicies", "HealthPolicy")
+INCIDENTS = Resource(API_VERSION, "incidents", "Incident")
+CHANGE_EVENTS = Resource(API_VERSION, "changeevents", "ChangeEvent")
+WORKLOADS: Mapping[WorkloadKind, Resource] = {
+    WorkloadKind.DEPLOYMENT: DEPLOYMENTS,
+    WorkloadKind.STATEFUL_SET: STATEFUL_SETS,
+    WorkloadKind.DAEMON_SET: DAEMON_SETS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """One object by address."""
+
+    resource: Resource
+    namespace: str
+    name: str
+
+
+class Cluster(Protocol):
+    """Kubernetes, object by object; always fresh, never a cache. Every method raises ClusterError, nothing else."""
+
+    async def get(self, ref: Ref) -> Body:
+        """The object. NotFound if there is none."""
+        ...
+
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
+    ) -> list[Body]:
+        """All objects of a kind in a namespace (None: in all), with these labels."""
+        ...
+
+    async def create(self, resource: Resource, body: Body) -> Body:
+        """Create `body` (metadata.namespace says where). Conflict if the name is taken."""
+        ...
+
+    async def patch(
+        self, ref: Ref, operations: Sequence[Mapping[str, Any]], *, subresource: str = "", act_as: str = ""
+    ) -> Body:
+        """Apply a JSON Patch, all or nothing. Invalid if a `test` fails. `act_as`: user name to impersonate."""
+        ...
+
+    async def update_status(self, ref: Ref, status: Mapping[str, Any]) -> Body:
+        """Replace the fields of the status subresource that `status` holds (a merge patch; None removes)."""
+        ...
+
+    async def delete(self, ref: Ref, *, uid: str = "", act_as: str = "") -> None:
+        """Delete the object; with `uid` only that very one (Conflict otherwise). NotFound if there is none."""
+        ...
+
+
+class Workloads(Protocol):
+    """A watched view of all workloads, good enough to choose and to judge with; a deed reads afresh."""
+
+    def get(self, key: TargetKey) -> Workload | None:
+        """The workload, or None if it is not there."""
+        ...
+
+    def select(self, namespace: str, kind: WorkloadKind, labels: Mapping[str, str]) -> Sequence[Workload]:
+        """All workloads of the namespace with these labels, by name."""
+        ...
+
+
+class MetricSource(Protocol):
+    """Answers all questions of a tick at once, in their order; never raises for what a server or a network does."""
+
+    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+        """One answer per question, in order."""
+        ...
+
+
+class MetricHistory(Protocol):
+    """Looks back: one range query."""
+
+    async def samples(
+        self, question: Question, start: datetime, end: datetime, step: timedelta
+    ) -> Sequence[Sample] | Error:
+        """Samples from start to end, oldest first; gaps are left out, as are NaN and infinite values."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A Kubernetes Event to be: courtesy, not record."""
+
+    regarding: Mapping[str, str]
+    """apiVersion, kind, namespace, name, uid of the object it is shown at."""
+    reason: str
+    action: str
+    note: str
+    warning: bool = False
+    related: Mapping[str, str] | None = None
+
+
+class Recorder(Protocol):
+    """Posts Kubernetes Events; a failure is logged and forgotten."""
+
+    async def post(self, notice: Notice) -> None:
+        """Post one Event."""
+        ...
+
+
+class Telemetry(Protocol):
+    """Counts what Salus does, for its own /metrics."""
+
+    def evaluated(self, verdict: str) -> None:
+        """A check gave a verdict."""
+        ...
+
+    def decided(self, decision: str, action: ActionKind, reason: str) -> None:
+        """A change event was written."""
+        ...
+
+    def finished(self, action: ActionKind, outcome: str) -> None:
+        """A change has its outcome."""
+        ...
+
+    def ticked(self, lag: float, duration: float, targets: int) -> None:
+        """One tick of the loop: seconds late, seconds long, targets judged."""
+        ...
+
+    def failed(self, stage: str) -> None:
+        """A stage of the loop met an error that it recovered from."""
+        ...
+
+
+class Clock(Protocol):
+    """The only way to learn the time; decisions get it as a value."""
+
+    def now(self) -> datetime:
+        """The present, aware, UTC."""
+        ...

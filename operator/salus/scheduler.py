@@ -1,0 +1,112 @@
+"""When each policy is due: a heap, a stable phase by uid, and no queue behind a late tick.
+
+Policies of one slot are handed over together, so that their questions can be asked together. Slots come from the
+monotonic clock, so a jump of the wall clock neither bunches nor stalls them.
+"""
+
+import asyncio
+import hashlib
+import heapq
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+
+from salus.model.values import Policy, PolicyKey
+
+log = structlog.get_logger(__name__)
+
+SLOT = 0.25
+"""Seconds; policies due within one slot share a tick."""
+FIRST_TICKS = 5.0
+"""Seconds over which the first ticks after a start are spread."""
+
+Tick = Callable[[Sequence[Policy], float], Awaitable[None]]
+"""Gets the policies that are due and how late they are, in seconds."""
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """Calls `tick` for what is due, each call in a task of its own."""
+
+    tick: Tick
+    policies: dict[PolicyKey, Policy]
+    _heap: list[tuple[float, PolicyKey]] = field(default_factory=list)
+    _scheduled: set[PolicyKey] = field(default_factory=set)
+    _running: set[PolicyKey] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    skipped: int = 0
+    """Ticks left out because the one before still ran."""
+
+    def add(self, policy: Policy) -> None:
+        """Schedule a policy; one that is scheduled already keeps its place."""
+        if policy.key in self._scheduled:
+            return
+        self._scheduled.add(policy.key)
+        interval = policy.spec.interval.total_seconds()
+        now = asyncio.get_running_loop().time()
+        heapq.heappush(self._heap, (now + _phase(policy) % min(interval, FIRST_TICKS), policy.key))
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Run until cancelled; then let the ticks under way end."""
+        try:
+            while True:
+                await self._sleep()
+                self._start_due()
+        finally:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=5)
+
+    async def _sleep(self) -> None:
+        now = asyncio.get_running_loop().time()
+        wait = self._heap[0][0] - now if self._heap else 60.0
+        self._changed.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), max(wait, 0.0))
+
+    def _start_due(self) -> None:
+        now = asyncio.get_running_loop().time()
+        due: list[Policy] = []
+        late = 0.0
+        while self._heap and self._heap[0][0] <= now + SLOT / 2:
+            at, key = heapq.heappop(self._heap)
+            policy = self.policies.get(key)
+            if policy is None:
+                self._scheduled.discard(key)
+                continue
+            heapq.heappush(self._heap, (_next(policy, now), key))
+            if key in self._running:
+                self.skipped += 1
+                continue
+            due.append(policy)
+            late = max(late, now - at)
+        if due:
+            task = asyncio.create_task(self._run(due, late))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, due: Sequence[Policy], late: float) -> None:
+        keys = {policy.key for policy in due}
+        self._running |= keys
+        try:
+            await self.tick(due, late)
+        finally:
+            self._running -= keys
+
+
+def _phase(policy: Policy) -> float:
+    """A number of seconds that is always the same for this policy and spread evenly over policies."""
+    spread = int.from_bytes(hashlib.sha256(policy.uid.encode()).digest()[:4]) / 2**32
+    return spread * policy.spec.interval.total_seconds()
+
+
+def _next(policy: Policy, now: float) -> float:
+    """The policy's next slot after `now`; slots that have passed meanwhile are left out."""
+    interval = policy.spec.interval.total_seconds()
+    phase = _phase(policy)
+    at = phase + ((now - phase) // interval + 1) * interval
+    at = round(at / SLOT) * SLOT
+    return at if at > now + SLOT else at + interval

@@ -1,0 +1,50 @@
+"""Fixtures that more than one folder of tests uses."""
+
+import contextlib
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests.devcluster import sandbox
+from tests.devcluster.cluster import DevCluster
+from tests.devcluster.processes import wait_until
+from tests.devcluster.programs import TIERS, ProgramMissingError, find
+from tests.devcluster.progress import say_on_stderr
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Find or build the cluster's programs before the first test, where a build shows its progress and has no timeout.
+
+    In the sandbox there is no network to fetch anything from, and who entered it has fetched before.
+    """
+    wanted = any("devcluster" in _fixtures(item) for item in session.items)
+    if not wanted or session.config.option.collectonly or sandbox.inside():
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    # The fixture fails with the same error, and tests that need no cluster still run.
+    with capture.global_and_fixture_disabled(), contextlib.suppress(ProgramMissingError):
+        find(TIERS["cluster"], say_on_stderr())
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
+
+
+@pytest.fixture(scope="session")
+def devcluster() -> Iterator[DevCluster]:
+    """A control plane with kwok nodes and Prometheus, one for the whole session."""
+    with DevCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def namespace(devcluster: DevCluster) -> Iterator[str]:
+    """Return a fresh namespace in which pods can be created."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    api = devcluster.api()
+    api.create("/api/v1/namespaces", {"metadata": {"name": name}})
+    account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+    wait_until(lambda: api.exists(account), timeout=20, what=f"ServiceAccount default in {name}")
+    yield name
+    api.delete(f"/api/v1/namespaces/{name}")

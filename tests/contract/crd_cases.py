@@ -1,0 +1,484 @@
+"""Objects that must be refused, and objects that must pass: one table for the API server and for the offline models.
+
+Each row spoils one thing in a valid object of `data/`. `tests/unit/test_model.py` asks the models, `test_crds.py` the
+API server; the path must be the same, and for a rule the message too.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from jsonpointer import set_pointer
+
+from salus.model.crd import KINDS, Kind
+from salus.model.types import Resource, Rule
+
+Object = dict[str, Any]
+Edits = Mapping[str, object]
+
+DATA = Path(__file__).with_name("data")
+BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
+
+POLICY, INCIDENT, CHANGE = "HealthPolicy", "Incident", "ChangeEvent"
+
+
+@cache
+def _read(kind: str) -> Object:
+    body: Object = yaml.safe_load((DATA / f"{kind.lower()}.yaml").read_text(encoding="utf-8"))
+    return body
+
+
+def valid(kind: str, edits: Edits | None = None) -> Object:
+    """The valid object of `kind` with `edits` below its spec: JSON pointer → value, and None leaves the field out."""
+    body = copy.deepcopy(_read(kind))
+    for pointer, value in (edits or {}).items():
+        set_pointer(body["spec"], pointer, value)
+    return body
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A new object that is refused at `path`; `message` is the model's."""
+
+    kind: str
+    path: str
+    message: str
+    edits: Edits
+
+    def body(self) -> Object:
+        """The spoiled object."""
+        return valid(self.kind, self.edits)
+
+
+@dataclass(frozen=True)
+class RefusedUpdate:
+    """A change of an object, valid by itself, that the record forbids."""
+
+    kind: str
+    path: str
+    message: str
+    edits: Edits
+    before: Edits = field(default_factory=dict)
+
+
+def rules(model: object) -> Iterator[Rule]:
+    """Every rule of a model and of the models in its fields."""
+    if isinstance(model, type) and issubclass(model, Resource):
+        yield from model.RULES
+        for info in model.model_fields.values():
+            yield from rules(info.annotation)
+    for argument in get_args(model):
+        yield from rules(argument)
+
+
+def is_transition(rule: Rule) -> bool:
+    """Whether the rule speaks of an update."""
+    return "oldSelf" in rule.cel
+
+
+def _refused(kind: str, table: Mapping[tuple[str, str], Mapping[str, Edits]]) -> Iterator[Any]:
+    """Rows of (path, message): {sentence: edits}."""
+    for (path, message), cases in table.items():
+        for sentence, edits in cases.items():
+            yield pytest.param(Refused(kind, path, message, edits), id=sentence)
+
+
+def _selector(labels: Mapping[str, object], **more: object) -> Mapping[str, object]:
+    return {"kind": "Deployment", "selector": {"matchLabels": labels}, **more}
+
+
+def _presets(count: int) -> list[Object]:
+    return [{"name": f"check-{index}", "preset": "PodsCrashLooping"} for index in range(count)]
+
+
+RULES = [
+    *_refused(
+        POLICY,
+        {
+            ("spec.target", "set exactly one of name and selector"): {
+                "a target has a name or a selector, not both": {"/target": _selector({"app": "shop"}, name="checkout")},
+                "a target without name and selector is nobody": {"/target": {"kind": "Deployment"}},
+            },
+            (
+                "spec.target.selector.matchLabels",
+                "matchLabels must be keyed by names of labels, such as app.kubernetes.io/name",
+            ): {
+                "a selector takes names of labels": {"/target": _selector({"not a label": "x"}), "/remedies": None},
+            },
+            (
+                "spec.checks[2].alert.matchLabels",
+                "matchLabels must be keyed by names of Prometheus labels, such as severity",
+            ): {
+                "PromQL cannot be smuggled into an alert by the name of a label": {
+                    "/checks/2/alert/matchLabels": {'x="",namespace': "other"}
+                },
+            },
+            (
+                "spec.checks[2].alert.matchLabels",
+                "matchLabels cannot set alertname, alertstate or namespace: Salus does",
+            ): {
+                "an alert of another namespace is out of reach": {
+                    "/checks/2/alert/matchLabels": {"namespace": "other"}
+                },
+            },
+            ("spec.checks[0].unhealthy", "set exactly one of above and below"): {
+                "a threshold has one side": {
+                    "/checks/0/unhealthy": {"above": "2", "below": "1"},
+                    "/checks/0/healthy": None,
+                },
+            },
+            ("spec.checks[1]", "set exactly one of query, preset and alert"): {
+                "a check asks something": {"/checks/1/preset": None},
+                "a check asks one thing": {"/checks/1/alert": {"name": "CheckoutDown"}},
+            },
+            ("spec.checks[0].unhealthy", "a query needs unhealthy.above or unhealthy.below"): {
+                "a query without a threshold says nothing": {"/checks/0/unhealthy": None, "/checks/0/healthy": None},
+            },
+            ("spec.checks[2]", "an alert brings its own threshold: leave out unhealthy, healthy and onNoData"): {
+                "an alert takes no threshold": {"/checks/2/unhealthy": {"above": "1"}},
+                "an alert takes no onNoData": {"/checks/2/onNoData": "Healthy"},
+            },
+            (
+                "spec.checks[0].healthy",
+                "healthy must lie on the other side of unhealthy: below it where unhealthy is above, and the reverse",
+            ): {
+                "the bounds of hysteresis do not overlap": {"/checks/0/healthy": {"below": "0.06"}},
+                "the bounds of hysteresis do not overlap downwards either": {
+                    "/checks/0/unhealthy": {"below": "1"},
+                    "/checks/0/healthy": {"above": "0.9"},
+                },
+                "healthy and unhealthy are not on the same side": {"/checks/0/healthy": {"above": "0.02"}},
+            },
+            ("spec.remedies[2].scale", "set exactly one of to, by and perReplica"): {
+                "scale goes one way": {"/remedies/2/scale/to": 4},
+            },
+            ("spec.remedies[2].scale.to", "to must not exceed max"): {
+                "max below to": {"/remedies/2/scale": {"to": 5, "max": 4}},
+            },
+            ("spec.remedies[2].scale.min", "min must not exceed max"): {
+                "min above max": {"/remedies/2/scale/min": 13},
+            },
+            ("spec.remedies[2].scale.perReplica", "perReplica must be greater than 0"): {
+                "nothing is divided by zero": {"/remedies/2/scale": {"perReplica": "0", "max": 4}},
+            },
+            ("spec.remedies[1]", "set exactly one of rollback, restart, scale and notify"): {
+                "a remedy does one thing": {"/remedies/1/notify": {}},
+                "a restart without a value is none": {"/remedies/1/restart": None},
+            },
+            ("spec.verify.timeout", "settle and stable together must fit into timeout"): {
+                "verification cannot end before it can succeed": {"/verify/timeout": "89s"},
+            },
+            ("spec.interval", "interval must be between 5s and 1h"): {
+                "interval too short": {"/interval": "4s"},
+                "interval too long": {"/interval": "1h1s"},
+            },
+            ("spec.remedies", "remedies[].checks must name checks of this policy"): {
+                "a remedy for a check that is not there": {"/remedies/0/checks": ["error-ratio", "latency"]},
+            },
+            ("spec.remedies", "remedies[].mode must not be bolder than mode (Observe, Approve, Enforce)"): {
+                "a remedy does not outdo an approving policy": {"/remedies/0/mode": "Enforce"},
+                "a remedy does not outdo an observing policy": {"/mode": "Observe", "/remedies/0/mode": "Approve"},
+            },
+            ("spec.checks", "with target.selector a query needs $target or targetLabel"): {
+                "an answer for many targets must be told apart": {
+                    "/target": _selector({"app": "shop"}),
+                    "/checks/0/query": "sum(errors)",
+                },
+            },
+        },
+    ),
+    *_refused(
+        CHANGE,
+        {
+            ("spec.approval", "only a change that awaits approval can be approved"): {
+                "what was not asked cannot be approved": {
+                    "/decision": "Act",
+                    "/approval": {"decision": "Approved", "by": "ada"},
+                },
+            },
+        },
+    ),
+]
+
+_DURATION = "expected a duration such as 30s, 5m or 1h30m, got "
+_DECIMAL = 'expected a decimal in a string such as "0.05", got '
+_LABEL = 'expected lowercase letters, digits and "-", a letter or digit at both ends, got '
+_NAME = 'expected lowercase letters, digits, "-" and ".", a letter or digit at both ends, got '
+
+BOUNDS = [
+    *_refused(
+        POLICY,
+        {
+            ("spec.checks", "expected at most 16 items, got 17"): {
+                "a 17th check": {"/checks": _presets(17), "/remedies": None},
+            },
+            ("spec.checks", "expected at least 1 item, got 0"): {
+                "no check at all": {"/checks": [], "/remedies": None},
+            },
+            ("spec.checks", "is required"): {
+                "checks left out": {"/checks": None},
+            },
+            ("spec.remedies", "expected at most 8 items, got 9"): {
+                "a ninth remedy": {"/remedies": [{"name": f"page-{index}", "notify": {}} for index in range(9)]},
+            },
+            ("spec.checks[1]", 'name "error-ratio" is taken'): {
+                "a name used twice": {"/checks/1/name": "error-ratio"},
+            },
+            ("spec.verify.timeout", _DURATION + '"5 minutes"'): {
+                "a wordy duration": {"/verify/timeout": "5 minutes"},
+            },
+            ("spec.bake", _DURATION + '"1.5h"'): {
+                "a duration with a fraction": {"/bake": "1.5h"},
+            },
+            ("spec.checks[0].for", _DURATION + '""'): {
+                "an empty duration": {"/checks/0/for": ""},
+            },
+            ("spec.bake", _DURATION + '"5m\\n"'): {
+                "a duration that ends in a line break": {"/bake": "5m\n"},
+            },
+            ("spec.bake", _DURATION + '"\u0665m"'): {
+                "a duration in other digits": {"/bake": "\u0665m"},
+            },
+            ("spec.bake", _DURATION + "300"): {
+                "a duration without a unit": {"/bake": 300},
+            },
+            ("spec.checks[0].unhealthy.above", _DECIMAL + "0.05"): {
+                "a threshold without quotes": {"/checks/0/unhealthy": {"above": 0.05}, "/checks/0/healthy": None},
+            },
+            ("spec.checks[0].unhealthy.above", _DECIMAL + '"5%"'): {
+                "a threshold in percent": {"/checks/0/unhealthy": {"above": "5%"}, "/checks/0/healthy": None},
+            },
+            ("spec.checks[0].unhealthy.above", _DECIMAL + '"NaN"'): {
+                "a threshold that is not a number": {
+                    "/checks/0/unhealthy": {"above": "NaN"},
+                    "/checks/0/healthy": None,
+                },
+            },
+            ("spec.mode", 'expected Observe, Approve or Enforce, got "Bold"'): {
+                "unknown mode": {"/mode": "Bold"},
+            },
+            ("spec.target.kind", 'expected Deployment, StatefulSet or DaemonSet, got "Job"'): {
+                "a kind of workload that Salus does not heal": {"/target/kind": "Job"},
+            },
+            ("spec.target.name", _NAME + '"Checkout"'): {
+                "a name with capital letters": {"/target/name": "Checkout"},
+            },
+            ("spec.target.name", "expected text, got 5"): {
+                "a name that YAML read as a number": {"/target/name": 5},
+            },
+            ("spec.target.name", "expected at most 253 characters, got 254"): {
+                "a name too long for Kubernetes": {"/target/name": "x" * 254},
+            },
+            ("spec.target.selector.matchLabels", "expected at least 1 item, got 0"): {
+                "a selector that would take everything": {"/target": _selector({}), "/remedies": None},
+            },
+            (
+                "spec.target.selector.matchLabels.app",
+                'expected letters, digits, "-", "_" and ".", a letter or digit at both ends, got "a b"',
+            ): {
+                "a label's value with a space": {"/target": _selector({"app": "a b"})},
+            },
+            ("spec.checks[0].name", _LABEL + '"Error ratio"'): {
+                "a check's name with a space": {"/checks/0/name": "Error ratio", "/remedies": None},
+            },
+            (
+                "spec.checks[0].targetLabel",
+                'expected the name of a Prometheus label: letters, digits and "_", no digit first, got "a-b"',
+            ): {
+                "a label that Prometheus cannot have": {"/checks/0/targetLabel": "a-b"},
+            },
+            ("spec.checks[0].query", "expected at most 4096 characters, got 4097"): {
+                "an endless query": {"/checks/0/query": "x" * 4097},
+            },
+            ("spec.suspend", 'expected true or false, got "yes"'): {
+                "yes in quotes for true": {"/suspend": "yes"},
+            },
+            ("spec.remedies[2].scale.max", "is required"): {
+                "scaling without a ceiling": {"/remedies/2/scale": {"to": 5}},
+            },
+            ("spec.remedies[2].scale.max", 'expected a whole number, got "12"'): {
+                "a number in quotes": {"/remedies/2/scale/max": "12"},
+            },
+            ("spec.remedies[2].scale.to", "expected at least 1, got 0"): {
+                "scaling to nothing": {"/remedies/2/scale": {"to": 0, "max": 4}},
+            },
+            ("spec.remedies[2].scale.max", "expected at most 10000, got 10001"): {
+                "scaling beyond reason": {"/remedies/2/scale/max": 10001},
+            },
+            ("spec.remedies[2].scale.by", 'expected a number such as "2" or a share such as "50%", got "-1"'): {
+                "scaling backwards": {"/remedies/2/scale/by": "-1"},
+            },
+            ("spec.target", "expected an object, got a list"): {
+                "a list for an object": {"/target": []},
+            },
+            ("spec.remedies", "expected a list, got an object"): {
+                "an object for a list": {"/remedies": {}},
+            },
+            ("spec.checks[0]", 'expected an object, got "up"'): {
+                "text for a check": {"/checks/0": "up"},
+            },
+            ("spec.taget", "unknown field"): {
+                "a misspelt field": {"/taget": {}},
+            },
+            ("spec.remedies[2].scale.per_replica", "unknown field"): {
+                "a field in snake case": {"/remedies/2/scale/per_replica": "5"},
+            },
+        },
+    ),
+    *_refused(
+        INCIDENT,
+        {
+            ("spec.severity", 'expected info, warning or critical, got "page"'): {
+                "unknown severity": {"/severity": "page"},
+            },
+            ("spec.policyRef.name", "is required"): {
+                "an incident of no policy": {"/policyRef/name": None},
+            },
+            ("spec.openedAt", 'expected a time such as 2026-11-22T03:04:05Z, got "2026-11-22T03:04:05"'): {
+                "a time without its zone": {"/openedAt": "2026-11-22T03:04:05"},
+            },
+            ("spec.openedAt", 'expected a time such as 2026-11-22T03:04:05Z, got "2026-13-22T03:04:05Z"'): {
+                "a month that does not exist": {"/openedAt": "2026-13-22T03:04:05Z"},
+            },
+        },
+    ),
+    *_refused(
+        CHANGE,
+        {
+            ("spec.sequence", "expected at least 1, got 0"): {
+                "records count from one": {"/sequence": 0},
+            },
+            ("spec.reason", 'expected one CamelCase word, got "too slow"'): {
+                "a reason in prose": {"/reason": "too slow"},
+            },
+            ("spec.patch[0].op", 'expected test, add, replace or remove, got "move"'): {
+                "an operation that Salus does not use": {"/patch/0/op": "move"},
+            },
+            ("spec.policyRef.generation", "expected at least 0, got -1"): {
+                "a generation that cannot be": {"/policyRef/generation": -1},
+            },
+            ("spec.approval.by", "expected at least 1 character, got 0"): {
+                "an approval by nobody": {"/approval": {"decision": "Approved", "by": ""}},
+            },
+        },
+    ),
+]
+
+
+def _accepted(kind: str, cases: Mapping[str, Edits]) -> Iterator[Any]:
+    for sentence, edits in cases.items():
+        yield pytest.param(kind, edits, id=sentence)
+
+
+ACCEPTED = [
+    *_accepted(
+        POLICY,
+        {
+            "the policy as it is": {},
+            "sixteen checks and no remedy": {"/checks": _presets(16), "/remedies": None},
+            "hysteresis without a gap": {"/checks/0/healthy": {"below": "0.05"}},
+            "hysteresis around a negative number": {
+                "/checks/0/unhealthy": {"below": "-1.5"},
+                "/checks/0/healthy": {"above": "-1.5"},
+            },
+            "healthy beside a preset": {"/checks/1/healthy": {"below": "1"}},
+            "a query for which nothing is good news": {"/checks/0/onNoData": "Healthy"},
+            "to, min and max in one point": {"/remedies/2/scale": {"to": 4, "max": 4, "min": 4}},
+            "half a unit per replica": {"/remedies/2/scale": {"perReplica": "0.5", "max": 4}},
+            "the shortest interval": {"/interval": "5s"},
+            "the longest interval": {"/interval": "60m"},
+            "a null is a field left out": {"/interval": None, "/verify": None},
+            "verification without slack": {"/verify/timeout": "90s"},
+            "a remedy as bold as its policy": {"/remedies/0/mode": "Approve"},
+            "a remedy less bold than its policy": {"/mode": "Enforce", "/remedies/0/mode": "Approve"},
+            "many targets, asked by $target": {"/target": _selector({"app.kubernetes.io/part-of": "shop"})},
+            "many targets, told apart by a label": {
+                "/target": _selector({"app": ""}),
+                "/checks/0/query": "sum(e)",
+                "/checks/0/targetLabel": "deployment",
+            },
+        },
+    ),
+    *_accepted(INCIDENT, {"the incident as it is": {}}),
+    *_accepted(
+        CHANGE,
+        {
+            "the change event as it is": {},
+            "a change that was denied": {"/approval": {"decision": "Denied", "by": "ada", "ticket": "CHG-1"}},
+            "any JSON as a patch's value": {"/patch/0/value": {"a": ["b", 1, True]}},
+        },
+    ),
+]
+
+
+def _unchanging(name: str, value: object) -> Any:  # noqa: ANN401 — the type of a pytest parameter is private
+    row = RefusedUpdate(CHANGE, f"spec.{name}", f"{name} is part of the record and never changes", {f"/{name}": value})
+    return pytest.param(row, id=f"{name} {'is taken away' if value is None else 'is rewritten'}")
+
+
+_APPROVED = {"/approval": {"decision": "Approved", "by": "ada"}}
+_OTHER = {"name": "another"}
+_TIME = "2026-11-22T04:00:00Z"
+
+UPDATES = [
+    _unchanging("decision", "Refuse"),
+    _unchanging("action", "Restart"),
+    _unchanging("reason", "Other"),
+    _unchanging("message", "something else"),
+    _unchanging("policyRef", _OTHER),
+    _unchanging("incidentRef", _OTHER),
+    _unchanging("incidentRef", None),
+    _unchanging("targetRef", {"kind": "StatefulSet", "name": "checkout"}),
+    _unchanging("remedy", "restart"),
+    _unchanging("sequence", 8),
+    _unchanging("evidence", []),
+    _unchanging("before", {"replicas": 5}),
+    _unchanging("intended", None),
+    _unchanging("patch", [{"op": "replace", "path": "/spec/replicas", "value": 6}]),
+    _unchanging("inverse", []),
+    _unchanging("undoes", "checkout-5f3a91c2-5"),
+    _unchanging("undoes", None),
+    _unchanging("managedBy", {"tool": "Flux"}),
+    _unchanging("actor", {"operator": "mallory"}),
+    _unchanging("change", {"type": "Emergency"}),
+    _unchanging("decidedAt", _TIME),
+    pytest.param(
+        RefusedUpdate(CHANGE, "spec.patch", "patch is part of the record and never changes", {"/patch/1/value": 60}),
+        id="the value within a patch is rewritten",
+    ),
+    pytest.param(
+        RefusedUpdate(
+            CHANGE, "spec.patch", "patch is part of the record and never changes", {"/patch/1/value": {"sixty": [6, 0]}}
+        ),
+        id="the value within a patch gets another type",
+    ),
+    pytest.param(
+        RefusedUpdate(
+            CHANGE,
+            "spec.approval",
+            "approval is given once and never changes",
+            {"/approval": {"decision": "Denied", "by": "ada"}},
+            before=_APPROVED,
+        ),
+        id="an approval is turned into a denial",
+    ),
+    pytest.param(
+        RefusedUpdate(
+            CHANGE, "spec.approval", "approval is given once and never changes", {"/approval": None}, before=_APPROVED
+        ),
+        id="an approval is taken back",
+    ),
+    pytest.param(
+        RefusedUpdate(INCIDENT, "spec", "an incident's spec never changes", {"/openedAt": _TIME}),
+        id="an incident is dated back",
+    ),
+    pytest.param(
+        RefusedUpdate(INCIDENT, "spec", "an incident's spec never changes", {"/targetRef/uid": "other"}),
+        id="an incident is moved to another workload",
+    ),
+]

@@ -1,0 +1,167 @@
+"""Child processes that are ready when we say so and never outlive us.
+
+A child is killed by the kernel when this process dies, however it dies. What a child is and in which order children
+stop is left to the modules that start them.
+"""
+
+import os
+import random
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+_LAUNCHER = Path(__file__).with_name("launcher.py")
+_TAIL_LINES = 15
+_POLL_SECONDS = 0.05
+
+# For the kernel, the parent is the *thread* that forked: one thread that lives as long as we do forks them all.
+_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+
+
+class ProcessFailedError(RuntimeError):
+    """A child ended, or did not become ready in time. The message holds the command line and the end of its log."""
+
+
+class NotInTimeError(TimeoutError):
+    """A condition did not come true before its deadline."""
+
+
+def wait_until(condition: Callable[[], bool], *, timeout: float, what: str) -> None:
+    """Poll `condition` until it is true.
+
+    Raises:
+        NotInTimeError: It was still false after `timeout` seconds; the message says `what` was waited for.
+
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise NotInTimeError(f"{what}: not within {timeout:g} s")
+        time.sleep(_POLL_SECONDS)
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens on at this moment.
+
+    It lies below the ports that Linux gives to outgoing connections and that Kubernetes gives to NodePorts, so that
+    neither takes it between this call and the use of it.
+    """
+    while True:
+        port = random.randint(20_000, 29_999)  # noqa: S311 - not a secret
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+        return port
+
+
+def dying_with_us(argv: Sequence[str]) -> list[str]:
+    """Return a command line for `argv` (led by an absolute path) that ends with the thread which forks it."""
+    return [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), *argv]
+
+
+@dataclass(frozen=True)
+class Process:
+    """One running child and the file that its output goes to."""
+
+    name: str
+    argv: tuple[str, ...]
+    log: Path
+    popen: subprocess.Popen[bytes]
+
+    @classmethod
+    def start(
+        cls,
+        name: str,
+        argv: Sequence[str | Path],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> "Process":
+        """Start `argv` (its first word an absolute path) with output appended to `log` and `env` added to ours.
+
+        The child gets a session of its own: Ctrl-C in the terminal reaches us alone, and we stop the children in order.
+        """
+        words = tuple(str(word) for word in argv)
+        launch = dying_with_us(words)
+
+        def spawn() -> subprocess.Popen[bytes]:
+            with log.open("ab") as output:
+                return subprocess.Popen(
+                    launch,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **(env or {})},
+                    cwd=cwd,
+                    start_new_session=True,
+                )
+
+        return cls(name, words, log, _SPAWNER.submit(spawn).result())
+
+    @property
+    def pid(self) -> int:
+        """The process id; it stays the same when the launcher becomes the program."""
+        return self.popen.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the child still runs."""
+        return self.popen.poll() is None
+
+    def wait_ready(self, ready: Callable[[], bool], *, timeout: float) -> None:
+        """Wait until `ready` holds.
+
+        Raises:
+            ProcessFailedError: The child ended before, or `timeout` seconds passed.
+
+        """
+
+        def ready_or_dead() -> bool:
+            if not self.alive:
+                raise ProcessFailedError(self._report(f"ended with status {self.popen.returncode}"))
+            return ready()
+
+        try:
+            wait_until(ready_or_dead, timeout=timeout, what=self.name)
+        except NotInTimeError as error:
+            raise ProcessFailedError(self._report(f"was not ready within {timeout:g} s")) from error
+
+    def stop(self, *, grace: float = 5.0) -> None:
+        """Send TERM, and KILL when the child still runs `grace` seconds later. A child that has ended is fine."""
+        self.terminate()
+        try:
+            self.popen.wait(grace)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def terminate(self) -> None:
+        """Send TERM and do not wait."""
+        self.popen.terminate()
+
+    def kill(self) -> None:
+        """Send KILL and wait for the end."""
+        self.popen.kill()
+        self.popen.wait()
+
+    def _report(self, what: str) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+        tail = "\n".join(f"    {line}" for line in lines) or "    (nothing)"
+        return f"{self.name} {what}\n  command: {shlex.join(self.argv)}\n  log: {self.log}, which ends with\n{tail}"
+
+
+def stop_together(processes: Sequence[Process], *, grace: float = 5.0) -> None:
+    """Send TERM to all at once, then wait for each and KILL what lingers over `grace` seconds."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.stop(grace=grace)

@@ -1,0 +1,118 @@
+"""Whatever happened in the sandbox, nothing of it remains, and the next one starts. Runs outside, as root."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.devcluster import sandbox
+from tests.devcluster.processes import NotInTimeError, wait_until
+from tests.e2e.hold import UP
+
+_REPOSITORY = Path(__file__).parents[2]
+_SECONDS = 60
+_KERNEL_SETTINGS = tuple(Path("/proc/sys", name) for name in sandbox._KERNEL_SETTINGS)
+_FOLDERS = ("/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")
+
+pytestmark = pytest.mark.skipif(
+    sandbox.inside() or sandbox.available() is not None, reason=sandbox.available() or "starts sandboxes of its own"
+)
+
+
+def _traces() -> set[str]:
+    """Return what a kubelet could leave on this machine: where processes are, mounts, folders, devices, settings."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    settings = (f"{path} = {path.read_text().strip()}" for path in _KERNEL_SETTINGS if path.exists())
+    folders = (folder for folder in _FOLDERS if Path(folder).exists())
+    devices = map(str, Path("/sys/class/net").iterdir())
+    return {*_namespaces(), *_cgroups(), *mounts, *settings, *folders, *devices}
+
+
+def _namespaces() -> Iterator[str]:
+    for kind in ("net", "mnt", "pid"):
+        for link in Path("/proc").glob(f"[0-9]*/ns/{kind}"):
+            try:
+                yield str(link.readlink())
+            except OSError:  # the process has ended
+                continue
+
+
+def _cgroups() -> Iterator[str]:
+    for pattern in ("kubepods", "k8s.io", "*/kubepods", "*/k8s.io"):
+        yield from map(str, Path("/sys/fs/cgroup").glob(pattern))
+
+
+@contextmanager
+def _held(*options: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `hold` in a sandbox until this block ends; when its pods are up, yield the process that holds the sandbox."""
+    command = [sys.executable, "-m", "tests.e2e.hold", *options]
+    code = f"import sys; from tests.devcluster import sandbox; sys.exit(sandbox.reexec_in_sandbox({command!r}))"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=_REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == UP
+            yield process
+        finally:
+            process.kill()
+
+
+def _assert_nothing_is_new_since(before: set[str]) -> None:
+    with suppress(NotInTimeError):  # the assertion says better what is left
+        wait_until(lambda: _traces() == before, timeout=_SECONDS, what="the end of the sandbox")
+
+    assert _traces() == before
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        pytest.param(signal.SIGINT, 128 + signal.SIGINT, id="interrupted"),
+        pytest.param(signal.SIGTERM, 128 + signal.SIGTERM, id="terminated"),
+        pytest.param(signal.SIGKILL, -signal.SIGKILL, id="killed"),
+    ],
+)
+def test_nothing_is_left_of_a_sandbox_that_was(number: signal.Signals, status: int) -> None:
+    before = _traces()
+
+    with _held() as process:
+        assert _traces() > before
+        process.send_signal(number)
+        assert process.wait(_SECONDS) == status
+
+    _assert_nothing_is_new_since(before)
+
+
+def test_nothing_is_left_of_a_sandbox_that_ended_by_itself() -> None:
+    before = _traces()
+
+    with _held("--once") as process:
+        assert process.wait(_SECONDS) == 0
+
+    assert _traces() == before
+
+
+def test_a_second_start_right_after_a_kill_works() -> None:
+    before = _traces()
+
+    with _held() as killed:
+        killed.kill()
+        with _held("--once") as second:
+            assert second.wait(_SECONDS) == 0
+
+    _assert_nothing_is_new_since(before)
+
+
+def test_the_exit_status_is_the_commands() -> None:
+    assert sandbox.reexec_in_sandbox(["sh", "-c", "exit 7"]) == 7
+
+
+def test_a_command_killed_by_a_signal_ends_as_in_a_shell() -> None:
+    assert sandbox.reexec_in_sandbox(["sh", "-c", "kill -9 $$"]) == 128 + signal.SIGKILL
+
+
+def test_there_is_no_way_out_of_the_sandbox() -> None:
+    assert sandbox.reexec_in_sandbox(["sh", "-c", "! ip route get 192.0.2.1"]) == 0

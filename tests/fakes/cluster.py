@@ -1,0 +1,313 @@
+"""A cluster in memory behind the port `Cluster`; the contract tests hold it to what the real API server does.
+
+It remembers every write. Nothing lives in it: no controller reacts, so a test that wants a rollout to finish says so
+with `edit`. Of Salus' own kinds it checks the spec with the models, since the server has their schemas.
+"""
+
+import copy
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pydantic
+
+from salus.adapters.json_patch import patched
+from salus.adapters.paths import collection_path, label_selector, object_path
+from salus.core.workload import workload_from
+from salus.model.change import ChangeEventSpec
+from salus.model.incident import IncidentSpec
+from salus.model.meta import WorkloadKind
+from salus.model.policy import HealthPolicySpec
+from salus.model.types import GROUP, Body, format_time
+from salus.model.values import TargetKey, Workload
+from salus.ports import (
+    CHANGE_EVENTS,
+    DEPLOYMENTS,
+    EVENTS,
+    HEALTH_POLICIES,
+    INCIDENTS,
+    WORKLOADS,
+    ClusterError,
+    Conflict,
+    Invalid,
+    NotFound,
+    Ref,
+    Resource,
+    Unavailable,
+)
+
+_SPECS: Mapping[str, type[pydantic.BaseModel]] = {
+    HEALTH_POLICIES.kind: HealthPolicySpec,
+    INCIDENTS.kind: IncidentSpec,
+    CHANGE_EVENTS.kind: ChangeEventSpec,
+}
+_WITH_GENERATION = {*(resource.kind for resource in WORKLOADS.values()), *_SPECS}
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write, as the audit log would have it: what was sent, and as whom."""
+
+    verb: str
+    """create, patch, update_status or delete."""
+    ref: Ref
+    body: Any
+    """The object, the operations, the status, or the uid that was asked for."""
+    act_as: str = ""
+    subresource: str = ""
+
+
+@dataclass(slots=True)
+class _Fault:
+    error: ClusterError
+    after_effect: bool
+
+
+@dataclass(slots=True)
+class FakeCluster:
+    """Objects by address. `writes` had an effect, in this order; `refused` had none."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    writes: list[Write] = field(default_factory=list)
+    refused: list[Write] = field(default_factory=list)
+    _objects: dict[Ref, dict[str, Any]] = field(default_factory=dict)
+    _faults: list[_Fault] = field(default_factory=list)
+    _version: int = 0
+
+    async def get(self, ref: Ref) -> Body:
+        """The object."""
+        object_path(ref)
+        return copy.deepcopy(self._found(ref))
+
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
+    ) -> list[Body]:
+        """All objects of a kind with these labels, by namespace and name, as the server orders them."""
+        collection_path(resource, namespace)
+        label_selector(labels or {})
+        wanted = (labels or {}).items()
+        return [
+            copy.deepcopy(body)
+            for ref, body in sorted(self._objects.items(), key=lambda item: (item[0].namespace, item[0].name))
+            if ref.resource == resource
+            and namespace in (None, ref.namespace)
+            and wanted <= (body["metadata"].get("labels") or {}).items()
+        ]
+
+    async def create(self, resource: Resource, body: Body) -> Body:
+        """Create the object."""
+        metadata = body.get("metadata") or {}
+        ref = Ref(resource, metadata.get("namespace", ""), metadata.get("name", ""))
+        return self._write(Write("create", ref, copy.deepcopy(body)), lambda: self._create(ref, body))
+
+    async def patch(
+        self, ref: Ref, operations: Sequence[Mapping[str, Any]], *, subresource: str = "", act_as: str = ""
+    ) -> Body:
+        """Apply a JSON Patch to the object, or to its status subresource."""
+        write = Write("patch", ref, copy.deepcopy(list(operations)), act_as, subresource)
+        return self._write(write, lambda: self._patch(ref, operations, subresource))
+
+    async def update_status(self, ref: Ref, status: Mapping[str, Any]) -> Body:
+        """Merge `status` into the status."""
+        return self._write(
+            Write("update_status", ref, copy.deepcopy(dict(status))), lambda: self._update_status(ref, status)
+        )
+
+    async def delete(self, ref: Ref, *, uid: str = "", act_as: str = "") -> None:
+        """Delete the object."""
+        self._write(Write("delete", ref, uid, act_as), lambda: self._delete(ref, uid))
+
+    def fail_next(self, error: ClusterError | None = None, *, after_effect: bool = False) -> None:
+        """Let the next write raise `error` (default Unavailable); `after_effect`: it happened, its reply was lost."""
+        self._faults.append(_Fault(error or Unavailable("the fake was told to fail"), after_effect))
+
+    def put(self, body: Body) -> Body:
+        """Have an object that was there all along: not a write of Salus. A given status is kept."""
+        resource = _resource_of(body)
+        ref = Ref(resource, body["metadata"]["namespace"], body["metadata"]["name"])
+        self._create(ref, body)
+        if "status" in body:
+            self._objects[ref]["status"] = copy.deepcopy(body["status"])
+        return copy.deepcopy(self._objects[ref])
+
+    def edit(self, ref: Ref, change: Callable[[dict[str, Any]], object]) -> Body:
+        """Have someone else change an object, status included: not a write of Salus. `change` alters it in place."""
+        old = self._found(ref)
+        new = copy.deepcopy(old)
+        change(new)
+        self._store(ref, old, new)
+        return copy.deepcopy(self._objects[ref])
+
+    def remove(self, ref: Ref) -> None:
+        """Have someone else delete an object."""
+        del self._objects[ref]
+
+    def objects(self, resource: Resource) -> Sequence[Body]:
+        """All objects of a kind, by namespace and name."""
+        found = [ref for ref in self._objects if ref.resource == resource]
+        return [copy.deepcopy(self._objects[ref]) for ref in sorted(found, key=lambda ref: (ref.namespace, ref.name))]
+
+    def _write(self, write: Write, effect: Callable[[], Body]) -> Body:
+        fault = self._faults.pop(0) if self._faults else None
+        try:
+            object_path(write.ref, write.subresource)
+            if fault and not fault.after_effect:
+                raise fault.error
+            result = effect()
+        except ClusterError:
+            self.refused.append(write)
+            raise
+        self.writes.append(write)
+        if fault:
+            raise fault.error
+        return copy.deepcopy(result)
+
+    def _found(self, ref: Ref) -> dict[str, Any]:
+        if ref not in self._objects:
+            raise NotFound(f"{ref.resource.plural} {ref.name!r} not found in {ref.namespace}")
+        return self._objects[ref]
+
+    def _create(self, ref: Ref, body: Body) -> Body:
+        if ref in self._objects:
+            raise Conflict(f"{ref.resource.plural} {ref.name!r} exists already in {ref.namespace}")
+        new = copy.deepcopy({**body, "apiVersion": ref.resource.api_version, "kind": ref.resource.kind})
+        new.pop("status", None)
+        if ref.resource.api_version.startswith(f"{GROUP}/"):
+            new["status"] = {"observedGeneration": -1}
+        _validate(new)
+        new["metadata"] = {
+            **new["metadata"],
+            "uid": str(uuid.uuid4()),
+            "resourceVersion": self._next_version(),
+            "creationTimestamp": format_time(self.now()),
+            **({"generation": 1} if ref.resource.kind in _WITH_GENERATION else {}),
+        }
+        self._objects[ref] = new
+        return new
+
+    def _patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]], subresource: str) -> Body:
+        old = self._found(ref)
+        asked = patched(old, operations)
+        version = asked["metadata"].get("resourceVersion")
+        if version not in (None, old["metadata"]["resourceVersion"]):
+            raise Conflict(f"{ref.resource.plural} {ref.name!r} has been modified")
+        if subresource == "status":
+            new = {**old, "status": asked.get("status", {})}
+        elif "status" in old:
+            new = {**asked, "status": old["status"]}
+        else:
+            new = {key: value for key, value in asked.items() if key != "status"}
+        _validate(new, old)
+        return self._store(ref, old, new)
+
+    def _update_status(self, ref: Ref, status: Mapping[str, Any]) -> Body:
+        old = self._found(ref)
+        return self._store(ref, old, {**old, "status": _merged(old.get("status", {}), status)})
+
+    def _delete(self, ref: Ref, uid: str) -> Body:
+        found = self._found(ref)
+        if uid and found["metadata"]["uid"] != uid:
+            raise Conflict(f"{ref.resource.plural} {ref.name!r} has uid {found['metadata']['uid']}, not {uid}")
+        return self._objects.pop(ref)
+
+    def _store(self, ref: Ref, old: dict[str, Any], new: dict[str, Any]) -> Body:
+        """As the server updates: nothing for no change, else a new version, and a new generation for a new spec."""
+        metadata = {**new["metadata"], **{key: old["metadata"][key] for key in _SERVERS_OWN if key in old["metadata"]}}
+        new = copy.deepcopy({**new, "metadata": metadata})
+        if new != old:
+            if "generation" in metadata and _counts_as_new(old, new):
+                new["metadata"]["generation"] += 1
+            new["metadata"]["resourceVersion"] = self._next_version()
+            self._objects[ref] = new
+        return self._objects[ref]
+
+    def _next_version(self) -> str:
+        self._version += 1
+        return str(self._version)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeWorkloads:
+    """The port `Workloads`, never behind the fake cluster."""
+
+    cluster: FakeCluster
+
+    def get(self, key: TargetKey) -> Workload | None:
+        """The workload, or None."""
+        return next((found for found in self._all(key.kind) if found.key == key), None)
+
+    def select(self, namespace: str, kind: WorkloadKind, labels: Mapping[str, str]) -> Sequence[Workload]:
+        """Workloads with these labels, by name."""
+        return [
+            found
+            for found in self._all(kind)
+            if found.key.namespace == namespace and labels.items() <= found.labels.items()
+        ]
+
+    def _all(self, kind: WorkloadKind) -> list[Workload]:
+        return [workload_from(body) for body in self.cluster.objects(WORKLOADS[kind])]
+
+
+_SERVERS_OWN = ("uid", "resourceVersion", "generation", "creationTimestamp")
+_RESOURCES = (*WORKLOADS.values(), HEALTH_POLICIES, INCIDENTS, CHANGE_EVENTS, EVENTS)
+
+
+def _resource_of(body: Body) -> Resource:
+    api_version, kind = body["apiVersion"], body["kind"]
+    known = {(resource.api_version, resource.kind): resource for resource in _RESOURCES}
+    return known.get((api_version, kind), Resource(api_version, f"{kind.lower()}s", kind))
+
+
+def _counts_as_new(old: Body, new: Body) -> bool:
+    """A Deployment's generation counts its annotations too; so does the server's."""
+    if old["kind"] == DEPLOYMENTS.kind and old["metadata"].get("annotations") != new["metadata"].get("annotations"):
+        return True
+    return bool(old.get("spec") != new.get("spec"))
+
+
+def _merged(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON Merge Patch (RFC 7386)."""
+    result = dict(old)
+    for key, value in change.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping):
+            kept = result.get(key)
+            result[key] = _merged(kept if isinstance(kept, Mapping) else {}, value)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result
+
+
+def _validate(new: Body, old: Body | None = None) -> None:
+    """A few of the server's rules: the models of our kinds, what never changes, and replicas."""
+    if model := _SPECS.get(new["kind"]):
+        _validate_spec(model, new)
+        _validate_record(new, old)
+    replicas = (new.get("spec") or {}).get("replicas")
+    if new["kind"] in _WITH_GENERATION and isinstance(replicas, int) and replicas < 0:
+        _refuse(new, "spec.replicas", "must be greater than or equal to 0")
+
+
+def _validate_spec(model: type[pydantic.BaseModel], body: Body) -> None:
+    try:
+        model.model_validate(body.get("spec") or {})
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        _refuse(body, ".".join(("spec", *map(str, first["loc"]))), first["msg"])
+
+
+def _validate_record(new: Body, old: Body | None) -> None:
+    """A ChangeEvent and an Incident are records: nothing of their specs changes but one approval, once."""
+    if old is None or new["kind"] not in (CHANGE_EVENTS.kind, INCIDENTS.kind):
+        return
+    free = set() if "approval" in old["spec"] else {"approval"}
+    for key in sorted({*old["spec"], *new["spec"]} - free):
+        if old["spec"].get(key) != new["spec"].get(key):
+            _refuse(new, "spec", f"{key} never changes")
+
+
+def _refuse(body: Body, path: str, message: str) -> None:
+    raise Invalid(f"{body['kind']} {body['metadata'].get('name')!r} is invalid: {path}: {message}", ((path, message),))
