@@ -17,25 +17,74 @@ help:  ## List the targets
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (a minute the first time) …"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev -e .
 	@touch $@
 
 .PHONY: setup
 setup: $(VENV)/.ready  ## Make the virtual environment with pinned dependencies
 
-.PHONY: lint
-lint: setup  ## Ruff, mypy strict and the import contracts
+.PHONY: crds
+crds: setup  ## Generate the CRDs from the models
+	@$(BIN)/python -m salus.model.crd crds
+
+.PHONY: check
+check: setup  ## Ruff, mypy strict, import contracts, generated files up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@cd operator && ../$(BIN)/lint-imports --config ../pyproject.toml --no-cache
+	@$(BIN)/python -m salus.model.crd --check crds
 
 .PHONY: format
 format: setup  ## Let ruff put the code in order
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
+.PHONY: programs
+programs: setup  ## Find or build etcd, the API server, kwok and Prometheus (20 minutes the first time)
+	@$(BIN)/python -m tests.devcluster.programs cluster
+
+.PHONY: unit
+unit: setup  ## Unit tests: seconds, anywhere
+	@$(BIN)/pytest tests/unit $(ARGS)
+
+.PHONY: contract
+contract: programs  ## Every adapter against the same test as its fake, on a real API server and Prometheus
+	@$(BIN)/pytest tests/contract $(ARGS)
+
+.PHONY: cluster-test
+cluster-test: programs  ## The whole operator on a real control plane
+	@$(BIN)/pytest tests/cluster -n 3 --dist worksteal $(ARGS)
+
+.PHONY: shop
+shop: setup  ## Vet and test the example service, where Go is
+	@if command -v go >/dev/null; then cd examples/shop/service && go vet ./... && go test ./...; \
+	else echo "shop: no Go here, its tests are left out"; fi
+
+.PHONY: test
+test: check shop unit contract cluster-test  ## All that CI runs
+
+.PHONY: e2e
+e2e: setup  ## Tests on a real kubelet in namespaces (root on Linux)
+	@$(BIN)/python -m tests.e2e $(ARGS)
+
 .PHONY: cluster
 cluster: setup  ## Start a local control plane and say how to use it (ARGS="--nodes kwok|kubelet")
 	@$(BIN)/python -m tests.devcluster $(ARGS)
+
+.PHONY: wheel
+wheel: setup  ## Build the wheel into dist/
+	@$(BIN)/python -m build --wheel --outdir dist .
+
+.PHONY: constraints
+constraints: setup  ## Pin all dependencies anew, within the ranges of pyproject.toml
+	@$(BIN)/uv pip compile --quiet --no-header --no-annotate --universal --python-version 3.11 --group dev pyproject.toml -o constraints.txt
+
+.PHONY: clean
+clean:  ## Remove what make has made here (caches outside the clone stay)
+	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: demo
+demo: setup  ## See Salus heal a service, five times, in minutes (ARGS="--pods auto|containers|kwok --keep --plain")
+	@$(BIN)/python -m tests.demo $(ARGS)

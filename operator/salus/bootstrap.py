@@ -18,7 +18,6 @@ from typing import Any
 
 import structlog
 
-from salus import handlers
 from salus.adapters import logging
 from salus.adapters.api import Connection, Login, NoCredentials
 from salus.adapters.clock import SystemClock
@@ -27,7 +26,8 @@ from salus.adapters.dry_run import DryRunCluster
 from salus.adapters.informer import Informer
 from salus.adapters.recorder import EventRecorder
 from salus.adapters.telemetry import Probes, PrometheusTelemetry, TelemetryServer
-from salus.core.compile import Catalog, Signal, SpecError
+from salus.core.compile import Catalog, SpecError
+from salus.handlers import PolicyWatch
 from salus.loop import Loop, World
 from salus.model.types import Body
 from salus.model.values import Answer, Error, Policy, PolicyKey, Question, Sample, Switches
@@ -140,14 +140,6 @@ def _source_settings(name: str, config: SourceConfig) -> SourceSettings:
     )
 
 
-def signals() -> Mapping[str, Signal]:
-    """The signal library, as policies refer to it."""
-    return {
-        name: Signal(name, preset.queries, preset.unhealthy, preset.hold, preset.on_no_data)
-        for name, preset in load_presets().items()
-    }
-
-
 class Operator:
     """One running Salus."""
 
@@ -175,9 +167,10 @@ class Operator:
                 default_service_account=settings.defaults.service_account_name or "",
             )
         )
-        self._store = PolicyStore(Catalog(signals(), ()), self)
+        self._store = PolicyStore(Catalog(load_presets(), ()), self)
         self._scheduler = Scheduler(self._tick, self._store.policies)
-        self._watching, self._listed = asyncio.Event(), asyncio.Event()
+        self._watch = PolicyWatch(self._store, options.namespaces)
+        self._listed = asyncio.Event()
         self._reports: set[asyncio.Task[None]] = set()
         self._telemetry.watch("workloads", lambda: self._informer.last_event_age)
 
@@ -200,15 +193,11 @@ class Operator:
         if not await self._crds_are_there(stopping):
             return 0
         parts: dict[asyncio.Task[Any], str] = {}
-        kopf_stop = asyncio.Event()
 
         def start(name: str, work: Coroutine[Any, Any, Any]) -> None:
             parts[asyncio.create_task(work, name=name)] = name
 
-        start(
-            "watch of policies",
-            handlers.watch_policies(self._store, self._options.namespaces, self._watching, kopf_stop),
-        )
+        start("watch of policies", self._watch.run())
         start("watch of workloads", self._informer.run())
         start("list of policies", self._relist())
         start("watch of the configuration", self._reload())
@@ -217,18 +206,11 @@ class Operator:
         failed = [parts[task] for task in done if task in parts]
         for task in done - {stopping}:
             log.error("a part ended by itself, salus ends", part=parts[task], exc_info=task.exception())
-        kopf_stop.set()
-        await self._end(parts, stopping)
+        for task in (*parts, stopping):
+            task.cancel()
+        await asyncio.wait([*parts, stopping], timeout=10)
         log.info("salus ends")
         return 1 if failed else 0
-
-    async def _end(self, parts: Mapping[asyncio.Task[Any], str], stopping: asyncio.Task[Any]) -> None:
-        """Stop asking first, then watching."""
-        for task, name in parts.items():
-            if name != "watch of policies":
-                task.cancel()
-        stopping.cancel()
-        await asyncio.wait([*parts, stopping], timeout=10)
 
     async def _crds_are_there(self, stopping: asyncio.Task[Any]) -> bool:
         """Wait for the CRDs, saying so once; False when told to stop meanwhile."""
@@ -327,7 +309,7 @@ class Operator:
     def _not_ready(self) -> str | None:
         if not self._listed.is_set():
             return "the policies are not listed yet"
-        if not self._watching.is_set():
+        if not self._watch.ready.is_set():
             return "the policies are not watched yet"
         return None if self._informer.synced else "the workloads are not listed yet"
 

@@ -7,6 +7,7 @@ monotonic clock, so a jump of the wall clock neither bunches nor stalls them.
 import asyncio
 import hashlib
 import heapq
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,7 +34,8 @@ class Scheduler:
     tick: Tick
     policies: dict[PolicyKey, Policy]
     _heap: list[tuple[float, PolicyKey]] = field(default_factory=list)
-    _scheduled: set[PolicyKey] = field(default_factory=set)
+    _due: dict[PolicyKey, float] = field(default_factory=dict)
+    """The place of each policy in the heap; another entry of the same policy is void."""
     _running: set[PolicyKey] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -41,14 +43,17 @@ class Scheduler:
     """Ticks left out because the one before still ran."""
 
     def add(self, policy: Policy) -> None:
-        """Schedule a policy; one that is scheduled already keeps its place."""
-        if policy.key in self._scheduled:
-            return
-        self._scheduled.add(policy.key)
-        interval = policy.spec.interval.total_seconds()
+        """Schedule a policy; one that is scheduled already keeps its place, unless its new interval is over before."""
         now = asyncio.get_running_loop().time()
-        heapq.heappush(self._heap, (now + _phase(policy) % min(interval, FIRST_TICKS), policy.key))
-        self._changed.set()
+        first = now + _phase(policy) % min(policy.spec.interval.total_seconds(), FIRST_TICKS)
+        at = _next(policy, now) if policy.key in self._due else first
+        if at < self._due.get(policy.key, math.inf):
+            self._push(at, policy.key)
+            self._changed.set()
+
+    def _push(self, at: float, key: PolicyKey) -> None:
+        self._due[key] = at
+        heapq.heappush(self._heap, (at, key))
 
     async def run(self) -> None:
         """Run until cancelled; then let the ticks under way end."""
@@ -73,11 +78,13 @@ class Scheduler:
         late = 0.0
         while self._heap and self._heap[0][0] <= now + SLOT / 2:
             at, key = heapq.heappop(self._heap)
+            if self._due.get(key) != at:
+                continue
             policy = self.policies.get(key)
             if policy is None:
-                self._scheduled.discard(key)
+                del self._due[key]
                 continue
-            heapq.heappush(self._heap, (_next(policy, now), key))
+            self._push(_next(policy, now), key)
             if key in self._running:
                 self.skipped += 1
                 continue
@@ -86,7 +93,12 @@ class Scheduler:
         if due:
             task = asyncio.create_task(self._run(due, late))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a tick broke off, a defect in Salus: please report it", exc_info=error)
 
     async def _run(self, due: Sequence[Policy], late: float) -> None:
         keys = {policy.key for policy in due}

@@ -38,7 +38,7 @@ class PolicyStore:
     _bodies: dict[PolicyKey, Body] = field(default_factory=dict)
 
     def put(self, body: Body) -> None:
-        """Take in an object as it was watched or listed; the same generation twice does nothing."""
+        """Take in an object as it was watched or listed; a generation that is known, or older, does nothing."""
         key = key_of(body)
         if body["metadata"].get("deletionTimestamp"):
             self.remove(key)
@@ -71,7 +71,10 @@ class PolicyStore:
 
     def _is_known(self, key: PolicyKey, body: Body) -> bool:
         known = self._bodies.get(key)
-        return known is not None and _identity(known) == _identity(body)
+        if known is None:
+            return False
+        (old_uid, old_generation), (uid, generation) = _identity(known), _identity(body)
+        return uid == old_uid and generation <= old_generation
 
     def _compile(self, key: PolicyKey, body: Body) -> None:
         self._bodies[key] = {field: body.get(field) for field in ("metadata", "spec", "status")}

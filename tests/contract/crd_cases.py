@@ -170,6 +170,9 @@ RULES = [
                 "a remedy does one thing": {"/remedies/1/notify": {}},
                 "a restart without a value is none": {"/remedies/1/restart": None},
             },
+            ("spec.limits.per", "per must be at least 1m, or maxActions would limit nothing"): {
+                "a window that is over at once": {"/limits": {"per": "0s"}},
+            },
             ("spec.verify.timeout", "settle and stable together must fit into timeout"): {
                 "verification cannot end before it can succeed": {"/verify/timeout": "89s"},
             },

@@ -49,18 +49,18 @@ def _run_in_sandbox(say: Say) -> int:
 def _run(options: argparse.Namespace, say: Say) -> int:
     signal.signal(signal.SIGTERM, _as_keyboard_interrupt)
     signal.signal(signal.SIGHUP, _as_keyboard_interrupt)
-    with contextlib.suppress(KeyboardInterrupt):
-        with DevCluster(
-            nodes=options.nodes,
-            node_count=options.node_count,
-            prometheus=not options.no_prometheus,
-            alertmanager=options.alertmanager,
-            keep=options.keep,
-            say=say,
-        ) as cluster:
-            print(_how_to_use(cluster), flush=True)
-            _wait_for_the_end(cluster)
-        say("Everything is stopped")
+    cluster = DevCluster(
+        nodes=options.nodes,
+        node_count=options.node_count,
+        prometheus=not options.no_prometheus,
+        alertmanager=options.alertmanager,
+        keep=options.keep,
+        say=say,
+    )
+    with contextlib.suppress(KeyboardInterrupt), cluster:
+        print(_how_to_use(cluster), flush=True)
+        _wait_for_the_end(cluster)
+    say("Everything is stopped")
     return 0
 
 
@@ -78,7 +78,7 @@ def _wait_for_the_end(cluster: DevCluster) -> None:
     never = threading.Event()
     while not never.wait(1.0):
         for process in cluster.processes():
-            process.wait_ready(lambda: True, timeout=0)
+            process.check_alive()
 
 
 def _how_to_use(cluster: DevCluster) -> str:

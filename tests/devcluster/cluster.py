@@ -65,6 +65,7 @@ class DevCluster:
         self._keep = keep
         self._teardown = contextlib.ExitStack()
         self._plane: ControlPlane | None = None
+        self._audit: AuditLog | None = None
         self._kwok: Kwok | None = None
         self._node: kubelet.Node | None = None
         self._prometheus: Prometheus | None = None
@@ -102,12 +103,14 @@ class DevCluster:
 
     def stop(self, *, failed: bool = False) -> None:
         """Stop everything and remove the run's folder, unless it is to be kept."""
-        self._teardown.close()
-        if self._keep or failed:
-            self._folder.keep()
-            self.say(f"Logs are kept in {self.run_dir}")
-        else:
-            self._folder.remove()
+        try:
+            self._teardown.close()
+        finally:
+            if self._keep or failed:
+                self._folder.keep()
+                self.say(f"Logs are kept in {self.run_dir}")
+            else:
+                self._folder.remove()
 
     @property
     def plane(self) -> ControlPlane:
@@ -139,8 +142,8 @@ class DevCluster:
 
     @property
     def audit(self) -> AuditLog:
-        """The audit log, read from its beginning."""
-        return AuditLog(self.plane.audit_log)
+        """The audit log."""
+        return _started(self._audit, "control plane")
 
     @property
     def has_prometheus(self) -> bool:
@@ -208,6 +211,7 @@ class DevCluster:
     def _start_plane(self, programs: dict[str, Path]) -> None:
         settings = kubelet.SETTINGS if self.nodes == "kubelet" else Settings()
         self._plane = ControlPlane(programs, self.run_dir, settings, self.say)
+        self._audit = AuditLog(self._plane.audit_log)
         self._stop_later(self._plane.stop)
         self._plane.start()
 

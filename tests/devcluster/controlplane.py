@@ -114,11 +114,6 @@ class ControlPlane:
         """Return what runs."""
         return [process for process in (self._etcd, self._api_server, *self._clients) if process is not None]
 
-    def check_alive(self) -> None:
-        """Raise ProcessFailedError if a part has ended, with the end of its log."""
-        for process in self.processes():
-            process.wait_ready(lambda: True, timeout=0)
-
     def _start(self, program: str, flags: Sequence[str]) -> Process:
         return Process.start(program, [self.programs[program], *flags], log=self.run_dir / f"{program}.log")
 

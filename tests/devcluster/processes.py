@@ -127,14 +127,18 @@ class Process:
         """
 
         def ready_or_dead() -> bool:
-            if not self.alive:
-                raise ProcessFailedError(self._report(f"ended with status {self.popen.returncode}"))
+            self.check_alive()
             return ready()
 
         try:
             wait_until(ready_or_dead, timeout=timeout, what=self.name)
         except NotInTimeError as error:
             raise ProcessFailedError(self._report(f"was not ready within {timeout:g} s")) from error
+
+    def check_alive(self) -> None:
+        """Raise ProcessFailedError, with the end of the log, if the child has ended."""
+        if not self.alive:
+            raise ProcessFailedError(self._report(f"ended with status {self.popen.returncode}"))
 
     def stop(self, *, grace: float = 5.0) -> None:
         """Send TERM, and KILL when the child still runs `grace` seconds later. A child that has ended is fine."""

@@ -328,9 +328,14 @@ def _remove_cgroup(root: Path) -> bool:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Play the part named by the first word, with the others as its arguments."""
+    """Play the part named by the first word, with the others as its arguments; people use `join`."""
     parts = {"init": _init, "sweep": _sweep, "join": join}
-    return parts[argv[0]](argv[1:])
+    if not argv or argv[0] not in parts:
+        sys.exit("usage: python -m tests.devcluster.sandbox join COMMAND [ARGUMENT …]")
+    try:
+        return parts[argv[0]](argv[1:])
+    except SandboxUnavailableError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from salus.model.types import GROUP, Body, format_time
 from salus.model.values import TargetKey, Workload
 from salus.ports import (
     CHANGE_EVENTS,
+    CONTROLLER_REVISIONS,
     DEPLOYMENTS,
     EVENTS,
     HEALTH_POLICIES,
@@ -251,7 +252,7 @@ class FakeWorkloads:
 
 
 _SERVERS_OWN = ("uid", "resourceVersion", "generation", "creationTimestamp")
-_RESOURCES = (*WORKLOADS.values(), HEALTH_POLICIES, INCIDENTS, CHANGE_EVENTS, EVENTS)
+_RESOURCES = (*WORKLOADS.values(), CONTROLLER_REVISIONS, HEALTH_POLICIES, INCIDENTS, CHANGE_EVENTS, EVENTS)
 
 
 def _resource_of(body: Body) -> Resource:
@@ -286,6 +287,8 @@ def _validate(new: Body, old: Body | None = None) -> None:
     if model := _SPECS.get(new["kind"]):
         _validate_spec(model, new)
         _validate_record(new, old)
+    if old and new["kind"] == CONTROLLER_REVISIONS.kind and new.get("data") != old.get("data"):
+        _refuse(new, "data", "field is immutable")
     replicas = (new.get("spec") or {}).get("replicas")
     if new["kind"] in _WITH_GENERATION and isinstance(replicas, int) and replicas < 0:
         _refuse(new, "spec.replicas", "must be greater than or equal to 0")

@@ -32,6 +32,8 @@ class Plan:
     because: tuple[Finding, ...]
     seen: Observation
     body: Body
+    incident: str = ""
+    """Name of the open incident."""
 
     def path(self, field: str) -> str:
         """`spec.remedies[2].scale.max`."""

@@ -8,7 +8,7 @@ last moment.
 from datetime import datetime, timedelta
 
 from salus.actions.plan import RELEASE_PREFIX, Plan, guarded
-from salus.model.change import ActionKind
+from salus.model.change import ActionKind, Outcome
 from salus.model.types import format_duration
 from salus.model.values import Action, Infeasible, Observation, Release
 
@@ -23,6 +23,8 @@ def plan(asked: Plan) -> Action | Infeasible:
     workload = seen.workload
     if workload.update_strategy == "OnDelete":
         return Infeasible("OnDeleteStrategy", f"{workload.key} replaces pods only when someone deletes them")
+    if before := _rolled_back_before(asked):
+        return Infeasible("RolledBackBefore", f"{before} rolled {workload.key} back in this incident already")
     good = newest_good(seen)
     if good is None:
         text = f"no release of {workload.key} other than the live one was ever known healthy"
@@ -49,6 +51,22 @@ def newest_good(seen: Observation) -> Release | None:
         if release.healthy_at and not release.quarantined_by and release.hash != seen.workload.release:
             return release
     return None
+
+
+def _rolled_back_before(asked: Plan) -> str | None:
+    """The rollback that this incident had already: one is all it gets, lest it walk back through every release."""
+    return next(
+        (
+            change.name
+            for change in asked.seen.changes
+            if change.acted
+            and change.action is ActionKind.ROLLBACK
+            and change.incident == asked.incident != ""
+            and not change.undoes
+            and change.outcome != Outcome.ABANDONED
+        ),
+        None,
+    )
 
 
 def _replace_template(release: str) -> dict[str, str]:

@@ -57,9 +57,9 @@ def _wanted(asked: Plan, wish: Scale, live: int) -> int | Infeasible:
     if not values or wish.per_replica is None:
         return Infeasible("NoValue", "perReplica needs the check's value, and there is none")
     needed = max(values) / wish.per_replica
-    if abs(needed / live - 1) <= TOLERANCE:
+    if 1 - TOLERANCE <= needed / live <= 1 + TOLERANCE:
         return live
-    wanted = math.ceil(needed)
+    wanted = math.ceil(min(needed, wish.max))
     if wanted < live:
         text = f"{format_decimal(max(values))} at {format_decimal(wish.per_replica)} a replica needs {wanted} of {live}"
         return Infeasible("EnoughReplicas", text)

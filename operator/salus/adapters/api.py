@@ -20,6 +20,7 @@ import aiohttp
 import orjson
 import structlog
 import yaml
+from aiohttp.http_exceptions import HttpProcessingError
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import ApiClient, Configuration
 
@@ -146,9 +147,9 @@ class Connection:
                     raise _refusal(request, response, await response.read())
                 while line := await response.content.readline():
                     yield _event(request, line)
-        except _Unauthorized:
+        except _Unauthorized as error:
             await self._login_again(client, request)
-            raise
+            raise Unavailable(f"{request}: the credentials were out of date, and have been read again") from error
         except _FAILURES as error:
             raise _unavailable(request, error) from error
 
@@ -203,8 +204,14 @@ class _Unauthorized(Forbidden):
     """401: who we are is not known, so nothing was done."""
 
 
-_FAILURES = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
-"""What a network and aiohttp raise; ValueError is a line beyond the longest, or a header that cannot be sent."""
+_FAILURES = (
+    aiohttp.ClientError,
+    HttpProcessingError,  # a line beyond the longest
+    kubernetes_config.ConfigException,  # the token's file is empty at this moment
+    OSError,
+    TimeoutError,
+    ValueError,  # a header that cannot be sent
+)
 
 
 async def _client(login: Login) -> ApiClient:

@@ -45,7 +45,7 @@ class Catalog:
 def parse_spec(body: Body) -> HealthPolicySpec:
     """The spec as a model. Raises SpecError."""
     try:
-        return HealthPolicySpec.model_validate(body.get("spec") or {})
+        return HealthPolicySpec.parse(body.get("spec") or {})
     except ValidationError as error:
         raise SpecError(problems(error, "spec")) from error
 
@@ -69,16 +69,8 @@ def compile_policy(body: Body, catalog: Catalog) -> Policy:
 def _problems_of(spec: HealthPolicySpec, catalog: Catalog) -> Iterator[Problem]:
     if spec.source not in catalog.sources:
         yield Problem("spec.source", f'unknown source "{spec.source}"; known: {_menu(catalog.sources)}')
-    yield from _repeated("checks", [check.name for check in spec.checks])
-    yield from _repeated("remedies", [remedy.name for remedy in spec.remedies])
     for index, check in enumerate(spec.checks):
         yield from _problems_in_check(f"spec.checks[{index}]", check, spec.target.kind, catalog)
-
-
-def _repeated(field: str, names: list[str]) -> Iterator[Problem]:
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            yield Problem(f"spec.{field}[{index}].name", f'"{name}" stands here twice')
 
 
 def _problems_in_check(path: str, check: Check, kind: WorkloadKind, catalog: Catalog) -> Iterator[Problem]:

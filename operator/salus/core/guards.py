@@ -72,12 +72,14 @@ def rollout_in_progress(review: Review) -> str | None:
     return f"{review.action.target} is rolling out: {workload.updated} of {workload.replicas} replicas updated"
 
 
+def autoscalers_unknown(review: Review) -> str | None:
+    """Nobody can say whether an autoscaler owns the replicas; that may be known at the next tick."""
+    return "the autoscalers of this namespace could not be read" if review.seen.autoscalers is None else None
+
+
 def hpa_owns_replicas(review: Review) -> str | None:
     """An autoscaler would put the replicas back."""
-    scalers = review.seen.autoscalers
-    if scalers is None:
-        return "the autoscalers of this namespace could not be read"
-    names = ", ".join(f"{scaler.kind}/{scaler.name}" for scaler in scalers)
+    names = ", ".join(f"{scaler.kind}/{scaler.name}" for scaler in review.seen.autoscalers or ())
     return f"{names} owns the replicas of {review.action.target}" if names else None
 
 
@@ -124,7 +126,7 @@ def attempts_exhausted(review: Review) -> str | None:
         and change.policy == review.policy.key.name
         and not change.undoes
         and change.outcome != "Abandoned"
-        and now - change.decided_at < limits.per
+        and now - (change.applied_at or change.decided_at) < limits.per
     )
     if spent < limits.max_actions:
         return None
@@ -137,6 +139,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("MetricsUnavailable", metrics_unavailable),
     Guard("TargetPaused", target_paused),
     Guard("RolloutInProgress", rollout_in_progress, kinds=frozenset({ActionKind.RESTART, ActionKind.SCALE})),
+    Guard("GuardUnknown", autoscalers_unknown, kinds=frozenset({ActionKind.SCALE})),
     Guard("HpaOwnsReplicas", hpa_owns_replicas, Then.NEXT, frozenset({ActionKind.SCALE})),
     Guard("GitOpsOwnsField", git_ops_owns_field, Then.ADVISE, frozenset({ActionKind.SCALE, ActionKind.ROLLBACK})),
     Guard("OperatorOwned", operator_owned, Then.NEXT),

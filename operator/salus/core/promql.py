@@ -26,7 +26,7 @@ VALUE_PART = "value"
 _REMEMBERED = 20_000
 _NOTHING = timedelta(0)
 _TOKEN = re.compile(
-    r"""(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<raw>`[^`]*`)|(?P<comment>\#[^\n]*)|(?P<bare>\$\{?\w*)""",
+    r"""(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<raw>`[^`]*`)|(?P<comment>\#[^\n]*)|(?P<bare>\$\{?\w*\}?)""",
     re.DOTALL,
 )
 _REFERENCE = re.compile(r"\$(?P<brace>\{?)(?P<name>[A-Za-z_]\w*)")

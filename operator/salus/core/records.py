@@ -5,6 +5,7 @@ or a restart cannot both open a target's next change; the loser's create is answ
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,10 @@ TARGET_LABEL = f"{GROUP}/target"
 POLICY_LABEL = f"{GROUP}/policy"
 MESSAGE_LENGTH = 1024
 QUERY_LENGTH = 2048
+LARGEST = 12 * 1024
+"""Bytes of a new record as JSON; the rest of its 16 KiB is left to its status."""
+_CUTS = ((QUERY_LENGTH, 20), (512, 20), (128, 4))
+"""Characters of each query and number of images, less and less until the record is small enough; at last none."""
 
 
 def digest(*parts: str) -> str:
@@ -124,7 +129,12 @@ class Entry:
 
 
 def change_body(entry: Entry, sequence: int, patch: Sequence[Any]) -> dict[str, Any]:
-    """A new ChangeEvent; `patch` is the stamped one."""
+    """A new ChangeEvent; `patch` is the stamped one. What is long in it is cut until it holds at most `LARGEST`."""
+    bodies = (_change_body(entry, sequence, patch, *cut) for cut in _CUTS)
+    return next((body for body in bodies if _size(body) <= LARGEST), None) or _change_body(entry, sequence, patch, 0, 0)
+
+
+def _change_body(entry: Entry, sequence: int, patch: Sequence[Any], query_length: int, images: int) -> dict[str, Any]:
     action, policy = entry.action, entry.policy
     spec: dict[str, Any] = {
         "decision": entry.decision.value,
@@ -136,9 +146,9 @@ def change_body(entry: Entry, sequence: int, patch: Sequence[Any]) -> dict[str, 
         "remedy": action.remedy,
         "sequence": sequence,
         "decidedAt": format_time(entry.decided_at),
-        "evidence": [_evidence(finding) for finding in entry.because],
-        "before": action.before.to_dict(),
-        "intended": action.intended.to_dict(),
+        "evidence": [_evidence(finding, query_length) for finding in entry.because],
+        "before": _facts(action.before, images),
+        "intended": _facts(action.intended, images),
         "patch": list(patch),
         "inverse": list(action.inverse),
         "actor": {"operator": entry.operator, "identity": entry.identity},
@@ -159,10 +169,18 @@ def change_body(entry: Entry, sequence: int, patch: Sequence[Any]) -> dict[str, 
     return {"apiVersion": API_VERSION, "kind": "ChangeEvent", "metadata": metadata, "spec": spec}
 
 
-def _evidence(finding: Finding) -> dict[str, str]:
+def _size(body: Body) -> int:
+    return len(json.dumps(body, ensure_ascii=False).encode())
+
+
+def _facts(facts: Facts, images: int) -> dict[str, Any]:
+    return facts.model_copy(update={"images": facts.images[:images]}).to_dict()
+
+
+def _evidence(finding: Finding, query_length: int) -> dict[str, str]:
     evidence = {
         "check": finding.check,
-        "query": " ".join(finding.query.split())[:QUERY_LENGTH],
+        "query": " ".join(finding.query.split())[:query_length],
         "value": "" if finding.value is None else format_decimal(finding.value),
         "threshold": finding.threshold,
         "observedAt": format_time(finding.observed_at),

@@ -5,7 +5,6 @@ labels (a StatefulSet would adopt it) and without an owner (it must outlive a de
 keeps its data immutable.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,8 +24,7 @@ KEEP = 5
 
 def release_name(target: TargetKey, release: str) -> str:
     """Name of the ControllerRevision that keeps this release of this target."""
-    kind = hashlib.sha256(target.kind.encode()).hexdigest()[:4]
-    return f"salus-{target_id(target)}-{kind}-{release}"
+    return f"salus-{target_id(target)}-{release}"
 
 
 def release_body(target: TargetKey, body: Body, release: str, number: int) -> dict[str, Any]:
@@ -46,19 +44,25 @@ def release_body(target: TargetKey, body: Body, release: str, number: int) -> di
 
 
 def release_from(body: Body) -> Release | None:
-    """A kept release; None for a ControllerRevision whose template is not what its label says."""
+    """A kept release; None for a ControllerRevision that someone has tampered with.
+
+    Its template is then not what its label says, or its `healthy-at` is no time.
+    """
     metadata, data = body["metadata"], body.get("data") or {}
     annotations = metadata.get("annotations") or {}
     named = (metadata.get("labels") or {}).get(RELEASE_LABEL, "")
     template = (data.get("spec") or {}).get("template") or {}
     if not named or release_hash(template) != named:
         return None
-    healthy_at = annotations.get(HEALTHY_AT)
+    try:
+        healthy_at = parse_time(annotations[HEALTHY_AT]) if annotations.get(HEALTHY_AT) else None
+    except ValueError:
+        return None
     return Release(
         name=metadata["name"],
         hash=named,
         template=template,
-        healthy_at=parse_time(healthy_at) if healthy_at else None,
+        healthy_at=healthy_at,
         quarantined_by=annotations.get(QUARANTINED_BY, ""),
     )
 

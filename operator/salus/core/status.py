@@ -35,7 +35,7 @@ def policy_status(
 ) -> dict[str, Any]:
     """The status of a policy that is in use. `written`: the status as it is, whose transition times are kept."""
     worst = min(reports, key=lambda report: _ORDER.index(overall(report.findings)), default=None)
-    conditions = [_spec_conditions(policy, reports)[0], *_settled(), *_service_conditions(reports)]
+    conditions = [_spec_conditions(policy, reports)[0], *_settled(), *_service_conditions(reports, written)]
     last = max(
         (r.last_change for r in reports if r.last_change), key=lambda c: (c.decided_at, c.sequence), default=None
     )
@@ -94,8 +94,8 @@ def _settled() -> list[_Row]:
     ]
 
 
-def _service_conditions(reports: Sequence[TargetReport]) -> list[_Row]:
-    return [_healthy(reports), _metrics(reports), _throttled(reports)]
+def _service_conditions(reports: Sequence[TargetReport], written: Mapping[str, Any]) -> list[_Row]:
+    return [_healthy(reports), _metrics(reports), _throttled(reports, written)]
 
 
 def _healthy(reports: Sequence[TargetReport]) -> _Row:
@@ -119,11 +119,22 @@ def _metrics(reports: Sequence[TargetReport]) -> _Row:
     return ("MetricsAvailable", "True", "Answered", "every check has a trustworthy answer")
 
 
-def _throttled(reports: Sequence[TargetReport]) -> _Row:
+def _throttled(reports: Sequence[TargetReport], written: Mapping[str, Any]) -> _Row:
+    """The first refusal. Its message counts seconds, so the one that is written stays while target and reason do."""
     for report in reports:
         if report.refusal is not None:
-            return ("Throttled", "True", report.refusal.reason, f"{report.target}: {report.refusal.message}"[:1024])
+            reason, who = report.refusal.reason, f"{report.target}: "
+            message = _written(written, reason, who) or f"{who}{report.refusal.message}"[:1024]
+            return ("Throttled", "True", reason, message)
     return ("Throttled", "False", "NotThrottled", "nothing holds an action back")
+
+
+def _written(written: Mapping[str, Any], reason: str, who: str) -> str | None:
+    """The message of Throttled as it stands, if it speaks of this target and this reason."""
+    for condition in written.get("conditions") or ():
+        if condition["type"] == "Throttled" and condition["reason"] == reason and condition["message"].startswith(who):
+            return str(condition["message"])
+    return None
 
 
 def _findings(reports: Sequence[TargetReport], verdict: Verdict) -> list[tuple[TargetKey, Finding]]:

@@ -232,7 +232,7 @@ def _at(body: Body, path: str, expected: type[_Json], default: _Json | None = No
     node: Any = body
     steps = path.split(".")
     for depth, step in enumerate(steps):
-        if not isinstance(node, Mapping):
+        if not isinstance(node, dict) and node is not body:
             raise _unexpected(".".join(steps[:depth]), dict, node)
         node = node.get(step)
         if node is None:
@@ -260,7 +260,7 @@ def _texts(body: Body, path: str) -> dict[str, str]:
 def _objects(body: Body, path: str) -> list[Body]:
     items = _at(body, path, list)
     for index, item in enumerate(items):
-        if not isinstance(item, Mapping):
+        if not isinstance(item, dict):
             raise _unexpected(f"{path}[{index}]", dict, item)
     return items
 

@@ -214,8 +214,8 @@ _KEPT = (
     *("x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-preserve-unknown-fields"),
     "x-kubernetes-validations",
 )
-_NESTED = {"properties", "items", "additionalProperties", "patternProperties"}
-_DROPPED = {"$defs", "title", "propertyNames"}
+_NESTED = {"properties", "items", "additionalProperties"}
+_DROPPED = {"$defs", "title"}
 
 
 def _structural(node: Schema, definitions: Mapping[str, Schema], path: str) -> Schema:
@@ -238,24 +238,15 @@ def _nested(node: Schema, definitions: Mapping[str, Schema], path: str) -> Itera
         yield "properties", {key: _structural(field, definitions, f"{path}.{key}") for key, field in fields.items()}
     if items := node.get("items"):
         yield "items", _structural(items, definitions, f"{path}[]")
-    if values := _map_values(node):
+    if values := node.get("additionalProperties"):
         yield "additionalProperties", _structural(values, definitions, f"{path}.*")
 
 
-def _map_values(node: Schema) -> Schema | None:
-    """The schema of a map's values; bounds on its keys are beyond a structural schema and stay with the model."""
-    patterns: dict[str, Schema] = node.get("patternProperties", {})
-    return next(iter(patterns.values()), None) or node.get("additionalProperties") or None
-
-
 class _Dumper(yaml.SafeDumper):
-    """Every list indented under its key, nothing by reference."""
+    """Writes everything where it stands, nothing by reference."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 — the signature is PyYAML's
         return True
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 — as above
-        super().increase_indent(flow, False)
 
 
 def render(kind: Kind) -> str:
@@ -263,30 +254,34 @@ def render(kind: Kind) -> str:
     return HEADER + yaml.dump(manifest(kind), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
-def outdated(folder: Path) -> list[Path]:
-    """The files of `folder` that are absent or differ from what the models say."""
-    paths = [(folder / kind.file, render(kind)) for kind in KINDS]
-    return [path for path, text in paths if not path.exists() or path.read_text(encoding="utf-8") != text]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the files, or with `--check` only compare them. Exit status 1 names what differs."""
+    """Write the files, or with `--check` only compare them. Exit status 1: a file differs, and its name was printed."""
     parser = argparse.ArgumentParser(prog="python -m salus.model.crd", description="Write the CRDs from the models.")
     parser.add_argument("folder", metavar="DIR", nargs="?", type=Path, default=Path("crds"), help="default: crds")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file differs")
     options = parser.parse_args(arguments)
-    if options.check:
-        return _report(outdated(options.folder))
-    options.folder.mkdir(parents=True, exist_ok=True)
-    for kind in KINDS:
-        (options.folder / kind.file).write_text(render(kind), encoding="utf-8")
+    files = {options.folder / kind.file: render(kind) for kind in KINDS}
+    return _check(files) if options.check else _write(files)
+
+
+def _write(files: Mapping[Path, str]) -> int:
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     return 0
 
 
-def _report(paths: Sequence[Path]) -> int:
-    for path in paths:
-        sys.stderr.write(f"{path}: differs from the models; run `make crds`\n")
-    return 1 if paths else 0
+def _check(files: Mapping[Path, str]) -> int:
+    faults = [f"{path}: {fault}; run `make crds`" for path, text in files.items() if (fault := _fault(path, text))]
+    for fault in faults:
+        print(fault, file=sys.stderr)  # noqa: T201 — the answer of a program
+    return 1 if faults else 0
+
+
+def _fault(path: Path, text: str) -> str:
+    if not path.exists():
+        return "is missing"
+    return "" if path.read_text(encoding="utf-8") == text else "differs from the models"
 
 
 if __name__ == "__main__":

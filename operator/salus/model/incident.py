@@ -55,8 +55,8 @@ class Blame(Resource):
 class Attempt(Resource):
     """One remedy that was tried, advised, rehearsed or refused in this incident."""
 
-    remedy: DnsLabel
-    """Name of the remedy."""
+    remedy: ShortText = ""
+    """Name of the remedy; empty for the call to people at the end of the ladder."""
     change_ref: DnsName
     """Name of the ChangeEvent."""
     decision: ShortText

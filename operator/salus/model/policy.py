@@ -310,6 +310,14 @@ class Remedy(Resource):
 class Limits(Resource):
     """How often this policy may act on one target."""
 
+    RULES: ClassVar = (
+        Rule(
+            "duration(self.per) >= duration('1m')",
+            "per must be at least 1m, or maxActions would limit nothing",
+            lambda limits: limits.per >= timedelta(minutes=1),
+            field=".per",
+        ),
+    )
     cooldown: Duration = timedelta(minutes=5)
     """Pause between two actions on one target."""
     max_actions: Annotated[Count, Field(ge=1, le=100)] = 3

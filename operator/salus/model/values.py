@@ -185,7 +185,7 @@ class Workload:
         """Every replica runs the newest template and is available."""
         return (
             self.observed_generation >= self.generation
-            and self.updated >= self.replicas
+            and self.updated >= self.replicas - self.partition
             and self.available >= self.replicas
             and self.total <= self.replicas
         )

@@ -2,7 +2,8 @@
 
 The library raises four families of exceptions, follows redirects and drops warnings. Its session is therefore given a
 hook that judges each response by the same rules as the hot path, and what the library still raises becomes an Error.
-Prometheus itself bounds a series to 11,000 points.
+Prometheus itself bounds a series to 11,000 points, and shows the last sample of a series that fell silent for five
+minutes more: the past is not asked for the age of its samples.
 """
 
 import asyncio
@@ -74,7 +75,7 @@ class PrometheusHistory:
             method="POST",
         ) as prometheus:
             rows: list[Mapping[str, Any]] = prometheus.custom_query_range(
-                question.query, start, end, f"{step.total_seconds():.3f}", params={"timeout": f"{timeout:.3f}s"}
+                question.query, start, end, f"{step.total_seconds():.3f}", params={"timeout": f"{timeout:.3f}"}
             )
         return rows
 

@@ -26,7 +26,7 @@ class BasicAuth:
 class SourceSettings:
     """One Prometheus-compatible endpoint, as the operator's administrator configured it.
 
-    Raises ValueError for a URL that is not one, or that carries a password.
+    Raises ValueError for a URL that is not one, or that carries a password, and for headers that cannot be sent.
     """
 
     name: str
@@ -44,12 +44,14 @@ class SourceSettings:
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
             raise ValueError(f"source {self.name}: expected a URL such as http://prometheus:9090")
         if parts.username is not None or parts.password is not None:
             raise ValueError(f"source {self.name}: no passwords in the URL; use basicAuth with a password file")
         if self.bearer_token_file and self.basic_auth:
             raise ValueError(f"source {self.name}: choose one of a bearer token and basic auth")
+        if not all(text.isprintable() for text in (self.tenant_header, *self.headers, *self.headers.values())):
+            raise ValueError(f"source {self.name}: a header holds a character that cannot be printed")
 
     def endpoint(self, path: str) -> str:
         """The URL of an API path such as `/api/v1/query`."""

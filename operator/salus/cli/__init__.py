@@ -1,0 +1,5 @@
+"""The command line: options in, one call, an exit status out. `--help` must not wait for what a command needs."""
+
+from salus.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,154 @@
+"""What is wrong with one policy: everything that can be told without a cluster and without Prometheus.
+
+The words are those of the API server and of the condition Stalled, since the same code checks schema, rules and
+references. Reading files and printing are left to `validate`.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from pydantic import ConfigDict, ValidationError
+
+from salus.cli.documents import Document
+from salus.core.compile import Catalog, SpecError, compile_policy
+from salus.model.errors import Problem, problems
+from salus.model.meta import WorkloadKind
+from salus.model.policy import HealthPolicySpec
+from salus.model.types import GROUP, Body, DnsLabel, DnsName, Resource
+
+KIND = "HealthPolicy"
+_RECORDS = ("Incident", "ChangeEvent")
+"""Kinds of our group that only the operator writes."""
+
+
+class AnyName(Collection[str]):
+    """Stands for names that nobody told us: each of them is taken to be known."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to mend, and where it stands."""
+
+    file: str
+    line: int
+    document: int
+    namespace: str
+    name: str
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        """`checkout.yaml:14 (shop/checkout): spec.checks[2].query: …`, on one line."""
+        policy = "/".join(part for part in (self.namespace, self.name) if part) or f"document {self.document}"
+        what = ": ".join(part for part in (self.path, " ".join(self.message.split())) if part)
+        return f"{self.file}:{self.line} ({policy}): {what}"
+
+
+class _Metadata(Resource):
+    model_config = ConfigDict(extra="ignore")
+
+    name: DnsName
+    namespace: DnsLabel = ""
+
+
+class _Policy(Resource):
+    """The outermost fields; what stands in spec is looked at by itself."""
+
+    api_version: Literal["salus.dev/v1alpha1"]
+    kind: object
+    metadata: _Metadata
+    spec: object
+    status: object = None
+
+
+def is_ours(document: Document) -> bool:
+    """Whether this is a policy, or was meant to be one; other objects in the same files are none of our business."""
+    body = document.body
+    if not isinstance(body, Mapping):
+        return False
+    version, kind = body.get("apiVersion"), body.get("kind")
+    if version is None:
+        return bool(kind == KIND)
+    return str(version).partition("/")[0] == GROUP and kind not in _RECORDS
+
+
+def findings_in(document: Document, file: str, catalog: Catalog) -> Iterator[Finding]:
+    """Everything that is wrong with one policy, in the order of its lines."""
+    metadata = document.body.get("metadata")
+    names = metadata if isinstance(metadata, Mapping) else {}
+    where = Finding(file, 1, document.number, _text(names, "namespace"), _text(names, "name"), "", "")
+    repeated = [
+        replace(where, line=key.line, path=key.path, message="this key stands here twice") for key in document.repeated
+    ]
+    found = [
+        replace(where, line=document.line(problem.path), path=problem.path, message=problem.message)
+        for problem in dict.fromkeys(problems_of(document.body, catalog))
+    ]
+    yield from sorted([*repeated, *found], key=lambda finding: finding.line)
+
+
+def _text(body: Mapping[str, Any], field: str) -> str:
+    return str(body.get(field) or "")
+
+
+def problems_of(body: Body, catalog: Catalog) -> Iterator[Problem]:
+    """What the API server and the operator would say of this object; a problem may come twice."""
+    kind = body.get("kind", KIND)
+    if kind != KIND:
+        yield Problem("kind", f'unknown kind "{kind}"; known: {KIND}')
+        return
+    try:
+        _Policy.parse(body)
+    except ValidationError as error:
+        yield from problems(error, "")
+    if body.get("spec") is not None:
+        yield from _problems_of_spec(body["spec"], catalog)
+
+
+def _problems_of_spec(spec: object, catalog: Catalog) -> Iterator[Problem]:
+    try:
+        HealthPolicySpec.parse(spec)
+    except ValidationError as error:
+        yield from problems(error)
+        yield from _problems_of_parts(spec, catalog)
+    else:
+        yield from _unresolved(spec, catalog)
+
+
+def _problems_of_parts(spec: object, catalog: Catalog) -> Iterator[Problem]:
+    """References and PromQL of a spec that cannot be read as a whole: each part is tried in a spec that is sound."""
+    if not isinstance(spec, Mapping):
+        return
+    sound = _sound_spec(spec.get("target"))
+    if "source" in spec:
+        yield from _unresolved({**sound, "source": spec["source"]}, catalog)
+    checks = spec.get("checks")
+    for index, check in enumerate(checks if isinstance(checks, list) else ()):
+        for problem in _unresolved({**sound, "checks": [check]}, replace(catalog, sources=AnyName())):
+            if problem.path.startswith("spec.checks[0]"):
+                yield replace(problem, path=problem.path.replace("[0]", f"[{index}]", 1))
+
+
+def _sound_spec(target: object) -> Mapping[str, Any]:
+    """A policy without fault, for the same kind of workload where that is told."""
+    kind = target.get("kind") if isinstance(target, Mapping) else None
+    known = kind if kind in list(WorkloadKind) else WorkloadKind.DEPLOYMENT
+    check = {"name": "any", "query": "up", "unhealthy": {"below": "1"}}
+    return {"target": {"kind": known, "name": "any"}, "checks": [check]}
+
+
+def _unresolved(spec: object, catalog: Catalog) -> Iterator[Problem]:
+    try:
+        compile_policy({"metadata": {"namespace": "", "name": ""}, "spec": spec}, catalog)
+    except SpecError as error:
+        yield from error.problems

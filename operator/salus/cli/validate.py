@@ -1,0 +1,165 @@
+"""`salus validate`: files in, a report out. What is wrong with a policy is told by `findings`."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import typer
+
+from salus.cli.documents import UnreadableError, read_documents
+from salus.cli.findings import AnyName, Finding, findings_in, is_ours
+from salus.cli.progress import Progress
+from salus.core.compile import Catalog
+from salus.presets import load_presets
+from salus.settings import SettingsError, read_settings
+
+STDIN = "-"
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that could not be read, or not to its end."""
+
+    file: str
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        """`checkout.yaml:3: not YAML: …`."""
+        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+
+
+@dataclass(slots=True)
+class Report:
+    """What was read, and what is wrong with it."""
+
+    sources: tuple[str, ...] | None
+    """Names of sources that policies may use; None if nobody told, so that they were not checked."""
+    files: int = 0
+    policies: int = 0
+    others: int = 0
+    """Objects of other kinds, passed over."""
+    findings: list[Finding] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0: all good; 1: problems found; 2: something could not be read."""
+        if self.unreadable:
+            return 2
+        return 1 if self.findings else 0
+
+    def to_json(self) -> str:
+        """For machines; stable names."""
+        return json.dumps({"ok": self.exit_code == 0, **asdict(self)}, indent=2)
+
+    def to_text(self) -> str:
+        """For people: a line for each problem, then the summary."""
+        return "\n".join([*map(str, self.findings), self.summary()])
+
+    def summary(self) -> str:
+        """What was checked, and how it went."""
+        read = f"{_count(self.policies, 'policy', 'policies')} in {_count(self.files, 'file', 'files')}"
+        others = f"; {_count(self.others, 'other object', 'other objects')} passed over" if self.others else ""
+        sources = "" if self.sources is not None else "; sources not checked (give --config or --source)"
+        return f"{read}: {self._result()}{others}{sources}"
+
+    def _result(self) -> str:
+        parts = []
+        if self.findings:
+            parts.append(_count(len(self.findings), "problem", "problems"))
+        if self.unreadable:
+            parts.append(f"{_count(len(self.unreadable), 'input', 'inputs')} unreadable")
+        return ", ".join(parts) or ("all good" if self.policies else "nothing to check")
+
+
+def run(inputs: Sequence[str], config: Path | None, sources: Sequence[str] | None, *, as_json: bool) -> int:
+    """The command: check and print. Returns the exit status."""
+    try:
+        known = _known(config, sources)
+    except SettingsError as error:
+        typer.echo(f"salus: {error}", err=True)
+        return 2
+    report = validate(inputs, known, Progress(sys.stderr))
+    for unreadable in report.unreadable:
+        typer.echo(f"salus: {unreadable}", err=True)
+    typer.echo(report.to_json() if as_json else report.to_text())
+    return report.exit_code
+
+
+def _known(config: Path | None, named: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Names of sources, or None if neither option tells them. Raises SettingsError."""
+    if config is None and not named:
+        return None
+    configured = read_settings(config).sources if config is not None else ()
+    return tuple(sorted({*configured, *(named or ())}))
+
+
+def validate(inputs: Sequence[str], sources: tuple[str, ...] | None, progress: Progress) -> Report:
+    """Check every policy in `inputs`: files, folders and `-` for standard input. `sources` None: any source will do."""
+    report = Report(sources)
+    catalog = Catalog(load_presets(), AnyName() if sources is None else sources)
+    for file in _files(inputs, report):
+        try:
+            _check(file, catalog, report, progress)
+        except UnreadableError as error:
+            report.unreadable.append(Unreadable(_shown(file), error.line, str(error)))
+    progress.end()
+    return report
+
+
+def _check(file: str, catalog: Catalog, report: Report, progress: Progress) -> None:
+    text = _read(file)
+    report.files += 1
+    for document in read_documents(text):
+        progress.say(lambda: f"checking: {report.policies} policies so far, now in {_shown(file)}")
+        if is_ours(document):
+            report.policies += 1
+            report.findings.extend(findings_in(document, _shown(file), catalog))
+        elif document.body is not None:
+            report.others += 1
+
+
+def _files(inputs: Sequence[str], report: Report) -> Iterator[str]:
+    """Every file once. An input that is none is noted in the report, and the others are still read."""
+    seen: set[str] = set()
+    for one in inputs:
+        try:
+            found = _expanded(one)
+        except UnreadableError as error:
+            report.unreadable.append(Unreadable(one, None, str(error)))
+            continue
+        yield from (file for file in found if file not in seen)
+        seen.update(found)
+
+
+def _expanded(one: str) -> list[str]:
+    folder = Path(one)
+    if one == STDIN or not folder.is_dir():
+        return [one]
+    files = sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES and _is_visible(path, folder))
+    if not files:
+        raise UnreadableError(f"holds no file named {', '.join(f'*{suffix}' for suffix in _SUFFIXES)}")
+    return [str(file) for file in files]
+
+
+def _is_visible(path: Path, folder: Path) -> bool:
+    return path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+def _read(file: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
+    except OSError as error:
+        raise UnreadableError(error.strerror or str(error)) from error
+
+
+def _shown(file: str) -> str:
+    return "<stdin>" if file == STDIN else file
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

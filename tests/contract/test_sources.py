@@ -1,0 +1,607 @@
+"""Every source answers with the right kind of answer, whatever the server does, and never raises."""
+
+import asyncio
+import base64
+import contextlib
+import math
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from salus.core import promql
+from salus.model.values import Answer, Error, NoData, Question, Sample, Value
+from salus.presets import load_presets
+from salus.sources.history import PrometheusHistory
+from salus.sources.prometheus import IN_FLIGHT, PrometheusSource
+from salus.sources.router import Sources
+from salus.sources.settings import BasicAuth, SourceSettings
+from tests.contract.source_presets import WORLDS, World
+from tests.contract.source_prometheus import (
+    CASES,
+    STALE_AFTER,
+    Case,
+    FakeRig,
+    PrometheusRig,
+    Pushed,
+    Rig,
+    metric_name,
+    question,
+    settings,
+    started,
+)
+from tests.contract.source_server import ODD_REPLIES, ODD_VECTORS, Handler, reply, serving, success, url, vector
+from tests.devcluster.certificates import Authority
+from tests.devcluster.processes import free_port
+from tests.devcluster.prometheus import Prometheus
+from tests.devcluster.remote_write import Series
+from tests.fakes.metrics import ScriptedHistory, ScriptedSource
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    running = started(tmp_path_factory.mktemp("prometheus"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def prometheus(server: Prometheus) -> AsyncIterator[PrometheusRig]:
+    async with PrometheusSource(settings(server.url)) as source:
+        yield PrometheusRig(server, source)
+
+
+@pytest.fixture(params=["Prometheus", "fake"])
+def rig(request: pytest.FixtureRequest) -> Rig:
+    if request.param == "fake":
+        return FakeRig()
+    found: Rig = request.getfixturevalue("prometheus")
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_every_source_tells_the_cases_apart(rig: Rig, case: Case) -> None:
+    case.holds(await rig.answer(case))
+
+
+class TestTheAgeOfSamples:
+    """Against a real Prometheus, which gives every answer the time of its evaluation."""
+
+    async def test_an_instant_selector_is_dated_by_its_newest_sample(self, prometheus: PrometheusRig) -> None:
+        name = metric_name()
+        newest = prometheus.push_range(name, {50: 1.0, 30: 2.0}, {})
+
+        given = await prometheus.ask(question(name))
+
+        assert isinstance(given, Value)
+        assert given.value == 2.0
+        assert given.sampled_at.timestamp() == pytest.approx(newest, abs=0.01)
+
+    async def test_a_rate_is_dated_by_the_newest_sample_of_its_range(self, prometheus: PrometheusRig) -> None:
+        name = metric_name()
+        newest = prometheus.push_range(name, {age: 100.0 - age for age in range(5, 60, 5)}, {})
+
+        given = await prometheus.ask(question(f"sum(rate({name}[1m]))"))
+
+        assert isinstance(given, Value)
+        assert given.value == pytest.approx(1.0, abs=0.2)
+        assert given.sampled_at.timestamp() == pytest.approx(newest, abs=0.01)
+
+    async def test_a_range_bounds_the_age_of_its_samples_itself(self, prometheus: PrometheusRig) -> None:
+        name = metric_name()
+        prometheus.push(name, Pushed(7, age=200))
+
+        given = await prometheus.ask(question(f"max_over_time({name}[10m])"))
+
+        assert isinstance(given, Value)
+        assert given.value == 7.0
+
+    async def test_the_selector_that_lags_most_dates_the_value(self, prometheus: PrometheusRig) -> None:
+        fresh, lagging = metric_name(), metric_name()
+        prometheus.push(fresh, Pushed(6, age=1))
+        oldest = prometheus.push_range(lagging, {60: 2.0}, {})
+
+        given = await prometheus.ask(question(f"{fresh} / {lagging}"))
+
+        assert isinstance(given, Value)
+        assert given.value == 3.0
+        assert given.sampled_at.timestamp() == pytest.approx(oldest, abs=0.01)
+
+    async def test_a_stale_sample_that_is_filtered_away_is_still_stale(self, prometheus: PrometheusRig) -> None:
+        name = metric_name()
+        prometheus.push(name, Pushed(1, age=200))
+
+        given = await prometheus.ask(question(f"{name} > 5"))
+
+        assert isinstance(given, NoData)
+        assert (given.reason, given.empty) == ("StaleSample", False)
+
+    async def test_an_offset_does_not_make_a_sample_stale(self, prometheus: PrometheusRig) -> None:
+        name = metric_name()
+        prometheus.push_range(name, {615: 1.0, 15: 3.0}, {})
+
+        given = await prometheus.ask(question(f"{name} - {name} offset 10m"))
+
+        assert isinstance(given, Value)
+        assert given.value == 2.0
+
+    async def test_one_target_may_be_stale_while_another_is_fresh(self, prometheus: PrometheusRig) -> None:
+        name = metric_name()
+        prometheus.push(name, Pushed(1, {"app": "old"}, age=200), Pushed(2, {"app": "new"}))
+
+        old, new = await prometheus.source.ask(
+            [question(f"sum by (app) ({name})", select=("app", app)) for app in ("old", "new")]
+        )
+
+        assert isinstance(old, NoData)
+        assert old.reason == "StaleSample"
+        assert isinstance(new, Value)
+
+    async def test_a_selector_without_the_targets_label_speaks_of_all(self, prometheus: PrometheusRig) -> None:
+        name, shared = metric_name(), metric_name()
+        prometheus.push(name, Pushed(4, {"app": "a"}))
+        prometheus.push(shared, Pushed(2, age=200))
+
+        given = await prometheus.ask(question(f"{name} / on () group_left () {shared}", select=("app", "a")))
+
+        assert isinstance(given, NoData)
+        assert given.reason == "StaleSample"
+
+    @pytest.mark.parametrize(
+        ("query", "value"),
+        [
+            pytest.param("1 + 2", 3.0, id="a scalar"),
+            pytest.param("vector(4)", 4.0, id="a constant"),
+            pytest.param("absent(never_was)", 1.0, id="an absence"),
+            pytest.param("count(never_was) or vector(0)", 0.0, id="a count of nothing"),
+            pytest.param("scalar(vector(2)) # and a comment", 2.0, id="a comment at the end"),
+        ],
+    )
+    async def test_what_rests_on_no_sample_is_of_now(self, prometheus: PrometheusRig, query: str, value: float) -> None:
+        given = await prometheus.ask(question(query))
+
+        assert isinstance(given, Value)
+        assert given.value == value
+        assert abs(given.sampled_at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+async def test_a_query_that_prometheus_refuses_says_why(prometheus: PrometheusRig) -> None:
+    name = metric_name()
+    prometheus.push(name, Pushed(1, {"a": "1"}), Pushed(2, {"a": "2"}))
+
+    given = await prometheus.ask(question(f"{name} * on () {name}"))
+
+    assert isinstance(given, Error)
+    assert given.reason == "QueryFailed"
+    assert "many-to-many" in given.message
+
+
+@pytest.mark.parametrize("query", ["up[5m]", '"up"'])
+async def test_what_is_not_a_number_is_not_even_asked(query: str) -> None:
+    async with PrometheusSource(settings("http://127.0.0.1:1")) as source:
+        (given,) = await source.ask([question(query)])
+
+    assert isinstance(given, Error)
+    assert given.reason == "QueryFailed"
+    assert "needs a number" in given.message
+
+
+@pytest.mark.parametrize(("handler", "reason", "says"), [*ODD_REPLIES, *ODD_VECTORS])
+async def test_an_odd_reply_is_an_error_with_its_name(handler: Handler, reason: str, says: str) -> None:
+    outcomes: list[str] = []
+    async with (
+        serving(handler) as odd,
+        PrometheusSource(
+            settings(url(odd), seconds=0.2), observe=lambda _, outcome: outcomes.append(outcome)
+        ) as source,
+    ):
+        (given,) = await source.ask([question("x")])
+
+    assert isinstance(given, Error)
+    assert given.reason == reason
+    assert says in given.message
+    assert outcomes == [reason]
+
+
+async def test_infos_change_nothing() -> None:
+    async with serving(reply(200, vector(infos=["metric might not be a counter"]))) as fine:
+        given = await _ask(settings(url(fine)), "x")
+
+    assert isinstance(given, Value)
+
+
+async def test_a_scalar_result_is_a_value() -> None:
+    async with serving(reply(200, success("scalar", [1_700_000_000, "3"]))) as fine:
+        given = await _ask(settings(url(fine)), "x")
+
+    assert given == Value(3.0, datetime.fromtimestamp(1_700_000_000, UTC))
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        pytest.param(f"http://127.0.0.1:{free_port()}", "cannot be reached", id="nobody listens"),
+        pytest.param("http://169.254.169.254", "not allowed", id="a cloud's metadata service"),
+        pytest.param("http://[fe80::1]:9090", "not allowed", id="a link-local address"),
+        pytest.param("http://[::ffff:169.254.169.254]", "not allowed", id="the same in disguise"),
+    ],
+)
+async def test_what_cannot_be_reached_is_an_error(address: str, says: str) -> None:
+    given = await _ask(settings(address), "x")
+
+    assert isinstance(given, Error)
+    assert given.reason == "Unreachable"
+    assert says in given.message
+
+
+class TestTraffic:
+    """What goes over the wire, and how much of it."""
+
+    async def test_equal_requests_are_sent_once(self) -> None:
+        asked: list[str] = []
+
+        async def handle(request: web.Request) -> web.Response:
+            asked.append(str((await request.post())["query"]))
+            rows = [
+                {"metric": {"app": app, "salus_part": "value"}, "value": [1_700_000_000, "1"]}
+                for app in ("a", "b", "c")
+            ]
+            return web.Response(body=success("vector", rows))
+
+        questions = [question("x", select=("app", app)) for app in ("a", "b", "c")] * 2 + [question("y")]
+        async with serving(handle) as server, PrometheusSource(settings(url(server))) as source:
+            given = await source.ask(questions)
+
+        assert len(asked) == 2
+        assert [type(answer) for answer in given] == [Value] * 6 + [Error]
+
+    async def test_at_most_sixteen_are_in_flight(self) -> None:
+        full, one_too_many, busy = asyncio.Event(), asyncio.Event(), 0
+
+        async def handle(_request: web.Request) -> web.Response:
+            nonlocal busy
+            busy += 1
+            if busy == IN_FLIGHT:
+                full.set()
+            if busy > IN_FLIGHT:
+                one_too_many.set()
+            await full.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(one_too_many.wait(), 0.05)
+            busy -= 1
+            return web.Response(body=vector())
+
+        async with serving(handle) as server, PrometheusSource(settings(url(server))) as source:
+            halves = ([question(f"x{half}_{index}") for index in range(20)] for half in range(2))
+            given = await asyncio.gather(*(source.ask(half) for half in halves))
+
+        assert all(isinstance(answer, Value) for half in given for answer in half)
+        assert not one_too_many.is_set()
+
+    async def test_answers_keep_the_order_of_the_questions(self, prometheus: PrometheusRig) -> None:
+        given = await prometheus.source.ask([question(f"vector({number})") for number in range(40)])
+
+        assert [answer.value for answer in given if isinstance(answer, Value)] == list(range(40))
+
+    async def test_no_questions_no_answers(self, prometheus: PrometheusRig) -> None:
+        assert list(await prometheus.source.ask([])) == []
+
+
+class TestTheBreaker:
+    """A source that keeps failing is left alone, and taken back when it answers again."""
+
+    async def test_opens_probes_and_closes(self) -> None:
+        now, healthy, hits = 0.0, False, 0
+
+        async def handle(_request: web.Request) -> web.Response:
+            nonlocal hits
+            hits += 1
+            return web.Response(status=200 if healthy else 500, body=vector() if healthy else b"")
+
+        async with (
+            serving(handle) as server,
+            PrometheusSource(settings(url(server)), clock=lambda: now) as source,
+        ):
+            reasons = [await _reason(source, "x") for _ in range(6)]
+            assert reasons == ["HttpError"] * 5 + ["SourceUnavailable"]
+            now = 11.0
+            assert [await _reason(source, "x") for _ in range(2)] == ["HttpError", "SourceUnavailable"]
+            now, healthy, before = 22.0, True, hits
+            given = await source.ask([question(f"x{index}") for index in range(30)])
+
+        assert all(isinstance(answer, Value) for answer in given)
+        assert (before, hits) == (6, 36)
+
+    async def test_a_bad_query_is_not_the_sources_fault(self, prometheus: PrometheusRig) -> None:
+        name = metric_name()
+        prometheus.push(name, Pushed(1, {"a": "1"}), Pushed(2, {"a": "2"}))
+        for _ in range(6):
+            await prometheus.ask(question(f"{name} * on () {name}"))
+
+        assert await _reason(prometheus.source, "vector(1)") == ""
+
+
+class TestCredentials:
+    """Secrets come from files, which may be replaced at any time."""
+
+    async def test_a_bearer_token_is_read_again_when_it_changes(self, tmp_path: Path) -> None:
+        token = tmp_path / "token"
+        token.write_text("first\n")
+        seen: list[str] = []
+        async with (
+            serving(_remember("Authorization", seen)) as server,
+            PrometheusSource(SourceSettings(name="main", url=url(server), bearer_token_file=token)) as source,
+        ):
+            await source.ask([question("x")])
+            replacement = tmp_path / "next"
+            replacement.write_text("second\n")
+            replacement.rename(token)
+            await source.ask([question("x")])
+
+        assert seen == ["Bearer first", "Bearer second"]
+
+    async def test_basic_auth(self, tmp_path: Path) -> None:
+        password = tmp_path / "password"
+        password.write_text("pässword\n")
+        seen: list[str] = []
+        async with serving(_remember("Authorization", seen)) as server:
+            auth = BasicAuth("salus", password)
+            await _ask(SourceSettings(name="main", url=url(server), basic_auth=auth), "x")
+
+        assert base64.b64decode(seen[0].removeprefix("Basic ")).decode() == "salus:pässword"
+
+    async def test_each_namespace_is_a_tenant_of_its_own(self) -> None:
+        seen: list[str] = []
+        async with (
+            serving(_remember("X-Scope-OrgID", seen)) as server,
+            PrometheusSource(SourceSettings(name="main", url=url(server), tenant_header="X-Scope-OrgID")) as source,
+        ):
+            await source.ask([question("x", namespace=namespace) for namespace in ("shop", "bank", "shop")])
+
+        assert sorted(seen) == ["bank", "shop"]
+
+    @pytest.mark.parametrize(
+        ("content", "says"),
+        [
+            pytest.param(None, "cannot read", id="missing"),
+            pytest.param(b"", "is empty", id="empty"),
+            pytest.param(b"to\nken", "something else than a secret", id="several lines"),
+            pytest.param(b"\xff\xfe", "something else than a secret", id="not text"),
+        ],
+    )
+    async def test_an_unusable_file_is_an_error_that_names_it(
+        self, tmp_path: Path, content: bytes | None, says: str
+    ) -> None:
+        token = tmp_path / "token"
+        if content is not None:
+            token.write_bytes(content)
+
+        given = await _ask(SourceSettings(name="main", url="http://127.0.0.1:1", bearer_token_file=token), "x")
+
+        assert isinstance(given, Error)
+        assert given.reason == "CredentialsUnreadable"
+        assert says in given.message
+        assert str(token) in given.message
+
+    async def test_an_authority_of_our_own_is_trusted_only_when_named(self, tmp_path: Path) -> None:
+        pair = Authority.create(tmp_path).issue("server", "prometheus", sans=["127.0.0.1"])
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(pair.cert, pair.key)
+        app = web.Application()
+        app.router.add_post("/api/v1/query", reply(200, vector()))
+        server = TestServer(app, scheme="https", host="127.0.0.1")
+        await server.start_server(ssl=context)
+        try:
+            trusting = await _ask(SourceSettings(name="main", url=url(server), ca_file=tmp_path / "ca.crt"), "x")
+            wary = await _ask(SourceSettings(name="main", url=url(server)), "x")
+        finally:
+            await server.close()
+
+        assert isinstance(trusting, Value)
+        assert isinstance(wary, Error)
+        assert wary.reason == "Unreachable"
+        assert "certificate" in wary.message.lower()
+
+    @pytest.mark.parametrize(
+        ("address", "says"),
+        [
+            pytest.param("file:///etc/passwd", "expected a URL", id="another scheme"),
+            pytest.param("http://", "expected a URL", id="no host"),
+            pytest.param("http://prometheus:port", "Port", id="no port"),
+            pytest.param("http://user:secret@prometheus", "no passwords in the URL", id="a password in the URL"),
+        ],
+    )
+    def test_a_url_that_will_not_do_is_refused_without_repeating_it(self, address: str, says: str) -> None:
+        with pytest.raises(ValueError, match=says) as refused:
+            SourceSettings(name="main", url=address)
+
+        assert "secret" not in str(refused.value)
+
+    def test_a_header_that_would_smuggle_another_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="cannot be printed"):
+            SourceSettings(name="main", url="http://prometheus", headers={"X-Team": "shop\r\nX-Scope-OrgID: bank"})
+
+
+class TestSources:
+    """Several sources behind one port."""
+
+    async def test_each_question_goes_to_its_source(self) -> None:
+        now = datetime.now(UTC)
+        sources = {name: ScriptedSource(lambda: now) for name in ("eu", "us")}
+        sources["eu"].say("x", 1.0)
+        sources["us"].say("x", 2.0)
+
+        given = await Sources(sources).ask([Question(name, "x", STALE_AFTER) for name in ("us", "eu", "asia", "us")])
+
+        assert [answer.value if isinstance(answer, Value) else None for answer in given] == [2.0, 1.0, None, 2.0]
+        assert given[2] == Error("UnknownSource", 'no source is named "asia"; known: eu, us')
+        assert len(sources["us"].questions) == 2
+
+
+class TestHistory:
+    """Range queries, through another library, by the same rules."""
+
+    @pytest.fixture
+    def history(self, server: Prometheus) -> PrometheusHistory:
+        return PrometheusHistory({"main": settings(server.url)})
+
+    async def test_samples_come_oldest_first_without_gaps_and_odd_numbers(
+        self, server: Prometheus, history: PrometheusHistory
+    ) -> None:
+        name, end = metric_name(), math.floor(time.time())
+        values = {0: 4.0, 10: math.nan, 20: math.inf, 30: 1.0}
+        server.push([Series(name, {}, tuple((end - age, values[age]) for age in sorted(values, reverse=True)))])
+
+        past = await history.samples(question(name), _moment(end - 60), _moment(end), timedelta(seconds=10))
+
+        assert past == [Sample(_moment(end - 30), 1.0), Sample(_moment(end), 4.0)]
+
+    async def test_nothing_is_no_samples(self, history: PrometheusHistory) -> None:
+        assert await _past(history, "never_was") == []
+
+    async def test_a_label_picks_the_targets_series(self, server: Prometheus, history: PrometheusHistory) -> None:
+        name, now = metric_name(), time.time()
+        server.push([Series(name, {"app": app}, ((now - 30, 1.0),)) for app in ("a", "b")])
+
+        one = await _past(history, name, select=("app", "a"))
+        both = await _past(history, name)
+
+        assert not isinstance(one, Error)
+        assert {sample.value for sample in one} == {1.0}
+        assert isinstance(both, Error)
+        assert both.reason == "SeveralSeries"
+
+    async def test_a_query_that_is_refused_says_why(self, history: PrometheusHistory) -> None:
+        past = await _past(history, "sum(")
+
+        assert isinstance(past, Error)
+        assert past.reason == "QueryFailed"
+        assert "parse error" in past.message
+
+    async def test_an_unknown_source_is_named(self, history: PrometheusHistory) -> None:
+        elsewhere = Question("elsewhere", "x", STALE_AFTER)
+        past = await history.samples(elsewhere, _moment(0), _moment(60), timedelta(seconds=15))
+
+        assert past == Error("UnknownSource", 'no source is named "elsewhere"; known: main')
+
+    @pytest.mark.parametrize(("handler", "reason", "says"), ODD_REPLIES)
+    async def test_an_odd_reply_is_an_error_with_its_name(self, handler: Handler, reason: str, says: str) -> None:
+        async with serving(handler, "/api/v1/query_range") as odd:
+            past = await _past(PrometheusHistory({"main": settings(url(odd), seconds=0.2)}), "x")
+
+        assert isinstance(past, Error)
+        assert past.reason == reason
+        assert says in past.message
+
+    async def test_nobody_listening_is_an_error(self) -> None:
+        past = await _past(PrometheusHistory({"main": settings(f"http://127.0.0.1:{free_port()}")}), "x")
+
+        assert isinstance(past, Error)
+        assert past.reason == "Unreachable"
+
+    async def test_series_of_an_unknown_form_are_an_error(self) -> None:
+        async with serving(reply(200, success("matrix", [{"metric": {}}])), "/api/v1/query_range") as odd:
+            past = await _past(PrometheusHistory({"main": settings(url(odd))}), "x")
+
+        assert isinstance(past, Error)
+        assert past.reason == "NotPrometheus"
+
+    async def test_the_fake_tells_what_it_was_told(self) -> None:
+        fake = ScriptedHistory()
+        fake.say("x", [Sample(_moment(at), float(at)) for at in (90, 30, 60)])
+
+        past = await fake.samples(question("sum(x)"), _moment(45), _moment(90), timedelta(seconds=15))
+
+        assert past == [Sample(_moment(60), 60.0), Sample(_moment(90), 90.0)]
+        assert len(fake.asked) == 1
+
+
+class TestPresets:
+    """Each preset over the series of kube-state-metrics, in a real Prometheus."""
+
+    @pytest.mark.parametrize(("preset", "world", "value"), WORLDS)
+    async def test_says_what_the_world_is_like(
+        self, prometheus: PrometheusRig, preset: str, world: World, value: float | None
+    ) -> None:
+        namespace = metric_name().replace("_", "-")
+        now = time.time()
+        prometheus.server.push(
+            Series(name, {**labels, "namespace": namespace}, ((now - 1, number),))
+            for name, labels, number in world.rows()
+        )
+
+        query = promql.render(load_presets()[preset].queries[world.kind], namespace, "api")
+        given = await prometheus.ask(question(query))
+
+        if value is None:
+            assert given == NoData("NoSeries", "the query gives no series", empty=True)
+        else:
+            assert isinstance(given, Value)
+            assert given.value == value
+
+    @pytest.mark.parametrize("preset", sorted(load_presets()))
+    async def test_knows_nothing_without_kube_state_metrics(self, prometheus: PrometheusRig, preset: str) -> None:
+        queries = load_presets()[preset].queries.values()
+
+        given = await prometheus.source.ask([question(promql.render(query, "nowhere", "api")) for query in queries])
+
+        assert all(isinstance(answer, NoData) and answer.empty for answer in given)
+
+    async def test_a_pod_that_is_gone_no_longer_counts(self, prometheus: PrometheusRig) -> None:
+        namespace, now = metric_name().replace("_", "-"), time.time()
+        crashing = {
+            "namespace": namespace,
+            "pod": "api-0",
+            "uid": "old",
+            "container": "c",
+            "reason": "CrashLoopBackOff",
+        }
+        owner = {"namespace": namespace, "pod": "api-0", "owner_kind": "StatefulSet", "owner_name": "api"}
+        prometheus.server.push(
+            [
+                Series("kube_pod_container_status_waiting_reason", crashing, ((now - 60, 1.0),)),
+                Series("kube_pod_owner", {**owner, "uid": "new"}, ((now - 1, 1.0),)),
+            ]
+        )
+
+        preset = load_presets()["PodsCrashLooping"]
+        query = next(text for kind, text in preset.queries.items() if kind == "StatefulSet")
+        given = await prometheus.ask(question(promql.render(query, namespace, "api")))
+
+        assert isinstance(given, Value)
+        assert given.value == 0.0
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+async def _ask(source_settings: SourceSettings, query: str) -> Answer:
+    async with PrometheusSource(source_settings) as source:
+        return (await source.ask([question(query)]))[0]
+
+
+async def _reason(source: PrometheusSource, query: str) -> str:
+    (given,) = await source.ask([question(query)])
+    return "" if isinstance(given, Value) else given.reason
+
+
+async def _past(
+    history: PrometheusHistory, query: str, *, select: tuple[str, str] | None = None
+) -> list[Sample] | Error:
+    now = time.time()
+    past = await history.samples(question(query, select=select), _moment(now - 60), _moment(now), timedelta(seconds=15))
+    return past if isinstance(past, Error) else list(past)
+
+
+def _remember(header: str, seen: list[str]) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        seen.append(request.headers.get(header, ""))
+        return web.Response(body=vector())
+
+    return handle

@@ -1,0 +1,118 @@
+"""Salus itself on a devcluster: its CRDs and rights, its configuration file, and the process, which may be killed.
+
+The operator runs from this checkout as `python -m salus run`, as the user `salus`, whom only RBAC gives rights.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+import yaml
+
+from tests.devcluster.cluster import DevCluster, KubectlError
+from tests.devcluster.processes import Process, free_port, wait_until
+
+REPOSITORY = Path(__file__).parents[2]
+_READY_SECONDS = 30.0
+
+
+def install(cluster: DevCluster) -> None:
+    """Apply the CRDs and the rights; a second time changes nothing."""
+    cluster.kubectl("apply", "--server-side", "-f", str(REPOSITORY / "crds"))
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(REPOSITORY / "crds"))
+    cluster.kubectl("apply", "-f", str(REPOSITORY / "examples" / "install" / "rbac.yaml"))
+    wait_until(lambda: _are_served(cluster), timeout=_READY_SECONDS, what="the new kinds are served")
+
+
+def _are_served(cluster: DevCluster) -> bool:
+    """Whether lists work: for a second or two after a CRD is established they are answered 429."""
+    try:
+        cluster.kubectl("get", "healthpolicies,incidents,changeevents", "--all-namespaces")
+    except KubectlError:
+        return False
+    return True
+
+
+@dataclass
+class Salus:
+    """One operator; `start` it again after a `kill` to see what it makes of what it left."""
+
+    cluster: DevCluster
+    name: str = "salus"
+    namespaces: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    options: Sequence[str] = ()
+    program: Sequence[str] = ("-m", "salus")
+    """What Python runs; tests put one here that crashes where they want it."""
+
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.config = self.cluster.run_dir / f"{self.name}.yaml"
+        self.log = self.cluster.run_dir / f"{self.name}.log"
+        self.port = free_port()
+        self.process: Process | None = None
+        self.configure(self.settings)
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Write the operator's configuration; a running one reads it within a second."""
+        sources = (
+            {"default": {"url": self.cluster.prometheus_url, "timeout": "2s"}} if self.cluster.has_prometheus else {}
+        )
+        text = yaml.safe_dump({"cluster": "devcluster", "sources": sources, **settings})
+        temporary = self.config.with_suffix(".new")
+        temporary.write_text(text)
+        temporary.rename(self.config)
+
+    @property
+    def url(self) -> str:
+        """Where its metrics and probes are."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> "Salus":
+        """Start it and wait until it is ready."""
+        self.process = Process.start(
+            self.name,
+            [sys.executable, *self.program, "run", *self._arguments()],
+            log=self.log,
+            cwd=self.cluster.run_dir,
+            env={"PYTHONPATH": f"{REPOSITORY / 'operator'}:{REPOSITORY}", **self.env},
+        )
+        self.process.wait_ready(self._is_ready, timeout=_READY_SECONDS)
+        return self
+
+    def stop(self) -> None:
+        """End it cleanly."""
+        if self.process is not None:
+            self.process.stop(grace=10)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        assert self.process is not None
+        self.process.kill()
+
+    def __enter__(self) -> "Salus":
+        """Start."""
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def _arguments(self) -> list[str]:
+        arguments = [
+            f"--kubeconfig={self.cluster.kubeconfig_for('salus')}",
+            f"--config={self.config}",
+            f"--metrics-address=127.0.0.1:{self.port}",
+            *self.options,
+        ]
+        return arguments + [f"--namespace={namespace}" for namespace in self.namespaces]
+
+    def _is_ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=2).ok
+        except requests.RequestException:
+            return False

@@ -1,0 +1,209 @@
+"""From a written policy to one that can be asked; what is wrong is told with its path, all of it at once."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from salus.core.compile import Catalog, Signal, SpecError, compile_policy
+from salus.core.promql import problems_in, render
+from salus.model.meta import WorkloadKind
+from salus.model.policy import Threshold, Verdict
+from salus.model.values import CompiledCheck, PolicyKey
+from tests.builders import a_policy_body
+
+LOOPING = Signal(
+    name="PodsCrashLooping",
+    queries={WorkloadKind.DEPLOYMENT: 'sum(looping{deployment="$target"})'},
+    unhealthy=Threshold.parse({"above": "0"}),
+    hold=timedelta(minutes=2),
+    on_no_data=Verdict.HEALTHY,
+)
+CATALOG = Catalog(signals={"PodsCrashLooping": LOOPING}, sources=("default", "prod"))
+
+
+def compiled(check: Mapping[str, Any], **spec: Any) -> CompiledCheck:  # noqa: ANN401 — handed on
+    (only,) = compile_policy(a_policy_body(checks=[{"name": "it", **check}], **spec), CATALOG).checks
+    return only
+
+
+def problems(*checks: Mapping[str, Any], **spec: Any) -> list[tuple[str, str]]:  # noqa: ANN401 — handed on
+    written = {"checks": [{"name": f"check-{n}", **check} for n, check in enumerate(checks)]} if checks else {}
+    with pytest.raises(SpecError) as error:
+        compile_policy(a_policy_body(**{**written, **spec}), CATALOG)
+    return [(problem.path, problem.message) for problem in error.value.problems]
+
+
+QUERY = {"query": "sum(rate(errors[5m]))", "unhealthy": {"above": "0.05"}}
+PRESET = {"preset": "PodsCrashLooping"}
+ALERT = {"alert": {"name": "CheckoutDown"}}
+
+
+def test_identity_is_taken_over() -> None:
+    policy = compile_policy(a_policy_body(generation=3), CATALOG)
+
+    assert (policy.key, policy.uid, policy.generation) == (PolicyKey("shop", "checkout-health"), "uid-of-policy", 3)
+    assert [check.name for check in policy.checks] == ["error-ratio"]
+
+
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        pytest.param(QUERY, {"template": "sum(rate(errors[5m]))"}, id="the query as it was written"),
+        pytest.param(QUERY, {"window": timedelta(minutes=5)}, id="its widest window"),
+        pytest.param(QUERY, {"hold": timedelta(0)}, id="no `for` is none"),
+        pytest.param({**QUERY, "for": "1m30s"}, {"hold": timedelta(seconds=90)}, id="its `for`"),
+        pytest.param(QUERY, {"healthy": None}, id="no hysteresis by default"),
+        pytest.param(
+            {**QUERY, "healthy": {"below": "0.02"}},
+            {"healthy": Threshold.parse({"below": "0.02"})},
+            id="its hysteresis",
+        ),
+        pytest.param(QUERY, {"on_no_data": Verdict.UNKNOWN}, id="no data is Unknown by default"),
+        pytest.param({**QUERY, "onNoData": "Healthy"}, {"on_no_data": Verdict.HEALTHY}, id="no data as it declares"),
+        pytest.param({**QUERY, "targetLabel": "app"}, {"target_label": "app"}, id="the label that names the workload"),
+        pytest.param(PRESET, {"template": 'sum(looping{deployment="$target"})'}, id="the preset's query"),
+        pytest.param(PRESET, {"unhealthy": LOOPING.unhealthy}, id="the preset's bound"),
+        pytest.param(
+            {**PRESET, "unhealthy": {"above": "3"}},
+            {"unhealthy": Threshold.parse({"above": "3"})},
+            id="its own instead",
+        ),
+        pytest.param(PRESET, {"hold": timedelta(minutes=2)}, id="the preset's `for`"),
+        pytest.param({**PRESET, "for": "0s"}, {"hold": timedelta(0)}, id="its own instead, though it is zero"),
+        pytest.param(PRESET, {"on_no_data": Verdict.HEALTHY}, id="no data as the preset declares"),
+        pytest.param({**PRESET, "onNoData": "Unknown"}, {"on_no_data": Verdict.UNKNOWN}, id="its own instead again"),
+        pytest.param(ALERT, {"unhealthy": Threshold.parse({"above": "0"})}, id="an alert is unhealthy once it fires"),
+        pytest.param({**ALERT, "for": "5m"}, {"hold": timedelta(minutes=5)}, id="an alert with a `for` of its own"),
+    ],
+)
+def test_a_compiled_check(check: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    found = compiled(check)
+
+    assert {name: getattr(found, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("alert", "query"),
+    [
+        pytest.param(
+            {"name": "CheckoutDown"},
+            'count(ALERTS{alertname="CheckoutDown",alertstate="firing",namespace="shop"}) or vector(0)',
+            id="by its name",
+        ),
+        pytest.param(
+            {"name": "Down", "matchLabels": {"app": "$target"}},
+            'count(ALERTS{alertname="Down",alertstate="firing",namespace="shop",app="checkout"}) or vector(0)',
+            id="and by its labels",
+        ),
+        pytest.param(
+            {"name": 'a"} or vector(1) #'},
+            'count(ALERTS{alertname="a\\"} or vector(1) #",alertstate="firing",namespace="shop"}) or vector(0)',
+            id="a name is a string, whatever it holds",
+        ),
+    ],
+)
+def test_an_alert_as_a_query(alert: Mapping[str, Any], query: str) -> None:
+    template = compiled({"alert": alert}).template
+
+    assert problems_in(template) is None
+    assert render(template, namespace="shop", target="checkout") == query
+
+
+@pytest.mark.parametrize(
+    ("checks", "spec", "expected"),
+    [
+        pytest.param(
+            [{"preset": "Nope"}],
+            {},
+            [("spec.checks[0].preset", 'unknown preset "Nope"; known: PodsCrashLooping')],
+            id="an unknown preset answers with the menu",
+        ),
+        pytest.param(
+            [PRESET],
+            {"target": {"kind": "DaemonSet", "name": "agent"}},
+            [("spec.checks[0].preset", "PodsCrashLooping does not speak of a DaemonSet")],
+            id="a preset for other kinds",
+        ),
+        pytest.param(
+            [QUERY],
+            {"source": "nope"},
+            [("spec.source", 'unknown source "nope"; known: default, prod')],
+            id="an unknown source answers with the menu",
+        ),
+        pytest.param(
+            [QUERY, {**QUERY, "query": "errors[5m]"}],
+            {},
+            [("spec.checks[1].query", "answers with a range vector, and a check needs a number")],
+            id="a query of the wrong type",
+        ),
+        pytest.param(
+            [{**QUERY, "query": 'errors{app="$app"}'}],
+            {},
+            [("spec.checks[0].query", "unknown placeholder $app; known: $namespace and $target")],
+            id="an unknown placeholder",
+        ),
+        pytest.param(
+            [{"preset": "Nope"}, QUERY, {**QUERY, "query": '"text"'}],
+            {"source": "nope"},
+            [
+                ("spec.source", 'unknown source "nope"; known: default, prod'),
+                ("spec.checks[0].preset", 'unknown preset "Nope"; known: PodsCrashLooping'),
+                ("spec.checks[2].query", "answers with a string, and a check needs a number"),
+            ],
+            id="every problem at once, in the order of the file",
+        ),
+    ],
+)
+def test_a_policy_that_cannot_be_used(
+    checks: list[Mapping[str, Any]], spec: Mapping[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    assert problems(*checks, **spec) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        pytest.param({"checks": []}, "spec.checks", id="no checks"),
+        pytest.param({"checks": [{"name": f"c-{n}", **QUERY} for n in range(17)]}, "spec.checks", id="a 17th check"),
+        pytest.param({"checks": [{"name": "same", **QUERY}] * 2}, "spec.checks[1]", id="one name twice among checks"),
+        pytest.param(
+            {"remedies": [{"name": "same", "restart": {}}] * 2}, "spec.remedies[1]", id="one name twice among remedies"
+        ),
+        pytest.param({"interval": "1s"}, "spec.interval", id="too short an interval"),
+        pytest.param({"nope": 1}, "spec.nope", id="an unknown field"),
+        pytest.param({"gitOps": "Sometimes"}, "spec.gitOps", id="an unknown choice"),
+        pytest.param({"service_account_name": "x"}, "spec.service_account_name", id="a name as Python writes it"),
+        pytest.param({"target": None}, "spec.target", id="no target"),
+    ],
+)
+def test_what_the_schema_refuses_is_told_with_its_path(spec: Mapping[str, Any], path: str) -> None:
+    assert [found for found, _ in problems(**spec)] == [path]
+
+
+def test_bad_promql_is_told_in_the_parser_s_words() -> None:
+    ((path, message),) = problems({**QUERY, "query": "sum("})
+
+    assert path == "spec.checks[0].query"
+    assert message.startswith("cannot be read as PromQL: ")
+
+
+def test_a_catalog_without_anything_says_so() -> None:
+    with pytest.raises(SpecError, match='unknown source "default"; known: none'):
+        compile_policy(a_policy_body(), Catalog({}, ()))
+
+
+def test_a_policy_without_a_spec_is_no_crash() -> None:
+    with pytest.raises(SpecError):
+        compile_policy({"metadata": {"name": "a", "namespace": "b"}}, CATALOG)
+
+
+def test_the_error_reads_as_one_line() -> None:
+    with pytest.raises(SpecError) as error:
+        compile_policy(a_policy_body(source="nope", checks=[{"name": "a", "preset": "Nope"}]), CATALOG)
+
+    assert str(error.value) == (
+        'spec.source: unknown source "nope"; known: default, prod; '
+        'spec.checks[0].preset: unknown preset "Nope"; known: PodsCrashLooping'
+    )

@@ -1,0 +1,170 @@
+"""How an incident stands, from its records alone: after a crash the same records give the same status."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from salus.core.incidents import (
+    KEPT_ATTEMPTS,
+    escalated,
+    is_escalated,
+    is_over,
+    needs_incident,
+    progress,
+    resolved,
+)
+from salus.model.change import ActionKind
+from salus.model.incident import IncidentStatus, Phase
+from salus.model.types import format_time
+from salus.model.values import Finding, PastChange
+from tests.builders import NOW, a_change, a_deed, a_finding, a_refusal, ago, healthy, later, unknown
+
+
+def an_incident(**status: Any) -> dict[str, Any]:  # noqa: ANN401 — handed on
+    return {"metadata": {"name": "checkout-0a1b2c3d-1", "generation": 1}, "status": status}
+
+
+def stands(*changes: PastChange, findings: tuple[Finding, ...] = (a_finding(),), **written: Any) -> dict[str, Any]:  # noqa: ANN401 — handed on
+    status = progress(an_incident(**written), changes, findings, NOW)
+    IncidentStatus.parse(status)
+    return status
+
+
+@pytest.mark.parametrize(
+    ("changes", "written", "phase"),
+    [
+        pytest.param([], {}, Phase.OPEN, id="nothing was tried"),
+        pytest.param([a_change(1)], {}, Phase.REMEDIATING, id="on record, not done yet"),
+        pytest.param([a_change(1, applied_at=NOW)], {}, Phase.VERIFYING, id="done, not proven yet"),
+        pytest.param([a_deed(1)], {}, Phase.OPEN, id="done, and did not help"),
+        pytest.param([a_deed(1), a_change(2)], {}, Phase.REMEDIATING, id="the next one is on its way"),
+        pytest.param([a_change(1, decision="AwaitApproval")], {}, Phase.AWAITING_APPROVAL, id="a person is asked"),
+        pytest.param(
+            [a_change(1, decision="AwaitApproval", approval="Approved")], {}, Phase.REMEDIATING, id="a person said yes"
+        ),
+        pytest.param(
+            [a_change(1, decision="AwaitApproval", outcome="Abandoned")], {}, Phase.OPEN, id="a person said no"
+        ),
+        pytest.param([a_refusal("CooldownActive")], {}, Phase.OPEN, id="a refusal changes nothing"),
+        pytest.param([a_change(1, decision="DryRun")], {}, Phase.OPEN, id="a rehearsal changes nothing"),
+        pytest.param([a_deed(1)], {"phase": "Escalated"}, Phase.ESCALATED, id="people were called and still are"),
+        pytest.param(
+            [a_change(2, applied_at=NOW)],
+            {"phase": "Escalated"},
+            Phase.VERIFYING,
+            id="an undo after people were called",
+        ),
+        pytest.param([a_deed(1)], {"phase": "Verifying"}, Phase.OPEN, id="what is written of the past does not count"),
+    ],
+)
+def test_the_phase(changes: list[PastChange], written: Mapping[str, Any], phase: Phase) -> None:
+    assert stands(*changes, **written)["phase"] == phase
+
+
+def test_the_same_records_give_the_same_status() -> None:
+    changes = [a_deed(1, done=ago(60)), a_change(2)]
+    first = stands(*changes, detectedAt=format_time(ago(90)))
+
+    assert stands(*changes, **first) == first
+
+
+@pytest.mark.parametrize(
+    ("written", "findings", "checks"),
+    [
+        pytest.param([], (a_finding(),), ["error-ratio"], id="what is unhealthy"),
+        pytest.param(["latency"], (a_finding(),), ["error-ratio", "latency"], id="beside what was unhealthy before"),
+        pytest.param(["latency"], (healthy(),), ["latency"], id="what recovered is still told"),
+        pytest.param([], (unknown(), healthy("latency")), [], id="an Unknown check is not unhealthy"),
+    ],
+)
+def test_the_checks_that_were_unhealthy(written: list[str], findings: tuple[Finding, ...], checks: list[str]) -> None:
+    assert stands(findings=findings, checks=written)["checks"] == checks
+
+
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        pytest.param([], None, id="nothing was done"),
+        pytest.param([a_change(1)], None, id="on record is not done"),
+        pytest.param([a_deed(2, done=NOW), a_deed(1, done=ago(60))], ago(60), id="the earliest deed"),
+    ],
+)
+def test_when_salus_first_acted(changes: list[PastChange], first: Any) -> None:  # noqa: ANN401 — a time or none
+    assert stands(*changes).get("firstActionAt") == (format_time(first) if first else None)
+
+
+def test_detection_is_told_once() -> None:
+    assert stands()["detectedAt"] == format_time(NOW)
+    assert stands(detectedAt=format_time(ago(60)))["detectedAt"] == format_time(ago(60))
+
+
+def test_the_newest_attempts_are_kept() -> None:
+    changes = [a_refusal("CooldownActive", number) for number in range(1, 101)]
+    attempts = stands(*changes)["attempts"]
+
+    assert len(attempts) == KEPT_ATTEMPTS
+    assert attempts[-1]["changeRef"] == "checkout-0a1b2c3d-100"
+
+
+@pytest.mark.parametrize(
+    ("changes", "resolution", "message"),
+    [
+        pytest.param([], "RecoveredByItself", "the checks turned healthy by themselves", id="nothing was tried"),
+        pytest.param(
+            [a_deed(1)],
+            "RecoveredByItself",
+            "the checks turned healthy by themselves",
+            id="what was tried did not help",
+        ),
+        pytest.param(
+            [a_deed(1), a_deed(2, action=ActionKind.ROLLBACK, outcome="Recovered"), a_refusal("CooldownActive", 3)],
+            "RecoveredByRemedy",
+            "recovered after Rollback (checkout-0a1b2c3d-2)",
+            id="what helped is named",
+        ),
+    ],
+)
+def test_the_resolution(changes: list[PastChange], resolution: str, message: str) -> None:
+    status = resolved(stands(*changes), changes, later(60))
+
+    IncidentStatus.parse(status)
+    assert (status["phase"], status["resolution"], status["message"]) == ("Resolved", resolution, message)
+    assert status["resolvedAt"] == format_time(later(60))
+    assert [(c["type"], c["status"], c["reason"]) for c in status["conditions"]] == [("Verified", "True", resolution)]
+
+
+def test_a_hand_over_keeps_what_was_tried() -> None:
+    status = escalated(stands(a_deed(1)), "x" * 2000)
+
+    IncidentStatus.parse(status)
+    assert status["phase"] == "Escalated"
+    assert [row["changeRef"] for row in status["attempts"]] == ["checkout-0a1b2c3d-1"]
+
+
+@pytest.mark.parametrize(
+    ("incident", "over", "people"),
+    [
+        pytest.param(an_incident(phase="Resolved"), True, False, id="resolved is over"),
+        pytest.param(an_incident(phase="Escalated"), False, True, id="escalated goes on"),
+        pytest.param(an_incident(phase="Open"), False, False, id="open goes on"),
+        pytest.param({"metadata": {}}, False, False, id="without a status it goes on"),
+        pytest.param({"metadata": {}, "status": None}, False, False, id="with an empty status it goes on"),
+    ],
+)
+def test_whether_it_is_over(incident: Mapping[str, Any], over: bool, people: bool) -> None:
+    assert (is_over(incident), is_escalated(incident)) == (over, people)
+
+
+@pytest.mark.parametrize(
+    ("findings", "expected"),
+    [
+        pytest.param([a_finding()], True, id="an unhealthy check opens one"),
+        pytest.param([a_finding(), unknown("latency")], True, id="beside an Unknown one too"),
+        pytest.param([unknown()], False, id="an Unknown check opens none"),
+        pytest.param([healthy()], False, id="a healthy check opens none"),
+        pytest.param([], False, id="no findings open none"),
+    ],
+)
+def test_what_opens_an_incident(findings: list[Finding], expected: bool) -> None:
+    assert needs_incident(findings) is expected

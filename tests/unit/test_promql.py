@@ -1,0 +1,166 @@
+"""What is known of a query before it is asked: soundness, placeholders, reach, and how to ask its samples' age."""
+
+from datetime import timedelta
+
+import promql_parser
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from salus.core import promql
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param('sum(rate(x{a="$target"}[1m]))', id="a placeholder in double quotes"),
+        pytest.param("x{a='$namespace'}", id="a placeholder in single quotes"),
+        pytest.param('x{a=~"b$"}', id="a dollar that ends a regular expression"),
+        pytest.param('label_replace(x, "a", "$1-${name}", "b", "(.+)")', id="groups of label_replace"),
+        pytest.param("x # don't touch $this", id="anything in a comment"),
+        pytest.param("x{a=`b`}", id="a raw string without placeholders"),
+        pytest.param("1 + 2", id="a number"),
+        pytest.param("scalar(x) * time()", id="a scalar made of functions"),
+        pytest.param('{__name__="x"}', id="a metric named by a matcher"),
+        pytest.param("(" * 1500 + "x" + ")" * 1500, id="parentheses, fifteen hundred deep"),
+        pytest.param("+".join("x" * 1500), id="a sum of fifteen hundred terms"),
+    ],
+)
+def test_sound_queries_have_no_problems(query: str) -> None:
+    assert promql.problems_in(query) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        pytest.param("sum(x", "unclosed left parenthesis", id="syntax"),
+        pytest.param("rate(x)", "expected type matrix", id="an instant vector where a range is due"),
+        pytest.param("shake(x[1m])", "unknown function", id="an unknown function"),
+        pytest.param("", "cannot be read as PromQL", id="nothing"),
+        pytest.param("x[5m]", "answers with a range vector", id="a range vector"),
+        pytest.param("(x[5m:1m])", "answers with a range vector", id="a subquery in parentheses"),
+        pytest.param('"up"', "answers with a string", id="a string"),
+        pytest.param("x > $target", "$target stands outside quotes", id="a placeholder as an expression"),
+        pytest.param("x > ${limit}", "${limit} stands outside quotes", id="a shell variable as an expression"),
+        pytest.param('x{a="$pod"}', "unknown placeholder $pod; known: $namespace and $target", id="an unknown one"),
+        pytest.param('x{a="$targets"}', "unknown placeholder $targets", id="a known one with a letter too many"),
+        pytest.param('x{a="${target}"}', "write $target", id="a known one in braces"),
+        pytest.param("x{a=`$target`}", "raw string", id="a known one in a raw string"),
+        pytest.param('{__name__=~"x|y"}', "names no metric", id="many metrics in one selector"),
+        pytest.param('rate({job="a"}[1m])', "names no metric", id="no metric in a range"),
+    ],
+)
+def test_unsound_queries_say_what_is_wrong(query: str, said: str) -> None:
+    problem = promql.problems_in(query)
+
+    assert problem is not None
+    assert said in problem
+
+
+@pytest.mark.parametrize(
+    ("template", "rendered"),
+    [
+        pytest.param('x{a="$namespace",b="$target"}', 'x{a="shop",b="api.v2"}', id="both, in double quotes"),
+        pytest.param("x{b='$target-canary'}", "x{b='api.v2-canary'}", id="a part of a string"),
+        pytest.param('x{b=~"$target-.+"}', r'x{b=~"api\\.v2-.+"}', id="in a regex a dot stays a dot"),
+        pytest.param('x{b!~ "$target"}', r'x{b!~ "api\\.v2"}', id="in a negated regex too"),
+        pytest.param("x # $target", "x # $target", id="comments are left alone"),
+        pytest.param('x{b="# $target"}', 'x{b="# api.v2"}', id="a hash in a string starts no comment"),
+        pytest.param('x{a="\\"$target"}', 'x{a="\\"api.v2"}', id="an escaped quote does not end the string"),
+        pytest.param('f(x,"$1","${g}")', 'f(x,"$1","${g}")', id="groups are left alone"),
+    ],
+)
+def test_placeholders_are_filled_in_where_they_may_stand(template: str, rendered: str) -> None:
+    assert promql.render(template, namespace="shop", target="api.v2") == rendered
+
+
+def test_a_misplaced_placeholder_is_not_rendered() -> None:
+    with pytest.raises(ValueError, match="outside quotes"):
+        promql.render("x > $target", namespace="shop", target="api")
+
+
+@given(value=st.text(), mark=st.sampled_from("\"'"))
+def test_no_name_breaks_out_of_its_string(value: str, mark: str) -> None:
+    query = promql.render(f"x{{a={mark}$target{mark}}}", namespace="shop", target=value)
+    tree = promql_parser.parse(query)
+
+    assert isinstance(tree, promql_parser.VectorSelector)
+    assert [matcher.value for matcher in tree.matchers.matchers] == [value]
+
+
+@pytest.mark.parametrize(
+    ("query", "reach"),
+    [
+        pytest.param("x", timedelta(0), id="an instant selector reaches nowhere"),
+        pytest.param("rate(x[5m]) / rate(y[1m])", timedelta(minutes=5), id="the widest range counts"),
+        pytest.param("x - x offset 1h", timedelta(hours=1), id="an offset counts"),
+        pytest.param("x offset -1h", timedelta(0), id="an offset into the future does not"),
+        pytest.param("rate(x[5m] offset 1h)", timedelta(minutes=65), id="range and offset add up"),
+        pytest.param(
+            "max_over_time(rate(x[5m])[30m:1m] offset 1h)", timedelta(minutes=95), id="subqueries add to what is inside"
+        ),
+        pytest.param("topk(scalar(count_over_time(k[9m])), x)", timedelta(minutes=9), id="a parameter counts"),
+        pytest.param('sum(rate(x{a="$target"}[2m]))', timedelta(minutes=2), id="a template can be read"),
+    ],
+)
+def test_window_is_the_reach_into_the_past(query: str, reach: timedelta) -> None:
+    assert promql.window(query) == reach
+
+
+@pytest.mark.parametrize(
+    ("query", "texts", "ranged"),
+    [
+        pytest.param("1 + 2", [], [], id="a number reads nothing"),
+        pytest.param("sum(x) / sum(x)", ["x{}"], [False], id="a place is named once"),
+        pytest.param("rate(x[1m]) + y", ["x{}", "y{}"], [True, False], id="ranges are told from instants"),
+        pytest.param("max_over_time(x[1h:1m])", ["x{}"], [True], id="a subquery is a range"),
+        pytest.param("x offset 1m", ["x{} offset 60000ms"], [False], id="an offset stays"),
+        pytest.param("x @ end()", ["x{}"], [False], id="the end of an instant query is now"),
+        pytest.param("x @ 1700000000", [], [], id="a pinned moment tells nothing of today"),
+        pytest.param("max_over_time(x[1h:] offset 1w)", [], [], id="nor does what a shifted subquery reads"),
+        pytest.param(
+            r'x{a="\"q\" \\ \n",b!="c",d=~"e",f!~"g"}',
+            [r'x{a="\"q\" \\ \n",b!="c",d=~"e",f!~"g"}'],
+            [False],
+            id="label values are escaped again",
+        ),
+    ],
+)
+def test_selectors_are_printed_as_promql(query: str, texts: list[str], ranged: list[bool]) -> None:
+    found = promql.selectors(query)
+
+    assert [selector.text for selector in found] == texts
+    assert [selector.ranged for selector in found] == ranged
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("x", id="a selector"),
+        pytest.param("sum(rate(x[1m])) # the end", id="a comment at the end"),
+        pytest.param("1 + 2", id="a scalar"),
+        pytest.param('x{a="b\\"c"} offset 1w / y', id="quotes and an offset"),
+    ],
+)
+def test_a_query_with_its_sample_times_is_promql(query: str) -> None:
+    probe = promql.with_sample_times(query, "deployment")
+
+    assert promql.problems_in(probe.text) is None
+    assert query in probe.text
+
+
+def test_sample_times_are_asked_per_label_value_and_without_the_offset() -> None:
+    probe = promql.with_sample_times("sum by (pod) (x) - sum by (pod) (x offset 1m)", "pod")
+
+    assert "max by (pod) (timestamp(x{}))" in probe.text
+    assert "max by (pod) (timestamp(x{} offset 60000ms)) + 60.000" in probe.text
+
+
+@pytest.mark.parametrize("query", ["x[1m]", '"up"', "sum("])
+def test_what_is_no_number_is_not_asked(query: str) -> None:
+    with pytest.raises(ValueError, match=r"number|parenthesis"):
+        promql.with_sample_times(query)
+
+
+def test_quote_leaves_placeholders_to_be_filled_in() -> None:
+    assert promql.render(promql.quote('say "$target"'), namespace="n", target="t") == '"say \\"t\\""'

@@ -1,0 +1,414 @@
+"""What `salus validate` says of policies: which line, which path, which words; its printing is in test_cli.py."""
+
+import io
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from salus.cli.documents import UnreadableError, read_documents
+from salus.cli.progress import Progress
+from salus.cli.validate import Report, validate
+from salus.presets import load_presets
+from salus.settings import read_settings
+
+DATA = Path(__file__).with_name("data") / "validate"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+POLICY = """\
+apiVersion: salus.dev/v1alpha1
+kind: HealthPolicy
+metadata: {name: checkout, namespace: shop}
+spec:
+  target: {kind: Deployment, name: checkout}
+  checks:
+    - name: up
+      query: up{namespace="$namespace"}
+      unhealthy: {below: "1"}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that the test stands in, so that names of files are short."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def checked(*inputs: str | Path, sources: tuple[str, ...] | None = ("default",)) -> Report:
+    return validate([str(one) for one in inputs], sources, Progress(io.StringIO()))
+
+
+def findings_of(text: str, sources: tuple[str, ...] | None = ("default",)) -> list[str]:
+    Path("policy.yaml").write_text(dedent(text), encoding="utf-8")
+    return [str(finding) for finding in checked("policy.yaml", sources=sources).findings]
+
+
+@pytest.mark.parametrize("path", sorted((EXAMPLES / "policies").glob("*.yaml")), ids=lambda path: path.name)
+def test_an_example_is_sound_and_says_what_it_does(path: Path) -> None:
+    report = checked(path)
+
+    assert [str(finding) for finding in report.findings] == []
+    assert (report.policies, report.others, report.exit_code) == (1, 0, 0)
+    assert path.read_text(encoding="utf-8").startswith("# ")
+
+
+def test_the_examples_name_only_sources_of_the_example_configuration() -> None:
+    sources = tuple(read_settings(EXAMPLES / "operator.yaml").sources)
+
+    report = checked(EXAMPLES, sources=sources)
+
+    assert report.exit_code == 0
+    assert report.policies >= 10
+
+
+def test_a_first_policy_takes_less_than_fifteen_lines() -> None:
+    lines = (EXAMPLES / "policies" / "first.yaml").read_text(encoding="utf-8").splitlines()
+
+    assert sum(not line.startswith("#") for line in lines) < 15
+
+
+def test_all_problems_of_a_policy_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(DATA)
+
+    told = [str(finding).removeprefix("broken.yaml:") for finding in checked("broken.yaml").findings]
+
+    assert told == [
+        '7 (shop/checkout): spec.mode: expected Observe, Approve or Enforce, got "Bold"',
+        '8 (shop/checkout): spec.source: unknown source "nowhere"; known: default',
+        '13 (shop/checkout): spec.checks[0].unhealthy.above: expected a decimal in a string such as "0.05", got "much"',
+        "15 (shop/checkout): spec.checks[1].query: cannot be read as PromQL: unclosed left parenthesis",
+        '19 (shop/checkout): spec.checks[2].preset: unknown preset "PodsCrashLoping"; known: '
+        + ", ".join(load_presets()),
+        "23 (shop/checkout): spec.remedies[0].retries: unknown field",
+    ]
+
+
+def test_a_policy_in_a_list_is_found_with_its_own_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(DATA)
+
+    report = checked("list.json")
+
+    assert [str(finding) for finding in report.findings] == [
+        "list.json:14 (shop/second): spec.remedies[0].scale.to: to must not exceed max"
+    ]
+    assert (report.policies, report.others) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        pytest.param(
+            "v1alpha1",
+            "v2",
+            '1 (shop/checkout): apiVersion: expected salus.dev/v1alpha1, got "salus.dev/v2"',
+            id="a version of tomorrow",
+        ),
+        pytest.param(
+            "apiVersion: salus.dev/v1alpha1\n", "", "1 (shop/checkout): apiVersion: is required", id="no version"
+        ),
+        pytest.param(
+            "HealthPolicy",
+            "HealthPolcy",
+            '2 (shop/checkout): kind: unknown kind "HealthPolcy"; known: HealthPolicy',
+            id="a misspelt kind",
+        ),
+        pytest.param("kind: HealthPolicy\n", "", "1 (shop/checkout): kind: is required", id="no kind"),
+        pytest.param("name: checkout, namespace", "namespace", "3 (shop): metadata.name: is required", id="no name"),
+        pytest.param(
+            "metadata: {name: checkout, namespace: shop}\n",
+            "",
+            "1 (document 1): metadata: is required",
+            id="no metadata",
+        ),
+        pytest.param(
+            "name: checkout, namespace",
+            "name: [a], namespace",
+            "3 (shop/['a']): metadata.name: expected text, got a list",
+            id="a name that is a list",
+        ),
+        pytest.param(
+            "namespace: shop",
+            "namespace: Shop!",
+            '3 (Shop!/checkout): metadata.namespace: expected lowercase letters, digits and "-", a ',
+            id="a namespace that cannot be",
+        ),
+        pytest.param("spec:", "specs:", "1 (shop/checkout): spec: is required", id="a misspelt spec leaves none"),
+        pytest.param(
+            "  target",
+            "  targetted: 1\n  target",
+            "5 (shop/checkout): spec.targetted: unknown field",
+            id="an unknown field",
+        ),
+        pytest.param(
+            "name: checkout}",
+            "name: checkout, selector: {matchLabels: {a: b}}}",
+            "5 (shop/checkout): spec.target: set exactly one of name and selector",
+            id="a rule of one object",
+        ),
+        pytest.param(
+            "    - name",
+            "    - for_: 1m\n      name",
+            "7 (shop/checkout): spec.checks[0].for_: unknown field",
+            id="a name that only Python knows",
+        ),
+        pytest.param(
+            '{below: "1"}',
+            "{below: 1}",
+            '9 (shop/checkout): spec.checks[0].unhealthy.below: expected a decimal in a string such as "0.05", got 1',
+            id="a number where a string is meant",
+        ),
+        pytest.param(
+            '"$namespace"',
+            "$namespace",
+            "8 (shop/checkout): spec.checks[0].query: $namespace",
+            id="a placeholder outside quotes",
+        ),
+        pytest.param(
+            "up{",
+            "up{{",
+            "8 (shop/checkout): spec.checks[0].query: cannot be read as PromQL: ",
+            id="a query that is no PromQL",
+        ),
+        pytest.param(
+            "  target",
+            "  source: eu\n  target",
+            '5 (shop/checkout): spec.source: unknown source "eu"; known: default',
+            id="an unknown source",
+        ),
+        pytest.param(
+            "  target",
+            "  mode: Observe\n  mode: Enforce\n  target",
+            "6 (shop/checkout): spec.mode: this key stands here twice",
+            id="a key that stands twice",
+        ),
+        pytest.param(
+            "  checks:",
+            "  remedies: [{name: a, checks: [none], restart: {}}]\n  checks:",
+            "6 (shop/checkout): spec.remedies: remedies[].checks must name checks of ",
+            id="a remedy for a check that is not there",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_problem_is_told_with_its_line_path_and_reason(old: str, new: str, finding: str) -> None:
+    told = findings_of(POLICY.replace(old, new, 1))
+
+    assert any(one.startswith(f"policy.yaml:{finding}") for one in told), told
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_sound_policy_has_no_problem() -> None:
+    assert findings_of(POLICY) == []
+
+
+@pytest.mark.usefixtures("folder")
+def test_without_known_sources_any_source_will_do() -> None:
+    assert findings_of(POLICY.replace("  target", "  source: eu\n  target"), sources=None) == []
+
+
+@pytest.mark.usefixtures("folder")
+def test_merge_keys_are_not_taken_for_repetition() -> None:
+    text = POLICY.replace("  target", "  verify: &v {settle: 10s}\n  limits: {<<: *v, cooldown: 5m}\n  target")
+
+    assert findings_of(text) == ["policy.yaml:5 (shop/checkout): spec.limits.settle: unknown field"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_the_api_server_wrote_back_passes() -> None:
+    listed = {
+        "metadata: {": "metadata: {uid: abc, creationTimestamp: 2026-11-22T03:04:05Z, generation: 2, ",
+        "spec:": "status: {observedGeneration: -1}\nspec:",
+    }
+    text = POLICY
+    for old, new in listed.items():
+        text = text.replace(old, new, 1)
+
+    assert findings_of(text) == []
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_date_without_quotes_is_text_as_for_kubernetes() -> None:
+    assert findings_of(POLICY.replace("  target", "  change: {ticket: 2026-11-22}\n  target")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "policies", "others"),
+    [
+        pytest.param("", 0, 0, id="an empty file holds nothing"),
+        pytest.param("# only words\n---\n---\n", 0, 0, id="empty documents are not counted"),
+        pytest.param(f"---\n{POLICY}---\n{POLICY}", 2, 0, id="every document counts"),
+        pytest.param("kind: Deployment\napiVersion: apps/v1\n", 0, 1, id="another kind is passed over"),
+        pytest.param("replicas: 3\n", 0, 1, id="what is no Kubernetes object is passed over"),
+        pytest.param("- 1\n- 2\n", 0, 1, id="so is a bare list"),
+        pytest.param(
+            "kind: HealthPolicy\napiVersion: example.com/v1\n", 0, 1, id="so is a HealthPolicy of somebody else"
+        ),
+        pytest.param("kind: Incident\napiVersion: salus.dev/v1alpha1\n", 0, 1, id="so are the operator's own records"),
+        pytest.param(
+            "kind: HealthPolicyList\napiVersion: salus.dev/v1alpha1\nitems: []\n",
+            0,
+            0,
+            id="an empty list holds nothing",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_policies_and_others_are_counted(text: str, policies: int, others: int) -> None:
+    Path("a.yaml").write_text(text, encoding="utf-8")
+
+    report = checked("a.yaml")
+
+    assert (report.policies, report.others, report.exit_code) == (policies, others, 0)
+
+
+@pytest.mark.usefixtures("folder")
+def test_items_of_a_typed_list_need_no_kind_of_their_own() -> None:
+    body = "\n".join(f"  {line}" for line in POLICY.splitlines()[2:])
+    text = f"kind: HealthPolicyList\napiVersion: salus.dev/v1alpha1\nitems:\n-{body[1:]}\n"
+
+    assert findings_of(text) == []
+    assert (
+        findings_of(text.replace("checks:", "chekcs:"))[-1]
+        == "policy.yaml:7 (shop/checkout): spec.chekcs: unknown field"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(
+            b"a: [1\nb: 2\n", "a.yaml:2: not YAML: did not find expected ',' or ']'", id="an unclosed bracket"
+        ),
+        pytest.param(
+            b"a: 1\n b: 2\n",
+            "a.yaml:2: not YAML: mapping values are not allowed in this context",
+            id="a wrong indentation",
+        ),
+        pytest.param(b"a: 1\nb: \xff\n", "a.yaml:2: not text in UTF-8", id="bytes that are no text"),
+        pytest.param(
+            b"\na: !secret b\n",
+            "a.yaml:2: not YAML: could not determine a constructor for the tag '!secret'",
+            id="a tag of another program",
+        ),
+        pytest.param(
+            b"a: !!int words\n",
+            "a.yaml: not YAML: invalid literal for int() with base 10: 'words'",
+            id="a number in words",
+        ),
+        pytest.param(b"{[1]: 2}\n", "a.yaml:1: not YAML: found unhashable key", id="a list as a key"),
+        pytest.param(b"[\n" * 100_000, "a.yaml:101: nested deeper than 100 levels", id="nested without end"),
+    ],
+)
+def test_what_is_not_yaml_is_unreadable(text: bytes, message: str, folder: Path) -> None:
+    (folder / "a.yaml").write_bytes(text)
+
+    report = checked("a.yaml")
+
+    assert [str(one) for one in report.unreadable] == [message]
+    assert report.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"&a {kind: List, items: [*a]}", id="a list that contains itself"),
+        pytest.param(
+            b"&a {apiVersion: salus.dev/v1alpha1, kind: HealthPolicy, spec: *a}", id="a spec that contains itself"
+        ),
+        pytest.param(
+            b'&a {apiVersion: salus.dev/v1alpha1, kind: HealthPolicy, spec: {checks: [*a], "": *a}}',
+            id="a check that contains its policy",
+        ),
+    ],
+)
+def test_an_object_within_itself_is_no_endless_loop(text: bytes, folder: Path) -> None:
+    (folder / "a.yaml").write_bytes(text)
+
+    assert checked("a.yaml").exit_code in (0, 1)
+
+
+def test_one_unreadable_file_does_not_hide_the_others(folder: Path) -> None:
+    (folder / "bad.yaml").write_text("a: [", encoding="utf-8")
+    (folder / "wrong.yaml").write_text(POLICY.replace("Deployment", "Pod"), encoding="utf-8")
+
+    report = checked("missing.yaml", "bad.yaml", "wrong.yaml")
+
+    assert [one.file for one in report.unreadable] == ["missing.yaml", "bad.yaml"]
+    assert [one.path for one in report.findings] == ["spec.target.kind"]
+    assert report.exit_code == 2
+
+
+def test_a_folder_is_searched_in_depth_and_every_file_read_once(folder: Path) -> None:
+    for name in ("a.yaml", "deep/b.yml", "deep/er/c.json", ".hidden/d.yaml", "readme.md"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(POLICY if not name.endswith(".json") else "{}", encoding="utf-8")
+
+    report = checked("a.yaml", folder / "deep", folder / "deep", "a.yaml")
+
+    assert (report.files, report.policies, report.others) == (3, 2, 1)
+    assert checked(".").files == 3
+
+
+def test_a_folder_without_yaml_is_a_mistake(folder: Path) -> None:
+    assert [str(one) for one in checked(folder / ".").unreadable] == [
+        f"{folder}: holds no file named *.yaml, *.yml, *.json"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        pytest.param("", 1, id="the object itself"),
+        pytest.param("spec.labels.app.kubernetes.io/name", 4, id="a key with dots in it"),
+        pytest.param("spec.labels.app", 3, id="the shorter of two keys"),
+        pytest.param("spec.list[1].b", 7, id="a field of an item"),
+        pytest.param("spec.list[7].b", 5, id="an item that is not there"),
+        pytest.param("spec.absent.deeper", 2, id="a field that is not there"),
+    ],
+)
+def test_a_path_leads_to_the_line_of_its_deepest_part(path: str, line: int) -> None:
+    text = b"a: 1\nspec:\n  labels: {app: x,\n    app.kubernetes.io/name: y}\n  list:\n    - a: 1\n    - {b: 2}\n"
+    (document,) = read_documents(text)
+
+    assert document.line(path) == line
+
+
+def test_documents_before_a_mistake_are_read() -> None:
+    documents = read_documents(b"a: 1\n---\na: !secret x\n")
+
+    assert next(documents).body == {"a": 1}
+    with pytest.raises(UnreadableError):
+        next(documents)
+
+
+class Terminal(io.StringIO):
+    """Remembers what is written."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "written"),
+    [
+        pytest.param(
+            io.StringIO(), "two seconds\na little more\n", id="a log gets a line, and the next ten seconds later"
+        ),
+        pytest.param(
+            Terminal(),
+            "\r\x1b[Ktwo seconds\r\x1b[Ka little more\r\x1b[Ktwelve\r\x1b[K",
+            id="a terminal gets one line, drawn anew",
+        ),
+    ],
+)
+def test_progress_is_silent_for_two_seconds(stream: io.StringIO, written: str) -> None:
+    times = [0.0, 1.9, 2.0, 2.1, 2.2, 12.0]
+    clock, words = iter(times), iter(["two seconds", "a little more", "twelve"])
+    progress = Progress(stream, lambda: next(clock))
+
+    for _ in times:
+        progress.say(lambda: next(words))
+    progress.end()
+
+    assert stream.getvalue() == written

@@ -1,0 +1,270 @@
+"""Whether an action helped: by the same checks, with samples newer than the deed, for long enough."""
+
+import pytest
+
+from salus.core.verify import Judgement, counts_from, judge, wants_undo
+from salus.model.change import ActionKind, Outcome
+from salus.model.values import Finding, PastChange, Policy
+from tests.builders import NOW, a_change, a_check, a_deed, a_finding, a_policy, ago, healthy, later, unknown
+
+RESTART, SCALE, ROLLBACK, RESTORE = ActionKind.RESTART, ActionKind.SCALE, ActionKind.ROLLBACK, ActionKind.RESTORE
+PACE = {"settle": "30s", "stable": "1m", "timeout": "5m"}
+CHECKS = (a_check("error-ratio", above=0.05), a_check("latency", above=1.0))
+THEN = (("error-ratio", 0.08),)
+"""What was unhealthy when the change was decided."""
+
+
+def the_policy(*, window: float = 0, on_failure: str = "Undo", **pace: str) -> Policy:
+    checks = (a_check("error-ratio", above=0.05, window=window), CHECKS[1])
+    return a_policy(*checks, verify={**PACE, **pace, "onFailure": on_failure})
+
+
+def the_deed(action: ActionKind = RESTART, evidence: tuple[tuple[str, float | None], ...] = THEN) -> PastChange:
+    """Applied at NOW, not finished."""
+    return a_change(action=action, decided_at=NOW, applied_at=NOW, evidence=evidence)
+
+
+def well(since: float, sampled: float) -> list[Finding]:
+    return [healthy(name, since=later(since), sampled_at=later(sampled)) for name in ("error-ratio", "latency")]
+
+
+def sick(value: float = 0.08, *, since: float = -60, sampled: float = 400, check: str = "error-ratio") -> Finding:
+    return a_finding(check=check, value=value, since=later(since), sampled_at=later(sampled))
+
+
+def judged(*findings: Finding, at: float, policy: Policy | None = None, change: PastChange | None = None) -> Judgement:
+    return judge(change or the_deed(), policy or the_policy(), findings, later(at))
+
+
+@pytest.mark.parametrize(
+    ("window", "settle", "expected"),
+    [
+        pytest.param(0, "30s", 30, id="settle, where queries look at the moment"),
+        pytest.param(10, "30s", 30, id="settle, where windows are shorter"),
+        pytest.param(120, "30s", 120, id="the widest window, where it is longer: a rate still sees the past"),
+        pytest.param(0, "0s", 0, id="at once, where nothing has to settle"),
+    ],
+)
+def test_samples_count_from(window: float, settle: str, expected: float) -> None:
+    assert counts_from(the_deed(), the_policy(window=window, settle=settle)) == later(expected)
+
+
+def test_samples_count_from_the_decision_when_the_deed_has_no_time() -> None:
+    assert counts_from(a_change(decided_at=ago(5)), the_policy()) == later(25)
+
+
+@pytest.mark.parametrize(
+    ("findings", "at", "expected"),
+    [
+        pytest.param(well(-600, 10), 10, None, id="settling: nothing is said, however healthy"),
+        pytest.param([sick(9.9, sampled=29)], 29, None, id="settling: nothing is said, however bad"),
+        pytest.param(well(0, 89), 89, None, id="healthy, but not for long enough"),
+        pytest.param(well(0, 90), 90, Outcome.RECOVERED, id="healthy for `stable` after settling"),
+        pytest.param(well(-600, 90), 90, Outcome.RECOVERED, id="health before the deed counts from settling only"),
+        pytest.param(well(50, 109), 109, None, id="healthy since 50 s: not yet at 109 s"),
+        pytest.param(well(50, 110), 110, Outcome.RECOVERED, id="healthy since 50 s: at 110 s"),
+        pytest.param(
+            [healthy(since=NOW, sampled_at=later(90)), healthy("latency", since=later(80), sampled_at=later(90))],
+            90,
+            None,
+            id="the check that cleared last counts",
+        ),
+        pytest.param(
+            [healthy(since=NOW, sampled_at=later(90)), unknown("latency")], 90, None, id="an Unknown check holds it up"
+        ),
+        pytest.param(
+            [healthy(since=NOW, sampled_at=later(90)), healthy("latency", since=None, sampled_at=later(90))],
+            90,
+            None,
+            id="a pending breach holds it up",
+        ),
+        pytest.param(well(-600, 29), 200, None, id="samples older than the settled deed never count"),
+        pytest.param([], 200, None, id="no findings prove nothing"),
+        pytest.param([sick()], 299, None, id="still unhealthy: there is time left"),
+        pytest.param([sick()], 300, Outcome.NOT_RECOVERED, id="still unhealthy when time is up"),
+        pytest.param([unknown(), unknown("latency")], 299, None, id="no answer: there is time left"),
+        pytest.param([unknown(), unknown("latency")], 300, Outcome.INCONCLUSIVE, id="no answer when time is up"),
+        pytest.param(
+            [healthy(since=NOW, sampled_at=later(300)), unknown("latency")],
+            300,
+            Outcome.INCONCLUSIVE,
+            id="one check without an answer is no proof",
+        ),
+        pytest.param([sick(), unknown("latency")], 300, Outcome.NOT_RECOVERED, id="Unhealthy outweighs Unknown"),
+        pytest.param([], 300, Outcome.INCONCLUSIVE, id="no findings at all when time is up"),
+        pytest.param(well(-600, 29), 300, Outcome.INCONCLUSIVE, id="only old samples when time is up"),
+        pytest.param(
+            [healthy(since=NOW, sampled_at=None), *well(0, 300)[1:]],
+            300,
+            Outcome.INCONCLUSIVE,
+            id="a sample of unknown age is no proof",
+        ),
+        pytest.param(well(290, 300), 300, None, id="healthy just before time is up: it may prove it"),
+        pytest.param(well(290, 350), 350, Outcome.RECOVERED, id="and does"),
+        pytest.param(well(299, 359), 359, Outcome.RECOVERED, id="to the last second"),
+        pytest.param(
+            [healthy(since=None, sampled_at=later(360)), *well(0, 360)[1:]],
+            360,
+            Outcome.NOT_RECOVERED,
+            id="a breach pending when time is up",
+        ),
+        pytest.param(well(310, 360), 360, Outcome.NOT_RECOVERED, id="flapping: healthy only now and then"),
+    ],
+)
+def test_the_outcome(findings: list[Finding], at: float, expected: Outcome | None) -> None:
+    assert judged(*findings, at=at).outcome is expected
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        pytest.param(599, None, id="not before the window has passed"),
+        pytest.param(659, None, id="nor before it could have been stable"),
+        pytest.param(660, Outcome.NOT_RECOVERED, id="then"),
+    ],
+)
+def test_a_window_longer_than_the_timeout_extends_it(at: float, expected: Outcome | None) -> None:
+    assert judged(sick(sampled=at), at=at, policy=the_policy(window=600)).outcome is expected
+
+
+@pytest.mark.parametrize(
+    ("finding", "change", "expected"),
+    [
+        pytest.param(
+            sick(3, check="latency", since=40), the_deed(), Outcome.WORSE, id="a check that was well turned unhealthy"
+        ),
+        pytest.param(sick(3, check="latency", since=0), the_deed(), Outcome.WORSE, id="at the very moment of the deed"),
+        pytest.param(
+            sick(3, check="latency", since=-1), the_deed(), None, id="a check that was unhealthy before is not worse"
+        ),
+        pytest.param(
+            sick(3, check="latency", since=40, sampled=29), the_deed(), None, id="an old sample never makes it worse"
+        ),
+        pytest.param(sick(0.11), the_deed(), Outcome.WORSE, id="twice as far beyond its bound"),
+        pytest.param(sick(0.109), the_deed(), None, id="less than twice as far"),
+        pytest.param(sick(0.11, sampled=29), the_deed(), None, id="twice as far by an old sample"),
+        pytest.param(sick(0.11), the_deed(ROLLBACK), Outcome.WORSE, id="a rollback can make it worse"),
+        pytest.param(sick(0.9), the_deed(SCALE), None, id="growing load is no fault of the replicas that were added"),
+        pytest.param(
+            sick(3, check="latency", since=40), the_deed(SCALE), Outcome.WORSE, id="another check is, after scaling too"
+        ),
+        pytest.param(
+            sick(9), the_deed(evidence=(("error-ratio", None),)), None, id="without a value before nothing is compared"
+        ),
+        pytest.param(
+            a_finding(check="error-ratio", value=None, sampled_at=later(40)),
+            the_deed(),
+            None,
+            id="without a value now nothing is compared",
+        ),
+        pytest.param(
+            sick(9, check="gone", since=-60),
+            the_deed(evidence=(("gone", 1.0),)),
+            None,
+            id="a check that the policy no longer has is not compared",
+        ),
+        pytest.param(sick(0.03), the_deed(), None, id="inside the bound again, though not clear, is not worse"),
+        pytest.param(
+            healthy("latency", since=later(40), sampled_at=later(40)),
+            the_deed(),
+            None,
+            id="a healthy check is not worse",
+        ),
+        pytest.param(unknown("latency"), the_deed(), None, id="an Unknown check is not worse"),
+    ],
+)
+def test_worse_is_told_at_once(finding: Finding, change: PastChange, expected: Outcome | None) -> None:
+    assert judged(finding, at=40, change=change).outcome is expected
+
+
+def test_worse_below_a_bound() -> None:
+    policy = a_policy(a_check("ready", below=10), verify=PACE)
+    change = the_deed(evidence=(("ready", 8.0),))
+
+    assert judged(sick(6.0, check="ready"), at=40, policy=policy, change=change).outcome is Outcome.WORSE
+    assert judged(sick(6.1, check="ready"), at=40, policy=policy, change=change).outcome is None
+
+
+@pytest.mark.parametrize(
+    ("findings", "at", "message"),
+    [
+        pytest.param([], 10, "settling, samples count from 12:00:30 UTC", id="settling"),
+        pytest.param([sick()], 60, "not healthy yet, needs 1m", id="waiting for health"),
+        pytest.param(well(0, 70), 70, "healthy for 40s, needs 1m", id="waiting for stability"),
+        pytest.param(well(0, 90), 90, "all checks healthy for 1m", id="recovered"),
+        pytest.param(
+            [sick(3, check="latency", since=40)],
+            60,
+            "latency turned unhealthy after the deed: 3, above 0.05",
+            id="worse by another check",
+        ),
+        pytest.param([sick(0.5)], 60, "error-ratio was 0.08, is 0.5, above 0.05", id="worse by the same check"),
+        pytest.param([sick()], 300, "after 5m still error-ratio: 0.08, above 0.05", id="not recovered"),
+        pytest.param([unknown()], 300, "after 5m no trustworthy answer: error-ratio: Timeout", id="inconclusive"),
+        pytest.param([], 300, "after 5m no trustworthy answer: no findings", id="nothing to judge by"),
+        pytest.param(well(0, 20), 300, "after 5m no sample newer than the deed", id="only old samples"),
+        pytest.param(well(350, 360), 360, "after 5m healthy only now and then", id="flapping"),
+    ],
+)
+def test_the_message_says_why(findings: list[Finding], at: float, message: str) -> None:
+    assert judged(*findings, at=at).message == message
+
+
+def test_flapping_never_recovers() -> None:
+    """Healthy for 45 s, unhealthy for 15 s, again and again: never stable for a minute, and over when time is up."""
+    outcomes = []
+    for at in range(0, 421, 15):
+        beat = at % 60
+        finding = sick(sampled=at) if beat == 0 else healthy(since=later(at - beat + 15), sampled_at=later(at))
+        outcomes.append(judged(finding, at=at).outcome)
+
+    assert set(outcomes) == {None, Outcome.NOT_RECOVERED}
+    assert outcomes.index(Outcome.NOT_RECOVERED) == 300 // 15
+
+
+def test_ready_pods_prove_nothing() -> None:
+    """The judgement does not even get the workload: without findings there is no success."""
+    assert all(judged(at=at).outcome in {None, Outcome.INCONCLUSIVE} for at in range(0, 1000, 50))
+
+
+@pytest.mark.parametrize("finished", [Outcome.NOT_RECOVERED, Outcome.WORSE])
+def test_a_scaling_that_did_not_help_is_undone(finished: Outcome) -> None:
+    assert wants_undo(a_deed(action=SCALE), finished, the_policy())
+
+
+@pytest.mark.parametrize(
+    ("action", "outcome", "expected"),
+    [
+        pytest.param(SCALE, Outcome.RECOVERED, False, id="a scaling that helped stays"),
+        pytest.param(SCALE, Outcome.INCONCLUSIVE, False, id="Unknown never acts, not even to undo"),
+        pytest.param(SCALE, Outcome.FAILED, False, id="what was refused is not there to be undone"),
+        pytest.param(ROLLBACK, Outcome.WORSE, True, id="a rollback that made it worse is undone"),
+        pytest.param(ROLLBACK, Outcome.NOT_RECOVERED, False, id="the suspected release does not come back"),
+        pytest.param(ROLLBACK, Outcome.INCONCLUSIVE, False, id="a rollback nobody could judge stays"),
+        pytest.param(RESTORE, Outcome.WORSE, True, id="a restore that made it worse is undone"),
+        pytest.param(RESTORE, Outcome.NOT_RECOVERED, False, id="a restore that did not help stays"),
+        pytest.param(RESTART, Outcome.WORSE, False, id="a restart cannot be taken back"),
+        pytest.param(RESTART, Outcome.NOT_RECOVERED, False, id="nor when it did not help"),
+        pytest.param(ActionKind.NOTIFY, Outcome.WORSE, False, id="a notification is not taken back"),
+    ],
+)
+def test_what_is_undone(action: ActionKind, outcome: Outcome, expected: bool) -> None:
+    assert wants_undo(a_deed(action=action), outcome, the_policy()) is expected
+
+
+def test_an_undo_is_never_undone() -> None:
+    assert not wants_undo(a_deed(action=SCALE, undoes="checkout-0a1b2c3d-1"), Outcome.WORSE, the_policy())
+
+
+def test_a_policy_may_keep_what_did_not_help() -> None:
+    assert not wants_undo(a_deed(action=SCALE), Outcome.WORSE, the_policy(on_failure="Keep"))
+
+
+def test_every_verdict_of_every_check_is_looked_at() -> None:
+    """One unhealthy check among many healthy ones is not recovery."""
+    many = [healthy(f"check-{n}", since=NOW, sampled_at=later(200)) for n in range(15)]
+
+    assert judged(*many, at=200).outcome is Outcome.RECOVERED
+    for index in range(len(many)):
+        spoiled = [*many[:index], sick(check=f"check-{index}"), *many[index + 1 :]]
+        assert judged(*spoiled, at=200).outcome is None
