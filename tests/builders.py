@@ -256,6 +256,7 @@ def a_change(
         "uid": f"uid-of-change-{sequence}",
         "reason": "AboveThreshold",
         "policy": POLICY,
+        "policy_generation": 1,
         "incident": INCIDENT,
         "target_uid": UID,
     }

@@ -29,6 +29,7 @@ from salus.adapters.telemetry import Probes, PrometheusTelemetry, TelemetryServe
 from salus.core.compile import Catalog, SpecError
 from salus.handlers import PolicyWatch
 from salus.loop import Loop, World
+from salus.model.policy import Mode
 from salus.model.types import Body
 from salus.model.values import Answer, Error, Policy, PolicyKey, Question, Sample, Switches
 from salus.ports import HEALTH_POLICIES, Cluster, ClusterError, NotFound
@@ -163,8 +164,9 @@ class Operator:
                 clock=self._clock,
                 switches=self._switches,
                 is_known=self._knows,
-                operator=f"salus {__version__} {instance}",
-                default_service_account=settings.defaults.service_account_name or "",
+                operator=f"salus {__version__} {settings.cluster}/{instance}",
+                default_service_account=self._default_service_account,
+                boldest=Mode.OBSERVE if options.dry_run else Mode.ENFORCE,
             )
         )
         self._store = PolicyStore(Catalog(load_presets(), ()), self)
@@ -217,7 +219,7 @@ class Operator:
         said = False
         while not stopping.done():
             try:
-                self._store.replace(await self._list())
+                await self._heal_store()
             except NotFound:
                 if not said:
                     log.warning("HealthPolicy is not known to this cluster; waiting for `kubectl apply -f crds/`")
@@ -230,17 +232,19 @@ class Operator:
             await asyncio.wait([stopping], timeout=2)
         return False
 
-    async def _list(self) -> list[Body]:
+    async def _heal_store(self) -> None:
+        """A full LIST, and what follows for policies that are gone."""
         namespaces: Sequence[str | None] = self._options.namespaces or (None,)
         found = await asyncio.gather(*(self._cluster.list(HEALTH_POLICIES, namespace) for namespace in namespaces))
-        return [body for bodies in found for body in bodies]
+        self._store.replace([body for bodies in found for body in bodies])
+        await self._loop.sweep(namespaces)
 
     async def _relist(self) -> None:
         """A watch may lose a deletion; a LIST does not."""
         while True:
             await asyncio.sleep(RELIST_EVERY.total_seconds())
             try:
-                self._store.replace(await self._list())
+                await self._heal_store()
             except ClusterError as error:
                 self._telemetry.failed("relist")
                 log.warning("the policies could not be listed", error=str(error))
@@ -297,6 +301,9 @@ class Operator:
 
     def _knows(self, key: PolicyKey) -> bool:
         return self._store.knows(key)
+
+    def _default_service_account(self) -> str:
+        return self._settings.defaults.service_account_name or ""
 
     def _switches(self) -> Switches:
         switch = self._settings.kill_switch

@@ -92,10 +92,12 @@ def read_settings(path: Path) -> Settings:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error
     except yaml.YAMLError as error:
         raise SettingsError(f"{path}: not YAML: {error}") from error
     try:
-        return Settings.model_validate(document or {})
+        return Settings.parse(document or {})
     except ValidationError as error:
         listed = "; ".join(f"{p.path}: {p.message}" if p.path else p.message for p in problems(error, ""))
         raise SettingsError(f"{path}: {listed}") from error

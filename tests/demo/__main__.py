@@ -10,10 +10,13 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+import requests
+
 from tests.demo.pods import Pods, choose, fetch
 from tests.demo.show import show
 from tests.demo.view import console_for
 from tests.devcluster import sandbox
+from tests.devcluster.api import ApiError
 from tests.devcluster.cluster import KubectlError
 from tests.devcluster.images import ImageError
 from tests.devcluster.processes import NotInTimeError, ProcessFailedError
@@ -21,11 +24,13 @@ from tests.devcluster.programs import ProgramMissingError
 
 _INTERRUPTED = 130
 _TROUBLE = (
+    ApiError,
     ImageError,
     KubectlError,
     NotInTimeError,
     ProcessFailedError,
     ProgramMissingError,
+    requests.RequestException,
     sandbox.SandboxUnavailableError,
 )
 

@@ -43,8 +43,9 @@ class Evidence:
 
     @property
     def detected(self) -> datetime | None:
-        """When Salus first saw a check unhealthy."""
-        return min((i.detected_at for i in self.incidents if i.detected_at), default=None)
+        """When Salus first saw a check unhealthy; a decision shows that it had, by then."""
+        seen = [incident.detected_at for incident in self.incidents if incident.detected_at]
+        return min([*seen, *(change.decided_at for change in self.changes)], default=None)
 
     def turned(self, kind: str, status: str) -> datetime | None:
         """When a condition of any policy first got this status."""

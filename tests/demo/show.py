@@ -124,16 +124,17 @@ def _how_to_look_around(console: Console, cluster: DevCluster, *, keep: bool) ->
         return
     kubectl = str(cluster.plane.programs["kubectl"])
     if cluster.nodes == "kubelet":
-        console.print("All this is in a sandbox of its own; from another terminal, in this folder:", soft_wrap=True)
-        kubectl = f"sudo {sys.executable} -m tests.devcluster.sandbox join {kubectl} --kubeconfig={cluster.kubeconfig}"
-    else:
-        console.print(f"  export KUBECONFIG={cluster.kubeconfig}", soft_wrap=True)
-    for words in (
-        f"get hp,inc,chev -n {NAMESPACE}",
-        f"describe hp {POLICY} -n {NAMESPACE}",
-        f"get events -n {NAMESPACE}",
-    ):
-        console.print(f"  {kubectl} {words}", soft_wrap=True)
+        console.print("All this is in a sandbox of its own. From another terminal, as root, in this folder:")
+        kubectl = f"{sys.executable} -m tests.devcluster.sandbox join {kubectl}"
+    commands = (
+        f"export KUBECONFIG={cluster.kubeconfig}",
+        f"alias k='{kubectl}'",
+        f"k get hp,inc,chev -n {NAMESPACE}",
+        f"k describe hp {POLICY} -n {NAMESPACE}",
+        f"k get events -n {NAMESPACE}",
+    )
+    for command in commands:
+        console.print(f"  {command}", soft_wrap=True, markup=False)
     console.print(f"Logs, the audit log and Salus' own log: {cluster.run_dir}", soft_wrap=True)
     console.print("Ctrl-C stops everything.")
 

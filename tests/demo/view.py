@@ -126,8 +126,10 @@ def _style(what: Happening) -> str:
 def table(reports: Sequence[Report]) -> Table:
     """The whole demo in one table; times after the fault in seconds."""
     found = Table(title="What happened", title_justify="left")
-    for heading in ("fault", "fault at", "detected", "acted", "recovered", "callers' failed requests", "as told?"):
-        found.add_column(heading, justify="right" if heading.startswith("callers") else "left", no_wrap=heading == "acted")
+    for heading in ("fault", "fault at", "detected", "acted", "recovered"):
+        found.add_column(heading, no_wrap=True)
+    found.add_column("callers' failed requests", justify="right")
+    found.add_column("as told?")
     for report in reports:
         found.add_row(*row(report))
     return found

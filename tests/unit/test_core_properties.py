@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import jsonpatch
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from salus.actions import plan
@@ -324,6 +324,7 @@ AMOUNTS = st.one_of(
     live=st.integers(0, 12000),
     value=st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)),
 )
+@example(wish={"perReplica": "0.000000001", "max": 12}, least=1, live=3, value=1e308)
 def test_a_scaling_stays_within_its_bounds_and_is_never_0(
     wish: dict[str, Any], least: int, live: int, value: float | None
 ) -> None:

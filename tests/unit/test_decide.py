@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from salus.core.decide import Exhausted, Proposal, Wait, decide, healthy_for, mode_of, overall
+from salus.core.decide import Exhausted, Proposal, Wait, binding, decide, healthy_for, mode_of, overall
 from salus.core.guards import GUARDS, INFEASIBLE, LASTING
-from salus.model.change import ActionKind
+from salus.model.change import ActionKind, Facts
 from salus.model.policy import Mode, Verdict
 from salus.model.values import Finding, PastChange, Then
 from tests.builders import (
@@ -224,6 +224,60 @@ def test_the_mode_changes_nothing_in_what_is_decided(mode: str) -> None:
     assert step(ROLLED_BACK, mode=mode) == "restart"
 
 
+# --- what still binds, when people change the policy or the release while an incident lasts
+
+A, B, C = "release-a", "release-b", "release-c"
+
+
+def at(release: str, *, becomes: str = "", generation: int = 1, sequence: int = 1, **fields: Any) -> PastChange:  # noqa: ANN401 — handed on
+    """A finished deed on a target of this release."""
+    facts: Mapping[str, Any] = {"before": Facts(release=release), "intended": Facts(release=becomes or release)}
+    return a_deed(sequence, policy_generation=generation, **facts, **fields)
+
+
+def refusal_at(release: str, sequence: int = 2) -> PastChange:
+    return a_refusal("OperatorOwned", sequence, before=Facts(release=release), intended=Facts(release=release))
+
+
+@pytest.mark.parametrize(
+    ("changes", "release", "bind"),
+    [
+        pytest.param([at(A)], A, 1, id="nothing changed"),
+        pytest.param([at(A)], B, 0, id="another release: every rung may have its turn again"),
+        pytest.param([at(A, becomes=B)], B, 1, id="the release that Salus itself put there"),
+        pytest.param([at(A, becomes=B)], A, 0, id="the release that Salus took away came back"),
+        pytest.param([at(A), at(B)], B, 1, id="a release in between: only what came after it binds"),
+        pytest.param([at(A, becomes=B), at(B)], B, 2, id="a rollback in between is no release"),
+        pytest.param([at(A, becomes=B), at(B, becomes=A, undoes="x")], A, 2, id="nor is its undo"),
+        pytest.param([at(A), at(B), at(C)], C, 1, id="two releases in between"),
+        pytest.param([at(A), refusal_at(A)], A, 2, id="a refusal tells the release too"),
+        pytest.param([refusal_at(A), at(B)], B, 1, id="a release after a refusal"),
+        pytest.param([at(A, generation=0)], A, 0, id="another generation of the policy"),
+        pytest.param([at(A, generation=0), at(A)], A, 1, id="only what this generation did binds"),
+        pytest.param([a_deed(1)], A, 1, id="a record that names no release binds"),
+        pytest.param([at(A)], "", 1, id="when the live release is not known everything binds"),
+        pytest.param([], A, 0, id="no records"),
+    ],
+)
+def test_which_records_still_bind(changes: list[PastChange], release: str, bind: int) -> None:
+    assert list(binding(a_policy(), changes, release)) == changes[len(changes) - bind :]
+
+
+def test_a_release_in_an_incident_gives_each_rung_its_turn_again() -> None:
+    policy = a_policy(*CHECKS, remedies=(RESTART, PAGE))
+
+    assert decide(policy, [SICK], [at(A)], A) == Proposal(policy.spec.remedies[1], (SICK,))
+    assert decide(policy, [SICK], [at(A)], B) == Proposal(policy.spec.remedies[0], (SICK,))
+
+
+def test_an_open_change_of_an_older_generation_is_still_waited_for() -> None:
+    open_one = a_change(3, policy_generation=0)
+
+    assert decide(a_policy(*CHECKS), [SICK], [open_one]) == Wait(
+        "ChangeUnderWay", "checkout-0a1b2c3d-3 is not finished"
+    )
+
+
 @pytest.mark.parametrize(
     ("findings", "verdict"),
     [
@@ -265,3 +319,9 @@ def test_healthy_for(findings: list[Finding], expected: float | None) -> None:
 )
 def test_the_mode_of_a_remedy(of_policy: str, of_remedy: str | None, expected: Mode) -> None:
     assert mode_of(a_policy(mode=of_policy), a_remedy({**RESTART, "mode": of_remedy})) is expected
+
+
+@pytest.mark.parametrize("boldest", Mode)
+def test_the_operator_may_be_shyer_than_every_policy(boldest: Mode) -> None:
+    assert mode_of(a_policy(mode="Enforce"), a_remedy(), boldest) is boldest
+    assert mode_of(a_policy(mode="Observe"), a_remedy(), boldest) is Mode.OBSERVE

@@ -329,6 +329,11 @@ def test_this_is_not_as_told(judge: Judge, evidence: Evidence, difference: str) 
             id="a rehearsal recovers nothing",
         ),
         pytest.param(
+            replace(HEALED, incidents=[replace(INCIDENT, detected_at=later(16))]),
+            ("a flood", "12:00:00", "+14 s", "Rollback, +15 s", "+30 s", "7", "yes"),
+            id="a decision was not taken before the fault was seen",
+        ),
+        pytest.param(
             replace(HEALED, at=later(12.9)),
             ("a flood", "12:00:12", "+0 s", "Rollback, +2 s", "+17 s", "7", "yes"),
             id="nothing lies before the fault",

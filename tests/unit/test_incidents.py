@@ -1,6 +1,7 @@
 """How an incident stands, from its records alone: after a crash the same records give the same status."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ def test_the_checks_that_were_unhealthy(written: list[str], findings: tuple[Find
         pytest.param([a_deed(2, done=NOW), a_deed(1, done=ago(60))], ago(60), id="the earliest deed"),
     ],
 )
-def test_when_salus_first_acted(changes: list[PastChange], first: Any) -> None:  # noqa: ANN401 — a time or none
+def test_when_salus_first_acted(changes: list[PastChange], first: datetime | None) -> None:
     assert stands(*changes).get("firstActionAt") == (format_time(first) if first else None)
 
 
@@ -132,6 +133,22 @@ def test_the_resolution(changes: list[PastChange], resolution: str, message: str
     assert (status["phase"], status["resolution"], status["message"]) == ("Resolved", resolution, message)
     assert status["resolvedAt"] == format_time(later(60))
     assert [(c["type"], c["status"], c["reason"]) for c in status["conditions"]] == [("Verified", "True", resolution)]
+
+
+@pytest.mark.parametrize(
+    ("resolution", "message"),
+    [
+        pytest.param("TargetGone", "the workload was deleted", id="the workload is gone"),
+        pytest.param("PolicyGone", "the policy was deleted", id="the policy is gone"),
+    ],
+)
+def test_an_incident_that_nobody_asks_about_any_more_proves_nothing(resolution: str, message: str) -> None:
+    changes = [a_deed(1, outcome="Recovered")]
+    status = resolved(stands(*changes), changes, NOW, resolution)
+
+    IncidentStatus.parse(status)
+    assert (status["phase"], status["resolution"], status["message"]) == ("Resolved", resolution, message)
+    assert [c["status"] for c in status["conditions"]] == ["Unknown"]
 
 
 def test_a_hand_over_keeps_what_was_tried() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from salus.core.records import (
@@ -18,7 +18,10 @@ from salus.core.records import (
     decision_of,
     incident_body,
     incident_name,
+    incident_number,
+    newest,
     next_sequence,
+    of_incident,
     past_change,
     past_changes,
     policy_id,
@@ -59,6 +62,8 @@ def target(name: str, kind: WorkloadKind = WorkloadKind.DEPLOYMENT) -> TargetKey
 
 @settings(derandomize=True, deadline=None)
 @given(name=NAMES, kind=st.sampled_from(WorkloadKind), number=st.integers(1, 10**6), policy=NAMES)
+@example(name="x" * 253, kind=WorkloadKind.STATEFUL_SET, number=10**6, policy="x" * 253)
+@example(name="a" * 39 + ".b", kind=WorkloadKind.DAEMON_SET, number=1, policy="a" * 53 + ".b.c.d.e.f.g")
 def test_every_name_fits_where_it_is_used(name: str, kind: WorkloadKind, number: int, policy: str) -> None:
     key = target(name, kind)
 
@@ -223,6 +228,7 @@ def test_a_change_event_reads_back() -> None:
         action=ActionKind.SCALE,
         reason="AboveThreshold",
         policy=POLICY,
+        policy_generation=1,
         incident="checkout-0a1b2c3d-1",
         remedy="grow",
         target_uid=UID,
@@ -389,3 +395,27 @@ def test_a_change_as_a_line_of_its_incident(change: PastChange, expected: Mappin
 @pytest.mark.parametrize("outcome", Outcome)
 def test_every_outcome_reads_back(outcome: Outcome) -> None:
     assert past_change(written(an_entry(), {"outcome": outcome.value})).outcome == outcome
+
+
+def test_the_records_of_an_incident_are_its_own() -> None:
+    changes = [a_change(1), a_change(2, incident="another"), a_change(3, incident=""), a_change(4)]
+
+    assert [change.sequence for change in of_incident(changes, INCIDENT_BODY)] == [1, 4]
+    assert of_incident(changes, None) == []
+
+
+def test_the_newest_record_of_a_policy() -> None:
+    changes = [a_change(1), a_change(2), a_change(3, policy="another")]
+
+    assert newest(a_policy(), changes) == changes[1]
+    assert newest(a_policy(), changes[2:]) is None
+
+
+@pytest.mark.parametrize("number", [1, 9, 10, 123])
+def test_an_incident_s_number_reads_back(number: int) -> None:
+    assert incident_number(incident_body(a_policy(), a_workload(), NOW, number)) == number
+
+
+@pytest.mark.parametrize(("status", "expected"), [({}, 1), ({"occurrences": 8}, 8)], ids=["said once", "said often"])
+def test_how_often_a_refusal_was_given(status: Mapping[str, Any], expected: int) -> None:
+    assert past_change(written(an_entry(decision=Decision.REFUSE), status)).occurrences == expected

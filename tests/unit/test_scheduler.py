@@ -266,7 +266,7 @@ def test_an_edited_interval(before: str, after: str, length: float) -> None:
         await asyncio.sleep(100)
         run.put(every(after))
 
-    work(run, 600, script=script)
+    work(run, 4000, script=script)
     times = [at for at in run.times("checkout") if at > 1100]
 
     assert times[0] <= 1100 + 15 + SLOT

@@ -56,19 +56,38 @@ def healthy_for(findings: Sequence[Finding], now: datetime) -> timedelta | None:
     return now - max(start for start in starts if start is not None)
 
 
-def mode_of(policy: Policy, remedy: Remedy) -> Mode:
-    """The remedy's own mode, never bolder than the policy's."""
-    return min(policy.spec.mode, remedy.mode or policy.spec.mode, key=lambda mode: mode.boldness)
+def mode_of(policy: Policy, remedy: Remedy, boldest: Mode = Mode.ENFORCE) -> Mode:
+    """The remedy's own mode, never bolder than the policy's or the operator's."""
+    return min(policy.spec.mode, remedy.mode or policy.spec.mode, boldest, key=lambda mode: mode.boldness)
 
 
-def decide(policy: Policy, findings: Sequence[Finding], changes: Sequence[PastChange]) -> Step:
-    """The next rung for an incident, from its own records `changes`, oldest first."""
+def binding(policy: Policy, changes: Sequence[PastChange], release: str) -> Sequence[PastChange]:
+    """Those records of an incident that still speak of how things are.
+
+    When people change the policy or the release while an incident lasts, each rung may have its turn again; `limits`
+    still count everything, and a rollback is done once an incident in any case.
+    """
+    start, expected = 0, ""
+    for index, change in enumerate(changes):
+        before = change.before.release if change.before else ""
+        if change.policy_generation and change.policy_generation != policy.generation:
+            start = index + 1
+        elif expected and before and before != expected:
+            start = index
+        done = change.applied_at is not None and change.intended is not None
+        expected = change.intended.release if done and change.intended else before or expected
+    return () if expected and release and expected != release else changes[start:]
+
+
+def decide(policy: Policy, findings: Sequence[Finding], changes: Sequence[PastChange], release: str = "") -> Step:
+    """The next rung for an incident, from its own records `changes`, oldest first, and the live release."""
     unhealthy = tuple(finding for finding in findings if finding.verdict is Verdict.UNHEALTHY)
     if not unhealthy:
         return Wait("NotUnhealthy", "no check is unhealthy now")
     pending = next((change for change in changes if change.open), None)
     if pending:
         return Wait("ChangeUnderWay", f"{pending.name} is not finished")
+    changes = binding(policy, changes, release)
     for remedy in policy.spec.remedies:
         because = tuple(f for f in unhealthy if remedy.checks is None or f.check in remedy.checks)
         if not because:

@@ -160,7 +160,6 @@ INFEASIBLE = frozenset(
         "NoValue",
         "ScaledToZero",
         "NotScalable",
-        "NotSupported",
         "OnDeleteStrategy",
         "PodsCannotBeCreated",
         "Irreversible",

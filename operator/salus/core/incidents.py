@@ -63,20 +63,34 @@ def escalated(status: Mapping[str, Any], message: str) -> dict[str, Any]:
     return {**status, "phase": Phase.ESCALATED.value, "message": message[:1024]}
 
 
-def resolved(status: Mapping[str, Any], changes: Sequence[PastChange], now: datetime) -> dict[str, Any]:
-    """The status of an incident whose checks are healthy again."""
+_OTHER_ENDS = {
+    "TargetGone": "the workload was deleted",
+    "PolicyGone": "the policy was deleted",
+}
+
+
+def resolved(
+    status: Mapping[str, Any], changes: Sequence[PastChange], now: datetime, resolution: str = ""
+) -> dict[str, Any]:
+    """The status of an incident that is over: its checks are healthy, or `resolution` says why nobody asks them."""
+    if resolution:
+        return _over(status, resolution, _OTHER_ENDS[resolution], "Unknown", now)
     helper = next((c for c in reversed(changes) if c.outcome == Outcome.RECOVERED), None)
     resolution = "RecoveredByRemedy" if helper else "RecoveredByItself"
     message = (
         f"recovered after {helper.action} ({helper.name})" if helper else "the checks turned healthy by themselves"
     )
+    return _over(status, resolution, message, "True", now)
+
+
+def _over(status: Mapping[str, Any], resolution: str, message: str, verified: str, now: datetime) -> dict[str, Any]:
     return {
         **status,
         "phase": Phase.RESOLVED.value,
         "resolvedAt": format_time(now),
         "resolution": resolution,
         "message": message,
-        "conditions": [condition("Verified", "True", resolution, message, now)],
+        "conditions": [condition("Verified", verified, resolution, message, now)],
     }
 
 

@@ -201,6 +201,7 @@ def past_change(body: Body) -> PastChange:
         action=ActionKind(spec["action"]),
         reason=spec["reason"],
         policy=spec["policyRef"]["name"],
+        policy_generation=spec["policyRef"].get("generation") or 0,
         incident=(spec.get("incidentRef") or {}).get("name", ""),
         remedy=spec.get("remedy", ""),
         target_uid=spec["targetRef"].get("uid", ""),
@@ -210,6 +211,7 @@ def past_change(body: Body) -> PastChange:
         outcome=status.get("outcome", ""),
         undoes=spec.get("undoes", ""),
         message=spec["message"],
+        occurrences=status.get("occurrences") or 1,
         evidence=tuple((e["check"], float(e["value"]) if e.get("value") else None) for e in spec.get("evidence") or ()),
         before=Facts.model_validate(spec["before"]) if spec.get("before") else None,
         intended=Facts.model_validate(spec["intended"]) if spec.get("intended") else None,
@@ -241,6 +243,22 @@ def past_changes(bodies: Iterable[Body]) -> tuple[PastChange, ...]:
 
 def _time(text: str | None) -> datetime | None:
     return parse_time(text) if text else None
+
+
+def of_incident(changes: Iterable[PastChange], incident: Body | None) -> list[PastChange]:
+    """The records that belong to this incident; none for None."""
+    name = incident["metadata"]["name"] if incident else None
+    return [change for change in changes if change.incident == name]
+
+
+def newest(policy: Policy, changes: Sequence[PastChange]) -> PastChange | None:
+    """The newest record of this policy."""
+    return next((change for change in reversed(changes) if change.policy == policy.key.name), None)
+
+
+def incident_number(incident: Body) -> int:
+    """The n of the n-th incident of a policy and a target."""
+    return int(incident["metadata"]["name"].rsplit("-", 1)[1])
 
 
 def attempt(change: PastChange) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 `tick` asks and evaluates for all that is due; `healing` takes one unhealthy target through decide, plan, guard,
 record, act and verify; `journal` writes incidents and change events; `gather` reads afresh what guards judge;
-`history` keeps releases.
+`keeping` keeps releases.
 """
 
 from salus.loop.tick import Loop

@@ -9,6 +9,7 @@ import structlog
 
 from salus.actions.plan import stamped
 from salus.core import incidents, records
+from salus.core.decide import binding
 from salus.core.records import Entry
 from salus.core.status import condition
 from salus.loop.world import Case, World, identity_of
@@ -88,8 +89,9 @@ class Journal:
     ) -> PastChange | None:
         """Record a refusal; one that repeats within the incident is counted on its first record, in powers of two."""
         case.refusal = refusal
-        mine = [c for c in seen.changes if c.incident == _incident_name(case) and c.remedy == action.remedy]
-        before = next((c for c in mine if c.decision in {"Refuse", "Advise"} and c.reason == refusal.reason), None)
+        mine = [c for c in records.of_incident(seen.changes, case.incident) if c.remedy == action.remedy]
+        said = [c for c in binding(policy, mine, seen.workload.release) if c.decision in {"Refuse", "Advise"}]
+        before = next((c for c in said if c.reason == refusal.reason and c.undoes == action.undoes), None)
         if before is not None:
             await self._count(case, before)
             return None
@@ -110,7 +112,7 @@ class Journal:
 
     async def _count(self, case: Case, refusal: PastChange) -> None:
         """Count a repeated refusal; it is written when the count reaches a power of two, so that it stays rare."""
-        count = case.counted.get(refusal.name, 1) + 1
+        count = case.counted.get(refusal.name, refusal.occurrences) + 1
         case.counted[refusal.name] = count
         if count & (count - 1) == 0:
             ref = Ref(CHANGE_EVENTS, case.policy.namespace, refusal.name)
@@ -133,11 +135,13 @@ class Journal:
         """Note how the change ended; a notification has no outcome, it is only delivered."""
         ref = Ref(CHANGE_EVENTS, namespace, change.name)
         conditions = []
-        if change.applied_at:
+        if outcome is None:
+            conditions.append(condition("Delivered", "True", "Posted", message, now))
+        elif change.applied_at:
             conditions.append(
                 condition("Applied", "True", "Patched", "the API server took the patch", change.applied_at)
             )
-        elif outcome is not None:
+        else:
             conditions.append(condition("Applied", "False", outcome.value, message, now))
         if outcome in {Outcome.RECOVERED, Outcome.NOT_RECOVERED, Outcome.WORSE, Outcome.INCONCLUSIVE}:
             verified = {Outcome.RECOVERED: "True", Outcome.INCONCLUSIVE: "Unknown"}.get(outcome, "False")
@@ -212,12 +216,8 @@ class Journal:
         """Bring the incident's status up to its records."""
         if case.incident is None:
             return
-        mine = [change for change in changes if change.incident == _incident_name(case)]
+        mine = records.of_incident(changes, case.incident)
         await self.write_incident(case, incidents.progress(case.incident, mine, case.findings, now))
-
-
-def _incident_name(case: Case) -> str:
-    return str(case.incident["metadata"]["name"]) if case.incident else ""
 
 
 def _relevant(findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -226,5 +226,4 @@ def _relevant(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def _next_number(known: Sequence[Body]) -> int:
-    numbers = (int(body["metadata"]["name"].rsplit("-", 1)[1]) for body in known)
-    return max(numbers, default=0) + 1
+    return max(map(records.incident_number, known), default=0) + 1

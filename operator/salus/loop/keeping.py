@@ -15,7 +15,7 @@ from salus.loop import gather
 from salus.loop.world import Case, World
 from salus.model.change import ActionKind
 from salus.model.types import Body
-from salus.model.values import Action, PastChange, Release
+from salus.model.values import PastChange, Release
 from salus.ports import CONTROLLER_REVISIONS, Conflict, NotFound, Ref
 
 log = structlog.get_logger(__name__)
@@ -36,9 +36,9 @@ async def keep(world: World, case: Case, release: str, now: datetime) -> bool:
     return True
 
 
-async def quarantine(world: World, case: Case, action: Action, body: Body, change: PastChange) -> None:
-    """Keep the release that a rollback replaces, marked with the change that takes it away."""
-    if action.kind is ActionKind.ROLLBACK:
+async def quarantine(world: World, case: Case, change: PastChange, body: Body) -> None:
+    """Keep the release that a rollback is about to replace, marked with the change that takes it away."""
+    if change.action is ActionKind.ROLLBACK and not change.undoes:
         kept = await gather.kept_releases(world, case.target)
         await _write(world, case, body, kept, {releases.QUARANTINED_BY: change.name})
 

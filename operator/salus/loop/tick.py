@@ -12,15 +12,15 @@ from typing import Any
 
 import structlog
 
+from salus.core import incidents
 from salus.core.compile import SpecError
 from salus.core.status import TargetReport, changes_anything, policy_status, stalled_status
 from salus.loop.healing import Healer
-from salus.loop.journal import Journal
 from salus.loop.measure import Measurer
 from salus.loop.world import Case, World
 from salus.model.types import Body
 from salus.model.values import Policy, PolicyKey, TargetKey, Workload
-from salus.ports import HEALTH_POLICIES, ClusterError, Conflict, NotFound, Ref
+from salus.ports import HEALTH_POLICIES, INCIDENTS, ClusterError, Conflict, NotFound, Ref
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +45,9 @@ class Loop:
         free = [job for job in jobs if not job[1].lock.locked()]
         await self._measurer.measure([(policy, case) for policy, case, _ in free])
         await self._all("heal", [self._heal(*job) for job in free])
+        await self._all(
+            "leave", [self._leave(policy, case) for policy, found in chosen for case in self._left(policy, found)]
+        )
         await self._all("report", [self._report(policy, found) for policy, found in chosen])
         self.world.telemetry.ticked(late, asyncio.get_running_loop().time() - started, len(free))
 
@@ -66,13 +69,24 @@ class Loop:
         found_many = self.world.workloads.select(policy.key.namespace, target.kind, labels)
         return [workload for workload in found_many if not workload.deleting]
 
+    def _left(self, policy: Policy, found: Sequence[Workload]) -> list[Case]:
+        """Cases of the policy whose target is not there any more."""
+        there = {workload.key for workload in found}
+        return [case for case in self._cases_of(policy.key) if case.target not in there and not case.lock.locked()]
+
+    async def _leave(self, policy: Policy, case: Case) -> None:
+        """Finish what is unfinished about a target that is gone, or that the policy no longer speaks of."""
+        await self._heal(policy, case, None)
+        if case.loaded:
+            self.cases.pop((case.policy, case.target), None)
+
     def _case(self, policy: Policy, workload: Workload) -> Case:
         key = (policy.key, workload.key)
         if key not in self.cases:
             self.cases[key] = Case(*key)
         return self.cases[key]
 
-    async def _heal(self, policy: Policy, case: Case, workload: Workload) -> None:
+    async def _heal(self, policy: Policy, case: Case, workload: Workload | None) -> None:
         async with case.lock:
             structlog.contextvars.clear_contextvars()
             incident = case.incident["metadata"]["name"] if case.incident else None
@@ -82,22 +96,35 @@ class Loop:
                 incident=incident,
                 change=case.change.name if case.change else None,
             )
-            journal = Journal(self.world)
+            sound = False
             try:
-                await Healer(self.world, journal, self._measurer).step(policy, case, workload)
+                healer = Healer(self.world, self._measurer, self._neighbours)
+                await (healer.step(policy, case, workload) if workload else healer.leave(policy, case))
+                sound = True
             except Conflict as error:
-                case.loaded = False
                 log.info("someone else was first", error=str(error))
             except ClusterError as error:
-                case.loaded = False
                 self.world.telemetry.failed("heal")
                 log.warning("the step is not finished, the next tick settles it", error=str(error))
+            finally:
+                case.loaded = case.loaded and sound
 
     async def _report(self, policy: Policy, found: Sequence[Workload]) -> None:
         cases = [self.cases[policy.key, workload.key] for workload in found]
         reports = [TargetReport(c.target, c.findings, c.refusal, c.last_change) for c in cases if c.findings]
         written = self.written.setdefault(policy.key, {})
         await self._write(policy.key, policy_status(policy, reports, written, self.world.clock.now()))
+
+    async def sweep(self, namespaces: Sequence[str | None]) -> None:
+        """Close the incidents of policies that are gone. Raises ClusterError."""
+        for namespace in namespaces:
+            for body in await self.world.cluster.list(INCIDENTS, namespace):
+                key = PolicyKey(body["metadata"]["namespace"], body["spec"]["policyRef"]["name"])
+                if not incidents.is_over(body) and not self.world.is_known(key):
+                    status = incidents.resolved(body.get("status") or {}, (), self.world.clock.now(), "PolicyGone")
+                    await self.world.cluster.update_status(
+                        Ref(INCIDENTS, key.namespace, body["metadata"]["name"]), status
+                    )
 
     async def report_invalid(self, body: Body, error: SpecError, now: datetime) -> None:
         """Say in the policy's own status what is wrong with it."""
@@ -131,6 +158,10 @@ class Loop:
         self.written.pop(key, None)
         for case in self._cases_of(key):
             del self.cases[case.policy, case.target]
+
+    def _neighbours(self, case: Case) -> list[Case]:
+        """What other policies see on the same target."""
+        return [other for (_, target), other in self.cases.items() if target == case.target and other is not case]
 
     def _cases_of(self, key: PolicyKey) -> list[Case]:
         return [case for (policy, _), case in self.cases.items() if policy == key]

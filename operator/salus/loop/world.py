@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from salus.model.policy import Mode
 from salus.model.types import Body
 from salus.model.values import Finding, Memory, PastChange, Policy, PolicyKey, Refusal, Switches, TargetKey
 from salus.ports import Clock, Cluster, MetricHistory, MetricSource, Recorder, Telemetry, Workloads
@@ -26,7 +27,10 @@ class World:
     """Whether a policy of this name is in use; a change of one that is not is finished as it stands."""
     operator: str = "salus"
     """Version and instance, for the records."""
-    default_service_account: str = ""
+    default_service_account: Callable[[], str] = str
+    """The account that acts where a policy names none; empty: the operator's own."""
+    boldest: Mode = Mode.ENFORCE
+    """No policy's mode counts as bolder than this."""
 
 
 @dataclass(slots=True)
@@ -60,5 +64,5 @@ class Case:
 
 def identity_of(world: World, policy: Policy) -> str:
     """The user name that acts for this policy; empty: the operator itself."""
-    account = policy.spec.service_account_name or world.default_service_account
+    account = policy.spec.service_account_name or world.default_service_account()
     return f"system:serviceaccount:{policy.key.namespace}:{account}" if account else ""

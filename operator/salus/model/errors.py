@@ -27,7 +27,12 @@ class Problem:
 
 def problems(error: ValidationError, prefix: str = "spec") -> tuple[Problem, ...]:
     """Every problem that pydantic found, its paths under `prefix`."""
-    return tuple(_problem(detail, prefix) for detail in error.errors(include_url=False))
+    return tuple(_problem(detail, prefix) for detail in error.errors(include_url=False) if not _is_echo(detail))
+
+
+def _is_echo(detail: ErrorDetails) -> bool:
+    """Whether a list is said to be too short only because its items are wrong, each of which is reported by itself."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail.get("ctx", {}).get("min_length", 0)
 
 
 def _problem(detail: ErrorDetails, prefix: str) -> Problem:

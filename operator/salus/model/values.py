@@ -248,10 +248,12 @@ class PastChange:
     remedy: str
     target_uid: str
     decided_at: datetime
+    policy_generation: int = 0
     applied_at: datetime | None = None
     completed_at: datetime | None = None
     outcome: str = ""
     undoes: str = ""
+    occurrences: int = 1
     message: str = ""
     evidence: tuple[tuple[str, float | None], ...] = ()
     """(check, value) of what was unhealthy then."""

@@ -1,0 +1,242 @@
+"""One change from its intent to its last line: settle, observe and review again, apply, verify, take back.
+
+Every path starts from what is on record, so the first time, the time after a crash and the time after a lost reply are
+the same code: the object itself tells whether the deed was done, by the change's name on it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from salus.actions import undo
+from salus.actions.plan import CHANGE_ANNOTATION, resolved
+from salus.core import incidents, records, verify
+from salus.core.decide import overall
+from salus.core.guards import review
+from salus.loop import gather, keeping
+from salus.loop.journal import Journal
+from salus.loop.measure import Measurer
+from salus.loop.world import Case, World, identity_of
+from salus.model.change import ActionKind, Decision, Outcome
+from salus.model.policy import Verdict
+from salus.model.types import Body
+from salus.model.values import Action, Infeasible, Observation, PastChange, Policy, Workload
+from salus.ports import CHANGE_EVENTS, Invalid, NotFound, Ref, Rejected
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Carries changes through; every method raises ClusterError, after which the case is loaded again."""
+
+    world: World
+    journal: Journal
+    measurer: Measurer
+
+    async def of_target(self, case: Case) -> tuple[PastChange, ...]:
+        """The records of a target, over all policies, oldest first."""
+        return records.past_changes(await gather.change_bodies(self.world, case.target))
+
+    async def pursue(self, policy: Policy, case: Case, change: PastChange) -> None:
+        """Settle what may or may not have been done, then verify it."""
+        case.change = change
+        structlog.contextvars.bind_contextvars(change=change.name)
+        if change.action is ActionKind.NOTIFY:
+            await self.journal.tell(policy, case, "Notify", change.message, warning=True)
+            await self.finish(policy, case, change, None, "posted")
+        elif change.applied_at is None:
+            await self._settle(policy, case, change)
+        else:
+            await self._verify(policy, case, change)
+
+    async def act(self, policy: Policy, case: Case, change: PastChange) -> None:
+        """The intent has just been put on record: now the deed."""
+        case.change = change
+        structlog.contextvars.bind_contextvars(change=change.name)
+        if change.action is ActionKind.NOTIFY:
+            await self.pursue(policy, case, change)
+        else:
+            await self._act(policy, case, change)
+
+    async def _settle(self, policy: Policy, case: Case, change: PastChange) -> None:
+        """The intent is on record; was the deed done? The object itself tells, by the change's name on it."""
+        now = self.world.clock.now()
+        try:
+            body = await self.world.cluster.get(gather.workload_ref(case.target))
+        except NotFound:
+            await self.finish(policy, case, change, Outcome.ABANDONED, f"{case.target} is gone")
+            return
+        if (body["metadata"].get("annotations") or {}).get(CHANGE_ANNOTATION) == change.name:
+            await self._applied(policy, case, change, body)
+        elif change.decision == Decision.ACT and now - change.decided_at > 2 * policy.spec.interval:
+            await self.finish(policy, case, change, Outcome.ABANDONED, "not done in time, and too old to be done now")
+        else:
+            await self._act(policy, case, change)
+
+    async def _act(self, policy: Policy, case: Case, change: PastChange) -> None:
+        """Observe again, review again, apply."""
+        await self.measurer.measure([(policy, case)])
+        recorded = await self.world.cluster.get(Ref(CHANGE_EVENTS, policy.key.namespace, change.name))
+        changes = await self.of_target(case)
+        seen, body = await gather.observe(self.world, case, [c for c in changes if c.name != change.name])
+        if objection := _objection(policy, change, recorded, seen):
+            await self.finish(policy, case, change, Outcome.ABANDONED, objection)
+            return
+        await keeping.quarantine(self.world, case, change, body)
+        templates = {release.hash: release.template for release in seen.releases}
+        try:
+            patch = resolved(tuple(recorded["spec"]["patch"]), templates)
+            ref, act_as = gather.workload_ref(case.target), identity_of(self.world, policy)
+            after = await self.world.cluster.patch(ref, patch, act_as=act_as)
+        except KeyError as error:
+            await self.finish(policy, case, change, Outcome.ABANDONED, f"release {error} is no longer kept")
+        except Invalid as error:
+            await self._patch_refused(policy, case, change, error)
+        except Rejected as error:
+            await self.finish(policy, case, change, Outcome.FAILED, f"the API server refused: {error}")
+        else:
+            await self._applied(policy, case, change, after)
+
+    async def _patch_refused(self, policy: Policy, case: Case, change: PastChange, error: Invalid) -> None:
+        """A failed `test` has no details: the object has changed since it was judged. Anything else has causes."""
+        if error.causes:
+            await self.finish(policy, case, change, Outcome.FAILED, f"the API server refused: {error}")
+            return
+        outcome = Outcome.UNDO_SKIPPED if change.undoes else Outcome.ABANDONED
+        await self.finish(policy, case, change, outcome, f"{case.target} was changed by someone else in between")
+
+    async def _applied(self, policy: Policy, case: Case, change: PastChange, body: Body) -> None:
+        at = self.world.clock.now()
+        workload = gather.workload_of(body)
+        case.change = await self.journal.applied(change, policy.key.namespace, workload, at)
+        await self.journal.tell(policy, case, f"{change.action}Applied", f"{change.name} was done", workload=workload)
+        if change.undoes:
+            await self.finish(policy, case, case.change, Outcome.UNDONE, f"{change.undoes} was taken back")
+            return
+        await self.journal.follow(case, await self.of_target(case), at)
+
+    async def _verify(self, policy: Policy, case: Case, change: PastChange) -> None:
+        judgement = verify.judge(change, policy, case.findings, self.world.clock.now())
+        if judgement.outcome is not None:
+            await self.finish(policy, case, change, judgement.outcome, judgement.message)
+
+    async def finish(
+        self, policy: Policy, case: Case, change: PastChange, outcome: Outcome | None, message: str
+    ) -> None:
+        """Write the record's last line, and at once what follows from it."""
+        now = self.world.clock.now()
+        finished = await self.journal.finish(change, policy.key.namespace, outcome, message, now)
+        case.change, case.last_change = None, finished
+        changes = await self.of_target(case)
+        await self.journal.follow(case, changes, now)
+        if outcome is not None:
+            warning = outcome not in {Outcome.RECOVERED, Outcome.UNDONE}
+            await self.journal.tell(policy, case, outcome.value, f"{change.name}: {message}", warning=warning)
+        if outcome is Outcome.RECOVERED:
+            case.revertible = revertible(policy, changes)
+            await self.resolve(policy, case, changes)
+        await self.undo_if_due(policy, case, changes)
+
+    async def let_go(self, policy: Policy, case: Case, change: PastChange) -> None:
+        """Finish a change whose target is gone or no longer ours: as it stands, without another deed."""
+        try:
+            body = await self.world.cluster.get(gather.workload_ref(case.target))
+            stamped = (body["metadata"].get("annotations") or {}).get(CHANGE_ANNOTATION) == change.name
+        except NotFound:
+            stamped = False
+        outcome = Outcome.INCONCLUSIVE if stamped or change.applied_at else Outcome.ABANDONED
+        await self.finish(policy, case, change, outcome, f"{case.target} is gone, or the policy speaks of it no more")
+
+    async def resolve(self, policy: Policy, case: Case, changes: Sequence[PastChange], resolution: str = "") -> None:
+        """Close the incident; what still waits for a person in it has expired."""
+        if case.incident is None:
+            return
+        now = self.world.clock.now()
+        mine = records.of_incident(changes, case.incident)
+        for change in mine:
+            if change.decision == Decision.AWAIT_APPROVAL and change.completed_at is None and not change.open:
+                text = "the incident was over before a person answered"
+                await self.journal.finish(change, policy.key.namespace, Outcome.EXPIRED, text, now)
+        status = incidents.progress(case.incident, mine, case.findings, now)
+        await self.journal.write_incident(case, incidents.resolved(status, mine, now, resolution))
+        log.info("incident resolved")
+        case.incident, case.refusal = None, None
+        case.counted.clear()
+
+    async def undo_if_due(self, policy: Policy, case: Case, changes: Sequence[PastChange]) -> None:
+        """The newest deed did not help, and nobody has taken it back yet."""
+        deeds = [change for change in changes if change.acted and change.outcome != Outcome.ABANDONED]
+        last = deeds[-1] if deeds else None
+        if last is None or last.policy != policy.key.name or not last.outcome or last.undoes:
+            return
+        if not verify.wants_undo(last, Outcome(last.outcome), policy) or _taken_back(last, changes):
+            return
+        await self.take_back(policy, case, last, undo.UNDO, f"outcome {last.outcome}")
+
+    async def take_back(self, policy: Policy, case: Case, change: PastChange, reason: str, why: str) -> None:
+        """Record and do the inverse of a change, unless someone has changed the field since."""
+        recorded = await self.world.cluster.get(Ref(CHANGE_EVENTS, policy.key.namespace, change.name))
+        seen, body = await gather.observe(self.world, case)
+        inverse = tuple(recorded["spec"].get("inverse") or ())
+        planned = undo.plan(change, inverse, seen.workload, body, reason, why)
+        if isinstance(planned, Infeasible):
+            await self._skip_undo(policy, case, change, planned, seen, body)
+            return
+        if refusal := review(policy, planned, seen):
+            await self.journal.refuse(policy, case, planned, refusal, seen, body)
+            return
+        entry = self.journal.entry(policy, case, planned, (), Decision.ACT, seen)
+        await self.act(policy, case, records.past_change(await self.journal.record(entry, seen.changes, body)))
+
+    async def _skip_undo(
+        self, policy: Policy, case: Case, change: PastChange, why: Infeasible, seen: Observation, body: Body
+    ) -> None:
+        """Hands off, and say so: the record of the undo that was not done ends as it began."""
+        hands_off = _hands_off(change, seen.workload, case)
+        entry = self.journal.entry(policy, case, hands_off, (), Decision.REFUSE, seen)
+        entry = replace(entry, reason=why.reason, message=why.message)
+        skipped = records.past_change(await self.journal.record(entry, seen.changes, body))
+        await self.finish(policy, case, skipped, Outcome.UNDO_SKIPPED, why.message)
+
+
+def revertible(policy: Policy, changes: Sequence[PastChange]) -> PastChange | None:
+    """The newest scaling of this policy that helped, is to be reverted, and was not yet."""
+    remedies = {r.name for r in policy.spec.remedies if r.scale and r.scale.revert_after is not None}
+    for change in reversed(changes):
+        scaled = change.action is ActionKind.SCALE and change.acted and not change.undoes
+        if scaled and change.policy == policy.key.name:
+            wanted = change.remedy in remedies and change.outcome == Outcome.RECOVERED
+            return change if wanted and not _taken_back(change, changes) else None
+    return None
+
+
+def _taken_back(change: PastChange, changes: Sequence[PastChange]) -> bool:
+    """Whether an undo was done or given up for good; one that a guard held back is still to come."""
+    undos = [other for other in changes if other.undoes == change.name]
+    return any((u.acted and u.outcome != Outcome.ABANDONED) or u.outcome == Outcome.UNDO_SKIPPED for u in undos)
+
+
+def _objection(policy: Policy, change: PastChange, recorded: Body, seen: Observation) -> str | None:
+    """Why a recorded change must not be done now after all."""
+    action = records.action_of(change, recorded, seen.workload.key)
+    if change.target_uid != seen.workload.uid:
+        return f"{seen.workload.key} was deleted and made again"
+    if not change.undoes and overall(seen.findings) is not Verdict.UNHEALTHY:
+        return "no check is unhealthy any more"
+    refusal = review(policy, action, seen)
+    return f"{refusal.reason}: {refusal.message}" if refusal else None
+
+
+def _hands_off(change: PastChange, workload: Workload, case: Case) -> Action:
+    return Action(
+        kind=change.action,
+        remedy=change.remedy,
+        target=case.target,
+        target_uid=workload.uid,
+        message="",
+        before=workload.facts(),
+        intended=workload.facts(),
+        undoes=change.name,
+    )

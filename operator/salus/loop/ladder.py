@@ -1,0 +1,138 @@
+"""The ladder of an unhealthy target: propose, plan, guard, record, act; the next rung where one cannot be had."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from salus.actions import kind_of, plan
+from salus.actions.plan import Plan
+from salus.core import incidents, records
+from salus.core.decide import Exhausted, Proposal, Wait, binding, decide, mode_of
+from salus.core.guards import review
+from salus.loop import gather
+from salus.loop.changes import Changes
+from salus.loop.journal import Journal
+from salus.loop.world import Case, World
+from salus.model.change import ActionKind, Decision, Outcome
+from salus.model.types import Body
+from salus.model.values import Action, Infeasible, Observation, PastChange, Policy, Refusal, Then, Workload
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Climbs at most one rung a tick."""
+
+    world: World
+    journal: Journal
+    changes: Changes
+
+    async def climb(self, policy: Policy, case: Case, workload: Workload) -> None:
+        """Take the next rung that can be had, or say why not."""
+        await self.journal.open_incident(policy, case, workload, self.world.clock.now())
+        seen, body = await gather.observe(self.world, case)
+        await self._look_at_approvals(policy, case, seen)
+        if not self._is_quiet(policy, case, seen):
+            await self._try_rungs(policy, case, seen, body)
+        if case.change is None and case.incident is not None:
+            changes = await self.changes.of_target(case)
+            await self.journal.follow(case, changes, self.world.clock.now())
+            case.last_change = records.newest(policy, changes) or case.last_change
+
+    def _is_quiet(self, policy: Policy, case: Case, seen: Observation) -> bool:
+        """People were called; until they change the policy or the release there is nothing to add."""
+        if case.incident is None or not incidents.is_escalated(case.incident):
+            return False
+        mine = records.of_incident(seen.changes, case.incident)
+        return bool(binding(policy, mine, seen.workload.release))
+
+    async def _try_rungs(self, policy: Policy, case: Case, seen: Observation, body: Body) -> None:
+        for _ in range(len(policy.spec.remedies) + 1):
+            mine = records.of_incident(seen.changes, case.incident)
+            match decide(policy, case.findings, mine, seen.workload.release):
+                case Wait(reason=reason, message=message):
+                    log.debug("waiting", reason=reason, message=message)
+                    return
+                case Exhausted(reason=reason, message=message):
+                    await self._escalate(policy, case, seen, body, Refusal(reason, message))
+                    return
+                case Proposal() as proposal:
+                    refused = await self._attempt(policy, case, proposal, seen, body)
+                    if refused is None or refused.then is Then.WAIT:
+                        return
+                    if refused.then is Then.ESCALATE:
+                        await self._escalate(policy, case, seen, body, refused)
+                        return
+                    seen = replace(seen, changes=await self.changes.of_target(case))
+
+    async def _attempt(
+        self, policy: Policy, case: Case, proposal: Proposal, seen: Observation, body: Body
+    ) -> Refusal | None:
+        """Try one rung: None when it was recorded, or the refusal that is now on record."""
+        remedy, because = proposal.remedy, proposal.because
+        incident = case.incident["metadata"]["name"] if case.incident else ""
+        planned = plan(Plan(remedy, policy.spec.remedies.index(remedy), because, seen, body, incident))
+        if isinstance(planned, Infeasible):
+            refusal: Refusal | None = Refusal(planned.reason, planned.message, Then.NEXT)
+            action = _unplanned(proposal, seen.workload, planned.message)
+        else:
+            action, refusal = planned, review(policy, planned, seen)
+        if refusal is not None:
+            await self.journal.refuse(policy, case, action, refusal, seen, body)
+            return refusal
+        case.refusal = None
+        decision = records.decision_of(mode_of(policy, remedy, self.world.boldest))
+        entry = self.journal.entry(policy, case, action, because, decision, seen)
+        change = records.past_change(await self.journal.record(entry, seen.changes, body))
+        case.last_change = change
+        if decision is Decision.ACT:
+            await self.changes.act(policy, case, change)
+        return None
+
+    async def _look_at_approvals(self, policy: Policy, case: Case, seen: Observation) -> None:
+        """A person's no finishes the record; a yes makes it an open change, which the next tick pursues."""
+        for change in records.of_incident(seen.changes, case.incident):
+            if change.decision != Decision.AWAIT_APPROVAL or change.completed_at is not None or not change.approval:
+                continue
+            if change.open:
+                case.loaded = False
+            else:
+                now = self.world.clock.now()
+                await self.journal.finish(change, policy.key.namespace, Outcome.ABANDONED, "a person said no", now)
+
+    async def _escalate(self, policy: Policy, case: Case, seen: Observation, body: Body, why: Refusal) -> None:
+        """Hand over to people: one notification, then quiet."""
+        case.refusal = why
+        if case.incident is None:
+            return
+        mine = records.of_incident(seen.changes, case.incident)
+        if not _told(binding(policy, mine, seen.workload.release)):
+            await self._call_people(policy, case, seen, body, why)
+        mine = records.of_incident(await self.changes.of_target(case), case.incident)
+        status = incidents.progress(case.incident, mine, case.findings, seen.now)
+        await self.journal.write_incident(case, incidents.escalated(status, f"{why.reason}: {why.message}"))
+        await self.journal.tell(policy, case, "Escalated", why.message, workload=seen.workload, warning=True)
+
+    async def _call_people(self, policy: Policy, case: Case, seen: Observation, body: Body, why: Refusal) -> None:
+        facts = seen.workload.facts()
+        target, uid = case.target, seen.workload.uid
+        notice = Action(ActionKind.NOTIFY, "", target, uid, why.message, facts, facts, reason=why.reason)
+        decision = records.decision_of(min(policy.spec.mode, self.world.boldest, key=lambda mode: mode.boldness))
+        seen = replace(seen, changes=await self.changes.of_target(case))
+        entry = self.journal.entry(policy, case, notice, (), decision, seen)
+        change = records.past_change(await self.journal.record(entry, seen.changes, body))
+        if decision is Decision.ACT:
+            await self.changes.act(policy, case, change)
+
+
+def _told(changes: Sequence[PastChange]) -> bool:
+    """Whether people were notified already."""
+    return any(change.action is ActionKind.NOTIFY and change.decision != "Refuse" for change in changes)
+
+
+def _unplanned(proposal: Proposal, workload: Workload, message: str) -> Action:
+    """A remedy that could not be planned, as far as its refusal needs it."""
+    kind = ActionKind(kind_of(proposal.remedy).capitalize())
+    return Action(kind, proposal.remedy.name, workload.key, workload.uid, message, workload.facts(), workload.facts())
