@@ -235,8 +235,9 @@ class Operator:
     async def _heal_store(self) -> None:
         """A full LIST, and what follows for policies that are gone."""
         namespaces: Sequence[str | None] = self._options.namespaces or (None,)
+        before = self._store.keys()
         found = await asyncio.gather(*(self._cluster.list(HEALTH_POLICIES, namespace) for namespace in namespaces))
-        self._store.replace([body for bodies in found for body in bodies])
+        self._store.replace([body for bodies in found for body in bodies], before)
         await self._loop.sweep(namespaces)
 
     async def _relist(self) -> None:

@@ -3,7 +3,7 @@
 Fed by watch events and healed by a full LIST, since a watch may lose a deletion. Knows nothing of how it is fed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -51,10 +51,14 @@ class PolicyStore:
         if self._bodies.pop(key, None) is not None:
             self.listener.removed(key)
 
-    def replace(self, bodies: Iterable[Body]) -> None:
-        """Take in a full LIST: what is not in it is gone."""
+    def keys(self) -> frozenset[PolicyKey]:
+        """All policies that exist, usable or not."""
+        return frozenset(self._bodies)
+
+    def replace(self, bodies: Iterable[Body], among: Set[PolicyKey] | None = None) -> None:
+        """Take in a full LIST: what is not in it is gone, of those `among` that were known when it was asked for."""
         listed = {key_of(body): body for body in bodies}
-        for key in set(self._bodies) - set(listed):
+        for key in (self.keys() if among is None else among) - listed.keys():
             self.remove(key)
         for body in listed.values():
             self.put(body)

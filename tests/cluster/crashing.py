@@ -1,7 +1,8 @@
 """Salus that kills itself with SIGKILL at a chosen write to the API server, before or after the server has taken it.
 
 `python -m tests.cluster.crashing run …`, with SALUS_CRASH saying where: `before PATCH /deployments/ 1` is the first
-PATCH whose path holds `/deployments/`. Nothing of it is in the product: it exchanges the adapter before the operator starts.
+PATCH whose path holds `/deployments/`. Nothing of it is in the product: it exchanges the adapter before the operator
+starts.
 """
 
 import os

@@ -105,11 +105,14 @@ class Scene:
 
     def apply(self, name: str = "web", **spec: Any) -> Object:  # noqa: ANN401
         """Create a policy; what `spec` does not say is as in `policy_spec`."""
+        target = spec.pop("target", name)
+        if isinstance(target, str):
+            target = {"kind": "Deployment", "name": target}
         body = {
             "apiVersion": "salus.dev/v1alpha1",
             "kind": "HealthPolicy",
             "metadata": {"name": name},
-            "spec": {**policy_spec(spec.pop("target", name)), **spec},
+            "spec": {**policy_spec(), **spec, "target": target},
         }
         return self.cluster.api().create(f"{_SALUS}/{self.namespace}/healthpolicies", body)
 

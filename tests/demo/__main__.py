@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _play(options, real=True) if sandbox.inside() else _prepare_and_play(options)
     except KeyboardInterrupt:
+        _say("Interrupted; everything is stopped.")
         return _INTERRUPTED
     except _TROUBLE as error:
         print(f"The demo cannot go on: {error}", file=sys.stderr)

@@ -28,20 +28,31 @@ class Fault:
 
 
 def play(stage: Stage, fault: Fault, number: int, count: int) -> Report:
-    """Let a fault happen, see what Salus does until it is over, and judge it."""
+    """Let a fault happen, see what Salus does, judge it, and wait until all is as before."""
     stage.tell(FaultBegan(number, count, fault.title, fault.deed, fault.expected))
     mark = stage.mark()
-    late: list[str] = []
-    try:
-        fault.play(stage, mark)
-    except NotInTimeError as error:
-        late.append(str(error))
+    late = _lateness(lambda: fault.play(stage, mark))
     evidence = stage.evidence(mark)
+    if not late:
+        late = _lateness(lambda: _mend(stage, fault))
     report = report_of(fault.title, evidence, (*late, *fault.judge(evidence)))
     stage.tell(FaultEnded(report))
+    return report
+
+
+def _lateness(step: Callable[[], None]) -> list[str]:
+    """What did not happen in time."""
+    try:
+        step()
+    except NotInTimeError as error:
+        return [str(error)]
+    return []
+
+
+def _mend(stage: Stage, fault: Fault) -> None:
     if fault.mend is not None:
         fault.mend(stage)
-    return report
+    stage.settle()
 
 
 def _bad_release(stage: Stage, mark: Mark) -> None:

@@ -252,8 +252,9 @@ def refusal_at(release: str, sequence: int = 2) -> PastChange:
         pytest.param([at(A), at(B), at(C)], C, 1, id="two releases in between"),
         pytest.param([at(A), refusal_at(A)], A, 2, id="a refusal tells the release too"),
         pytest.param([refusal_at(A), at(B)], B, 1, id="a release after a refusal"),
-        pytest.param([at(A, generation=0)], A, 0, id="another generation of the policy"),
-        pytest.param([at(A, generation=0), at(A)], A, 1, id="only what this generation did binds"),
+        pytest.param([at(A, generation=2)], A, 0, id="another generation of the policy"),
+        pytest.param([at(A, generation=2), at(A)], A, 1, id="only what this generation did binds"),
+        pytest.param([at(A, generation=0)], A, 1, id="a record that names no generation binds"),
         pytest.param([a_deed(1)], A, 1, id="a record that names no release binds"),
         pytest.param([at(A)], "", 1, id="when the live release is not known everything binds"),
         pytest.param([], A, 0, id="no records"),
@@ -271,7 +272,7 @@ def test_a_release_in_an_incident_gives_each_rung_its_turn_again() -> None:
 
 
 def test_an_open_change_of_an_older_generation_is_still_waited_for() -> None:
-    open_one = a_change(3, policy_generation=0)
+    open_one = a_change(3, policy_generation=2)
 
     assert decide(a_policy(*CHECKS), [SICK], [open_one]) == Wait(
         "ChangeUnderWay", "checkout-0a1b2c3d-3 is not finished"

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salus.core.evaluate import evaluate, recall, stale_after
+from salus.core.timing import has_lasted
 from salus.model.policy import Verdict
 from salus.model.values import Answer, CompiledCheck, Error, Finding, Memory, NoData, Sample, Value
 from tests.builders import INTERVAL, NOW, a_check, later, seconds
@@ -94,7 +95,8 @@ def test_hysteresis(check: CompiledCheck, values: list[float], expected: list[Ve
     [
         pytest.param([(0, 1), (15, 1), (30, 1), (45, 1)], [HEALTHY] * 4, id="not yet just before its time"),
         pytest.param([(0, 1), (30, 1), (60, 1)], [HEALTHY, HEALTHY, UNHEALTHY], id="exactly at its time"),
-        pytest.param([(0, 1), (30, 1), (59.999, 1)], [HEALTHY] * 3, id="not a millisecond early"),
+        pytest.param([(0, 1), (30, 1), (59.5, 1)], [HEALTHY] * 2 + [UNHEALTHY], id="as early as a tick may come"),
+        pytest.param([(0, 1), (30, 1), (59.499, 1)], [HEALTHY] * 3, id="not a millisecond earlier"),
         pytest.param([(0, 1), (70, 1)], [HEALTHY, UNHEALTHY], id="at the first reading after its time"),
         pytest.param(every(15, 1, 1, 0, 1, 1, 1, 1), [HEALTHY] * 7, id="a healthy reading in between starts anew"),
         pytest.param(every(15, 1, 1, 0, 1, 1, 1, 1, 1), [HEALTHY] * 7 + [UNHEALTHY], id="and anew means in full"),
@@ -141,6 +143,22 @@ def test_for_fires_exactly_once() -> None:
     seen = verdicts(MINUTE, every(15, *[1] * 9))
 
     assert [index for index, (one, next_one) in enumerate(pairwise(seen)) if one != next_one] == [3]
+
+
+@pytest.mark.parametrize(
+    ("lasted", "wanted", "expected"),
+    [
+        pytest.param(60, 60, True, id="exactly as long"),
+        pytest.param(59.5, 60, True, id="half a second short, as ticks are"),
+        pytest.param(59.4, 60, False, id="more than half a second short"),
+        pytest.param(0.9, 1, True, id="a tenth short of a short time"),
+        pytest.param(0.8, 1, False, id="more than a tenth short of a short time"),
+        pytest.param(0, 0, True, id="nothing lasts as long as nothing"),
+        pytest.param(-1, 0, False, id="what begins later has not lasted"),
+    ],
+)
+def test_how_long_is_long_enough(lasted: float, wanted: float, expected: bool) -> None:
+    assert has_lasted(NOW, later(lasted), seconds(wanted)) is expected
 
 
 @pytest.mark.parametrize(

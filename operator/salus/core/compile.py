@@ -80,6 +80,10 @@ def _problems_in_check(path: str, check: Check, kind: WorkloadKind, catalog: Cat
             yield Problem(f"{path}.preset", f'unknown preset "{check.preset}"; known: {_menu(catalog.signals)}')
         elif kind not in signal.queries:
             yield Problem(f"{path}.preset", f"{check.preset} does not speak of a {kind}")
+        elif check.healthy and not check.unhealthy and not check.healthy.lies_opposite(signal.unhealthy):
+            yield Problem(
+                f"{path}.healthy", f"must lie on the other side of the preset's own bound, {signal.unhealthy}"
+            )
     elif wrong := promql.problems_in(_template(check, kind, catalog)):
         yield Problem(f"{path}.{'query' if check.query is not None else 'alert'}", wrong)
 

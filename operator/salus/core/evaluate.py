@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from salus.core.timing import has_lasted
 from salus.model.policy import Verdict
 from salus.model.types import format_decimal, format_duration
 from salus.model.values import Answer, CompiledCheck, Error, Finding, Memory, NoData, Sample, Value
@@ -71,7 +72,7 @@ def _fresh(memory: Memory, now: datetime, interval: timedelta) -> Memory:
 def _step(check: CompiledCheck, memory: Memory, now: datetime, *, breached: bool, clear: bool) -> Memory:
     if breached:
         since = memory.breached_since or now
-        return Memory(memory.unhealthy or now - since >= check.hold, since, None, now)
+        return Memory(memory.unhealthy or has_lasted(since, now, check.hold), since, None, now)
     if clear or not memory.unhealthy:
         return Memory(False, None, memory.healthy_since or now, now)
     return replace(memory, healthy_since=None, seen_at=now)

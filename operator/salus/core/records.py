@@ -212,7 +212,7 @@ def past_change(body: Body) -> PastChange:
         undoes=spec.get("undoes", ""),
         message=spec["message"],
         occurrences=status.get("occurrences") or 1,
-        evidence=tuple((e["check"], float(e["value"]) if e.get("value") else None) for e in spec.get("evidence") or ()),
+        evidence=tuple((e["check"], _number(e.get("value"))) for e in spec.get("evidence") or ()),
         before=Facts.model_validate(spec["before"]) if spec.get("before") else None,
         intended=Facts.model_validate(spec["intended"]) if spec.get("intended") else None,
         approval=(spec.get("approval") or {}).get("decision", ""),
@@ -239,6 +239,14 @@ def action_of(change: PastChange, recorded: Body, target: TargetKey) -> Action:
 def past_changes(bodies: Iterable[Body]) -> tuple[PastChange, ...]:
     """The records of a target, oldest first."""
     return tuple(sorted((past_change(body) for body in bodies), key=lambda change: change.sequence))
+
+
+def _number(text: str | None) -> float | None:
+    """A value of the evidence; None for what is no number."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
 
 
 def _time(text: str | None) -> datetime | None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from salus.core.records import TARGET_LABEL, target_id
+from salus.core.timing import has_lasted
 from salus.core.workload import release_hash
 from salus.model.types import GROUP, Body, format_time, parse_time
 from salus.model.values import Release, TargetKey, Workload
@@ -91,7 +92,7 @@ def superfluous(releases: Sequence[Release]) -> tuple[Release, ...]:
 
 def rollout_has_settled(workload: Workload, finished: datetime, bake: timedelta, now: datetime) -> bool:
     """Whether the live release is fully rolled out, and has been since at least `bake`."""
-    return workload.rolled_out and not workload.paused and workload.replicas > 0 and now - finished >= bake
+    return workload.rolled_out and not workload.paused and workload.replicas > 0 and has_lasted(finished, now, bake)
 
 
 def good_annotations(now: datetime) -> dict[str, str | None]:

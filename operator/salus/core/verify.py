@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from salus.core.decide import overall
+from salus.core.timing import has_lasted
 from salus.model.change import ActionKind, Outcome
 from salus.model.policy import OnFailure, Verdict
 from salus.model.types import format_decimal, format_duration
 from salus.model.values import Finding, PastChange, Policy
 
 WORSE_FACTOR = 2.0
-"""A value this many times as far beyond its threshold as before the deed counts as worse."""
+"""A value this many times as far beyond its threshold as before the deed counts as worse …"""
+WORSE_AT_LEAST = 0.25
+"""… if it is also beyond it by this share of the threshold: a value that lay barely beyond doubles by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def judge(change: PastChange, policy: Policy, findings: Sequence[Finding], now: 
         return Judgement(Outcome.WORSE, worse)
     clear = _clear_for(findings, start, now)
     stable = policy.spec.verify.stable
-    if clear is not None and clear >= stable:
+    if clear is not None and has_lasted(now - clear, now, stable):
         return Judgement(Outcome.RECOVERED, f"all checks healthy for {format_duration(clear)}")
     deadline = max(start, (change.applied_at or change.decided_at) + policy.spec.verify.timeout)
     deadline = max(deadline, start + stable)
@@ -93,7 +96,7 @@ def _farther(policy: Policy, finding: Finding, before: float | None) -> bool:
     bound = check.unhealthy.above if check.unhealthy.above is not None else check.unhealthy.below
     if bound is None or not check.unhealthy.crossed_by(before) or not check.unhealthy.crossed_by(finding.value):
         return False
-    return abs(finding.value - bound) >= WORSE_FACTOR * abs(before - bound)
+    return abs(finding.value - bound) >= max(WORSE_FACTOR * abs(before - bound), WORSE_AT_LEAST * abs(bound))
 
 
 def _failed(findings: Sequence[Finding], start: datetime, timeout: timedelta) -> Judgement:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from salus.actions import undo
 from salus.core import releases
 from salus.core.decide import healthy_for, overall
+from salus.core.timing import has_lasted
 from salus.loop import keeping
 from salus.loop.changes import Changes
 from salus.loop.measure import Measurer
@@ -29,7 +30,7 @@ class Calm:
         """One tick of calm; Unknown checks leave everything as it is."""
         now = self.world.clock.now()
         clear = healthy_for(case.findings, now)
-        if case.incident is not None and clear is not None and clear >= policy.spec.verify.stable:
+        if case.incident is not None and clear is not None and has_lasted(now - clear, now, policy.spec.verify.stable):
             await self.changes.resolve(policy, case, await self.changes.of_target(case))
         if overall(case.findings) is Verdict.HEALTHY:
             if case.incident is None:
@@ -59,13 +60,13 @@ class Calm:
     async def _healthy_for(self, policy: Policy, case: Case, release: str, bake: timedelta, now: datetime) -> bool:
         """Whether all checks were clear for so long; what this process did not see is asked of Prometheus, once."""
         clear = healthy_for(case.findings, now)
-        if clear is not None and clear >= bake:
+        if clear is not None and has_lasted(now - clear, now, bake):
             return True
         if case.looked_back != release:
             case.looked_back = release
             await self.measurer.recover(policy, case, bake)
         starts = [case.memories[check.name].healthy_since for check in policy.checks if check.name in case.memories]
-        return all(start is not None and now - start >= bake for start in starts)
+        return all(start is not None and has_lasted(start, now, bake) for start in starts)
 
     async def _revert_if_due(self, policy: Policy, case: Case, now: datetime) -> None:
         """What was scaled up goes back after `revertAfter` of health."""
@@ -76,6 +77,6 @@ class Calm:
         clear = healthy_for(case.findings, now)
         if wish is None or wish.revert_after is None or clear is None:
             return
-        if min(clear, now - change.completed_at) >= wish.revert_after:
+        if has_lasted(max(now - clear, change.completed_at), now, wish.revert_after):
             case.revertible = None
             await self.changes.take_back(policy, case, change, undo.REVERT, "its time is over")

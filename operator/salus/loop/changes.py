@@ -130,13 +130,14 @@ class Changes:
         finished = await self.journal.finish(change, policy.key.namespace, outcome, message, now)
         case.change, case.last_change = None, finished
         changes = await self.of_target(case)
-        await self.journal.follow(case, changes, now)
-        if outcome is not None:
-            warning = outcome not in {Outcome.RECOVERED, Outcome.UNDONE}
-            await self.journal.tell(policy, case, outcome.value, f"{change.name}: {message}", warning=warning)
         if outcome is Outcome.RECOVERED:
             case.revertible = revertible(policy, changes)
             await self.resolve(policy, case, changes)
+        else:
+            await self.journal.follow(case, changes, now)
+        if outcome is not None:
+            warning = outcome not in {Outcome.RECOVERED, Outcome.UNDONE}
+            await self.journal.tell(policy, case, outcome.value, f"{change.name}: {message}", warning=warning)
         await self.undo_if_due(policy, case, changes)
 
     async def let_go(self, policy: Policy, case: Case, change: PastChange) -> None:

@@ -147,6 +147,12 @@ class Threshold(Resource):
             return value > self.above
         return self.below is not None and value < self.below
 
+    def lies_opposite(self, other: "Threshold") -> bool:
+        """Whether nothing can be beyond both this bound and the other."""
+        if other.above is not None:
+            return self.below is not None and self.below <= other.above
+        return self.above is not None and other.below is not None and self.above >= other.below
+
     def __str__(self) -> str:
         """`above 0.05`."""
         word, bound = ("above", self.above) if self.above is not None else ("below", self.below)
@@ -196,7 +202,7 @@ class Check(Resource):
             "has(self.healthy.below) && double(self.healthy.below) <= double(self.unhealthy.above) : "
             "has(self.healthy.above) && double(self.healthy.above) >= double(self.unhealthy.below))",
             "healthy must lie on the other side of unhealthy: below it where unhealthy is above, and the reverse",
-            lambda c: c.healthy is None or c.unhealthy is None or _opposite(c.unhealthy, c.healthy),
+            lambda c: c.healthy is None or c.unhealthy is None or c.healthy.lies_opposite(c.unhealthy),
             field=".healthy",
         ),
     )
@@ -218,12 +224,6 @@ class Check(Resource):
     """What an empty answer means. Default Unknown, which never acts."""
     target_label: MetricLabel | None = None
     """Label that names the workload, for a query that answers for all targets at once (one without `$target`)."""
-
-
-def _opposite(unhealthy: Threshold, healthy: Threshold) -> bool:
-    if unhealthy.above is not None:
-        return healthy.below is not None and healthy.below <= unhealthy.above
-    return healthy.above is not None and unhealthy.below is not None and healthy.above >= unhealthy.below
 
 
 class Rollback(Resource):

@@ -205,7 +205,7 @@ class Workload:
             release=self.release if release is None else release,
             restarted_at=self.restarted_at if restarted_at is None else restarted_at,
             generation=self.generation if (replicas, release, restarted_at) == (None, None, None) else None,
-            images=() if changed else self.images[:20],
+            images=() if changed else tuple(image[:512] for image in self.images[:20]),
         )
 
 

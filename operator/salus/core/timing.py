@@ -1,0 +1,11 @@
+"""How long something has lasted, measured by ticks that are never exactly an interval apart."""
+
+from datetime import datetime, timedelta
+
+JITTER = timedelta(seconds=0.5)
+"""Two readings of a 5 s interval may lie 4.9 s apart; without this slack `for: 5s` would take a third one."""
+
+
+def has_lasted(since: datetime, now: datetime, wanted: timedelta) -> bool:
+    """Whether what began at `since` has lasted as long as `wanted`, within the jitter of a tick."""
+    return now - since >= wanted - min(JITTER, wanted / 10)
