@@ -43,7 +43,7 @@ def test_a_policy_that_cannot_be_used_says_so(scene: Scene, spec: dict[str, Any]
     assert scene.condition("Ready", "bad")["status"] == "False"
     scene.wait_condition("Healthy", "True", "good")
 
-    mended = json.dumps({"spec": policy_spec("web")})
+    mended = json.dumps({"spec": {**policy_spec("web"), "source": "default"}})
     scene.cluster.kubectl("patch", "-n", scene.namespace, "healthpolicy/bad", "--type=merge", "-p", mended)
     scene.wait_condition("Ready", "True", "bad")
 

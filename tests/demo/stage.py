@@ -97,7 +97,7 @@ class Stage:
             changes=self.changes_since(mark),
             incidents=[i for i in self.watch.incidents() if i.name not in mark.known],
             transitions=self.watch.transitions[mark.transitions :],
-            writes=[_write(event) for event in self._writes_since(mark.at)],
+            writes=[Write(event.verb, change_named_by(event.body)) for event in self._writes_since(mark.at)],
             release=_release(self._deployment()),
             replicas=int(self._deployment()["spec"]["replicas"]),
             failed=self.traffic.tally.since(mark.tally).failures,
@@ -221,13 +221,13 @@ def _serves(pod: Object) -> bool:
     return ours and conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
 
 
-def _write(event: AuditEvent) -> Write:
-    operations = event.body if isinstance(event.body, list) else []
-    return Write(event.verb, next((name for op in operations if (name := _change_named_by(op))), ""))
+def change_named_by(patch: object) -> str:
+    """The ChangeEvent that a JSON Patch writes into the annotations of its object; empty for none."""
+    operations = patch if isinstance(patch, list) else []
+    return next((name for operation in operations if (name := _named_by_operation(operation))), "")
 
 
-def _change_named_by(operation: dict[str, Any]) -> str:
-    """The ChangeEvent that an operation of a JSON Patch writes into the annotations."""
+def _named_by_operation(operation: dict[str, Any]) -> str:
     path, value = str(operation["path"]), operation.get("value")
     if operation["op"] == "test":
         return ""

@@ -6,6 +6,7 @@ The live view and the plain lines show the same stream. Nothing here looks at a 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import Enum
 from typing import Any, Self
 
 from examples.shop.load import Tally
@@ -16,6 +17,14 @@ Object = Mapping[str, Any]
 def time_of(text: str | None) -> datetime | None:
     """Read a Kubernetes time; None for none."""
     return datetime.fromisoformat(text) if text else None
+
+
+class Step(Enum):
+    """How far a change has come."""
+
+    DECIDED = "decided"
+    DONE = "done"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,13 @@ class Change:
             result=status.get("message", ""),
             undoes=spec.get("undoes", ""),
         )
+
+    @property
+    def steps(self) -> list[Step]:
+        """The steps that it has come to."""
+        done = [Step.DONE] if self.applied_at else []
+        ended = [Step.ENDED] if self.outcome else []
+        return [Step.DECIDED, *done, *ended]
 
     @property
     def is_write(self) -> bool:
@@ -201,21 +217,20 @@ class FaultEnded:
 
 @dataclass(frozen=True)
 class ChangeSeen:
-    """A ChangeEvent is new, or says something new."""
+    """A ChangeEvent has come to a step."""
 
     change: Change
+    step: Step
 
     def lines(self) -> list[str]:
-        """What is decided, done or proven."""
-        return [f"ChangeEvent {self.change.name}: {self._news()}"]
-
-    def _news(self) -> str:
+        """What was decided, done or proven."""
         change = self.change
-        if change.outcome:
-            return f"{change.outcome}: {change.result}"
-        if change.applied_at:
-            return f"{change.action} done, now to be verified"
-        return f"{change.decision} {change.action}: {change.message} ({change.reason})"
+        news = {
+            Step.DECIDED: f"{change.decision} {change.action}: {change.message} ({change.reason})",
+            Step.DONE: f"{change.action} done",
+            Step.ENDED: f"{change.outcome}: {change.result}",
+        }
+        return [f"ChangeEvent {change.name}: {news[self.step]}"]
 
 
 @dataclass(frozen=True)

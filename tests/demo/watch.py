@@ -82,14 +82,17 @@ class Watch:
                 self._told["incident", incident.name] = incident.phase
                 self._tell(IncidentSeen(incident))
         for change in self.changes():
-            state = (change.applied_at is not None, change.outcome)
-            if state != self._told.get(("change", change.name)):
-                self._told["change", change.name] = state
-                self._tell(ChangeSeen(change))
+            self._look_at_change(change)
         for name in self.good_releases():
             if ("release", name) not in self._told:
                 self._told["release", name] = True
                 self._tell(Told(f"Release on record as healthy: ControllerRevision {name}"))
+
+    def _look_at_change(self, change: Change) -> None:
+        for step in change.steps:
+            if ("change", change.name, step.value) not in self._told:
+                self._told["change", change.name, step.value] = True
+                self._tell(ChangeSeen(change, step))
 
     def _look_at_conditions(self, policy: str) -> None:
         conditions = self._conditions(policy)

@@ -12,7 +12,7 @@ from examples.shop.load import Tally
 from tests.demo.faults import FAULTS
 from tests.demo.judging import Evidence, Judge, Write, healed_by, left_alone, rehearsed, report_of
 from tests.demo.pods import Pods, Wanted, choose
-from tests.demo.stage import COOLDOWN_SECONDS, SHOP
+from tests.demo.stage import COOLDOWN_SECONDS, SHOP, change_named_by
 from tests.demo.story import (
     Change,
     ChangeSeen,
@@ -24,6 +24,7 @@ from tests.demo.story import (
     Incident,
     IncidentSeen,
     Report,
+    Step,
     Story,
     Told,
     Transition,
@@ -75,17 +76,17 @@ LOST, BACK = (
             id="a fault says what is done and what is expected",
         ),
         pytest.param(
-            ChangeSeen(DECIDED),
+            ChangeSeen(RECOVERED, Step.DECIDED),
             ["ChangeEvent checkout-1: Act Rollback: roll back (AboveThreshold)"],
             id="a decision gives its reason",
         ),
         pytest.param(
-            ChangeSeen(APPLIED),
-            ["ChangeEvent checkout-1: Rollback done, now to be verified"],
+            ChangeSeen(RECOVERED, Step.DONE),
+            ["ChangeEvent checkout-1: Rollback done"],
             id="a deed is not yet a success",
         ),
         pytest.param(
-            ChangeSeen(RECOVERED),
+            ChangeSeen(RECOVERED, Step.ENDED),
             ["ChangeEvent checkout-1: Recovered: all checks healthy"],
             id="an outcome gives its proof",
         ),
@@ -143,6 +144,19 @@ def test_objects_of_the_api_server_are_read() -> None:
 
     assert Change.from_object(change) == APPLIED
     assert Incident.from_object(incident) == INCIDENT
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param(DECIDED, [Step.DECIDED], id="an intent"),
+        pytest.param(APPLIED, [Step.DECIDED, Step.DONE], id="a deed"),
+        pytest.param(RECOVERED, [Step.DECIDED, Step.DONE, Step.ENDED], id="a deed and its outcome"),
+        pytest.param(replace(DECIDED, outcome="Abandoned"), [Step.DECIDED, Step.ENDED], id="an abandoned intent"),
+    ],
+)
+def test_a_change_goes_step_by_step(change: Change, expected: list[Step]) -> None:
+    assert change.steps == expected
 
 
 # --- the two views
@@ -304,6 +318,33 @@ def test_this_is_as_told(judge: Judge, evidence: Evidence) -> None:
 )
 def test_this_is_not_as_told(judge: Judge, evidence: Evidence, difference: str) -> None:
     assert judge(evidence) == [difference]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(
+            [{"op": "add", "path": "/metadata/annotations/salus.dev~1change", "value": "checkout-1"}],
+            "checkout-1",
+            id="an annotation among others",
+        ),
+        pytest.param(
+            [{"op": "add", "path": "/metadata/annotations", "value": {"salus.dev/change": "checkout-1"}}],
+            "checkout-1",
+            id="the first annotation of all",
+        ),
+        pytest.param(
+            [{"op": "test", "path": "/metadata/annotations/salus.dev~1change", "value": "checkout-0"}],
+            "",
+            id="a test writes nothing",
+        ),
+        pytest.param([{"op": "replace", "path": "/spec/replicas", "value": 6}], "", id="a write without a record"),
+        pytest.param({"spec": {"replicas": 6}}, "", id="no JSON Patch at all"),
+        pytest.param(None, "", id="no body"),
+    ],
+)
+def test_a_write_names_its_change(body: object, expected: str) -> None:
+    assert change_named_by(body) == expected
 
 
 # --- the table

@@ -75,6 +75,7 @@ class PrometheusSource:
         self._observe = observe
         self._clock = clock
         self._breaker = Breaker(clock)
+        self._fault = Error("Unreachable", f"{self._name} was not asked yet")
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._session: aiohttp.ClientSession | None = None
 
@@ -128,7 +129,9 @@ class PrometheusSource:
         started = self._clock()
         reply = await self._fetch(request, probe)
         reason = reply.reason if isinstance(reply, Error) else "Success"
-        self._breaker.note(failed=reason in _FAULTS_OF_THE_SOURCE)
+        failed = isinstance(reply, Error) and reason in _FAULTS_OF_THE_SOURCE
+        self._breaker.note(failed=failed)
+        self._fault = reply if isinstance(reply, Error) and failed else self._fault
         self._observe(self._clock() - started, reason)
         return reply
 
@@ -175,8 +178,9 @@ class PrometheusSource:
         )
 
     def _unavailable(self) -> Error:
-        failures = self._breaker.failures
-        return Error("SourceUnavailable", f"{self._name} failed {failures} times in a row; it is tried again shortly")
+        """What the source's last failure said: the reason stays the same while it is left alone for a while."""
+        times = f"{self._breaker.failures} times in a row; it is tried again shortly"
+        return Error(self._fault.reason, f"{self._fault.message} ({times})")
 
 
 def _answer(reply: Reply | Error, question: Question) -> Answer:
