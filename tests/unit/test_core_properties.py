@@ -251,7 +251,7 @@ def test_observe_decides_as_enforce_does(
         return decided, planned, refusal
 
     assert path(Mode.OBSERVE) == path(Mode.ENFORCE) == path(Mode.APPROVE)
-    assert len({decision_of(mode) for mode in Mode}) == 3
+    assert len({decision_of(mode, ActionKind.RESTART) for mode in Mode}) == 3
 
 
 @deterministic

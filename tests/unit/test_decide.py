@@ -1,11 +1,12 @@
 """The ladder: which rung is next, when to wait, and when to call people."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from salus.core.decide import Exhausted, Proposal, Wait, binding, decide, healthy_for, mode_of, overall
+from salus.core.decide import Exhausted, Proposal, Wait, binding, decide, grace, healthy_for, mode_of, overall
 from salus.core.guards import GUARDS, INFEASIBLE, LASTING
 from salus.model.change import ActionKind, Facts
 from salus.model.policy import Mode, Verdict
@@ -23,6 +24,7 @@ from tests.builders import (
     a_policy,
     a_refusal,
     a_remedy,
+    a_workload,
     ago,
     healthy,
     seconds,
@@ -326,3 +328,29 @@ def test_the_mode_of_a_remedy(of_policy: str, of_remedy: str | None, expected: M
 def test_the_operator_may_be_shyer_than_every_policy(boldest: Mode) -> None:
     assert mode_of(a_policy(mode="Enforce"), a_remedy(), boldest) is boldest
     assert mode_of(a_policy(mode="Observe"), a_remedy(), boldest) is Mode.OBSERVE
+
+
+class TestGrace:
+    """A release that people put there during an incident is judged by what came after it."""
+
+    TRIED = (a_deed(1, remedy="restart", before=Facts(release="known"), intended=Facts(release="known")),)
+
+    @pytest.mark.parametrize(
+        ("release", "arrived", "waits"),
+        [
+            pytest.param("another", 5, True, id="another release that has just arrived has its grace"),
+            pytest.param("another", 29, True, id="as long as the checks look back"),
+            pytest.param("another", 30, False, id="then it is judged"),
+            pytest.param(None, 5, False, id="the release that the records know has none"),
+            pytest.param("another", None, False, id="a workload that does not tell has none"),
+        ],
+    )
+    def test_of_another_release(self, release: str | None, arrived: float | None, waits: bool) -> None:
+        policy = a_policy(a_check(window=20))
+        moment = None if arrived is None else ago(arrived)
+        workload = dataclasses.replace(a_workload(), release=release or "known", progressed_at=moment)
+
+        wait = grace(policy, self.TRIED, workload, NOW)
+
+        assert (wait is not None) is waits
+        assert wait is None or wait.reason == "ReleaseChanged"

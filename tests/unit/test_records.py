@@ -154,7 +154,7 @@ def test_every_decision_counts_for_the_sequence(decision: str) -> None:
     ],
 )
 def test_what_a_mode_makes_of_a_decision(mode: Mode, decision: Decision) -> None:
-    assert decision_of(mode) is decision
+    assert decision_of(mode, ActionKind.RESTART) is decision
 
 
 # --- change events

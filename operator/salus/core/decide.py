@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from salus.core.guards import LASTING
+from salus.core.timing import has_lasted
 from salus.model.policy import Mode, Remedy, Verdict
-from salus.model.values import Finding, PastChange, Policy
+from salus.model.types import format_duration
+from salus.model.values import Finding, PastChange, Policy, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,39 @@ def binding(policy: Policy, changes: Sequence[PastChange], release: str) -> Sequ
             start = index + 1
         elif expected and before and before != expected:
             start = index
-        done = change.applied_at is not None and change.intended is not None
-        expected = change.intended.release if done and change.intended else before or expected
-    return () if expected and release and expected != release else changes[start:]
+        expected = _left_behind(change) or expected
+    return () if _is_new(changes, release) else changes[start:]
+
+
+def _left_behind(change: PastChange) -> str:
+    """The release that the target ran after this record."""
+    done = change.intended if change.applied_at is not None else None
+    facts = done or change.before
+    return facts.release if facts else ""
+
+
+def _is_new(changes: Sequence[PastChange], release: str) -> bool:
+    """Whether the live release is neither the one that the records found nor the one that they put there."""
+    known = [left for left in map(_left_behind, changes) if left]
+    return bool(known and release and known[-1] != release)
+
+
+def widest_window(policy: Policy) -> timedelta:
+    """The longest stretch of the past that any check looks at."""
+    return max((check.window for check in policy.checks), default=timedelta(0))
+
+
+def grace(policy: Policy, changes: Sequence[PastChange], workload: Workload, now: datetime) -> Wait | None:
+    """People have put another release there while the incident lasts: judge it by what came after it, not before."""
+    arrived = workload.progressed_at
+    if arrived is None or not _is_new(changes, workload.release):
+        return None
+    wanted = max(policy.spec.verify.settle, widest_window(policy))
+    if has_lasted(arrived, now, wanted):
+        return None
+    ago = format_duration(max(now - arrived, timedelta(0)))
+    text = f"release {workload.release} came {ago} ago, the checks still look at the time before it"
+    return Wait("ReleaseChanged", text)
 
 
 def decide(policy: Policy, findings: Sequence[Finding], changes: Sequence[PastChange], release: str = "") -> Step:

@@ -106,8 +106,10 @@ _DECISION_OF_MODE = {
 }
 
 
-def decision_of(mode: Mode) -> Decision:
-    """What an unopposed action becomes; the one difference that the mode makes."""
+def decision_of(mode: Mode, kind: ActionKind) -> Decision:
+    """What an unopposed action becomes; the one difference that the mode makes. Nobody approves a notification."""
+    if mode is Mode.APPROVE and kind is ActionKind.NOTIFY:
+        return Decision.ACT
     return _DECISION_OF_MODE[mode]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from salus.core.decide import overall
+from salus.core.decide import overall, widest_window
 from salus.core.timing import has_lasted
 from salus.model.change import ActionKind, Outcome
 from salus.model.policy import OnFailure, Verdict
@@ -33,11 +33,6 @@ def counts_from(change: PastChange, policy: Policy) -> datetime:
     """Samples from this moment on speak of the time after the deed."""
     applied = change.applied_at or change.decided_at
     return applied + max(policy.spec.verify.settle, widest_window(policy))
-
-
-def widest_window(policy: Policy) -> timedelta:
-    """The longest stretch of the past that any check looks at."""
-    return max((check.window for check in policy.checks), default=timedelta(0))
 
 
 def judge(change: PastChange, policy: Policy, findings: Sequence[Finding], now: datetime) -> Judgement:

@@ -101,6 +101,7 @@ def _workload(body: Body) -> Workload:
         annotations=annotations,
         owner=_owner(body),
         rolled_out_since=_rolled_out_since(body),
+        progressed_at=_progressed_at(body, _condition(body, "Progressing", "True")),
         replica_failure=_at(_condition(body, "ReplicaFailure", "True"), "message", str),
         deleting=bool(_at(body, "metadata.deletionTimestamp", str)),
     )
@@ -166,9 +167,13 @@ def _owner(body: Body) -> str:
 def _rolled_out_since(body: Body) -> datetime | None:
     """Only a Deployment tells, and only of the newest spec once its controller has seen it."""
     condition = _condition(body, "Progressing", "True")
+    return _progressed_at(body, condition) if condition.get("reason") == "NewReplicaSetAvailable" else None
+
+
+def _progressed_at(body: Body, condition: Body) -> datetime | None:
     current = _at(body, "status.observedGeneration", int) >= _at(body, "metadata.generation", int)
     moment = _at(condition, "lastUpdateTime", str)
-    if not current or not moment or condition.get("reason") != "NewReplicaSetAvailable":
+    if not current or not moment:
         return None
     try:
         return parse_time(moment)

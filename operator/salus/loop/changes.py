@@ -48,6 +48,8 @@ class Changes:
             await self.finish(policy, case, change, None, "posted")
         elif change.applied_at is None:
             await self._settle(policy, case, change)
+        elif change.undoes:
+            await self.finish(policy, case, change, Outcome.UNDONE, f"{change.undoes} was taken back")
         else:
             await self._verify(policy, case, change)
 
@@ -113,9 +115,9 @@ class Changes:
         case.change = await self.journal.applied(change, policy.key.namespace, workload, at)
         await self.journal.tell(policy, case, f"{change.action}Applied", f"{change.name} was done", workload=workload)
         if change.undoes:
-            await self.finish(policy, case, case.change, Outcome.UNDONE, f"{change.undoes} was taken back")
-            return
-        await self.journal.follow(case, await self.of_target(case), at)
+            await self.pursue(policy, case, case.change)
+        else:
+            await self.journal.follow(case, await self.of_target(case), at)
 
     async def _verify(self, policy: Policy, case: Case, change: PastChange) -> None:
         judgement = verify.judge(change, policy, case.findings, self.world.clock.now())

@@ -8,7 +8,7 @@ import structlog
 from salus.actions import kind_of, plan
 from salus.actions.plan import Plan
 from salus.core import incidents, records
-from salus.core.decide import Exhausted, Proposal, Wait, binding, decide, mode_of
+from salus.core.decide import Exhausted, Proposal, Wait, binding, decide, grace, mode_of
 from salus.core.guards import review
 from salus.loop import gather
 from salus.loop.changes import Changes
@@ -42,11 +42,13 @@ class Ladder:
             case.last_change = records.newest(policy, changes) or case.last_change
 
     def _is_quiet(self, policy: Policy, case: Case, seen: Observation) -> bool:
-        """People were called; until they change the policy or the release there is nothing to add."""
-        if case.incident is None or not incidents.is_escalated(case.incident):
-            return False
+        """People were called, or have just put another release there: for now there is nothing to add."""
         mine = records.of_incident(seen.changes, case.incident)
-        return bool(binding(policy, mine, seen.workload.release))
+        if wait := grace(policy, mine, seen.workload, seen.now):
+            log.debug("waiting", reason=wait.reason, message=wait.message)
+            return True
+        called = case.incident is not None and incidents.is_escalated(case.incident)
+        return called and bool(binding(policy, mine, seen.workload.release))
 
     async def _try_rungs(self, policy: Policy, case: Case, seen: Observation, body: Body) -> None:
         for _ in range(len(policy.spec.remedies) + 1):
@@ -83,7 +85,7 @@ class Ladder:
             await self.journal.refuse(policy, case, action, refusal, seen, body)
             return refusal
         case.refusal = None
-        decision = records.decision_of(mode_of(policy, remedy, self.world.boldest))
+        decision = records.decision_of(mode_of(policy, remedy, self.world.boldest), action.kind)
         entry = self.journal.entry(policy, case, action, because, decision, seen)
         change = records.past_change(await self.journal.record(entry, seen.changes, body))
         case.last_change = change
@@ -119,7 +121,8 @@ class Ladder:
         facts = seen.workload.facts()
         target, uid = case.target, seen.workload.uid
         notice = Action(ActionKind.NOTIFY, "", target, uid, why.message, facts, facts, reason=why.reason)
-        decision = records.decision_of(min(policy.spec.mode, self.world.boldest, key=lambda mode: mode.boldness))
+        mode = min(policy.spec.mode, self.world.boldest, key=lambda mode: mode.boldness)
+        decision = records.decision_of(mode, ActionKind.NOTIFY)
         seen = replace(seen, changes=await self.changes.of_target(case))
         entry = self.journal.entry(policy, case, notice, (), decision, seen)
         change = records.past_change(await self.journal.record(entry, seen.changes, body))

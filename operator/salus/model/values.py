@@ -176,6 +176,8 @@ class Workload:
     """`Kind/name` of the controller that owns it, if any."""
     rolled_out_since: datetime | None = None
     """When the last rollout finished, as the workload's own status tells."""
+    progressed_at: datetime | None = None
+    """When the newest rollout last made progress, or finished."""
     replica_failure: str = ""
     """Message of the ReplicaFailure condition while pods cannot be created."""
     deleting: bool = False

@@ -1,0 +1,165 @@
+"""The whole loop on fakes: a service whose health follows from what was done to it, and an operator that may die.
+
+Time passes only when the stage says so; a tick is five seconds. `Stage.restart` is a new process: a new Loop over the
+same cluster.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from salus.core.compile import Catalog, compile_policy
+from salus.loop import Loop, World
+from salus.model.types import API_VERSION, Body
+from salus.model.values import Answer, Policy, Question, Sample, Switches, Value
+from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, HEALTH_POLICIES, INCIDENTS, Ref
+from tests.builders import NOW, a_deployment_body
+from tests.fakes.cluster import FakeCluster, FakeWorkloads, Write
+from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
+
+TICK = timedelta(seconds=5)
+NAMESPACE, NAME = "shop", "checkout"
+TARGET = Ref(DEPLOYMENTS, NAMESPACE, NAME)
+
+
+class Killed(BaseException):
+    """The process is gone; nothing may catch this."""
+
+
+@dataclass(slots=True)
+class MortalCluster(FakeCluster):
+    """A FakeCluster under which the operator dies at the n-th write, before or after it took effect."""
+
+    dies_at: int = 0
+    """Number of the write, from 1; 0: never."""
+    after: bool = False
+    on_write: Callable[[Write], None] = lambda _: None
+    """Called before each write: other people's hands."""
+    _count: int = 0
+
+    def _write(self, write: Write, effect: Callable[[], Body]) -> Body:
+        self.on_write(write)
+        self._count += 1
+        if self._count == self.dies_at and not self.after:
+            raise Killed
+        body = FakeCluster._write(self, write, effect)
+        if self._count == self.dies_at:
+            raise Killed
+        return body
+
+
+@dataclass(slots=True)
+class Service:
+    """The metric: sick until `is_cured` says that the Deployment is as it should be."""
+
+    cluster: FakeCluster
+    clock: FakeClock
+    is_cured: Callable[[Body], bool]
+    value: float = 0.3
+
+    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+        """The present value, fresh."""
+        now = self.clock.now()
+        return [Value(self._at(), now) for _ in questions]
+
+    async def samples(self, question: Question, start: Any, end: Any, step: timedelta) -> Sequence[Sample]:  # noqa: ANN401, ARG002
+        """No past: this Prometheus is new."""
+        return []
+
+    def _at(self) -> float:
+        return 0.0 if self.is_cured(self.cluster.objects(DEPLOYMENTS)[0]) else self.value
+
+
+@dataclass(slots=True)
+class Stage:
+    """One policy, one Deployment, one operator."""
+
+    cluster: MortalCluster
+    clock: FakeClock
+    service: Service
+    loop: Loop = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Start a new process that knows nothing but what is on record."""
+        self.loop = Loop(
+            World(
+                cluster=self.cluster,
+                workloads=FakeWorkloads(self.cluster),
+                metrics=self.service,
+                history=self.service,
+                recorder=RecordingRecorder(),
+                telemetry=NullTelemetry(),
+                clock=self.clock,
+                switches=Switches,
+                is_known=lambda _: True,
+            )
+        )
+
+    @property
+    def policy(self) -> Policy:
+        """The policy as it is now."""
+        return compile_policy(self.cluster.objects(HEALTH_POLICIES)[0], Catalog({}, ["default"]))
+
+    async def ticks(self, count: int) -> None:
+        """So many ticks; pods follow their template at once. Where the process dies, a new one goes on."""
+        for _ in range(count):
+            self._roll_out()
+            try:
+                await self.loop.tick([self.policy])
+            except Killed:
+                self.cluster.dies_at = 0
+                self.restart()
+            self.clock.advance(TICK)
+
+    def _roll_out(self) -> None:
+        def follow(body: dict[str, Any]) -> None:
+            replicas = body["spec"]["replicas"]
+            counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), replicas)
+            body["status"] = {"observedGeneration": body["metadata"]["generation"], **counts}
+
+        self.cluster.edit(TARGET, follow)
+
+    @property
+    def changes(self) -> list[Body]:
+        """All change events by sequence."""
+        return sorted(self.cluster.objects(CHANGE_EVENTS), key=lambda body: body["spec"]["sequence"])
+
+    @property
+    def incidents(self) -> Sequence[Body]:
+        """All incidents."""
+        return self.cluster.objects(INCIDENTS)
+
+    @property
+    def deployment(self) -> Body:
+        """The Deployment as it is."""
+        return self.cluster.objects(DEPLOYMENTS)[0]
+
+    @property
+    def deeds(self) -> list[Write]:
+        """What Salus did to the Deployment, in order."""
+        return [write for write in self.cluster.writes if write.ref == TARGET]
+
+
+def a_stage(is_cured: Callable[[Body], bool], *remedies: dict[str, Any], **spec: Any) -> Stage:  # noqa: ANN401
+    """A service and a policy with these remedies; windows of a few ticks."""
+    clock = FakeClock(NOW)
+    cluster = MortalCluster(now=clock.now)
+    cluster.put(a_deployment_body(name=NAME))
+    quick = {
+        "mode": "Enforce",
+        "target": {"kind": "Deployment", "name": NAME},
+        "interval": "5s",
+        "bake": "10s",
+        "checks": [{"name": "errors", "query": 'errors{t="$target"}', "unhealthy": {"above": "0.05"}, "for": "10s"}],
+        "remedies": list(remedies),
+        "limits": {"cooldown": "5s", "maxActions": 10},
+        "verify": {"settle": "5s", "stable": "10s", "timeout": "30s"},
+    }
+    metadata = {"name": NAME, "namespace": NAMESPACE}
+    kind = {"apiVersion": API_VERSION, "kind": "HealthPolicy"}
+    cluster.put({**kind, "metadata": metadata, "spec": {**quick, **spec}})
+    return Stage(cluster, clock, Service(cluster, clock, is_cured))
