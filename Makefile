@@ -8,7 +8,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+PYTHONS ?= 3.14 3.13 3.12
 export PYTHONDONTWRITEBYTECODE := 1
+export UV_NATIVE_TLS := true
 
 .PHONY: help
 help:  ## List the targets
@@ -62,8 +64,27 @@ shop: setup  ## Vet and test the example service, where Go is
 	@if command -v go >/dev/null; then cd examples/shop/service && go vet ./... && go test ./...; \
 	else echo "shop: no Go here, its tests are left out"; fi
 
+.PHONY: pythons
+pythons: setup  ## Unit tests on the newest supported Python that is here besides the one in use (PYTHONS="3.13 3.12")
+	@for version in $(PYTHONS); do \
+	  for found in $$(command -v python$$version) $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python; do \
+	    $$found -c "import sys; assert '%d.%d' % sys.version_info[:2] == '$$version'" 2>/dev/null || continue; \
+	    echo "Unit tests on $$($$found --version)"; \
+	    $(BIN)/uv venv --quiet --clear --python $$found .run/python-$$version; \
+	    $(BIN)/uv pip install --quiet --python .run/python-$$version -c constraints.txt --group dev -e .; \
+	    exec .run/python-$$version/bin/python -m pytest tests/unit -q -n 2 -p no:cacheprovider; \
+	  done; \
+	done; echo "No other supported Python is here ($(PYTHONS))"
+
+.PHONY: package
+package: setup  ## Build the wheel, install it into an empty environment, and try its commands there
+	@rm -rf dist .run/package && $(BIN)/python -m build --wheel --installer uv --outdir dist . >/dev/null
+	@$(BIN)/uv venv --quiet .run/package
+	@$(BIN)/uv pip install --quiet --python .run/package -c constraints.txt dist/*.whl
+	@cd .run/package && bin/salus --version && bin/kubectl-salus --help >/dev/null && bin/salus validate -f ../../examples/policies
+
 .PHONY: test
-test: check shop unit contract cluster-test  ## All that CI runs
+test: check shop unit pythons package contract cluster-test  ## All that CI runs
 
 .PHONY: e2e
 e2e: setup  ## Tests on a real kubelet in namespaces (root on Linux)
