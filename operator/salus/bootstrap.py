@@ -1,14 +1,15 @@
 """The one place that chooses adapters and joins them: from options and configuration to a running operator.
 
 What runs: kopf feeding the store, the informer, the scheduler, a LIST that heals the store, a watch on the
-configuration file, and the server for metrics and probes. When one of them ends by itself, Salus ends, and says
-which.
+configuration file, the part in an election if there is one, and the server for metrics and probes. When one of them
+ends by itself, Salus ends, and says which.
 """
 
 import asyncio
 import os
 import signal
 import socket
+import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from salus.adapters.clock import SystemClock
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.dry_run import DryRunCluster
 from salus.adapters.informer import Informer
+from salus.adapters.lease import LEASES, PATIENCE, Leadership
 from salus.adapters.recorder import EventRecorder
 from salus.adapters.telemetry import Probes, PrometheusTelemetry, TelemetryServer
 from salus.core.compile import Catalog, SpecError
@@ -32,10 +34,10 @@ from salus.loop import Loop, World
 from salus.model.policy import Mode
 from salus.model.types import Body
 from salus.model.values import Answer, Error, Policy, PolicyKey, Question, Sample, Switches
-from salus.ports import HEALTH_POLICIES, Cluster, ClusterError, NotFound
+from salus.ports import HEALTH_POLICIES, Cluster, ClusterError, NotFound, Ref
 from salus.presets import load_presets
 from salus.scheduler import Scheduler
-from salus.settings import Settings, SettingsError, SourceConfig, read_settings
+from salus.settings import LeaderElection, Settings, SettingsError, SourceConfig, read_settings
 from salus.sources.history import PrometheusHistory
 from salus.sources.prometheus import PrometheusSource
 from salus.sources.router import Sources
@@ -47,6 +49,7 @@ log = structlog.get_logger(__name__)
 
 RELIST_EVERY = timedelta(minutes=10)
 RELOAD_EVERY = timedelta(seconds=1)
+RETRY_EVERY = timedelta(seconds=2)
 DEAD_AFTER = timedelta(minutes=5)
 """A watch that said nothing for so long (a bookmark comes each minute) will not heal by itself."""
 
@@ -86,10 +89,27 @@ async def _main(options: RunOptions, settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(await Connection.open(Login(options.kubeconfig, options.context)))
-        operator = Operator(options, settings, connection)
+        login = Login(options.kubeconfig, options.context)
+        connection = await stack.enter_async_context(await Connection.open(login))
+        leadership = None
+        if settings.leader_election.enabled:
+            # A connection of its own: a renewal never waits for the answers to other requests.
+            apart = await stack.enter_async_context(await Connection.open(login, patience=PATIENCE))
+            leadership = _leadership(settings.leader_election, ApiCluster(apart))
+        operator = Operator(options, settings, connection, leadership)
         stack.push_async_callback(operator.metrics.close)
         return await operator.run(stop)
+
+
+def _instance() -> str:
+    """This process among those of the same host or pod that are running."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def _leadership(settings: LeaderElection, cluster: Cluster) -> Leadership:
+    """A part in the election, under a name that no other process has or had: a container's pid is always 1."""
+    me = f"{_instance()}-{uuid.uuid4().hex[:8]}"
+    return Leadership(cluster, Ref(LEASES, settings.namespace, settings.name), me, SystemClock())
 
 
 @dataclass(slots=True)
@@ -142,17 +162,19 @@ def _source_settings(name: str, config: SourceConfig) -> SourceSettings:
 
 
 class Operator:
-    """One running Salus."""
+    """One running Salus; with a `leadership`, it acts only while it leads."""
 
-    def __init__(self, options: RunOptions, settings: Settings, connection: Connection) -> None:
-        self._options, self._settings = options, settings
+    def __init__(
+        self, options: RunOptions, settings: Settings, connection: Connection, leadership: Leadership | None = None
+    ) -> None:
+        self._options, self._settings, self._leadership = options, settings, leadership
         self._telemetry = PrometheusTelemetry()
         self._clock = SystemClock()
-        live = ApiCluster(connection)
+        live = ApiCluster(connection, leadership.fence) if leadership else ApiCluster(connection)
         self._cluster: Cluster = DryRunCluster(live) if options.dry_run else live
         self._informer = Informer(connection, options.namespaces or None)
         self.metrics = LiveMetrics(self._telemetry.queried)
-        instance = f"{socket.gethostname()}-{os.getpid()}"
+        instance = _instance()
         self._loop = Loop(
             World(
                 cluster=self._cluster,
@@ -173,15 +195,18 @@ class Operator:
         self._scheduler = Scheduler(self._tick, self._store.policies)
         self._watch = PolicyWatch(self._store, options.namespaces)
         self._listed = asyncio.Event()
-        self._reports: set[asyncio.Task[None]] = set()
+        self._work: set[asyncio.Task[None]] = set()
+        """Ticks and reports that are under way."""
         self._telemetry.watch("workloads", lambda: self._informer.last_event_age)
+        self._telemetry.leads(self._leads)
 
     # --- what runs
 
     async def run(self, stop: asyncio.Event) -> int:
         """Run everything until `stop` is set (0) or a part ends by itself (1)."""
         await self._use(self._settings)
-        server = TelemetryServer(self._telemetry.registry, Probes(alive=self._not_alive, ready=self._not_ready))
+        probes = Probes(alive=self._not_alive, ready=self._not_ready, role=self._role)
+        server = TelemetryServer(self._telemetry.registry, probes)
         host, _, port = self._options.metrics_address.rpartition(":")
         bound = await server.start(host or "127.0.0.1", int(port))
         log.info("salus starts", version=__version__, metrics=f"{host}:{bound}", dry_run=self._options.dry_run)
@@ -204,6 +229,9 @@ class Operator:
         start("list of policies", self._relist())
         start("watch of the configuration", self._reload())
         start("scheduler", self._scheduler.run())
+        if self._leadership is not None:
+            start("leader election", self._leadership.run())
+            start("leading", self._lead(self._leadership))
         done, _ = await asyncio.wait([stopping, *parts], return_when=asyncio.FIRST_COMPLETED)
         failed = [parts[task] for task in done if task in parts]
         for task in done - {stopping}:
@@ -211,6 +239,8 @@ class Operator:
         for task in (*parts, stopping):
             task.cancel()
         await asyncio.wait([*parts, stopping], timeout=10)
+        if self._leadership is not None:
+            await self._step_down(self._leadership)
         log.info("salus ends")
         return 1 if failed else 0
 
@@ -229,16 +259,71 @@ class Operator:
             else:
                 self._listed.set()
                 return True
-            await asyncio.wait([stopping], timeout=2)
+            await asyncio.wait([stopping], timeout=RETRY_EVERY.total_seconds())
         return False
+
+    # --- who leads
+
+    async def _lead(self, leadership: Leadership) -> None:
+        """Take up one term after another."""
+        while True:
+            term = await leadership.next_term()
+            while leadership.holds(term):
+                try:
+                    await self._take_up(leadership, term)
+                    break
+                except ClusterError as error:
+                    self._telemetry.failed("lead")
+                    log.warning("this process could lead, but the policies cannot be listed yet", error=str(error))
+                await asyncio.sleep(RETRY_EVERY.total_seconds())
+
+    async def _take_up(self, leadership: Leadership, term: int) -> None:
+        """Begin a term: what is under way ends, what is known is forgotten and read anew, then the fence opens."""
+        if self._work:
+            await asyncio.wait(self._work)
+        self._store.replace(())
+        await self._list_policies()
+        if leadership.begin(term):
+            log.info("this process leads", term=term)
+            self._store.use(self._store.catalog)
+            self._soon(self._sweep())
+
+    async def _sweep(self) -> None:
+        try:
+            await self._loop.sweep(self._namespaces())
+        except ClusterError as error:
+            self._telemetry.failed("relist")
+            log.warning("incidents of policies that are gone are not closed yet", error=str(error))
+
+    async def _step_down(self, leadership: Leadership) -> None:
+        """Give the Lease back, unless a write may still be under way: then it has to run out."""
+        if self._work:
+            log.warning("something is still under way, so the lease is not given back")
+        else:
+            await leadership.release()
+
+    def _leads(self) -> bool:
+        return self._leadership is None or self._leadership.leads
+
+    def _role(self) -> str:
+        if self._leadership is None:
+            return "ok"
+        leader = self._leadership.leader or "not known"
+        return f"leader, as {leader}" if self._leadership.leads else f"standby, leader is {leader}"
 
     async def _heal_store(self) -> None:
         """A full LIST, and what follows for policies that are gone."""
-        namespaces: Sequence[str | None] = self._options.namespaces or (None,)
+        await self._list_policies()
+        if self._leads():
+            await self._loop.sweep(self._namespaces())
+
+    async def _list_policies(self) -> None:
         before = self._store.keys()
-        found = await asyncio.gather(*(self._cluster.list(HEALTH_POLICIES, namespace) for namespace in namespaces))
-        self._store.replace([body for bodies in found for body in bodies], before)
-        await self._loop.sweep(namespaces)
+        lists = (self._cluster.list(HEALTH_POLICIES, namespace) for namespace in self._namespaces())
+        self._store.replace([body for bodies in await asyncio.gather(*lists) for body in bodies], before)
+
+    def _namespaces(self) -> Sequence[str | None]:
+        return self._options.namespaces or (None,)
 
     async def _relist(self) -> None:
         """A watch may lose a deletion; a LIST does not."""
@@ -274,8 +359,8 @@ class Operator:
             self._store.use(Catalog(self._store.catalog.signals, self.metrics.names))
 
     async def _tick(self, due: Sequence[Policy], late: float) -> None:
-        if self._informer.synced:
-            await self._loop.tick(due, late)
+        if self._informer.synced and self._leads():
+            await self._soon(self._loop.tick(due, late))
 
     # --- what the store tells
 
@@ -287,16 +372,18 @@ class Operator:
     def refused(self, body: Body, error: SpecError) -> None:
         """A policy cannot be used: its own status says why."""
         log.warning("a policy is refused", policy=str(key_of(body)), error=str(error))
-        self._soon(self._loop.report_invalid(body, error, self._clock.now()))
+        if self._leads():
+            self._soon(self._loop.report_invalid(body, error, self._clock.now()))
 
     def removed(self, key: PolicyKey) -> None:
         """A policy is gone."""
         self._loop.forget(key)
 
-    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+    def _soon(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
-        self._reports.add(task)
-        task.add_done_callback(self._reports.discard)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        return task
 
     # --- how it is
 
@@ -319,6 +406,8 @@ class Operator:
             return "the policies are not listed yet"
         if not self._watch.ready.is_set():
             return "the policies are not watched yet"
+        if self._leadership is not None and not self._leadership.has_looked:
+            return "the lease was not read yet"
         return None if self._informer.synced else "the workloads are not listed yet"
 
 

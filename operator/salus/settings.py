@@ -73,6 +73,17 @@ class Defaults(Resource):
     """The account that acts in a policy's namespace. Default: the operator's own."""
 
 
+class LeaderElection(Resource):
+    """Lets several replicas run of which one acts. Read at start only."""
+
+    enabled: bool = False
+    """Whether to take part; off, this process acts, and must be the only one for its namespaces."""
+    namespace: DnsLabel = "salus-system"
+    """Where the Lease is kept."""
+    name: DnsName = "salus"
+    """Name of the Lease, the same for all replicas."""
+
+
 class Settings(Resource):
     """The whole file."""
 
@@ -84,6 +95,8 @@ class Settings(Resource):
     """Stops every new action."""
     defaults: Defaults = Defaults()
     """What holds where a policy says nothing."""
+    leader_election: LeaderElection = LeaderElection()
+    """Lets several replicas run of which one acts."""
 
 
 def read_settings(path: Path) -> Settings:

@@ -14,6 +14,7 @@ class Health:
 
     dead: str | None = None
     unready: str | None = "waiting for the first list"
+    role: str = "ok"
 
 
 @pytest.fixture
@@ -28,7 +29,8 @@ def health() -> Health:
 
 @pytest.fixture
 async def url(telemetry: PrometheusTelemetry, health: Health) -> AsyncIterator[str]:
-    server = TelemetryServer(telemetry.registry, Probes(alive=lambda: health.dead, ready=lambda: health.unready))
+    probes = Probes(alive=lambda: health.dead, ready=lambda: health.unready, role=lambda: health.role)
+    server = TelemetryServer(telemetry.registry, probes)
     port = await server.start("127.0.0.1", 0)
     yield f"http://127.0.0.1:{port}"
     await server.stop()
@@ -81,6 +83,15 @@ async def test_ready_and_alive_are_apart(health: Health, url: str) -> None:
 
     assert await get(f"{url}/readyz") == (200, "ok\n")
     assert await get(f"{url}/healthz") == (503, "the loop has not turned for two minutes\n")
+
+
+async def test_a_standby_is_ready_and_says_so(telemetry: PrometheusTelemetry, health: Health, url: str) -> None:
+    """A rollout of two replicas would never end if only the leader were ready."""
+    telemetry.leads(lambda: False)
+    health.unready, health.role = None, "standby, leader is other-1"
+
+    assert await get(f"{url}/readyz") == (200, "standby, leader is other-1\n")
+    assert "\nsalus_leader 0.0\n" in (await get(f"{url}/metrics"))[1]
 
 
 async def test_two_instances_do_not_meet() -> None:

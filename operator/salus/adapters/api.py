@@ -9,7 +9,7 @@ import asyncio
 import ipaddress
 import os
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,9 @@ import aiohttp
 import orjson
 import structlog
 import yaml
+from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.payload import BytesPayload
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import ApiClient, Configuration
 
@@ -76,9 +78,24 @@ class Request:
     body: Body | Sequence[Mapping[str, Any]] | None = None
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    fence: Callable[[], None] | None = None
+    """Called when the body is about to leave, after every wait for a connection; raises to keep it here."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
+
+
+class _Body(BytesPayload):
+    """A body that asks its fence before it leaves. The headers wait for it, so a refusal sends nothing at all."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(orjson.dumps(request.body, default=dict), content_type=request.content_type)
+        self._fence = request.fence
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if self._fence is not None:
+            self._fence()
+        await super().write_with_length(writer, content_length)
 
 
 class Connection:
@@ -158,6 +175,8 @@ class Connection:
             async with self._session.request(**await self._arguments(request, self._patience)) as response:
                 raw = await response.read()
         except _FAILURES as error:
+            if isinstance(error.__cause__, ClusterError):  # the fence's: nothing was sent
+                raise error.__cause__ from None
             raise _unavailable(request, error) from error
         if not 200 <= response.status < 300:
             raise _refusal(request, response, raw)
@@ -175,7 +194,7 @@ class Connection:
             "method": request.method,
             "url": f"{configuration.host}{request.path}",
             "params": {key: value for key, value in request.query.items() if value},
-            "data": None if request.body is None else orjson.dumps(request.body, default=dict),
+            "data": None if request.body is None else _Body(request),
             "headers": {
                 "Accept": JSON,
                 "Content-Type": request.content_type,

@@ -4,9 +4,10 @@ Connection, credentials and errors are `api`'s; whether a write is wise is the l
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from salus.adapters.api import JSON, Connection, Gone, Request
+from salus.adapters.api import Connection, Gone, Request
 from salus.adapters.paths import collection_path, label_selector, object_path
 from salus.model.types import Body
 from salus.ports import Invalid, Ref, Resource, Unavailable
@@ -18,7 +19,10 @@ _LIST_ATTEMPTS = 3
 
 
 class ApiCluster:
-    """Kubernetes through its API. `fence` is called before every write and raises if we may not write any more."""
+    """Kubernetes through its API.
+
+    `fence` raises if we may not write any more: it is called before every write, and again when the write leaves.
+    """
 
     def __init__(self, connection: Connection, fence: Callable[[], None] = lambda: None) -> None:
         self._connection = connection
@@ -68,8 +72,9 @@ class ApiCluster:
         """DELETE, with the uid as a precondition if given."""
         options = {"apiVersion": "v1", "kind": "DeleteOptions", **({"preconditions": {"uid": uid}} if uid else {})}
         self._fence()
+        headers = _impersonation(act_as)
         await self._connection.send(
-            Request("DELETE", object_path(ref), body=options, content_type=JSON, headers=_impersonation(act_as))
+            Request("DELETE", object_path(ref), body=options, headers=headers, fence=self._fence)
         )
 
     async def close(self) -> None:
@@ -79,9 +84,7 @@ class ApiCluster:
     async def _write(self, request: Request) -> Body:
         self._fence()
         query = {**request.query, "fieldManager": FIELD_MANAGER}
-        return await self._connection.send(
-            Request(request.method, request.path, query, request.body, request.content_type, request.headers)
-        )
+        return await self._connection.send(replace(request, query=query, fence=self._fence))
 
 
 async def _whole_list(

@@ -58,6 +58,7 @@ class PrometheusTelemetry:
             ["watch"],
             registry=registry,
         )
+        self._leader = Gauge("salus_leader", "1 in the replica that acts, 0 in one that stands by.", registry=registry)
         Gauge("salus_build_info", "Always 1; the label tells the version.", ["version"], registry=registry).labels(
             __version__
         ).set(1)
@@ -88,6 +89,10 @@ class PrometheusTelemetry:
         """A metric source answered, or did not, after so long."""
         self._queries.labels(outcome).observe(seconds)
 
+    def leads(self, leads: Callable[[], bool]) -> None:
+        """Show what `leads` gives, asked at each scrape."""
+        self._leader.set_function(lambda: float(leads()))
+
     def watch(self, name: str, age: Callable[[], float]) -> None:
         """Show the seconds that `age` gives, asked at each scrape, as those since the watch last said anything."""
         self._watch_age.labels(name).set_function(age)
@@ -99,6 +104,8 @@ class Probes:
 
     alive: Trouble
     ready: Trouble
+    role: Callable[[], str] = lambda: "ok"
+    """What a process that is ready says of itself."""
 
 
 class TelemetryServer:
@@ -108,8 +115,8 @@ class TelemetryServer:
         self._registry = registry
         application = web.Application()
         application.router.add_get("/metrics", self._metrics)
-        application.router.add_get("/healthz", _probe(probes.alive))
-        application.router.add_get("/readyz", _probe(probes.ready))
+        application.router.add_get("/healthz", _probe(probes.alive, lambda: "ok"))
+        application.router.add_get("/readyz", _probe(probes.ready, probes.role))
         self._runner = web.AppRunner(application, access_log=None)
 
     async def start(self, host: str, port: int) -> int:
@@ -127,9 +134,9 @@ class TelemetryServer:
         return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
 
 
-def _probe(trouble: Trouble) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _probe(trouble: Trouble, well: Callable[[], str]) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_: web.Request) -> web.Response:
         why = trouble()
-        return web.Response(text=f"{why or 'ok'}\n", status=503 if why else 200)
+        return web.Response(text=f"{why or well()}\n", status=503 if why else 200)
 
     return answer
