@@ -109,3 +109,7 @@ clean:  ## Remove what make has made here (caches outside the clone stay)
 .PHONY: demo
 demo: setup  ## See Salus heal a service, five times, in minutes (ARGS="--pods auto|containers|kwok --keep --plain")
 	@$(BIN)/python -m tests.demo $(ARGS)
+
+.PHONY: chaos
+chaos: programs  ## Kill Salus 500 times while 50 services fail and recover, then check the books (ARGS="--kills N --targets N")
+	@$(BIN)/python -m tests.chaos $(ARGS)
