@@ -84,7 +84,8 @@ async def cut_off(request: web.Request) -> web.Response:
     ],
 )
 async def test_failures_are_counted_by_what_the_caller_saw(handler: Handler, kind: str | None) -> None:
-    async with serving(handler) as url, Load(url, rate=200, timeout=0.2) as callers:
+    patience = 0.2 if kind == "timeout" else 30.0  # seconds; a busy machine is no failure of the service
+    async with serving(handler) as url, Load(url, rate=200, timeout=patience) as callers:
         await eventually(lambda: callers.tally.ok + callers.tally.failures >= 3)
         tally = await callers.stop()
 
