@@ -160,7 +160,9 @@ INFEASIBLE = frozenset(
         "NoValue",
         "ScaledToZero",
         "NotScalable",
+        "NoRevisionHistory",
         "OnDeleteStrategy",
+        "PartitionedRollout",
         "PodsCannotBeCreated",
         "Irreversible",
     }

@@ -14,11 +14,12 @@ from salus.actions.plan import CHANGE_ANNOTATION, resolved
 from salus.core import incidents, records, verify
 from salus.core.decide import overall
 from salus.core.guards import review
-from salus.loop import gather, keeping
+from salus.loop import gather, keeping, unsticking
 from salus.loop.journal import Journal
 from salus.loop.measure import Measurer
 from salus.loop.world import Case, World, identity_of
 from salus.model.change import ActionKind, Decision, Outcome
+from salus.model.meta import WorkloadKind
 from salus.model.policy import Verdict
 from salus.model.types import Body
 from salus.model.values import Action, Infeasible, Observation, PastChange, Policy, Workload
@@ -120,6 +121,8 @@ class Changes:
             await self.journal.follow(case, await self.of_target(case), at)
 
     async def _verify(self, policy: Policy, case: Case, change: PastChange) -> None:
+        if change.action is ActionKind.ROLLBACK and case.target.kind is WorkloadKind.STATEFUL_SET:
+            change = case.change = await unsticking.free_rollout(self.world, policy, case, change)
         judgement = verify.judge(change, policy, case.findings, self.world.clock.now())
         if judgement.outcome is not None:
             await self.finish(policy, case, change, judgement.outcome, judgement.message)
@@ -129,6 +132,8 @@ class Changes:
     ) -> None:
         """Write the record's last line, and at once what follows from it."""
         now = self.world.clock.now()
+        if change.note:
+            message = f"{message}; {change.note}"
         finished = await self.journal.finish(change, policy.key.namespace, outcome, message, now)
         case.change, case.last_change = None, finished
         changes = await self.of_target(case)

@@ -61,6 +61,7 @@ async def observe(world: World, case: Case, changes: Sequence[PastChange] | None
     if changes is None:
         changes = past_changes(await change_bodies(world, case.target))
     good = next((r.hash for r in kept if r.healthy_at and not r.quarantined_by and r.hash != workload.release), None)
+    history = releases.history_from(await _revisions(world, body, case.target))
     observation = Observation(
         now=world.clock.now(),
         workload=workload,
@@ -70,7 +71,8 @@ async def observe(world: World, case: Case, changes: Sequence[PastChange] | None
         managed_by=managed_by(body),
         git_holds_replicas=git_holds_replicas(body),
         releases=kept,
-        release_started_at=releases.release_started_at(await _replica_sets(world, body, case.target), good),
+        history=history,
+        release_started_at=releases.release_started_at(history, good),
         switches=world.switches(),
     )
     return observation, body
@@ -86,11 +88,10 @@ async def _autoscalers(world: World, target: TargetKey) -> tuple[Autoscaler, ...
     return tuple(pair[1] for pair in found if pair is not None and pair[0] == target)
 
 
-async def _replica_sets(world: World, body: Body, target: TargetKey) -> list[Body]:
-    """The ReplicaSets of a Deployment, which tell when its releases began; other kinds have none."""
-    if target.kind is not WorkloadKind.DEPLOYMENT:
-        return []
+async def _revisions(world: World, body: Body, target: TargetKey) -> list[Body]:
+    """What tells when the releases of the target began; those that Salus keeps have no owner and are not among it."""
+    resource = REPLICA_SETS if target.kind is WorkloadKind.DEPLOYMENT else CONTROLLER_REVISIONS
     labels = (body["spec"].get("selector") or {}).get("matchLabels") or {}
-    found = await world.cluster.list(REPLICA_SETS, target.namespace, labels)
+    found = await world.cluster.list(resource, target.namespace, labels)
     uid = body["metadata"]["uid"]
-    return [rs for rs in found if any(o.get("uid") == uid for o in rs["metadata"].get("ownerReferences") or ())]
+    return [one for one in found if any(o.get("uid") == uid for o in one["metadata"].get("ownerReferences") or ())]

@@ -170,6 +170,11 @@ class Workload:
     paused: bool = False
     update_strategy: str = "RollingUpdate"
     partition: int = 0
+    """StatefulSet: pods below this number are left on an older template."""
+    ordered: bool = False
+    """StatefulSet: one pod after the other, each waits until the one before is ready."""
+    history_limit: int = 10
+    """How many of its old releases the workload's own controller keeps."""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
@@ -187,7 +192,7 @@ class Workload:
         """Every replica runs the newest template and is available."""
         return (
             self.observed_generation >= self.generation
-            and self.updated >= self.replicas - self.partition
+            and self.updated >= self.replicas
             and self.available >= self.replicas
             and self.total <= self.replicas
         )
@@ -226,6 +231,18 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Revision:
+    """A line of a workload's own history: a ReplicaSet of a Deployment, a ControllerRevision of the other kinds."""
+
+    number: int
+    """As the workload counts; what comes back gets a new number."""
+    release: str
+    """Hash of its template; a restart is a revision of the same release."""
+    made_at: datetime
+    """When it was first made; what comes back keeps this."""
+
+
+@dataclass(frozen=True, slots=True)
 class Autoscaler:
     """An HPA or ScaledObject that owns the replicas of a target."""
 
@@ -257,6 +274,8 @@ class PastChange:
     undoes: str = ""
     occurrences: int = 1
     message: str = ""
+    note: str = ""
+    """What the record says of how it goes, or went."""
     evidence: tuple[tuple[str, float | None], ...] = ()
     """(check, value) of what was unhealthy then."""
     before: Facts | None = None
@@ -351,6 +370,8 @@ class Observation:
     """The desired state that a GitOps tool applies names `spec.replicas`."""
     releases: tuple[Release, ...] = ()
     """Kept releases of this target, newest known healthy first."""
+    history: tuple[Revision, ...] = ()
+    """The workload's own history, as far as its controller keeps it, oldest first."""
     release_started_at: datetime | None = None
     """When the live release began, as far as the workload's own history tells."""
     switches: Switches = Switches()
