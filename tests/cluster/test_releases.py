@@ -87,3 +87,41 @@ def test_a_bad_release_is_rolled_back_whatever_the_kind(scene: Scene, kind: str)
         }
     else:
         assert deleted == []
+
+
+def test_kept_releases_are_never_adopted_nor_collected(scene: Scene) -> None:
+    """A StatefulSet that keeps one old revision of its own leaves the ones that Salus keeps alone."""
+    scene.gauge(0.0)
+    deploy(scene, "StatefulSet", revisionHistoryLimit=1)
+    scene.apply(target={"kind": "StatefulSet", "name": NAME})
+    scene.salus.start()
+    scene.wait_kept()
+    for number in (2, 3, 4):
+        patch = {"spec": {"template": {"spec": {"containers": [{"name": "app", "image": f"app:v{number}"}]}}}}
+        release(scene, "StatefulSet", patch)
+        scene.wait(lambda: is_ready(scene, "StatefulSet"), f"v{number} is ready")
+        scene.wait_kept(number)
+
+    kept = scene.kept_releases()
+    assert len(kept) == 4
+    assert all("ownerReferences" not in one["metadata"] for one in kept)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "reason"),
+    [
+        pytest.param({"type": "OnDelete"}, "OnDeleteStrategy", id="OnDelete"),
+        pytest.param({"rollingUpdate": {"partition": 3}}, "PartitionedRollout", id="partition=3"),
+    ],
+)
+def test_a_stateful_set_that_would_keep_its_pods_is_left_alone(
+    scene: Scene, strategy: dict[str, Any], reason: str
+) -> None:
+    """Edge case "stuck StatefulSet": `OnDelete` and `partition=3` refuse."""
+    scene.gauge(0.3)
+    deploy(scene, "StatefulSet", updateStrategy=strategy)
+    scene.apply(target={"kind": "StatefulSet", "name": NAME}, remedies=[UNDO])
+    scene.salus.start()
+
+    scene.wait_change(decision="Refuse", reason=reason)
+    assert scene.writes("statefulsets") == []
