@@ -25,9 +25,8 @@ def deploy(scene: Scene, kind: str, **spec: Any) -> Object:  # noqa: ANN401 — 
     labels = {"app": NAME}
     template = {"metadata": {"labels": labels, "annotations": {"team": "a"}}, "spec": {"containers": [CONTAINER]}}
     count = {} if kind == "DaemonSet" else {"replicas": 3, "serviceName": NAME}
-    body = {"metadata": {"name": NAME}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
-    body["spec"] |= {**count, **spec}
-    scene.cluster.api().create(path(scene, kind), body)
+    whole = {"selector": {"matchLabels": labels}, "template": template, **count, **spec}
+    scene.cluster.api().create(path(scene, kind), {"metadata": {"name": NAME}, "spec": whole})
     scene.wait(lambda: is_ready(scene, kind), f"{kind} is ready")
     return workload(scene, kind)
 
