@@ -91,6 +91,7 @@ class Ladder:
             refusal: Refusal | None = Refusal(planned.reason, planned.message, Then.NEXT)
             action = _unplanned(proposal, seen.workload, planned.message)
         else:
+            seen = gather.recounted(self.world, seen)
             action, refusal = planned, review(policy, planned, seen)
         if refusal is not None:
             await self.journal.refuse(policy, case, action, refusal, seen, body)
