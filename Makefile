@@ -57,7 +57,7 @@ contract: programs  ## Every adapter against the same test as its fake, on a rea
 
 .PHONY: cluster-test
 cluster-test: programs  ## The whole operator on a real control plane
-	@$(BIN)/pytest tests/cluster -n 3 --dist worksteal $(ARGS)
+	@$(BIN)/pytest tests/cluster -n 3 --dist loadgroup $(ARGS)
 
 .PHONY: shop
 shop: setup  ## Vet and test the example service, where Go is

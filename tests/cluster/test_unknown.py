@@ -6,6 +6,7 @@ some ticks at once; then the audit log is asked what Salus wrote to Deployments:
 
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from tests.devcluster.remote_write import Series
 from tests.devcluster.salus import Salus
 
 ENOUGH_TICKS = 4
+
+pytestmark = pytest.mark.xdist_group("unknown")
+"""One operator watches all of them: they stay on one worker."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,10 @@ def sources() -> Iterator[Mapping[str, object]]:
 @pytest.fixture(scope="module")
 def watched(ready_cluster: DevCluster, pump: Pump, sources: Mapping[str, object]) -> Iterator[Scene]:
     """All failures at once, after enough ticks for each of them to have led to an action."""
-    namespace = "unknown"
+    namespace = f"unknown-{uuid.uuid4().hex[:8]}"
     ready_cluster.kubectl("create", "namespace", namespace)
     default = {"default": {"url": ready_cluster.prometheus_url, "timeout": "2s"}}
-    salus = Salus(ready_cluster, "salus-unknown", [namespace], {"sources": {**default, **sources}})
+    salus = Salus(ready_cluster, f"salus-{namespace}", [namespace], {"sources": {**default, **sources}})
     scene = Scene(ready_cluster, pump, namespace, salus)
     for name, failure in FAILURES.items():
         scene.deploy(name)
@@ -90,6 +94,7 @@ def watched(ready_cluster: DevCluster, pump: Pump, sources: Mapping[str, object]
     yield scene
     salus.stop()
     pump.forget(namespace)
+    ready_cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 @pytest.mark.parametrize("failure", FAILURES)

@@ -95,7 +95,7 @@ def run_command(  # noqa: PLR0913 — a command's arguments are its options
         Literal["debug", "info", "warning", "error"], typer.Option(help="From which level on lines are written.")
     ] = "info",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Read and decide as ever, but write nothing to the cluster.")
+        bool, typer.Option("--dry-run", help="Treat every policy as Observe: decide and record, write to no workload.")
     ] = False,
 ) -> None:
     """Run the operator until it is told to stop (SIGTERM or Ctrl-C)."""

@@ -61,8 +61,8 @@ def parse_duration(text: object) -> timedelta:
 
 
 def format_duration(value: timedelta) -> str:
-    """Timedelta → `1h30m`; parts of a second are dropped, zero is `0s`."""
-    seconds = int(value.total_seconds())
+    """Timedelta → `1h30m`, to the nearest second; zero is `0s`."""
+    seconds = round(value.total_seconds())
     parts = ((seconds // 3600, "h"), (seconds % 3600 // 60, "m"), (seconds % 60, "s"))
     return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
 
