@@ -189,6 +189,7 @@ class Operator:
                 operator=f"salus {__version__} {settings.cluster}/{instance}",
                 default_service_account=self._default_service_account,
                 boldest=Mode.OBSERVE if options.dry_run else Mode.ENFORCE,
+                namespaces=options.namespaces,
             )
         )
         self._store = PolicyStore(Catalog(load_presets(), ()), self)
@@ -282,6 +283,7 @@ class Operator:
         if self._work:
             await asyncio.wait(self._work)
         self._store.replace(())
+        self._loop.world.ledger.outdated()
         await self._list_policies()
         if leadership.begin(term):
             log.info("this process leads", term=term)
@@ -394,8 +396,7 @@ class Operator:
         return self._settings.defaults.service_account_name or ""
 
     def _switches(self) -> Switches:
-        switch = self._settings.kill_switch
-        return Switches(switch.enabled, switch.message)
+        return self._settings.switches()
 
     def _not_alive(self) -> str | None:
         age = self._informer.last_event_age if self._informer.synced else 0.0

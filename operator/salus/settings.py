@@ -3,16 +3,19 @@
 Only the operator's administrator writes it; policies choose a source by its name and never give a URL.
 """
 
+import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError
 
+from salus.core.freeze import check_cron, zone_of
 from salus.model.errors import problems
-from salus.model.types import DnsLabel, DnsName, Duration, LongText, Resource, Rule, ShortText
+from salus.model.types import DnsLabel, DnsName, Duration, LongText, MapList, Resource, Rule, ShortText, quote
+from salus.model.values import Brake, Budget, Freeze, Switches
 
 DEFAULT_SOURCE = "default"
 
@@ -66,6 +69,143 @@ class KillSwitch(Resource):
     """Why; shown in every refusal."""
 
 
+def _local_time(written: object) -> date:
+    """A date, or a time of day without offset, as YAML or a person writes it. Raises ValueError."""
+    found = _parsed(written) if isinstance(written, str) else written
+    if isinstance(found, datetime) and found.tzinfo is not None:
+        raise ValueError("leave out the offset: timeZone says it")
+    if isinstance(found, date):
+        return found
+    raise ValueError(f"expected a date such as 2026-12-24, or 2026-12-24T18:00:00, got {quote(written)}")
+
+
+def _parsed(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if len(text) == len("2026-12-24") else datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _share_or_number(written: object) -> int | str:
+    """20, or 10%. Raises ValueError."""
+    number = isinstance(written, int) and not isinstance(written, bool) and written > 0
+    if not number and not (isinstance(written, str) and re.fullmatch(r"([1-9][0-9]?|100)%", written)):
+        raise ValueError(f"expected a number such as 20, or a share of the targets such as 10%, got {quote(written)}")
+    return written if isinstance(written, int) else str(written)
+
+
+def _time_zone(name: str) -> str:
+    zone_of(name)
+    return name
+
+
+def _cron(expression: str) -> str:
+    check_cron(expression)
+    return expression
+
+
+LocalTime = Annotated[date, PlainValidator(_local_time)]
+
+
+class FreezeWindow(Resource):
+    """A window in which nothing new is done; undos, reverts and notifications pass."""
+
+    RULES: ClassVar = (
+        Rule(
+            "",
+            "set either from and to, or cron and duration",
+            lambda f: (
+                (f.cron is None) != (f.from_ is None)
+                and (f.cron is None) == (f.duration is None)
+                and (f.from_ is None) == (f.to is None)
+            ),
+        ),
+        Rule(
+            "",
+            "from must come before to",
+            lambda f: f.from_ is None or f.to is None or _begin(f.from_) < _end(f.to),
+        ),
+    )
+    name: DnsLabel
+    """Shown in every refusal."""
+    time_zone: Annotated[ShortText, AfterValidator(_time_zone)] = "UTC"
+    """IANA name, as Europe/Berlin; all times here are local."""
+    from_: Annotated[LocalTime | None, Field(alias="from")] = None
+    """First day, or the time at which it begins."""
+    to: LocalTime | None = None
+    """Last day, whole; or the time at which it ends."""
+    cron: Annotated[ShortText, AfterValidator(_cron)] | None = None
+    """When it begins, again and again: minute, hour, day, month, weekday."""
+    duration: Duration | None = None
+    """How long it lasts from each beginning."""
+    message: LongText = ""
+    """Why; shown in every refusal."""
+
+    def value(self) -> Freeze:
+        """As the guards judge it."""
+        return Freeze(
+            name=self.name,
+            time_zone=self.time_zone,
+            begins=_begin(self.from_) if self.from_ is not None else None,
+            ends=_end(self.to) if self.to is not None else None,
+            cron=self.cron or "",
+            lasts=self.duration or timedelta(0),
+            message=self.message,
+        )
+
+
+def _begin(day: date) -> datetime:
+    return day if isinstance(day, datetime) else datetime.combine(day, time())
+
+
+def _end(day: date) -> datetime:
+    """A last day counts to its end."""
+    return day if isinstance(day, datetime) else datetime.combine(day + timedelta(days=1), time())
+
+
+class BudgetLimit(Resource):
+    """At most so many actions in any window of this length."""
+
+    actions: Annotated[int | str, BeforeValidator(_share_or_number)]
+    """A number, or a share of the targets (`10%`, rounded down, at least one)."""
+    per: Duration = timedelta(hours=1)
+    """Length of the window, which slides."""
+
+    def value(self) -> Budget:
+        """As the guards judge it."""
+        if isinstance(self.actions, int):
+            return Budget(actions=self.actions, per=self.per)
+        return Budget(percent=int(self.actions.removesuffix("%")), per=self.per)
+
+
+class FleetBrake(Resource):
+    """Slows everything down while so much is unhealthy that the cause is likely a shared one."""
+
+    enabled: bool = True
+    """Whether there is a brake."""
+    percent: Annotated[int, Field(strict=True, ge=1, le=100)] = 55
+    """It is on while this share of the targets that can be judged is unhealthy …"""
+    targets: Annotated[int, Field(strict=True, ge=1)] = 5
+    """… of at least so many."""
+    pause: Duration = timedelta(seconds=100)
+    """While it is on, at most one action in this time."""
+
+    def value(self) -> Brake | None:
+        """As the guards judge it."""
+        return Brake(self.percent, self.targets, self.pause) if self.enabled else None
+
+
+class Limits(Resource):
+    """What may be done to many targets together; the policies' own limits hold besides."""
+
+    namespace: BudgetLimit | None = None
+    """Budget of each namespace."""
+    global_: Annotated[BudgetLimit | None, Field(alias="global")] = None
+    """Budget of all namespaces that this operator watches."""
+    fleet_brake: FleetBrake = FleetBrake()
+    """Slows everything down in a shared outage."""
+
+
 class Defaults(Resource):
     """What holds where a policy says nothing."""
 
@@ -93,10 +233,26 @@ class Settings(Resource):
     """Metric sources by name; policies use `default` unless they say otherwise."""
     kill_switch: KillSwitch = KillSwitch()
     """Stops every new action."""
+    freezes: Annotated[tuple[FreezeWindow, ...], MapList("name"), Field(max_length=64)] = ()
+    """Windows in which nothing new is done."""
+    limits: Limits = Limits()
+    """What may be done to many targets together."""
     defaults: Defaults = Defaults()
     """What holds where a policy says nothing."""
     leader_election: LeaderElection = LeaderElection()
     """Lets several replicas run of which one acts."""
+
+    def switches(self) -> Switches:
+        """What the guards ask of the configuration."""
+        limits = self.limits
+        return Switches(
+            kill_switch=self.kill_switch.enabled,
+            kill_switch_message=self.kill_switch.message,
+            freezes=tuple(freeze.value() for freeze in self.freezes),
+            namespace_budget=limits.namespace.value() if limits.namespace else None,
+            global_budget=limits.global_.value() if limits.global_ else None,
+            fleet_brake=limits.fleet_brake.value(),
+        )
 
 
 def read_settings(path: Path) -> Settings:

@@ -14,12 +14,13 @@ from jsonpointer import JsonPointerException
 
 from salus.actions import PLANNERS, kind_of, plan, undo
 from salus.actions.plan import CHANGE_ANNOTATION, applies, diff, guarded, resolved, stamped
+from salus.core.guards import review
 from salus.core.workload import release_hash, workload_from
 from salus.model.change import ActionKind, PatchOp
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Remedy
 from salus.model.types import Body, format_time
-from salus.model.values import Action, Infeasible, PastChange, PatchOps, Release
+from salus.model.values import Action, Infeasible, PastChange, PatchOps, Refusal, Release
 from tests.builders import (
     GROW,
     INCIDENT,
@@ -34,6 +35,7 @@ from tests.builders import (
     a_deployment_body,
     a_finding,
     a_plan,
+    a_policy,
     a_release,
     a_remedy,
     a_template,
@@ -595,10 +597,54 @@ def test_one_rollback_per_incident(change: PastChange, incident: str, expected: 
     assert (answer.reason if isinstance(answer, Infeasible) else "shop:v1") == expected
 
 
-def test_a_rollback_is_refused_where_no_pod_would_be_replaced() -> None:
-    body = {**a_deployment_body(template=V2, spec={"updateStrategy": {"type": "OnDelete"}}), "kind": "StatefulSet"}
+PARTITION = {"updateStrategy": {"rollingUpdate": {"partition": 3}}}
+ON_DELETE = {"updateStrategy": {"type": "OnDelete"}}
 
-    assert refused(ROLLBACK, body, **ROLLED_BACK_TO_V1).reason == "OnDeleteStrategy"
+
+@pytest.mark.parametrize(
+    ("remedy", "kind", "spec", "reason"),
+    [
+        pytest.param(ROLLBACK, "StatefulSet", ON_DELETE, "OnDeleteStrategy", id="stuck StatefulSet: OnDelete refuses"),
+        pytest.param(
+            ROLLBACK, "StatefulSet", PARTITION, "PartitionedRollout", id="stuck StatefulSet: so does partition=3"
+        ),
+        pytest.param(RESTART, "StatefulSet", PARTITION, "PartitionedRollout", id="a restart would not reach every pod"),
+        pytest.param(ROLLBACK, "DaemonSet", ON_DELETE, "OnDeleteStrategy", id="a DaemonSet with OnDelete"),
+        pytest.param(
+            ROLLBACK,
+            "Deployment",
+            {"revisionHistoryLimit": 0},
+            "NoRevisionHistory",
+            id="no history: revisionHistoryLimit 0",
+        ),
+    ],
+)
+def test_refused_where_it_would_not_work(
+    remedy: Mapping[str, Any], kind: str, spec: Mapping[str, Any], reason: str
+) -> None:
+    body = {**a_deployment_body(template=V2, spec=spec), "kind": kind}
+    body["status"]["desiredNumberScheduled"] = 3
+
+    assert refused(remedy, body, **ROLLED_BACK_TO_V1).reason == reason
+
+
+def test_no_history_one_revision() -> None:
+    """The only revision is the live one, and good: there is nothing to go back to."""
+    answer = refused(ROLLBACK, live(), releases=(a_release(V2),), release_started_at=ago(60))
+
+    assert answer.reason == "NoKnownGoodRelease"
+
+
+def test_paused_is_for_its_guard_to_say() -> None:
+    """The controller makes no revision of a paused Deployment's new template, so when it began is not known."""
+    body = a_deployment_body(template=V2, spec={"paused": True})
+    asked = a_plan(ROLLBACK, body, releases=(a_release(V1),), release_started_at=None)
+    action = plan(asked)
+
+    assert isinstance(action, Action)
+    assert review(a_policy(remedies=[ROLLBACK]), action, asked.seen) == Refusal(
+        "TargetPaused", "Deployment/checkout is paused"
+    )
 
 
 # --- notify

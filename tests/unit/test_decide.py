@@ -166,7 +166,14 @@ def test_a_refusal_that_lasts_spends_the_rung(reason: str) -> None:
 
 
 def test_which_refusals_last() -> None:
-    assert {"HpaOwnsReplicas", "GitOpsOwnsField", "OperatorOwned", "AttemptsExhausted"} == LASTING - INFEASIBLE
+    assert {
+        "HpaOwnsReplicas",
+        "GitOpsOwnsField",
+        "OperatorOwned",
+        "AttemptsExhausted",
+        "DisruptionBudget",
+        "QuotaExceeded",
+    } == LASTING - INFEASIBLE
 
 
 def test_a_waiting_refusal_after_a_turn_gives_no_second_turn() -> None:

@@ -1,20 +1,40 @@
 """Every guard objecting and not objecting, and the one order in which they are asked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from salus.core.guards import GUARDS, Guard, Review, review
-from salus.model.change import ActionKind, ManagedBy
-from salus.model.values import Autoscaler, PastChange, Refusal, Switches, Then, Workload
+from salus.core.reference import guards_page
+from salus.model.change import ActionKind, Facts, ManagedBy
+from salus.model.values import (
+    Autoscaler,
+    Brake,
+    Budget,
+    Deed,
+    Disruption,
+    Fleet,
+    Freeze,
+    PastChange,
+    Quota,
+    Refusal,
+    Room,
+    Switches,
+    Then,
+    Workload,
+)
 from tests.builders import (
     NOW,
     a_change,
     a_deed,
     a_finding,
     a_policy,
+    a_refusal,
     a_workload,
     ago,
     an_action,
@@ -35,7 +55,8 @@ def asked(reason: str, kind: ActionKind, case: Mapping[str, Any]) -> Refusal | N
     guards = [guard for guard in GUARDS if guard.reason == reason]
     assert guards, f"there is no guard {reason}"
     around = {field: value for field, value in case.items() if field != "spec"}
-    return review(a_policy(**case.get("spec", {})), an_action(kind), an_observation(**around), guards)
+    growing = {"intended": a_workload().facts(replicas=5)} if kind is SCALE else {}
+    return review(a_policy(**case.get("spec", {})), an_action(kind, **growing), an_observation(**around), guards)
 
 
 PAUSED = a_workload(spec={"paused": True})
@@ -48,6 +69,27 @@ PODS_DOWN = a_workload(status={"readyReplicas": 0, "availableReplicas": 0})
 OWNED = replace(a_workload(), owner="Shop/checkout")
 LIMITS: Mapping[str, Any] = {"limits": {"cooldown": "5m", "maxActions": 2, "per": "1h"}}
 TWO_HOURS = [a_deed(1, done=ago(7100)), a_deed(2, done=ago(3700))]
+FROZEN = Freeze(
+    "audit",
+    "UTC",
+    datetime.fromisoformat("2026-11-22"),
+    datetime.fromisoformat("2026-11-23"),
+    message="the books are closed",
+)
+OVER = Freeze("over", "UTC", datetime.fromisoformat("2026-11-20"), datetime.fromisoformat("2026-11-22"))
+BRAKED = Switches(fleet_brake=Brake())
+
+
+def facts(**fields: Any) -> Facts:  # noqa: ANN401 — the dataclass knows the types
+    return a_workload().facts().model_copy(update=fields)
+
+
+def a_fleet(*, deeds: Sequence[float] = (), namespace: str = "shop", **counts: int) -> Fleet:
+    """`deeds`: how many seconds ago each was done."""
+    return Fleet(**counts, deeds=tuple(Deed(namespace, ago(seconds)) for seconds in deeds))
+
+
+GROWN = a_deed(1, action=SCALE, done=ago(600), before=facts(replicas=3), intended=facts(replicas=5))
 BUSY = [a_deed(1, done=ago(3500)), a_deed(2, done=ago(400))]
 
 OBJECTIONS = [
@@ -115,11 +157,106 @@ OBJECTIONS = [
         id="a spec its controller has not seen",
     ),
     pytest.param(
-        "GuardUnknown",
+        "FreezeWindow",
+        RESTART,
+        {"switches": Switches(freezes=(OVER, FROZEN))},
+        "freeze audit lasts until 2026-11-23T00:00:00Z: the books are closed",
+        id="a freeze says how long and why",
+    ),
+    pytest.param(
+        "FreezeWindow",
+        ROLLBACK,
+        {"switches": Switches(freezes=(replace(FROZEN, message=""),))},
+        "freeze audit lasts until 2026-11-23T00:00:00Z",
+        id="a freeze holds a rollback",
+    ),
+    pytest.param(
+        "Contested",
         SCALE,
-        {"autoscalers": None},
-        "the autoscalers of this namespace could not be read",
-        id="autoscalers that could not be read",
+        {"changes": (GROWN,)},
+        "checkout-0a1b2c3d-1 was taken back by someone else; hands off for 1h",
+        id="a scaling that someone took back",
+    ),
+    pytest.param(
+        "Contested",
+        RESTART,
+        {"changes": (a_deed(1, done=ago(500), before=facts(restarted_at=""), intended=facts(restarted_at="now")),)},
+        "checkout-0a1b2c3d-1 was taken back by someone else; hands off for 1h",
+        id="a restart that someone took back",
+    ),
+    pytest.param(
+        "Contested",
+        ROLLBACK,
+        {"changes": (replace(GROWN, outcome="Contested", applied_at=ago(3000), completed_at=ago(2400)),)},
+        "checkout-0a1b2c3d-1 was taken back by someone else, seen 40m ago; hands off for 1h",
+        id="the outcome keeps it for an hour",
+    ),
+    pytest.param(
+        "Contested",
+        RESTART,
+        {"changes": (replace(GROWN, applied_at=ago(4000)), a_refusal("Contested", 2, decided_at=ago(3599)))},
+        "checkout-0a1b2c3d-1 was taken back by someone else, seen 59m59s ago; hands off for 1h",
+        id="a refusal on record keeps it for an hour",
+    ),
+    pytest.param(
+        "NamespaceBudgetSpent",
+        RESTART,
+        {"switches": Switches(namespace_budget=Budget(2)), "fleet": a_fleet(deeds=[3599, 10])},
+        "shop: 2 actions in the last 1h, at most 2",
+        id="the budget of the namespace is spent",
+    ),
+    pytest.param(
+        "NamespaceBudgetSpent",
+        SCALE,
+        {"switches": Switches(namespace_budget=Budget(percent=50)), "fleet": a_fleet(in_namespace=3, deeds=[10])},
+        "shop: 1 actions in the last 1h, at most 1 (50 % of 3 targets)",
+        id="a share is rounded down",
+    ),
+    pytest.param(
+        "NamespaceBudgetSpent",
+        SCALE,
+        {"switches": Switches(namespace_budget=Budget(percent=1)), "fleet": a_fleet(in_namespace=3, deeds=[10])},
+        "shop: 1 actions in the last 1h, at most 1 (1 % of 3 targets)",
+        id="a share is never less than one",
+    ),
+    pytest.param(
+        "GlobalBudgetSpent",
+        ROLLBACK,
+        {
+            "switches": Switches(global_budget=Budget(percent=10)),
+            "fleet": a_fleet(targets=50, deeds=[1, 2, 3, 4, 5], namespace="other"),
+        },
+        "all namespaces: 5 actions in the last 1h, at most 5 (10 % of 50 targets)",
+        id="what other namespaces did counts for all together",
+    ),
+    pytest.param(
+        "FleetBrake",
+        RESTART,
+        {"switches": BRAKED, "fleet": a_fleet(healthy=9, unhealthy=11, deeds=[99])},
+        "11 of 20 targets are unhealthy, the cause may be a shared one: at most one action in 1m40s, "
+        "the last was 1m39s ago",
+        id="exactly the share of the targets is unhealthy",
+    ),
+    pytest.param(
+        "FleetBrake",
+        SCALE,
+        {"switches": BRAKED, "fleet": a_fleet(targets=50, healthy=0, unhealthy=5, deeds=[-3])},
+        "5 of 5 targets are unhealthy, the cause may be a shared one: at most one action in 1m40s, the last was 0s ago",
+        id="Unknown targets are not counted, and clocks may go back",
+    ),
+    pytest.param(
+        "DisruptionBudget",
+        RESTART,
+        {"disruptions": (Disruption("loose", 1), Disruption("strict", 0))},
+        "PodDisruptionBudget/strict allows no disruption of Deployment/checkout",
+        id="one of two budgets allows none",
+    ),
+    pytest.param(
+        "QuotaExceeded",
+        SCALE,
+        {"room": Room((Quota("small", {"pods": Decimal(1)}),))},
+        "ResourceQuota/small leaves room for 1 pods, 2 more are wanted",
+        id="more pods than the quota has room for",
     ),
     pytest.param(
         "HpaOwnsReplicas",
@@ -286,8 +423,108 @@ def test_a_guard_objects(reason: str, kind: ActionKind, case: Mapping[str, Any],
         pytest.param("RolloutInProgress", RESTART, {}, id="nothing rolls out"),
         pytest.param("RolloutInProgress", RESTART, {"workload": PODS_DOWN}, id="pods that are down are no rollout"),
         pytest.param("RolloutInProgress", ROLLBACK, {"workload": HALF}, id="a rollback is how a bad rollout ends"),
-        pytest.param("GuardUnknown", RESTART, {"autoscalers": None}, id="a restart needs no autoscalers"),
-        pytest.param("GuardUnknown", SCALE, {"autoscalers": ()}, id="no autoscalers is an answer"),
+        pytest.param("FreezeWindow", RESTART, {"switches": Switches(freezes=(OVER,))}, id="a freeze that is over"),
+        pytest.param(
+            "FreezeWindow", NOTIFY, {"switches": Switches(freezes=(FROZEN,))}, id="a freeze lets people be told"
+        ),
+        pytest.param("Contested", RESTART, {"changes": (replace(GROWN, applied_at=ago(601)),)}, id="taken back later"),
+        pytest.param(
+            "Contested",
+            RESTART,
+            {"changes": (replace(GROWN, outcome="Contested", applied_at=ago(4000), completed_at=ago(3600)),)},
+            id="an hour after it was contested",
+        ),
+        pytest.param(
+            "Contested",
+            RESTART,
+            {"changes": (replace(GROWN, before=facts(replicas=2)),)},
+            id="a third value is a person's",
+        ),
+        pytest.param(
+            "Contested",
+            RESTART,
+            {"changes": (replace(GROWN, intended=facts(replicas=3)),)},
+            id="the change still stands",
+        ),
+        pytest.param(
+            "Contested",
+            RESTART,
+            {"changes": (replace(GROWN, target_uid="another"),)},
+            id="a target that was made again",
+        ),
+        pytest.param(
+            "Contested",
+            RESTART,
+            {"changes": (GROWN, a_deed(2, action=SCALE, done=ago(60), undoes=GROWN.name, outcome="Undone"))},
+            id="taken back by Salus itself",
+        ),
+        pytest.param(
+            "Contested",
+            RESTART,
+            {"changes": (a_refusal("Contested", 1), replace(GROWN, sequence=2, applied_at=ago(700)))},
+            id="a refusal about an older deed",
+        ),
+        pytest.param(
+            "Contested",
+            RESTART,
+            {
+                "changes": (
+                    a_deed(
+                        1,
+                        before=facts(restarted_at="", release="old"),
+                        intended=facts(restarted_at="now", release="old"),
+                    ),
+                )
+            },
+            id="a restart that went with the old release",
+        ),
+        pytest.param(
+            "NamespaceBudgetSpent", RESTART, {"fleet": a_fleet(deeds=[1] * 99)}, id="no budget for namespaces"
+        ),
+        pytest.param(
+            "NamespaceBudgetSpent",
+            RESTART,
+            {"switches": Switches(namespace_budget=Budget(2)), "fleet": a_fleet(deeds=[3600, 10])},
+            id="a deed leaves the window at its end",
+        ),
+        pytest.param(
+            "NamespaceBudgetSpent",
+            RESTART,
+            {"switches": Switches(namespace_budget=Budget(1)), "fleet": a_fleet(deeds=[10], namespace="other")},
+            id="what other namespaces did does not count",
+        ),
+        pytest.param(
+            "GlobalBudgetSpent",
+            RESTART,
+            {"switches": Switches(global_budget=Budget(percent=10)), "fleet": a_fleet(targets=50, deeds=[1, 2, 3, 4])},
+            id="one action of five is left",
+        ),
+        pytest.param(
+            "FleetBrake",
+            RESTART,
+            {"switches": BRAKED, "fleet": a_fleet(healthy=10, unhealthy=11, deeds=[1])},
+            id="less than the share is unhealthy",
+        ),
+        pytest.param(
+            "FleetBrake",
+            RESTART,
+            {"switches": BRAKED, "fleet": a_fleet(unhealthy=4, deeds=[1])},
+            id="too few targets to speak of a fleet",
+        ),
+        pytest.param(
+            "FleetBrake",
+            RESTART,
+            {"switches": BRAKED, "fleet": a_fleet(unhealthy=9, deeds=[100])},
+            id="one action after the pause",
+        ),
+        pytest.param("FleetBrake", RESTART, {"fleet": a_fleet(unhealthy=9, deeds=[1])}, id="the brake was taken away"),
+        pytest.param("DisruptionBudget", RESTART, {"disruptions": (Disruption("a", 1),)}, id="one pod may go"),
+        pytest.param("DisruptionBudget", ROLLBACK, {"disruptions": (Disruption("a", 0),)}, id="a rollback may"),
+        pytest.param("DisruptionBudget", SCALE, {"disruptions": None}, id="a scaling disrupts nothing"),
+        pytest.param(
+            "QuotaExceeded", SCALE, {"room": Room((Quota("small", {"pods": Decimal(2)}),))}, id="just enough room"
+        ),
+        pytest.param("QuotaExceeded", RESTART, {"room": None}, id="a restart adds no pods"),
         pytest.param("HpaOwnsReplicas", SCALE, {}, id="nothing scales the target"),
         pytest.param("HpaOwnsReplicas", RESTART, {"autoscalers": (HPA,)}, id="an HPA does not mind a restart"),
         pytest.param("HpaOwnsReplicas", ROLLBACK, {"autoscalers": (HPA,)}, id="an HPA does not mind a rollback"),
@@ -406,17 +643,90 @@ def test_the_composed_order() -> None:
     assert [(guard.reason, guard.then) for guard in GUARDS] == [
         ("Suspended", Then.WAIT),
         ("KillSwitch", Then.WAIT),
+        ("FreezeWindow", Then.WAIT),
         ("MetricsUnavailable", Then.WAIT),
         ("TargetPaused", Then.WAIT),
         ("RolloutInProgress", Then.WAIT),
-        ("GuardUnknown", Then.WAIT),
         ("HpaOwnsReplicas", Then.NEXT),
         ("GitOpsOwnsField", Then.ADVISE),
         ("OperatorOwned", Then.NEXT),
+        ("Contested", Then.WAIT),
         ("ChangeInFlight", Then.WAIT),
         ("CooldownActive", Then.WAIT),
         ("AttemptsExhausted", Then.ESCALATE),
+        ("NamespaceBudgetSpent", Then.WAIT),
+        ("GlobalBudgetSpent", Then.WAIT),
+        ("FleetBrake", Then.WAIT),
+        ("DisruptionBudget", Then.NEXT),
+        ("QuotaExceeded", Then.NEXT),
     ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind", "case", "lack"),
+    [
+        pytest.param(
+            "HpaOwnsReplicas",
+            SCALE,
+            {"autoscalers": None},
+            "the autoscalers of this namespace could not be read",
+            id="autoscalers that could not be read",
+        ),
+        pytest.param(
+            "FreezeWindow",
+            RESTART,
+            {"switches": Switches(freezes=(replace(FROZEN, time_zone="Mars/Base"),))},
+            'freeze audit: time zone "Mars/Base" is not known',
+            id="a calendar that nobody can read",
+        ),
+        pytest.param(
+            "NamespaceBudgetSpent",
+            RESTART,
+            {"switches": Switches(namespace_budget=Budget(2)), "fleet": None},
+            "the records of what was done to other targets could not be read",
+            id="records that could not be read, for a budget",
+        ),
+        pytest.param(
+            "FleetBrake",
+            RESTART,
+            {"switches": BRAKED, "fleet": None},
+            "the records of what was done to other targets could not be read",
+            id="records that could not be read, for the brake",
+        ),
+        pytest.param(
+            "DisruptionBudget",
+            RESTART,
+            {"disruptions": None},
+            "the PodDisruptionBudgets of this namespace could not be read",
+            id="disruption budgets that could not be read",
+        ),
+        pytest.param(
+            "DisruptionBudget",
+            RESTART,
+            {"disruptions": (Disruption("new", None),)},
+            "PodDisruptionBudget/new does not say yet what it allows",
+            id="a disruption budget that is not counted yet",
+        ),
+        pytest.param(
+            "QuotaExceeded",
+            SCALE,
+            {"room": None},
+            "the ResourceQuotas and LimitRanges of this namespace could not be read",
+            id="quotas that could not be read",
+        ),
+    ],
+)
+def test_a_guard_that_cannot_be_evaluated_refuses(
+    reason: str, kind: ActionKind, case: Mapping[str, Any], lack: str
+) -> None:
+    assert asked(reason, kind, case) == Refusal("GuardUnknown", f"{reason} cannot be judged: {lack}", Then.WAIT)
+
+
+def test_the_page_on_guards_is_current() -> None:
+    """Else: `python -m salus.core.reference > docs/guards.md`."""
+    page = Path(__file__).parents[2] / "docs" / "guards.md"
+
+    assert page.read_text(encoding="utf-8") == guards_page()
 
 
 def test_every_guard_has_a_row_that_it_objects_to() -> None:
@@ -446,13 +756,16 @@ EVERYTHING_AGAINST: Mapping[str, Any] = {
     "autoscalers": None,
     "managed_by": ARGO,
     "git_holds_replicas": True,
+    "fleet": None,
+    "disruptions": None,
+    "room": None,
     "changes": (a_deed(1), a_deed(2), a_deed(3), a_change(4)),
 }
 
 
 @pytest.mark.parametrize("kind", [SCALE, ROLLBACK, RESTART])
 @pytest.mark.parametrize("workload", [PAUSED, HALF, OWNED], ids=["paused", "rolling out", "owned"])
-def test_an_undo_passes_everything_but_the_kill_switch(kind: ActionKind, workload: Workload) -> None:
+def test_an_undo_passes_everything_but_the_kill_switch_and_a_contest(kind: ActionKind, workload: Workload) -> None:
     policy = a_policy(suspend=True, **LIMITS)
     undo = an_action(kind, undoes="checkout-0a1b2c3d-1")
     calm = an_observation(workload=workload, **EVERYTHING_AGAINST)
@@ -461,6 +774,8 @@ def test_an_undo_passes_everything_but_the_kill_switch(kind: ActionKind, workloa
     assert review(policy, an_action(kind), calm) is not None
     assert review(policy, undo, calm) is None
     assert review(policy, undo, stopped) == Refusal("KillSwitch", "the operator's kill switch is on")
+    contested = replace(calm, changes=(GROWN,))
+    assert (review(policy, undo, contested) or Refusal("", "")).reason == "Contested"
 
 
 def test_a_notification_is_held_by_suspension_and_by_a_change_in_flight_only() -> None:

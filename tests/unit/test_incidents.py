@@ -8,7 +8,9 @@ import pytest
 
 from salus.core.incidents import (
     KEPT_ATTEMPTS,
+    blamed,
     escalated,
+    is_blamed,
     is_escalated,
     is_over,
     needs_incident,
@@ -16,7 +18,7 @@ from salus.core.incidents import (
     resolved,
 )
 from salus.model.change import ActionKind
-from salus.model.incident import IncidentStatus, Phase
+from salus.model.incident import Blame, BlameKind, Confidence, IncidentStatus, Phase
 from salus.model.types import format_time
 from salus.model.values import Finding, PastChange
 from tests.builders import NOW, a_change, a_deed, a_finding, a_refusal, ago, healthy, later, unknown
@@ -149,6 +151,21 @@ def test_an_incident_that_nobody_asks_about_any_more_proves_nothing(resolution: 
     IncidentStatus.parse(status)
     assert (status["phase"], status["resolution"], status["message"]) == ("Resolved", resolution, message)
     assert [c["status"] for c in status["conditions"]] == ["Unknown"]
+
+
+def test_blame_is_told_once() -> None:
+    found = Blame(kind=BlameKind.RELEASE, revision="8", started_at=ago(90), confidence=Confidence.HIGH, message="why")
+    status = blamed(stands(), found)
+
+    IncidentStatus.parse(status)
+    assert status["blame"] == {
+        "kind": "Release",
+        "revision": "8",
+        "startedAt": format_time(ago(90)),
+        "confidence": "High",
+        "message": "why",
+    }
+    assert (is_blamed(an_incident()), is_blamed(an_incident(**status))) == (False, True)
 
 
 def test_a_hand_over_keeps_what_was_tried() -> None:

@@ -11,6 +11,7 @@ from salus.core.releases import (
     HEALTHY_AT,
     QUARANTINED_BY,
     good_annotations,
+    history_from,
     is_newest_good,
     release_body,
     release_from,
@@ -20,6 +21,7 @@ from salus.core.releases import (
     superfluous,
 )
 from salus.core.workload import release_hash
+from salus.model.types import format_time
 from salus.model.values import Release
 from tests.builders import (
     NOW,
@@ -187,6 +189,12 @@ def test_the_newest_five_good_ones_stay() -> None:
         pytest.param({"status": {"availableReplicas": 2}}, 900, False, id="a replica is not available"),
         pytest.param({"status": {"replicas": 4}}, 900, False, id="an old pod is still there"),
         pytest.param({"status": {"observedGeneration": 6}}, 900, False, id="its controller has not seen the spec"),
+        pytest.param(
+            {"spec": {"updateStrategy": {"rollingUpdate": {"partition": 3}}}, "status": {"updatedReplicas": 0}},
+            900,
+            False,
+            id="a partition keeps the pods of the old release",
+        ),
         pytest.param({"spec": {"paused": True}}, 900, False, id="a paused rollout proves nothing"),
         pytest.param({"replicas": 0}, 900, False, id="no replicas prove nothing"),
     ],
@@ -228,19 +236,19 @@ def history(*templates: Mapping[str, Any], reused: Mapping[int, float] | None = 
 def test_when_the_suspected_releases_began(
     templates: list[Mapping[str, Any]], good: Mapping[str, Any] | None, expected: datetime | None
 ) -> None:
-    assert release_started_at(history(*templates), release_hash(good) if good else None) == expected
+    assert release_started_at(history_from(history(*templates)), release_hash(good) if good else None) == expected
 
 
 def test_revisions_are_numbers_and_not_words() -> None:
     """Revision 10 comes after revision 9."""
     sets = history(*[a_template(f"shop:{n}") for n in range(1, 9)], V1, V2)
 
-    assert release_started_at(reversed(sets), release_hash(V1)) == later(600)
+    assert release_started_at(history_from(reversed(sets)), release_hash(V1)) == later(600)
 
 
 def test_a_replica_set_that_is_used_again_keeps_its_old_age() -> None:
     """Kubernetes renumbers it and keeps its birthday, so the release seems older than it is: the safer side."""
-    assert release_started_at(history(V1, V2, reused={2: -3600}), release_hash(V1)) == ago(3600)
+    assert release_started_at(history_from(history(V1, V2, reused={2: -3600})), release_hash(V1)) == ago(3600)
 
 
 @pytest.mark.parametrize("annotations", [None, {}, {"deployment.kubernetes.io/revision": "newest"}])
@@ -248,4 +256,21 @@ def test_a_replica_set_without_a_number_is_left_out(annotations: Mapping[str, st
     odd = a_replica_set(3, V3, NOW - seconds(1))
     odd["metadata"]["annotations"] = annotations
 
-    assert release_started_at([*history(V1, V2), odd], release_hash(V1)) == later(120)
+    assert release_started_at(history_from([*history(V1, V2), odd]), release_hash(V1)) == later(120)
+
+
+def controller_revision(number: int, template: Mapping[str, Any]) -> dict[str, Any]:
+    """What a StatefulSet or DaemonSet keeps: the patch that brings the template back."""
+    return {
+        "metadata": {"name": f"checkout-{number}", "creationTimestamp": format_time(later(60 * number))},
+        "revision": number,
+        "data": {"spec": {"template": {**template, "$patch": "replace"}}},
+    }
+
+
+def test_the_history_of_a_stateful_set_tells_the_same_as_that_of_a_deployment() -> None:
+    templates = [V1, V2, RESTARTED_V2]
+    kept_by_it = [controller_revision(number, template) for number, template in enumerate(templates, start=1)]
+
+    assert history_from(reversed(kept_by_it)) == history_from(history(*templates))
+    assert release_started_at(history_from(kept_by_it), release_hash(V1)) == later(120)

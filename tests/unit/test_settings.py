@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from salus.model.values import Brake, Budget, Switches
 from salus.settings import KillSwitch, Settings, SettingsError, read_settings
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "operator.yaml"
@@ -24,6 +25,34 @@ def test_the_example_shows_every_field() -> None:
     assert shown == {"url", "timeout", "bearer_token_file", "ca_file", "tenant_header", "basic_auth"}
     assert settings.sources["fleet"].timeout == timedelta(seconds=10)
     assert settings.kill_switch == KillSwitch(enabled=False)
+
+
+def test_the_guards_get_what_the_example_says() -> None:
+    christmas, weekend = (freeze.value() for freeze in read_settings(EXAMPLE).freezes)
+    switches = read_settings(EXAMPLE).switches()
+
+    assert (str(christmas.begins), str(christmas.ends)) == ("2026-12-24 00:00:00", "2026-12-28 00:00:00")
+    assert (weekend.cron, weekend.lasts) == ("0 18 * * 5", timedelta(hours=62))
+    assert switches.freezes == (christmas, weekend)
+    assert switches.namespace_budget == Budget(actions=10)
+    assert switches.global_budget == Budget(percent=10)
+    assert switches.fleet_brake == Brake()
+
+
+@pytest.mark.parametrize(
+    ("text", "brake"),
+    [
+        pytest.param("", Brake(), id="the brake is there unless it is taken away"),
+        pytest.param("limits: {fleetBrake: {enabled: false}}", None, id="taken away"),
+        pytest.param(
+            "limits: {fleetBrake: {percent: 30, targets: 9, pause: 5m}}",
+            Brake(30, 9, timedelta(minutes=5)),
+            id="stronger",
+        ),
+    ],
+)
+def test_the_fleet_brake(text: str, brake: Brake | None, tmp_path: Path) -> None:
+    assert read_settings(written(tmp_path, text)).switches() == Switches(fleet_brake=brake)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "{}", "sources:\n"])
@@ -55,6 +84,51 @@ def test_an_empty_configuration_has_no_source_and_no_kill_switch(text: str, tmp_
             "cluster: [a]\nkillSwitch: {message: 5}",
             "cluster: expected text, got a list; killSwitch.message: expected text, got 5",
             id="all problems are told at once",
+        ),
+        pytest.param(
+            "freezes: [{name: a, from: 2026-12-24, to: 2026-12-23}]",
+            "freezes[0]: from must come before to",
+            id="a freeze that ends before it begins",
+        ),
+        pytest.param(
+            "freezes: [{name: a, from: 2026-12-24T18:00:00Z, to: 2026-12-31}]",
+            "freezes[0].from: leave out the offset: timeZone says it",
+            id="a time with an offset",
+        ),
+        pytest.param(
+            "freezes: [{name: a, from: tomorrow, to: 2026-12-31}]",
+            'freezes[0].from: expected a date such as 2026-12-24, or 2026-12-24T18:00:00, got "tomorrow"',
+            id="a date that is none",
+        ),
+        pytest.param(
+            "freezes: [{name: a, cron: '0 18 * * 5'}]",
+            "freezes[0]: set either from and to, or cron and duration",
+            id="a cron without duration",
+        ),
+        pytest.param(
+            "freezes: [{name: a, cron: '0 18 * *', duration: 1h}]",
+            'freezes[0].cron: expected five fields such as "0 22 * * 5", got "0 18 * *"',
+            id="a cron that is none",
+        ),
+        pytest.param(
+            "freezes: [{name: a, timeZone: Europe/Berln, cron: '0 18 * * 5', duration: 1h}]",
+            'freezes[0].timeZone: time zone "Europe/Berln" is not known',
+            id="a time zone that nobody knows",
+        ),
+        pytest.param(
+            "freezes: [{name: a, from: 2026-12-24, to: 2026-12-31}, {name: a, from: 2027-12-24, to: 2027-12-31}]",
+            'freezes[1]: name "a" is taken',
+            id="two freezes of one name",
+        ),
+        pytest.param(
+            "limits: {global: {actions: 400%}}",
+            'limits.global.actions: expected a number such as 20, or a share of the targets such as 10%, got "400%"',
+            id="more than all targets",
+        ),
+        pytest.param(
+            "limits: {namespace: {actions: 0}}",
+            "limits.namespace.actions: expected a number such as 20, or a share of the targets such as 10%, got 0",
+            id="a budget of nothing is the kill switch's task",
         ),
         pytest.param("- a\n", "expected an object, got a list", id="a list"),
         pytest.param("a: [", "not YAML: ", id="no YAML"),

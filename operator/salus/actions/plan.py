@@ -14,7 +14,7 @@ import jsonpointer
 
 from salus.model.policy import Remedy
 from salus.model.types import GROUP, Body
-from salus.model.values import Finding, Observation, PatchOps
+from salus.model.values import Finding, Infeasible, Observation, PatchOps, Workload
 
 CHANGE_ANNOTATION = f"{GROUP}/change"
 _STAMP_PATH = f"/metadata/annotations/{CHANGE_ANNOTATION.replace('/', '~1')}"
@@ -38,6 +38,16 @@ class Plan:
     def path(self, field: str) -> str:
         """`spec.remedies[2].scale.max`."""
         return f"spec.remedies[{self.index}].{field}"
+
+
+def keeps_old_pods(workload: Workload) -> Infeasible | None:
+    """Why a new template would not reach every pod, if it would not."""
+    if workload.update_strategy == "OnDelete":
+        return Infeasible("OnDeleteStrategy", f"{workload.key} replaces pods only when someone deletes them")
+    if workload.partition > 0:
+        text = f"{workload.key} has partition {workload.partition}, which leaves the pods below it as they are"
+        return Infeasible("PartitionedRollout", text)
+    return None
 
 
 def guarded(body: Body, edits: Sequence[Mapping[str, Any]]) -> PatchOps:

@@ -5,7 +5,7 @@ Replace the pods one by one, as `kubectl rollout restart` does, by its own annot
 
 from copy import deepcopy
 
-from salus.actions.plan import Plan, diff, guarded
+from salus.actions.plan import Plan, diff, guarded, keeps_old_pods
 from salus.model.change import ActionKind
 from salus.model.types import format_time
 from salus.model.values import Action, Infeasible
@@ -16,8 +16,8 @@ RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 def plan(asked: Plan) -> Action | Infeasible:
     """Stamp the template with the present time; nothing takes that back."""
     workload = asked.seen.workload
-    if workload.update_strategy == "OnDelete":
-        return Infeasible("OnDeleteStrategy", f"{workload.key} replaces pods only when someone deletes them")
+    if kept := keeps_old_pods(workload):
+        return kept
     if workload.replicas == 0:
         return Infeasible("ScaledToZero", f"{workload.key} has no replicas to restart")
     if workload.replica_failure:

@@ -7,7 +7,7 @@ last moment.
 
 from datetime import datetime, timedelta
 
-from salus.actions.plan import RELEASE_PREFIX, Plan, guarded
+from salus.actions.plan import RELEASE_PREFIX, Plan, guarded, keeps_old_pods
 from salus.model.change import ActionKind, Outcome
 from salus.model.types import format_duration
 from salus.model.values import Action, Infeasible, Observation, Release
@@ -21,16 +21,19 @@ def plan(asked: Plan) -> Action | Infeasible:
     seen, wish = asked.seen, asked.remedy.rollback
     assert wish is not None  # noqa: S101 — the registry chose this planner by this field
     workload = seen.workload
-    if workload.update_strategy == "OnDelete":
-        return Infeasible("OnDeleteStrategy", f"{workload.key} replaces pods only when someone deletes them")
+    if kept := keeps_old_pods(workload):
+        return kept
     if before := _rolled_back_before(asked):
         return Infeasible("RolledBackBefore", f"{before} rolled {workload.key} back in this incident already")
+    if workload.history_limit == 0:
+        text = f"{workload.key} has revisionHistoryLimit 0, so nobody can tell when its release began"
+        return Infeasible("NoRevisionHistory", text)
     good = newest_good(seen)
     if good is None:
         text = f"no release of {workload.key} other than the live one was ever known healthy"
         return Infeasible("NoKnownGoodRelease", text)
-    if blameless := _blameless(seen, _breach_began(asked), wish.within):
-        return blameless
+    if not workload.paused and (blameless := _blameless(seen, _breach_began(asked), wish.within)):
+        return blameless  # of a paused Deployment nothing tells yet when its release began; the guard speaks instead
     return Action(
         kind=ActionKind.ROLLBACK,
         remedy=asked.remedy.name,

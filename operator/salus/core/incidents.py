@@ -8,7 +8,7 @@ from salus.core.decide import overall
 from salus.core.records import attempt
 from salus.core.status import condition
 from salus.model.change import Outcome
-from salus.model.incident import Phase
+from salus.model.incident import Blame, Phase
 from salus.model.policy import Verdict
 from salus.model.types import Body, format_time
 from salus.model.values import Finding, PastChange
@@ -56,6 +56,16 @@ def _phase_now(written: Mapping[str, Any], changes: Sequence[PastChange]) -> Pha
         if change.decision == "AwaitApproval" and change.completed_at is None:
             return Phase.AWAITING_APPROVAL
     return Phase.ESCALATED if written.get("phase") == Phase.ESCALATED else Phase.OPEN
+
+
+def blamed(status: Mapping[str, Any], found: Blame) -> dict[str, Any]:
+    """The status that also tells what changed just before; said once, since the deeds that follow are changes too."""
+    return {**status, "blame": found.to_dict()}
+
+
+def is_blamed(incident: Body) -> bool:
+    """Whether the incident tells already what changed just before."""
+    return bool((incident.get("status") or {}).get("blame"))
 
 
 def escalated(status: Mapping[str, Any], message: str) -> dict[str, Any]:

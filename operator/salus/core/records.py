@@ -213,6 +213,7 @@ def past_change(body: Body) -> PastChange:
         outcome=status.get("outcome", ""),
         undoes=spec.get("undoes", ""),
         message=spec["message"],
+        note=status.get("message", ""),
         occurrences=status.get("occurrences") or 1,
         evidence=tuple((e["check"], _number(e.get("value"))) for e in spec.get("evidence") or ()),
         before=Facts.model_validate(spec["before"]) if spec.get("before") else None,

@@ -13,7 +13,7 @@ from salus.core.records import TARGET_LABEL, target_id
 from salus.core.timing import has_lasted
 from salus.core.workload import release_hash
 from salus.model.types import GROUP, Body, format_time, parse_time
-from salus.model.values import Release, TargetKey, Workload
+from salus.model.values import Release, Revision, TargetKey, Workload
 
 RELEASE_LABEL = f"{GROUP}/release"
 HEALTHY_AT = f"{GROUP}/healthy-at"
@@ -100,25 +100,34 @@ def good_annotations(now: datetime) -> dict[str, str | None]:
     return {HEALTHY_AT: format_time(now), QUARANTINED_BY: None}
 
 
-def release_started_at(replica_sets: Iterable[Body], good: str | None) -> datetime | None:
-    """When the suspect releases began: the first ReplicaSet after the newest one that runs the release `good`.
+def history_from(bodies: Iterable[Body]) -> tuple[Revision, ...]:
+    """A workload's own history, oldest first, from its ReplicaSets or from the ControllerRevisions that it owns.
 
-    Restarts make ReplicaSets too, so neither the newest ReplicaSet nor its age tells. Without `good` among them (a
-    workload that was deleted and made again) it is the oldest ReplicaSet of all.
+    What carries no number is left out.
     """
-    history = sorted(_numbered(replica_sets), key=_revision)
-    good_ones = [index for index, body in enumerate(history) if release_hash(body["spec"]["template"]) == good]
+    revisions = [_revision(body, number) for body in bodies if (number := _number(body)) is not None]
+    return tuple(sorted(revisions, key=lambda revision: revision.number))
+
+
+def release_started_at(history: Sequence[Revision], good: str | None) -> datetime | None:
+    """When the suspect releases began: the first revision after the newest one that runs the release `good`.
+
+    Restarts make revisions too, so neither the newest revision nor its age tells. Without `good` among them (a
+    workload that was deleted and made again) it is the oldest revision of all.
+    """
+    good_ones = [index for index, revision in enumerate(history) if revision.release == good]
     suspects = history[good_ones[-1] + 1 :] if good_ones else history
-    return min((_created(body) for body in suspects), default=None)
+    return min((revision.made_at for revision in suspects), default=None)
 
 
-def _numbered(bodies: Iterable[Body]) -> list[Body]:
-    return [body for body in bodies if (body["metadata"].get("annotations") or {}).get(REVISION, "").isdigit()]
+def _number(body: Body) -> int | None:
+    """A ControllerRevision carries its number as a field, a ReplicaSet as an annotation."""
+    text = str(body["revision"] if "revision" in body else (body["metadata"].get("annotations") or {}).get(REVISION))
+    return int(text) if text.isdigit() else None
 
 
-def _revision(body: Body) -> int:
-    return int(body["metadata"]["annotations"][REVISION])
-
-
-def _created(body: Body) -> datetime:
-    return parse_time(body["metadata"]["creationTimestamp"])
+def _revision(body: Body, number: int) -> Revision:
+    """The template of a ControllerRevision is the patch that brings it back, and says so in its midst."""
+    template = dict(((body.get("data") or body).get("spec") or {}).get("template") or {})
+    template.pop("$patch", None)
+    return Revision(number, release_hash(template), parse_time(body["metadata"]["creationTimestamp"]))

@@ -21,6 +21,7 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 _HASH_LENGTH = 10
 _KEDA_DEFAULT_MAX = 100
+_HISTORY_LIMIT = 10
 _Json = TypeVar("_Json", dict[str, Any], list[Any], str, int, bool)
 
 
@@ -97,6 +98,8 @@ def _workload(body: Body) -> Workload:
         paused=_at(body, "spec.paused", bool),
         update_strategy=_strategy(body, kind),
         partition=_at(body, "spec.updateStrategy.rollingUpdate.partition", int),
+        ordered=kind is WorkloadKind.STATEFUL_SET and _at(body, "spec.podManagementPolicy", str) != "Parallel",
+        history_limit=_at(body, "spec.revisionHistoryLimit", int, default=_HISTORY_LIMIT),
         labels=_texts(body, "metadata.labels"),
         annotations=annotations,
         owner=_owner(body),

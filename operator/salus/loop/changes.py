@@ -12,13 +12,15 @@ import structlog
 from salus.actions import undo
 from salus.actions.plan import CHANGE_ANNOTATION, resolved
 from salus.core import incidents, records, verify
+from salus.core.contest import is_reverted
 from salus.core.decide import overall
 from salus.core.guards import review
-from salus.loop import gather, keeping
+from salus.loop import gather, keeping, unsticking
 from salus.loop.journal import Journal
 from salus.loop.measure import Measurer
 from salus.loop.world import Case, World, identity_of
 from salus.model.change import ActionKind, Decision, Outcome
+from salus.model.meta import WorkloadKind
 from salus.model.policy import Verdict
 from salus.model.types import Body
 from salus.model.values import Action, Infeasible, Observation, PastChange, Policy, Workload
@@ -120,15 +122,34 @@ class Changes:
             await self.journal.follow(case, await self.of_target(case), at)
 
     async def _verify(self, policy: Policy, case: Case, change: PastChange) -> None:
+        if change.action is ActionKind.ROLLBACK and case.target.kind is WorkloadKind.STATEFUL_SET:
+            change = case.change = await unsticking.free_rollout(self.world, policy, case, change)
+        if await self._is_contested(case, change):
+            text = f"{case.target} is again as it was before: someone took this change back"
+            await self.finish(policy, case, change, Outcome.CONTESTED, text)
+            return
         judgement = verify.judge(change, policy, case.findings, self.world.clock.now())
         if judgement.outcome is not None:
             await self.finish(policy, case, change, judgement.outcome, judgement.message)
+
+    async def _is_contested(self, case: Case, change: PastChange) -> bool:
+        """Whether someone took the change back; the watched view may be older than the deed, so it is asked again."""
+        now, watched = self.world.clock.now(), self.world.workloads.get(case.target)
+        if watched is None or not is_reverted(change, watched, now):
+            return False
+        try:
+            live = gather.workload_of(await self.world.cluster.get(gather.workload_ref(case.target)))
+        except NotFound:
+            return False
+        return is_reverted(change, live, now)
 
     async def finish(
         self, policy: Policy, case: Case, change: PastChange, outcome: Outcome | None, message: str
     ) -> None:
         """Write the record's last line, and at once what follows from it."""
         now = self.world.clock.now()
+        if change.note:
+            message = f"{message}; {change.note}"
         finished = await self.journal.finish(change, policy.key.namespace, outcome, message, now)
         case.change, case.last_change = None, finished
         changes = await self.of_target(case)

@@ -16,7 +16,7 @@ from salus.loop.world import Case, World, identity_of
 from salus.model.change import ActionKind, Decision, Outcome
 from salus.model.types import API_VERSION, Body, format_time
 from salus.model.values import Action, Finding, Observation, PastChange, Policy, Refusal, Workload
-from salus.ports import CHANGE_EVENTS, INCIDENTS, NotFound, Notice, Ref
+from salus.ports import CHANGE_EVENTS, INCIDENTS, NotFound, Notice, Ref, Rejected
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,7 @@ class Journal:
         patch = stamped(entry.action.patch, seen_body, name) if acts else ()
         action = entry.action if acts else replace(entry.action, inverse=())
         body = records.change_body(replace(entry, action=action, operator=self.world.operator), sequence, patch)
-        created = await self.world.cluster.create(CHANGE_EVENTS, body)
+        created = await self._create(body)
         self.world.telemetry.decided(entry.decision.value, entry.action.kind, entry.reason)
         log.info(
             "decided",
@@ -83,6 +83,18 @@ class Journal:
             message=entry.message,
         )
         return created
+
+    async def _create(self, body: Body) -> Body:
+        """Create a change event; budgets count it from before the request, since others judge while it is under way."""
+        ledger, refused = self.world.ledger, False
+        ledger.intend(body)
+        try:
+            return await self.world.cluster.create(CHANGE_EVENTS, body)
+        except Rejected:
+            refused = True
+            raise
+        finally:
+            ledger.intended(body, refused=refused)
 
     async def refuse(
         self, policy: Policy, case: Case, action: Action, refusal: Refusal, seen: Observation, body: Body
@@ -127,7 +139,9 @@ class Journal:
             "after": after.facts().to_dict(),
             "conditions": [condition("Applied", "True", "Patched", "the API server took the patch", at)],
         }
-        return records.past_change(await self.world.cluster.update_status(ref, status))
+        written = await self.world.cluster.update_status(ref, status)
+        self.world.ledger.note(written)
+        return records.past_change(written)
 
     async def finish(
         self, change: PastChange, namespace: str, outcome: Outcome | None, message: str, now: datetime
@@ -153,7 +167,9 @@ class Journal:
             "message": message[:1024],
             "conditions": conditions,
         }
-        finished = records.past_change(await self.world.cluster.update_status(ref, status))
+        written = await self.world.cluster.update_status(ref, status)
+        self.world.ledger.note(written)
+        finished = records.past_change(written)
         self.world.telemetry.finished(change.action, outcome.value if outcome else "Delivered")
         log.info("finished", change=change.name, outcome=outcome.value if outcome else "Delivered", message=message)
         return finished

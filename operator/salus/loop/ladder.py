@@ -8,6 +8,7 @@ import structlog
 from salus.actions import kind_of, plan
 from salus.actions.plan import Plan
 from salus.core import incidents, records
+from salus.core.blame import blame
 from salus.core.decide import Exhausted, Proposal, Wait, binding, decide, grace, mode_of
 from salus.core.guards import review
 from salus.loop import gather
@@ -15,7 +16,7 @@ from salus.loop.changes import Changes
 from salus.loop.journal import Journal
 from salus.loop.world import Case, World
 from salus.model.change import ActionKind, Decision, Outcome
-from salus.model.types import Body
+from salus.model.types import Body, parse_time
 from salus.model.values import Action, Infeasible, Observation, PastChange, Policy, Refusal, Then, Workload
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,7 @@ class Ladder:
         """Take the next rung that can be had, or say why not."""
         await self.journal.open_incident(policy, case, workload, self.world.clock.now())
         seen, body = await gather.observe(self.world, case)
+        await self._tell_blame(case, seen, body)
         await self._look_at_approvals(policy, case, seen)
         if not self._is_quiet(policy, case, seen):
             await self._try_rungs(policy, case, seen, body)
@@ -40,6 +42,15 @@ class Ladder:
             changes = await self.changes.of_target(case)
             await self.journal.follow(case, changes, self.world.clock.now())
             case.last_change = records.newest(policy, changes) or case.last_change
+
+    async def _tell_blame(self, case: Case, seen: Observation, body: Body) -> None:
+        """Once an incident, before anything is done about it."""
+        if case.incident is None or incidents.is_blamed(case.incident):
+            return
+        found = blame(seen, body, parse_time(case.incident["spec"]["openedAt"]))
+        mine = records.of_incident(seen.changes, case.incident)
+        status = incidents.progress(case.incident, mine, case.findings, seen.now)
+        await self.journal.write_incident(case, incidents.blamed(status, found))
 
     def _is_quiet(self, policy: Policy, case: Case, seen: Observation) -> bool:
         """People were called, or have just put another release there: for now there is nothing to add."""
@@ -80,6 +91,7 @@ class Ladder:
             refusal: Refusal | None = Refusal(planned.reason, planned.message, Then.NEXT)
             action = _unplanned(proposal, seen.workload, planned.message)
         else:
+            seen = gather.recounted(self.world, seen)
             action, refusal = planned, review(policy, planned, seen)
         if refusal is not None:
             await self.journal.refuse(policy, case, action, refusal, seen, body)

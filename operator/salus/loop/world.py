@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from salus.loop.ledger import Ledger
 from salus.model.policy import Mode
 from salus.model.types import Body
 from salus.model.values import Finding, Memory, PastChange, Policy, PolicyKey, Refusal, Switches, TargetKey
@@ -31,6 +32,9 @@ class World:
     """The account that acts where a policy names none; empty: the operator's own."""
     boldest: Mode = Mode.ENFORCE
     """No policy's mode counts as bolder than this."""
+    namespaces: tuple[str, ...] = ()
+    """The namespaces that are watched; empty: all."""
+    ledger: Ledger = field(default_factory=Ledger)
 
 
 @dataclass(slots=True)

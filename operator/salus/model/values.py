@@ -6,6 +6,7 @@ Frozen, comparable, free of I/O. Times are aware datetimes in UTC and always pas
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -170,6 +171,11 @@ class Workload:
     paused: bool = False
     update_strategy: str = "RollingUpdate"
     partition: int = 0
+    """StatefulSet: pods below this number are left on an older template."""
+    ordered: bool = False
+    """StatefulSet: one pod after the other, each waits until the one before is ready."""
+    history_limit: int = 10
+    """How many of its old releases the workload's own controller keeps."""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
@@ -187,7 +193,7 @@ class Workload:
         """Every replica runs the newest template and is available."""
         return (
             self.observed_generation >= self.generation
-            and self.updated >= self.replicas - self.partition
+            and self.updated >= self.replicas
             and self.available >= self.replicas
             and self.total <= self.replicas
         )
@@ -226,6 +232,18 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Revision:
+    """A line of a workload's own history: a ReplicaSet of a Deployment, a ControllerRevision of the other kinds."""
+
+    number: int
+    """As the workload counts; what comes back gets a new number."""
+    release: str
+    """Hash of its template; a restart is a revision of the same release."""
+    made_at: datetime
+    """When it was first made; what comes back keeps this."""
+
+
+@dataclass(frozen=True, slots=True)
 class Autoscaler:
     """An HPA or ScaledObject that owns the replicas of a target."""
 
@@ -257,6 +275,8 @@ class PastChange:
     undoes: str = ""
     occurrences: int = 1
     message: str = ""
+    note: str = ""
+    """What the record says of how it goes, or went."""
     evidence: tuple[tuple[str, float | None], ...] = ()
     """(check, value) of what was unhealthy then."""
     before: Facts | None = None
@@ -328,11 +348,97 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """A window in which nothing new is done: between two local times, or for a while after each firing of a cron."""
+
+    name: str
+    time_zone: str
+    """IANA name, such as Europe/Berlin; everything else here is said in its local time."""
+    begins: datetime | None = None
+    """Naive; the first of the two where the clocks go back."""
+    ends: datetime | None = None
+    """Naive, not included; the second of the two where the clocks go back."""
+    cron: str = ""
+    lasts: timedelta = timedelta(0)
+    """Elapsed time from each firing of `cron`."""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """At most so many actions in any window of this length: a number, or a share of the targets (at least one)."""
+
+    actions: int | None = None
+    percent: int | None = None
+    per: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """While this share of at least so many targets is unhealthy, at most one action in `pause`."""
+
+    percent: int = 55
+    targets: int = 5
+    pause: timedelta = timedelta(seconds=100)
+
+
+@dataclass(frozen=True, slots=True)
 class Switches:
     """What the operator's administrator has said, as of now."""
 
     kill_switch: bool = False
     kill_switch_message: str = ""
+    freezes: tuple[Freeze, ...] = ()
+    namespace_budget: Budget | None = None
+    global_budget: Budget | None = None
+    fleet_brake: Brake | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """An action that counts against budgets: done, or meant and not given up. Undos and notifications are none."""
+
+    namespace: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All targets of all policies, as one tick saw them, and what was done to them of late."""
+
+    targets: int = 0
+    in_namespace: int = 0
+    """Targets in the namespace of the action that is judged."""
+    healthy: int = 0
+    unhealthy: int = 0
+    """Healthy and unhealthy; the rest is Unknown."""
+    deeds: tuple[Deed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Disruption:
+    """A PodDisruptionBudget over the target's pods."""
+
+    name: str
+    allowed: int | None
+    """Pods that may go now; None while its controller has not said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a ResourceQuota leaves free, by its own names (`pods`, `requests.cpu`, …)."""
+
+    name: str
+    free: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What more pods of the target would find."""
+
+    quotas: tuple[Quota, ...] = ()
+    pod: Mapping[str, Decimal] = field(default_factory=dict)
+    """What one pod takes, by the names that quotas use; a name that is missing is asked for by nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +457,14 @@ class Observation:
     """The desired state that a GitOps tool applies names `spec.replicas`."""
     releases: tuple[Release, ...] = ()
     """Kept releases of this target, newest known healthy first."""
+    history: tuple[Revision, ...] = ()
+    """The workload's own history, as far as its controller keeps it, oldest first."""
     release_started_at: datetime | None = None
     """When the live release began, as far as the workload's own history tells."""
     switches: Switches = Switches()
+    fleet: Fleet | None = Fleet()
+    """None when the records could not be read."""
+    disruptions: tuple[Disruption, ...] | None = ()
+    """None when they could not be read."""
+    room: Room | None = Room()
+    """None when it could not be read."""

@@ -1,0 +1,56 @@
+"""How much may be done to many targets together: budgets over a sliding window, and the brake of a shared outage.
+
+Everything is counted from records, so a restart forgets nothing; who reads the records is left to the shell.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from salus.model.change import ActionKind, Outcome
+from salus.model.types import format_duration
+from salus.model.values import Brake, Budget, Deed, Fleet, PastChange
+
+
+def deed_of(change: PastChange, namespace: str) -> Deed | None:
+    """A record as budgets count it: from its intent on, so that what is about to be done is spent already."""
+    meant = change.acted or (change.open and change.action is not ActionKind.NOTIFY)
+    if not meant or change.undoes or change.outcome == Outcome.ABANDONED:
+        return None
+    return Deed(namespace, change.applied_at or change.decided_at)
+
+
+def allowance(budget: Budget, targets: int) -> int:
+    """Actions that a budget allows in its window. A share is rounded down, and is never less than one."""
+    if budget.actions is not None:
+        return budget.actions
+    return max(1, targets * (budget.percent or 0) // 100)
+
+
+def overspent(budget: Budget, deeds: Sequence[Deed], targets: int, now: datetime) -> str | None:
+    """Why one more action would be too much; None when there is room for it."""
+    spent, allowed = len(_within(deeds, budget.per, now)), allowance(budget, targets)
+    if spent < allowed:
+        return None
+    share = "" if budget.actions is not None else f" ({budget.percent} % of {targets} targets)"
+    return f"{spent} actions in the last {format_duration(budget.per)}, at most {allowed}{share}"
+
+
+def is_braking(brake: Brake, fleet: Fleet) -> bool:
+    """Whether so many of the targets that can be judged are unhealthy that the cause is likely a shared one."""
+    judged = fleet.healthy + fleet.unhealthy
+    return judged >= brake.targets and 100 * fleet.unhealthy >= brake.percent * judged
+
+
+def held_by_brake(brake: Brake, fleet: Fleet, now: datetime) -> str | None:
+    """Why an action has to wait while the brake is on; None when it is off, or the last action was long enough ago."""
+    if not is_braking(brake, fleet) or not (recent := _within(fleet.deeds, brake.pause, now)):
+        return None
+    ago = format_duration(max(now - max(deed.at for deed in recent), timedelta(0)))
+    sick = (
+        f"{fleet.unhealthy} of {fleet.healthy + fleet.unhealthy} targets are unhealthy, the cause may be a shared one"
+    )
+    return f"{sick}: at most one action in {format_duration(brake.pause)}, the last was {ago} ago"
+
+
+def _within(deeds: Sequence[Deed], window: timedelta, now: datetime) -> list[Deed]:
+    return [deed for deed in deeds if now - deed.at < window]

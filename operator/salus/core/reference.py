@@ -1,0 +1,80 @@
+"""The page on guards, written from their registry: `python -m salus.core.reference > docs/guards.md`.
+
+A test holds the page to what this says, so that neither order nor meaning can drift from the code.
+"""
+
+import inspect
+import sys
+
+from salus.core.guards import ALL, CHANGES, GUARDS, UNKNOWN, Guard
+from salus.model.values import Then
+
+_HEAD = f"""# Guards
+
+<!-- Written from the registry by `python -m salus.core.reference`; a test fails when it is not current. -->
+
+A guard is a reason not to act now. They are asked in this order, once before the intent is put on record and once
+more, with everything read anew, right before the deed; the first that objects is the reason on record. Each is a pure
+function of what was observed, in `operator/salus/core/guards.py`. What to do about each: [records](records.md).
+
+A guard that cannot be evaluated, since something could not be read, refuses: the reason is `{UNKNOWN}`, the message
+says which guard and what it lacks, and it is asked again at the next tick.
+
+| reason | what it means | asked of | then | undo |
+| --- | --- | --- | --- | --- |
+"""
+_TAIL = """
+*asked of*: the kinds of action. *then*: **waits** asks again at every tick; **next rung** gives the remedy up for
+this incident; **advises** records what to change in Git and goes on; **calls people** ends the ladder. *undo*:
+whether the guard holds an undo or a revert as well; all others let these pass, since the way back must stay open.
+
+The mode Approve is no guard: what passes them all is recorded and waits for a person, and the guards are asked again
+when they have said yes. Rights are no guard either: what the acting account may not do, the API server refuses, and
+the change ends as `Failed` with its words.
+
+## What is counted, and from what
+
+Cooldowns, attempts, budgets, the brake and Contested are computed from ChangeEvents, so a restart forgets nothing.
+Budgets count from the intent on, all policies together, without undos, reverts, notifications and what was abandoned.
+The records of all targets are listed at most once a minute, and only while something is being planned; between two
+lists the operator enters its own writes as it makes them. A watch would lag behind what was just written: fifty
+targets that fail in one tick would all find the budget unspent. An operator that watches some namespaces only counts
+what is in those.
+
+The fleet brake compares Unhealthy with Healthy targets; Unknown ones count for neither. It looks at targets that this
+process has measured, so for the first interval after a start it may not see enough of them to be on; the budgets are
+whole from the start. When it lifts, nothing is replayed: each target is judged by how it is then.
+
+A freeze says its times in its time zone. Where the clocks go back, `from` means the first and `to` the second of the
+two equal times; a time that the clocks skip means as much after they have moved on. A cron fires once in a repeated
+hour, and right after a skipped one; `duration` is elapsed time.
+"""
+_THEN = {
+    Then.WAIT: "waits",
+    Then.NEXT: "next rung",
+    Then.ADVISE: "advises, next rung",
+    Then.ESCALATE: "calls people",
+}
+
+
+def guards_page() -> str:
+    """The whole page."""
+    return _HEAD + "".join(map(_row, GUARDS)) + _TAIL
+
+
+def _row(guard: Guard) -> str:
+    meaning = " ".join((inspect.getdoc(guard.objects) or "").split())
+    held = "held" if guard.undo_too else "passes"
+    return f"| `{guard.reason}` | {meaning} | {_kinds(guard)} | {_THEN[guard.then]} | {held} |\n"
+
+
+def _kinds(guard: Guard) -> str:
+    if guard.kinds == ALL:
+        return "everything"
+    if guard.kinds == CHANGES:
+        return "every change"
+    return ", ".join(sorted(kind.lower() for kind in guard.kinds))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(guards_page())

@@ -1,0 +1,71 @@
+"""Frees the rollback of a StatefulSet from the pod that holds it back.
+
+The deletion belongs to the rollback that was recorded and guarded, so it has no record of its own: the change's
+message names the pod before it is deleted. The uid makes it safe to repeat after a crash: a pod that was made anew is
+another one.
+"""
+
+from collections.abc import Mapping
+
+import structlog
+
+from salus.core import records
+from salus.core.pods import stuck_pod
+from salus.loop import gather
+from salus.loop.world import Case, World, identity_of
+from salus.model.types import Body
+from salus.model.values import PastChange, Policy
+from salus.ports import CHANGE_EVENTS, PODS, NotFound, Ref, Rejected
+
+log = structlog.get_logger(__name__)
+
+
+async def free_rollout(world: World, policy: Policy, case: Case, change: PastChange) -> PastChange:
+    """Delete the pod that holds the rollout back, if there is one; the change as it is on record then.
+
+    Nothing is deleted while the kill switch is on or the policy is suspended, nor where someone has put another
+    release there since.
+    """
+    if world.switches().kill_switch or policy.spec.suspend:
+        return change
+    try:
+        body = await world.cluster.get(gather.workload_ref(case.target))
+    except NotFound:
+        return change
+    workload = gather.workload_of(body)
+    ours = workload.uid == change.target_uid and change.intended and workload.release == change.intended.release
+    if not ours or not workload.ordered or workload.deleting:
+        return change
+    pod = stuck_pod(body, await world.cluster.list(PODS, case.target.namespace, _selector(body)))
+    return change if pod is None else await _delete(world, policy, change, pod)
+
+
+async def _delete(world: World, policy: Policy, change: PastChange, pod: Body) -> PastChange:
+    """Say so first, then do it."""
+    metadata = pod["metadata"]
+    name, uid = metadata["name"], metadata["uid"]
+    change = await _note(
+        world, policy, change, f"deleting pod {name} ({uid}), which is not ready and holds the rollout back"
+    )
+    try:
+        await world.cluster.delete(Ref(PODS, metadata["namespace"], name), uid=uid, act_as=identity_of(world, policy))
+    except NotFound:
+        log.info("the pod that held the rollout back is gone already", pod=name)
+    except Rejected as error:
+        return await _note(world, policy, change, f"pod {name} could not be deleted: {error}")
+    log.info("deleted the pod that held the rollout back", pod=name, uid=uid)
+    return change
+
+
+async def _note(world: World, policy: Policy, change: PastChange, text: str) -> PastChange:
+    """Add it to the record's message, once."""
+    if text in change.note:
+        return change
+    ref = Ref(CHANGE_EVENTS, policy.key.namespace, change.name)
+    message = f"{change.note}; {text}" if change.note else text
+    return records.past_change(await world.cluster.update_status(ref, {"message": message[:1024]}))
+
+
+def _selector(body: Body) -> Mapping[str, str]:
+    labels: Mapping[str, str] = (body["spec"].get("selector") or {}).get("matchLabels") or {}
+    return labels

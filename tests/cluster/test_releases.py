@@ -1,0 +1,126 @@
+"""Releases of StatefulSets and DaemonSets on a real control plane: kept, rolled back, never adopted."""
+
+from typing import Any
+
+import pytest
+
+from tests.cluster.scene import Object, Scene
+from tests.devcluster.kwok import LIFE
+
+NAME = "web"
+UNDO = {"name": "undo", "rollback": {}}
+BAD = {"spec": {"template": {"metadata": {"annotations": {LIFE: "pull"}}}}}
+
+
+def path(scene: Scene, kind: str) -> str:
+    return f"/apis/apps/v1/namespaces/{scene.namespace}/{kind.lower()}s"
+
+
+def workload(scene: Scene, kind: str) -> Object:
+    return scene.cluster.api().get(f"{path(scene, kind)}/{NAME}")
+
+
+def deploy(scene: Scene, kind: str, **spec: Any) -> Object:  # noqa: ANN401 — part of a spec
+    """Create the workload, and wait until all its pods are ready."""
+    labels = {"app": NAME}
+    template = {"metadata": {"labels": labels, "annotations": {"team": "a"}}, "spec": {"containers": [CONTAINER]}}
+    count = {} if kind == "DaemonSet" else {"replicas": 3, "serviceName": NAME}
+    whole = {"selector": {"matchLabels": labels}, "template": template, **count, **spec}
+    scene.cluster.api().create(path(scene, kind), {"metadata": {"name": NAME}, "spec": whole})
+    scene.wait(lambda: is_ready(scene, kind), f"{kind} is ready")
+    return workload(scene, kind)
+
+
+CONTAINER = {"name": "app", "image": "app:v1"}
+
+
+def is_ready(scene: Scene, kind: str) -> bool:
+    """Every pod that is wanted runs the newest template and is ready."""
+    body = workload(scene, kind)
+    status = body.get("status", {})
+    if kind == "DaemonSet":
+        wanted, keys = status.get("desiredNumberScheduled", 0), ("updatedNumberScheduled", "numberReady")
+    else:
+        wanted, keys = body["spec"]["replicas"], ("updatedReplicas", "readyReplicas")
+    seen = status.get("observedGeneration") == body["metadata"]["generation"]
+    return seen and wanted > 0 and all(status.get(key, 0) == wanted for key in keys)
+
+
+def pods(scene: Scene) -> dict[str, str]:
+    """Name and uid of each pod."""
+    found = scene.cluster.api().items(f"/api/v1/namespaces/{scene.namespace}/pods")
+    return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in found}
+
+
+def release(scene: Scene, kind: str, patch: Object) -> None:
+    """A person changes the template."""
+    scene.cluster.api().patch(f"{path(scene, kind)}/{NAME}", patch, kind="application/strategic-merge-patch+json")
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
+def test_a_bad_release_is_rolled_back_whatever_the_kind(scene: Scene, kind: str) -> None:
+    """Edge case "stuck StatefulSet": only the pod that hangs on the bad release is deleted, and all are ready again."""
+    scene.gauge(0.0)
+    good = deploy(scene, kind)["spec"]["template"]
+    before = pods(scene)
+    scene.apply(target={"kind": kind, "name": NAME}, remedies=[UNDO])
+    scene.salus.start()
+    scene.wait_kept()
+
+    release(scene, kind, BAD)
+    scene.gauge(0.3)
+    scene.wait_change(decision="Act", action="Rollback")
+    scene.wait(lambda: workload(scene, kind)["spec"]["template"] == good, "the good template")
+    scene.wait(lambda: is_ready(scene, kind), "all pods are ready on the good release")
+    scene.gauge(0.0)
+    change = scene.wait_outcome("Recovered", action="Rollback")
+
+    assert len(scene.writes(f"{kind.lower()}s", "patch")) == 1
+    assert scene.incidents()[0]["status"]["blame"]["kind"] == "Release"
+    deleted = [event.name for event in scene.writes("pods", "delete")]
+    if kind == "StatefulSet":
+        assert deleted == ["web-2"]
+        assert "deleting pod web-2" in change["status"]["message"]
+        assert {name: uid for name, uid in pods(scene).items() if name != "web-2"} == {
+            name: uid for name, uid in before.items() if name != "web-2"
+        }
+    else:
+        assert deleted == []
+
+
+def test_kept_releases_are_never_adopted_nor_collected(scene: Scene) -> None:
+    """A StatefulSet that keeps one old revision of its own leaves the ones that Salus keeps alone."""
+    scene.gauge(0.0)
+    deploy(scene, "StatefulSet", revisionHistoryLimit=1)
+    scene.apply(target={"kind": "StatefulSet", "name": NAME})
+    scene.salus.start()
+    scene.wait_kept()
+    for number in (2, 3, 4):
+        patch = {"spec": {"template": {"spec": {"containers": [{"name": "app", "image": f"app:v{number}"}]}}}}
+        release(scene, "StatefulSet", patch)
+        scene.wait(lambda: is_ready(scene, "StatefulSet"), f"v{number} is ready")
+        scene.wait_kept(number)
+
+    kept = scene.kept_releases()
+    assert len(kept) == 4
+    assert all("ownerReferences" not in one["metadata"] for one in kept)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "reason"),
+    [
+        pytest.param({"type": "OnDelete"}, "OnDeleteStrategy", id="OnDelete"),
+        pytest.param({"rollingUpdate": {"partition": 3}}, "PartitionedRollout", id="partition=3"),
+    ],
+)
+def test_a_stateful_set_that_would_keep_its_pods_is_left_alone(
+    scene: Scene, strategy: dict[str, Any], reason: str
+) -> None:
+    """Edge case "stuck StatefulSet": `OnDelete` and `partition=3` refuse."""
+    scene.gauge(0.3)
+    deploy(scene, "StatefulSet", updateStrategy=strategy)
+    scene.apply(target={"kind": "StatefulSet", "name": NAME}, remedies=[UNDO])
+    scene.salus.start()
+
+    scene.wait_change(decision="Refuse", reason=reason)
+    assert scene.writes("statefulsets") == []

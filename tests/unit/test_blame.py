@@ -1,0 +1,172 @@
+"""What changed just before a breach, with confidence and evidence; a fault that predates a change is not its doing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from salus.core.blame import blame
+from salus.core.workload import release_hash
+from salus.model.change import ActionKind
+from salus.model.incident import Blame, BlameKind, Confidence
+from salus.model.types import format_time
+from salus.model.values import Release, Revision
+from tests.builders import NOW, a_deed, a_deployment_body, a_release, a_template, a_workload, ago, an_observation
+
+V1, V2, V3 = a_template("shop:v1"), a_template("shop:v2"), a_template("shop:v3")
+ONE, TWO, THREE = map(release_hash, (V1, V2, V3))
+GOOD = (a_release(V1, healthy_at=ago(7200)),)
+
+
+def line(number: int, release: str, began: float) -> Revision:
+    """A revision that was made `began` seconds before NOW, which is when the breach begins."""
+    return Revision(number, release, ago(began))
+
+
+def blamed(
+    *history: Revision,
+    releases: Sequence[Release] = GOOD,
+    managers: Sequence[Mapping[str, Any]] = (),
+    **around: Any,  # noqa: ANN401 — handed on
+) -> Blame:
+    body = a_deployment_body()
+    body["metadata"]["managedFields"] = list(managers)
+    seen = an_observation(history=history, releases=tuple(releases), **around)
+    return blame(seen, body, NOW)
+
+
+@pytest.mark.parametrize(
+    ("history", "kind", "confidence", "revision"),
+    [
+        pytest.param(
+            [line(1, ONE, 9000), line(2, TWO, 60)], "Release", "High", "2", id="a release a minute before the breach"
+        ),
+        pytest.param(
+            [line(1, ONE, 9000), line(2, TWO, -5)], "Release", "High", "2", id="seconds after it, by another clock"
+        ),
+        pytest.param(
+            [line(1, ONE, 9000), line(2, TWO, 1200)], "Release", "Medium", "2", id="twenty minutes before: less sure"
+        ),
+        pytest.param([line(1, ONE, 9000), line(2, TWO, 3601)], "Unknown", "Low", "", id="longer ago than an hour"),
+        pytest.param(
+            [line(1, ONE, 9000), line(2, TWO, -6)],
+            "Unknown",
+            "Low",
+            "",
+            id="a fault that predates the release is not blamed on it",
+        ),
+        pytest.param(
+            [line(1, ONE, 9000), line(2, TWO, 300), line(3, THREE, 60)],
+            "Release",
+            "Medium",
+            "3",
+            id="the newest of two; the one before it was not known healthy",
+        ),
+        pytest.param(
+            [line(1, ONE, 9000), line(2, TWO, 300), line(3, THREE, -60)],
+            "Release",
+            "High",
+            "2",
+            id="a release after the breach does not hide the one before it",
+        ),
+        pytest.param(
+            [line(1, ONE, 9000), line(2, ONE, 60)], "Unknown", "Low", "", id="a restart of a release is not a release"
+        ),
+        pytest.param(
+            [line(1, ONE, 9000), line(2, TWO, 1200), line(3, TWO, 60)],
+            "Release",
+            "Medium",
+            "2",
+            id="undo after restart: the release began before the restart",
+        ),
+        pytest.param(
+            [line(2, TWO, 300), line(3, ONE, 9000)],
+            "Unknown",
+            "Low",
+            "",
+            id="undo twice: when a release came back is not known",
+        ),
+        pytest.param([line(1, TWO, 60)], "Release", "Medium", "1", id="a workload that is new: nothing was before it"),
+        pytest.param([], "Unknown", "Low", "", id="no history at all"),
+    ],
+)
+def test_which_release_is_blamed(history: list[Revision], kind: str, confidence: str, revision: str) -> None:
+    found = blamed(*history)
+
+    assert (found.kind, found.confidence, found.revision) == (kind, confidence, revision)
+
+
+def test_the_evidence_is_a_sentence() -> None:
+    found = blamed(line(1, ONE, 9000), line(2, TWO, 60))
+
+    assert found.started_at == ago(60)
+    assert found.message == (
+        f"release {TWO} (revision 2) began 1m before the breach; release {ONE} before it was healthy"
+    )
+
+
+def test_what_began_after_the_breach_is_named_and_acquitted() -> None:
+    found = blamed(line(1, ONE, 9000), line(2, TWO, -90))
+
+    assert found.started_at is None
+    assert found.message == (
+        "nothing is known to have changed in the 1h before the breach; "
+        f"release {TWO} began 1m30s after it, so it is not its cause"
+    )
+
+
+def test_a_release_that_was_healthy_for_its_bake_is_hardly_to_blame() -> None:
+    found = blamed(line(1, ONE, 9000), line(2, TWO, 900), releases=[a_release(V2, healthy_at=ago(60)), *GOOD])
+
+    assert (found.kind, found.confidence) == (BlameKind.RELEASE, Confidence.LOW)
+    assert "but was healthy since" in found.message
+
+
+def a_manager(name: str, at: float, *fields: str) -> dict[str, Any]:
+    return {
+        "manager": name,
+        "time": format_time(ago(at)),
+        "fieldsV1": {"f:spec": {f"f:{field}": {} for field in fields}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("manager", "kind", "confidence"),
+    [
+        pytest.param(a_manager("kubectl", 60, "replicas"), "Scale", "Medium", id="someone scaled just before"),
+        pytest.param(a_manager("kubectl", 1200, "replicas"), "Scale", "Low", id="someone scaled a while before"),
+        pytest.param(a_manager("kubectl", 3700, "replicas"), "Unknown", "Low", id="too long ago"),
+        pytest.param(a_manager("kubectl", -60, "replicas"), "Unknown", "Low", id="after the breach"),
+        pytest.param(a_manager("helm", 60, "replicas", "template"), "Unknown", "Low", id="who writes all has released"),
+        pytest.param(a_manager("kubectl", 60, "paused"), "Unknown", "Low", id="another field"),
+        pytest.param(a_manager("salus", 60, "replicas"), "Unknown", "Low", id="Salus is told by its records"),
+        pytest.param({"manager": "x", "time": "soon", "fieldsV1": None}, "Unknown", "Low", id="an entry that is none"),
+    ],
+)
+def test_who_scaled_is_blamed(manager: Mapping[str, Any], kind: str, confidence: str) -> None:
+    found = blamed(managers=[manager])
+
+    assert (found.kind, found.confidence) == (kind, confidence)
+
+
+def test_a_scaling_of_salus_is_blamed_too() -> None:
+    before, after = a_workload(replicas=6).facts(), a_workload(replicas=3).facts()
+    scaled = a_deed(1, action=ActionKind.SCALE, done=ago(60), before=before, intended=after)
+
+    assert blamed(changes=(scaled, a_deed(2, done=ago(30)))).message == (
+        "Salus scaled from 6 to 3 replicas (checkout-0a1b2c3d-1) 1m before the breach"
+    )
+
+
+def test_where_more_changed_it_is_less_sure_and_all_is_told() -> None:
+    found = blamed(line(1, ONE, 9000), line(2, TWO, 60), managers=[a_manager("kubectl", 120, "replicas")])
+
+    assert (found.kind, found.confidence) == (BlameKind.RELEASE, Confidence.MEDIUM)
+    assert found.message.endswith("; kubectl set the replicas 2m before the breach")
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_the_status_takes_it(count: int) -> None:
+    found = blamed(line(1, ONE, 9000), line(2, TWO, 60), managers=[a_manager("x" * count * 9, 120, "replicas")])
+
+    assert Blame.parse(found.to_dict()) == found

@@ -1,0 +1,407 @@
+"""What counts against budgets, what fifty targets that fail together get, and what a namespace has room for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from salus.core.budgets import deed_of
+from salus.core.compile import Catalog, compile_policy
+from salus.core.room import disruptions_from, quantity, room_from, shortage
+from salus.loop import Loop, World
+from salus.loop.ledger import Ledger
+from salus.model.change import ActionKind
+from salus.model.meta import WorkloadKind
+from salus.model.types import API_VERSION, Body
+from salus.model.values import (
+    Answer,
+    Brake,
+    Budget,
+    Deed,
+    Disruption,
+    PastChange,
+    Policy,
+    Question,
+    Switches,
+    TargetKey,
+    Value,
+)
+from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, Conflict, Resource, Unavailable
+from tests.builders import NOW, a_change, a_deed, a_deployment_body, ago
+from tests.fakes.cluster import FakeCluster, FakeWorkloads
+from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
+
+TICK = timedelta(seconds=5)
+NAMESPACE = "shop"
+ELSEWHERE = TargetKey(NAMESPACE, WorkloadKind.DEPLOYMENT, "other")
+
+
+@pytest.mark.parametrize(
+    ("change", "at"),
+    [
+        pytest.param(a_change(), NOW, id="an intent counts before the deed"),
+        pytest.param(a_deed(done=ago(5)), ago(5), id="a deed"),
+        pytest.param(a_deed(outcome="Recovered"), NOW, id="one that helped counts as well"),
+        pytest.param(a_change(outcome="Failed"), NOW, id="one that failed"),
+        pytest.param(a_change(decision="AwaitApproval", approval="Approved"), NOW, id="approved, and about to be done"),
+        pytest.param(a_change(outcome="Abandoned"), None, id="not what was given up"),
+        pytest.param(a_change(undoes="x"), None, id="not an undo"),
+        pytest.param(a_change(action=ActionKind.NOTIFY), None, id="not a notification"),
+        pytest.param(a_change(decision="DryRun"), None, id="not a rehearsal"),
+        pytest.param(a_change(decision="Refuse"), None, id="not a refusal"),
+        pytest.param(a_change(decision="AwaitApproval"), None, id="not what nobody has approved"),
+    ],
+)
+def test_what_counts(change: PastChange, at: datetime | None) -> None:
+    assert deed_of(change, "shop") == (Deed("shop", at) if at else None)
+
+
+class Sick:
+    """Metrics of a service that is ill, whatever is done; `well` names targets that are not."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.well: set[str] = set()
+
+    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+        return [Value(0.0 if q.query.split('"')[1] in self.well else 0.5, self.clock.now()) for q in questions]
+
+    async def samples(self, *_: object) -> Sequence[Any]:
+        return []
+
+
+@dataclass
+class Fleet:
+    """Many Deployments under one policy, one operator."""
+
+    size: int = 50
+    switches: Switches = field(default_factory=Switches)
+    kind: type[FakeCluster] = FakeCluster
+
+    def __post_init__(self) -> None:
+        self.clock = FakeClock(NOW)
+        self.cluster = self.kind(now=self.clock.now)
+        self.metrics = Sick(self.clock)
+        for number in range(self.size):
+            body = a_deployment_body(name=f"app-{number}")
+            body["metadata"]["labels"] = {"tier": "web"}
+            body["metadata"]["uid"] = f"uid-{number}"
+            self.cluster.put(body)
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process."""
+        self.loop = Loop(
+            World(
+                cluster=self.cluster,
+                workloads=FakeWorkloads(self.cluster),
+                metrics=self.metrics,
+                history=self.metrics,
+                recorder=RecordingRecorder(),
+                telemetry=NullTelemetry(),
+                clock=self.clock,
+                switches=lambda: self.switches,
+                is_known=lambda _: True,
+            )
+        )
+
+    @property
+    def policy(self) -> Policy:
+        spec = {
+            "mode": "Enforce",
+            "target": {"kind": "Deployment", "selector": {"matchLabels": {"tier": "web"}}},
+            "interval": "5s",
+            "checks": [{"name": "errors", "query": 'errors{t="$target"}', "unhealthy": {"above": "0.05"}}],
+            "remedies": [{"name": "restart", "restart": {}}],
+            "limits": {"cooldown": "5s", "maxActions": 10},
+            "verify": {"settle": "5s", "stable": "10s", "timeout": "30s"},
+        }
+        metadata = {"name": "web", "namespace": NAMESPACE, "uid": "uid-of-policy", "generation": 1}
+        body = {"apiVersion": API_VERSION, "kind": "HealthPolicy", "metadata": metadata, "spec": spec}
+        return compile_policy(body, Catalog({}, ["default"]))
+
+    async def ticks(self, count: int = 1) -> None:
+        for _ in range(count):
+            await self.loop.tick([self.policy])
+            self.clock.advance(TICK)
+
+    def records(self, decision: str) -> list[Body]:
+        return [body for body in self.cluster.objects(CHANGE_EVENTS) if body["spec"]["decision"] == decision]
+
+    @property
+    def deeds(self) -> int:
+        """Writes to Deployments."""
+        return sum(write.ref.resource == DEPLOYMENTS for write in self.cluster.writes)
+
+
+@pytest.mark.parametrize(
+    ("switches", "reason"),
+    [
+        pytest.param(Switches(namespace_budget=Budget(actions=5)), "NamespaceBudgetSpent", id="of the namespace"),
+        pytest.param(Switches(global_budget=Budget(percent=10)), "GlobalBudgetSpent", id="of all, as a share"),
+    ],
+)
+async def test_fifty_targets_that_fail_in_one_tick_get_the_budget_and_no_more(switches: Switches, reason: str) -> None:
+    fleet = Fleet(switches=switches)
+
+    await fleet.ticks(3)
+
+    assert fleet.deeds == len(fleet.records("Act")) == 5
+    refused = fleet.records("Refuse")
+    assert {body["spec"]["reason"] for body in refused} == {reason}
+    assert len(refused) == 45
+
+
+async def test_a_budget_survives_a_restart_of_the_operator() -> None:
+    fleet = Fleet(switches=Switches(global_budget=Budget(actions=5)))
+    await fleet.ticks()
+
+    fleet.restart()
+    await fleet.ticks(3)
+
+    assert fleet.deeds == 5
+
+
+async def test_a_budget_opens_again_when_its_window_has_passed() -> None:
+    fleet = Fleet(size=6, switches=Switches(global_budget=Budget(actions=2, per=timedelta(minutes=10))))
+    await fleet.ticks()
+
+    fleet.clock.advance(timedelta(minutes=10))
+    await fleet.ticks(2)
+
+    assert fleet.deeds == 4
+
+
+async def test_the_fleet_brake_lets_one_action_through_in_its_pause_and_replays_nothing() -> None:
+    fleet = Fleet(size=10, switches=Switches(fleet_brake=Brake()))
+
+    await fleet.ticks(20)
+    assert fleet.deeds == 1
+    await fleet.ticks(20)
+    assert fleet.deeds == 2
+
+    fleet.metrics.well = {f"app-{number}" for number in range(8)}
+    await fleet.ticks(4)
+    assert fleet.deeds == 4
+    fleet.metrics.well = {f"app-{number}" for number in range(10)}
+    await fleet.ticks(4)
+    assert fleet.deeds == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"),
+    [
+        pytest.param(Conflict("taken"), 0, id="a record that was refused spends nothing"),
+        pytest.param(Unavailable("lost"), 1, id="one of which nobody knows is spent until the next list"),
+    ],
+)
+async def test_a_record_that_may_not_be_there(error: Exception, counted: int) -> None:
+    fleet = Fleet(size=1)
+    await fleet.ticks()
+    body = fleet.records("Act")[0]
+    ledger = Ledger()
+
+    ledger.intend(body)
+    assert len(ledger.fleet(ELSEWHERE).deeds) == 1
+    ledger.intended(body, refused=isinstance(error, Conflict))
+
+    assert len(ledger.fleet(ELSEWHERE).deeds) == counted
+    await ledger.refresh(FakeCluster(), (), NOW)
+    assert ledger.fleet(ELSEWHERE).deeds == ()
+
+
+async def test_a_record_under_way_is_not_lost_by_a_list_that_does_not_have_it_yet() -> None:
+    fleet = Fleet(size=1)
+    await fleet.ticks()
+    ledger = Ledger()
+
+    ledger.intend(fleet.records("Act")[0])
+    await ledger.refresh(FakeCluster(), (), NOW)
+
+    assert len(ledger.fleet(ELSEWHERE).deeds) == 1
+
+
+class Unlisted(FakeCluster):
+    """A cluster that does not tell the records of all namespaces."""
+
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
+    ) -> list[Body]:
+        if resource == CHANGE_EVENTS and labels is None:
+            raise Unavailable("the API server is busy")
+        return await FakeCluster.list(self, resource, namespace, labels)
+
+
+async def test_records_that_cannot_be_read_refuse() -> None:
+    fleet = Fleet(size=1, switches=Switches(fleet_brake=Brake()), kind=Unlisted)
+
+    await fleet.ticks()
+
+    assert fleet.deeds == 0
+    assert [body["spec"]["reason"] for body in fleet.records("Refuse")] == ["GuardUnknown"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("100m", "0.1"),
+        ("2", "2"),
+        ("1.5Gi", "1610612736"),
+        ("1k", "1000"),
+        ("2e3", "2000"),
+        ("5n", "5E-9"),
+        ("1E", "1E18"),
+    ],
+)
+def test_quantities(text: str, value: str) -> None:
+    assert quantity(text) == Decimal(value)
+
+
+@pytest.mark.parametrize("text", ["", "m", "1 Gi", "1GiB", "one", None])
+def test_what_is_no_quantity(text: object) -> None:
+    with pytest.raises(ValueError, match="expected a quantity"):
+        quantity(text)
+
+
+def container(**resources: Mapping[str, str]) -> dict[str, Any]:
+    return {"name": "app", "image": "app:v1", "resources": resources}
+
+
+def template(*containers: Mapping[str, Any], **spec: Any) -> dict[str, Any]:  # noqa: ANN401 — as YAML has it
+    return {"metadata": {"labels": {"app": "checkout"}}, "spec": {"containers": list(containers), **spec}}
+
+
+def quota(hard: Mapping[str, str], used: Mapping[str, str], *scopes: str) -> dict[str, Any]:
+    status = {"hard": hard, "used": used}
+    return {"metadata": {"name": "team"}, "spec": {"hard": hard, "scopes": list(scopes)}, "status": status}
+
+
+LIMITS = {
+    "metadata": {"name": "defaults"},
+    "spec": {"limits": [{"type": "Container", "defaultRequest": {"cpu": "200m"}, "default": {"cpu": "1"}}]},
+}
+HALF = container(requests={"cpu": "500m", "memory": "64Mi"})
+PLAIN = container()
+
+
+@pytest.mark.parametrize(
+    ("quotas", "ranges", "pods", "message"),
+    [
+        pytest.param(
+            [quota({"pods": "10"}, {"pods": "9"})],
+            [],
+            template(HALF),
+            "ResourceQuota/team leaves room for 1 pods, 2 more are wanted",
+            id="too many pods",
+        ),
+        pytest.param([quota({"pods": "10"}, {"pods": "8"})], [], template(HALF), None, id="just enough pods"),
+        pytest.param(
+            [quota({"requests.cpu": "2"}, {"requests.cpu": "1100m"})],
+            [],
+            template(HALF),
+            "ResourceQuota/team leaves 0.9 of requests.cpu, 2 more pods want 1",
+            id="not enough cpu",
+        ),
+        pytest.param(
+            [quota({"cpu": "2"}, {"cpu": "1"})], [], template(HALF), None, id="just enough cpu, by its short name"
+        ),
+        pytest.param(
+            [quota({"requests.memory": "100Mi"}, {})],
+            [],
+            template(HALF),
+            "ResourceQuota/team leaves 104857600 of requests.memory, 2 more pods want 134217728",
+            id="not enough memory",
+        ),
+        pytest.param(
+            [quota({"requests.cpu": "10"}, {})],
+            [],
+            template(HALF, PLAIN),
+            "ResourceQuota/team counts requests.cpu, and the pods do not say theirs",
+            id="a container without request cannot be made under a quota",
+        ),
+        pytest.param(
+            [quota({"requests.cpu": "1"}, {})],
+            [LIMITS],
+            template(HALF, PLAIN),
+            "ResourceQuota/team leaves 1 of requests.cpu, 2 more pods want 1.4",
+            id="a LimitRange says it for the container",
+        ),
+        pytest.param(
+            [quota({"requests.cpu": "1"}, {})],
+            [],
+            template(container(limits={"cpu": "400m"})),
+            None,
+            id="a limit stands for the request that is not written",
+        ),
+        pytest.param(
+            [quota({"requests.cpu": "3"}, {})],
+            [],
+            template(HALF, initContainers=[container(requests={"cpu": "2"})]),
+            "ResourceQuota/team leaves 3 of requests.cpu, 2 more pods want 4",
+            id="a large init container counts",
+        ),
+        pytest.param(
+            [quota({"requests.cpu": "1"}, {})],
+            [],
+            template(HALF, initContainers=[{**HALF, "restartPolicy": "Always"}]),
+            "ResourceQuota/team leaves 1 of requests.cpu, 2 more pods want 2",
+            id="a sidecar is added",
+        ),
+        pytest.param([quota({"pods": "1"}, {}, "Terminating")], [], template(HALF), None, id="a quota for other pods"),
+        pytest.param(
+            [quota({"secrets": "1"}, {"secrets": "1"})], [], template(HALF), None, id="a quota of other things"
+        ),
+        pytest.param([], [], template(PLAIN), None, id="no quota"),
+    ],
+)
+def test_room_for_two_more_pods(
+    quotas: Sequence[Body], ranges: Sequence[Body], pods: Body, message: str | None
+) -> None:
+    assert shortage(room_from(quotas, ranges, pods), 2) == message
+
+
+def test_a_quota_that_is_not_counted_yet_cannot_be_judged_by() -> None:
+    new = {"metadata": {"name": "new"}, "spec": {"hard": {"pods": "4"}}}
+
+    with pytest.raises(ValueError, match="ResourceQuota/new is not counted yet"):
+        room_from([new], [], template(HALF))
+
+
+def pdb(selector: Mapping[str, Any] | None, *, seen: int = 1) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "keep", "generation": 1},
+        "spec": {"selector": selector},
+        "status": {"observedGeneration": seen, "disruptionsAllowed": 0},
+    }
+
+
+def expression(operator: str, *values: str, key: str = "app") -> dict[str, Any]:
+    return {"matchExpressions": [{"key": key, "operator": operator, "values": list(values)}]}
+
+
+@pytest.mark.parametrize(
+    ("selector", "selects"),
+    [
+        pytest.param({"matchLabels": {"app": "checkout"}}, True, id="its label"),
+        pytest.param({"matchLabels": {"app": "cart"}}, False, id="another label"),
+        pytest.param({}, True, id="an empty selector is for all"),
+        pytest.param(None, False, id="no selector is for none"),
+        pytest.param(expression("In", "cart", "checkout"), True, id="in"),
+        pytest.param(expression("In", "cart"), False, id="not in"),
+        pytest.param(expression("NotIn", "cart"), True, id="excluded is another"),
+        pytest.param(expression("Exists"), True, id="exists"),
+        pytest.param(expression("DoesNotExist"), False, id="should not be there"),
+        pytest.param(expression("DoesNotExist", key="canary"), True, id="is not there"),
+    ],
+)
+def test_the_disruption_budgets_of_a_target(selector: Mapping[str, Any] | None, selects: bool) -> None:
+    found = disruptions_from([pdb(selector)], template(HALF))
+
+    assert found == ((Disruption("keep", 0),) if selects else ())
+
+
+def test_a_disruption_budget_that_its_controller_has_not_seen_says_nothing() -> None:
+    assert disruptions_from([pdb({}, seen=0)], template(HALF)) == (Disruption("keep", None),)
