@@ -192,10 +192,10 @@ def test_audit_log_has_no_reads_and_no_controllers(devcluster: DevCluster, names
     assert not verbs & {"get", "list", "watch"}
 
 
-def test_salus_has_no_rights_of_its_own(devcluster: DevCluster, namespace: str) -> None:
-    """RBAC is on: the user `salus` may do what roles say, and there are none."""
+def test_a_user_has_no_rights_but_those_of_roles(devcluster: DevCluster, namespace: str) -> None:
+    """RBAC is on: whom no role names may do nothing; `salus` has roles once another test has installed it."""
     with pytest.raises(ApiError, match="forbidden") as refusal:
-        devcluster.api("salus").items(pod_path(namespace))
+        devcluster.api("stranger").items(pod_path(namespace))
 
     assert refusal.value.status == 403
 
