@@ -7,13 +7,13 @@ same cluster.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from salus.core.compile import Catalog, compile_policy
 from salus.loop import Loop, World
 from salus.model.types import API_VERSION, Body
 from salus.model.values import Answer, Policy, Question, Sample, Switches, Value
-from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, HEALTH_POLICIES, INCIDENTS, Ref
+from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, HEALTH_POLICIES, INCIDENTS, MetricHistory, MetricSource, Ref
 from tests.builders import NOW, a_deployment_body
 from tests.fakes.cluster import FakeCluster, FakeWorkloads, Write
 from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
@@ -71,6 +71,29 @@ class Service:
         return 0.0 if self.is_cured(self.cluster.objects(DEPLOYMENTS)[0]) else self.value
 
 
+class Metrics(MetricSource, MetricHistory, Protocol):
+    """Both metric ports in one."""
+
+
+def a_loop(
+    cluster: FakeCluster, metrics: Metrics, clock: FakeClock, switches: Callable[[], Switches] = Switches
+) -> Loop:
+    """A new process that knows nothing but what is on record."""
+    return Loop(
+        World(
+            cluster=cluster,
+            workloads=FakeWorkloads(cluster),
+            metrics=metrics,
+            history=metrics,
+            recorder=RecordingRecorder(),
+            telemetry=NullTelemetry(),
+            clock=clock,
+            switches=switches,
+            is_known=lambda _: True,
+        )
+    )
+
+
 @dataclass(slots=True)
 class Stage:
     """One policy, one Deployment, one operator."""
@@ -85,19 +108,7 @@ class Stage:
 
     def restart(self) -> None:
         """Start a new process that knows nothing but what is on record."""
-        self.loop = Loop(
-            World(
-                cluster=self.cluster,
-                workloads=FakeWorkloads(self.cluster),
-                metrics=self.service,
-                history=self.service,
-                recorder=RecordingRecorder(),
-                telemetry=NullTelemetry(),
-                clock=self.clock,
-                switches=Switches,
-                is_known=lambda _: True,
-            )
-        )
+        self.loop = a_loop(self.cluster, self.service, self.clock)
 
     @property
     def policy(self) -> Policy:

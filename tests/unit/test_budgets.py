@@ -11,7 +11,6 @@ import pytest
 from salus.core.budgets import deed_of
 from salus.core.compile import Catalog, compile_policy
 from salus.core.room import disruptions_from, quantity, room_from, shortage
-from salus.loop import Loop, World
 from salus.loop.ledger import Ledger
 from salus.model.change import ActionKind
 from salus.model.meta import WorkloadKind
@@ -31,8 +30,9 @@ from salus.model.values import (
 )
 from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, Conflict, Resource, Unavailable
 from tests.builders import NOW, a_change, a_deed, a_deployment_body, ago
-from tests.fakes.cluster import FakeCluster, FakeWorkloads
-from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
+from tests.fakes.cluster import FakeCluster
+from tests.fakes.loop import FakeClock
+from tests.unit.stage import a_loop
 
 TICK = timedelta(seconds=5)
 NAMESPACE = "shop"
@@ -94,19 +94,7 @@ class Fleet:
 
     def restart(self) -> None:
         """A new process."""
-        self.loop = Loop(
-            World(
-                cluster=self.cluster,
-                workloads=FakeWorkloads(self.cluster),
-                metrics=self.metrics,
-                history=self.metrics,
-                recorder=RecordingRecorder(),
-                telemetry=NullTelemetry(),
-                clock=self.clock,
-                switches=lambda: self.switches,
-                is_known=lambda _: True,
-            )
-        )
+        self.loop = a_loop(self.cluster, self.metrics, self.clock, lambda: self.switches)
 
     @property
     def policy(self) -> Policy:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from salus.actions.plan import CHANGE_ANNOTATION
-from salus.actions.restart import RESTARTED_AT
+from salus.core.workload import RESTARTED_AT
 from salus.model.types import Body
 from salus.ports import (
     CHANGE_EVENTS,

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from salus.core.ownership import LAST_APPLIED, git_holds_replicas
+from salus.core.ownership import git_holds_replicas
+from salus.core.workload import LAST_APPLIED
 
 REPLICAS: Mapping[str, Any] = {"f:spec": {"f:replicas": {}, "f:template": {}}}
 TEMPLATE: Mapping[str, Any] = {"f:spec": {"f:template": {}}}

@@ -6,11 +6,10 @@ Replace the pods one by one, as `kubectl rollout restart` does, by its own annot
 from copy import deepcopy
 
 from salus.actions.plan import Plan, diff, guarded, keeps_old_pods
+from salus.core.workload import RESTARTED_AT
 from salus.model.change import ActionKind
 from salus.model.types import format_time
 from salus.model.values import Action, Infeasible
-
-RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 
 def plan(asked: Plan) -> Action | Infeasible:

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
+from salus.core.workload import LAST_APPLIED
 from salus.model.types import Body
 
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 GITOPS_MANAGERS = ("argocd", "kustomize-controller", "helm-controller")
 
 
