@@ -49,7 +49,7 @@ class Go:
         if path is None:
             return None
         done = subprocess.run(
-            [path, "env", "GOVERSION", "GOOS", "GOARCH"], env=_environment(), capture_output=True, text=True, check=True
+            [path, "env", "GOVERSION", "GOOS", "GOARCH"], env=environment(), capture_output=True, text=True, check=True
         )
         version, system, machine = done.stdout.split()
         return cls(Path(path), version, f"{system}-{machine}")
@@ -142,7 +142,7 @@ def _run(command: Sequence[str], module: Module, say: Say) -> None:
     started, packages = time.monotonic(), 0
     last: deque[str] = deque(maxlen=_TAIL_LINES)
     with subprocess.Popen(
-        dying_with_us(command), cwd=module.folder, env=_environment(), stdout=DEVNULL, stderr=PIPE, text=True
+        dying_with_us(command), cwd=module.folder, env=environment(), stdout=DEVNULL, stderr=PIPE, text=True
     ) as process:
         for line in process.stderr or ():
             if line.startswith("go: downloading"):
@@ -157,7 +157,8 @@ def _run(command: Sequence[str], module: Module, say: Say) -> None:
     say(f"  {module.name}: built in {time.monotonic() - started:.0f} s")
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Return what Go is run with: no C compiler, this toolchain, no workspace of somebody else's."""
     return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
 
 

@@ -58,13 +58,23 @@ ALERTMANAGER = Module(
     {"alertmanager": 120},
     _SMALL,
 )
-MODULES = (ETCD, KUBERNETES, KWOK, PROMETHEUS, ALERTMANAGER)
+KUSTOMIZE_CONTROLLER = Module(
+    "kustomize-controller",
+    {"kustomize-controller": "github.com/fluxcd/kustomize-controller"},
+    {"kustomize-controller": 240},
+    _SMALL,
+)
+MODULES = (ETCD, KUBERNETES, KWOK, PROMETHEUS, ALERTMANAGER, KUSTOMIZE_CONTROLLER)
 
 _KUBERNETES_VERSION = tuple(int(number) for number in KUBERNETES.version_of("k8s.io/kubernetes").split(".")[:2])
 _ETCD_VERSION = tuple(int(number) for number in ETCD.version_of("go.etcd.io/etcd/server/v3").split(".")[:2])
-_OLDEST_PROMETHEUS = (2, 42)
-_OLDEST_ALERTMANAGER = (0, 25)
-_OLDEST_KWOK = (0, 7)
+
+_OLDEST = {
+    "kwok": (0, 7),
+    "prometheus": (2, 42),
+    "alertmanager": (0, 25),
+    "kustomize-controller": (1, 9),
+}
 
 _DEBIAN_PACKAGES = {"prometheus": "prometheus"}
 """What works unpacked. Debian's Alertmanager does not: it wants its template where the package installs it."""
@@ -73,7 +83,7 @@ _DEBIAN_NAMES = {"alertmanager": "prometheus-alertmanager"}
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 TIERS: Mapping[str, tuple[str, ...]] = {
-    "cluster": (*CONTROL_PLANE, "kwok", "prometheus", "alertmanager"),
+    "cluster": (*CONTROL_PLANE, "kwok", "prometheus", "alertmanager", "kustomize-controller"),
     "e2e": (*CONTROL_PLANE, "kubelet", "kube-proxy", "prometheus", "alertmanager"),
 }
 
@@ -119,7 +129,7 @@ def _wanted(program: str) -> _Wanted:
         return _Wanted(lambda version: version == _KUBERNETES_VERSION, arguments)
     if program == "etcd":
         return _Wanted(lambda version: version == _ETCD_VERSION)
-    oldest = {"kwok": _OLDEST_KWOK, "prometheus": _OLDEST_PROMETHEUS, "alertmanager": _OLDEST_ALERTMANAGER}[program]
+    oldest = _OLDEST[program]
     return _Wanted(lambda version: version >= oldest)
 
 

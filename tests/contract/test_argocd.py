@@ -1,0 +1,25 @@
+"""The example for Argo CD against its own CRDs: every field is one that Argo CD knows."""
+
+from tests.devcluster.cluster import DevCluster
+from tests.devcluster.gomod import ARGO_CD
+from tests.devcluster.salus import REPOSITORY
+
+EXAMPLE = REPOSITORY / "examples/gitops/argocd"
+
+
+def test_the_example_is_what_the_api_server_takes(devcluster: DevCluster) -> None:
+    crd = str(ARGO_CD.folder() / "manifests/crds/application-crd.yaml")
+    devcluster.kubectl("apply", "--server-side", "-f", crd)
+    devcluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", crd)
+    devcluster.kubectl("create", "namespace", "argocd")
+
+    applied = devcluster.kubectl(
+        "apply", "--server-side", "--validate=strict", "-f", str(EXAMPLE / "applications.yaml")
+    )
+    config = devcluster.kubectl("apply", "--server-side", "--validate=strict", "-f", str(EXAMPLE / "argocd-cm.yaml"))
+
+    assert applied.split() == [
+        *("application.argoproj.io/salus", "serverside-applied"),
+        *("application.argoproj.io/shop", "serverside-applied"),
+    ]
+    assert config.split() == ["configmap/argocd-cm", "serverside-applied"]
