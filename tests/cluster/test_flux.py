@@ -5,6 +5,7 @@ kustomize-controller, each has a namespace, a repository and a Salus of its own.
 """
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,19 @@ def deliver(scene: Scene, repository: Repository, deployment_yaml: str, policy_y
     return revision
 
 
+class Stopwatch:
+    """Tells how long each step took, for docs/gitops.md; `pytest -rP` shows it."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def lap(self, what: str) -> None:
+        """Print the time since the lap before."""
+        now = time.monotonic()
+        print(f"timing: {what}: {now - self._last:.1f} s")  # noqa: T201 — what it is for
+        self._last = now
+
+
 def replica_sets(scene: Scene) -> list[Object]:
     return scene.cluster.api().items(f"/apis/apps/v1/namespaces/{scene.namespace}/replicasets")
 
@@ -121,17 +135,22 @@ def test_edge_case_15c_our_restart_rolls_the_pods_exactly_once_across_two_reconc
 ) -> None:
     """Flux leaves restartedAt alone, because its manager is not called kubectl; the pods roll once."""
     scene.salus.start()
+    watch = Stopwatch()
     deliver(scene, repository, workload(), policy(remedies=[{"name": "restart", "restart": {}}]))
+    watch.lap("pushed to Git → applied by Flux, Ready, rolled out")
 
     scene.gauge(0.3)
     scene.wait_change(decision="Act", action="Restart")
     scene.wait(lambda: bool(restarted_at(scene)), "the restart")
+    watch.lap("breach → restart (`for` is 5 s)")
     scene.gauge(0.0)
     scene.wait_outcome("Recovered", action="Restart")
+    watch.lap("restart → proven (`stable` is 5 s)")
     scene.wait_rolled_out()
     before = scene.deployment()
     for _ in range(2):
         repository.reconcile("apps")
+    watch.lap("two reconciles by Flux")
 
     after = scene.deployment()
     assert after["spec"] == before["spec"]
