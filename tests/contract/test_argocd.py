@@ -8,9 +8,7 @@ EXAMPLE = REPOSITORY / "examples/gitops/argocd"
 
 
 def test_the_example_is_what_the_api_server_takes(devcluster: DevCluster) -> None:
-    crd = str(ARGO_CD.folder() / "manifests/crds/application-crd.yaml")
-    devcluster.kubectl("apply", "--server-side", "-f", crd)
-    devcluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", crd)
+    devcluster.install_crds(ARGO_CD.folder() / "manifests/crds/application-crd.yaml")
     devcluster.kubectl("create", "namespace", "argocd")
 
     applied = devcluster.kubectl(

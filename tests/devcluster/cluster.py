@@ -7,6 +7,7 @@ This is what the fixtures, the demo and `make cluster` use. What the parts do is
 """
 
 import contextlib
+import json
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.devcluster.audit import AuditLog
 from tests.devcluster.controlplane import ControlPlane, Settings
 from tests.devcluster.discovery import Discovery
 from tests.devcluster.kwok import Kwok
-from tests.devcluster.processes import Process
+from tests.devcluster.processes import Process, wait_until
 from tests.devcluster.programs import CONTROL_PLANE, find, find_e2e
 from tests.devcluster.progress import Say, silence
 from tests.devcluster.prometheus import Alertmanager, Prometheus
@@ -27,6 +28,7 @@ from tests.devcluster.rundir import RunFolder
 from tests.devcluster.state_metrics import StateMetrics
 
 _Part = TypeVar("_Part")
+_CRD_SECONDS = 30.0
 Nodes = Literal["kwok", "kubelet", "none"]
 _NODE_PROGRAMS: dict[Nodes, tuple[str, ...]] = {"kwok": ("kwok",), "kubelet": ("kubelet", "kube-proxy"), "none": ()}
 
@@ -196,6 +198,18 @@ class DevCluster:
             raise KubectlError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
+    def install_crds(self, path: Path) -> None:
+        """Apply the CRDs in a file or folder, and wait until the API server serves them.
+
+        `kubectl wait` would do, were it not for the moment in which a CRD has no conditions yet: then it fails.
+        """
+        self.kubectl("apply", "--server-side", "-f", str(path))
+        wait_until(lambda: self._are_established(path), timeout=_CRD_SECONDS, what=f"the CRDs of {path}")
+
+    def _are_established(self, path: Path) -> bool:
+        found = json.loads(self.kubectl("get", "-o", "json", "-f", str(path)))
+        return all(_is_established(body) for body in found.get("items", [found]))
+
     def processes(self) -> list[Process]:
         """Return every process that this cluster runs."""
         kwok = [self._kwok.process] if self._kwok else []
@@ -252,6 +266,14 @@ class DevCluster:
 
     def _stop_later(self, stop: Callable[[], None]) -> None:
         self._teardown.callback(stop)
+
+
+def _is_established(body: Object) -> bool:
+    """Whether this CRD is served; what else lies beside CRDs needs no waiting for."""
+    if body["kind"] != "CustomResourceDefinition":
+        return True
+    conditions = body.get("status", {}).get("conditions") or ()
+    return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
 
 
 def _started(part: _Part | None, name: str) -> _Part:

@@ -42,9 +42,7 @@ _AUTHOR = {
 def install_crds(cluster: DevCluster) -> None:
     """Apply Flux's own CRDs, of sources and of Kustomizations."""
     for module in (FLUX_SOURCE, FLUX_KUSTOMIZE):
-        bases = str(module.folder() / "config" / "crd" / "bases")
-        cluster.kubectl("apply", "--server-side", "-f", bases)
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", bases)
+        cluster.install_crds(module.folder() / "config" / "crd" / "bases")
 
 
 @contextmanager

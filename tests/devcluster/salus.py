@@ -21,8 +21,7 @@ _READY_SECONDS = 30.0
 
 def install(cluster: DevCluster) -> None:
     """Apply the CRDs and the rights; a second time changes nothing."""
-    cluster.kubectl("apply", "--server-side", "-f", str(REPOSITORY / "crds"))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(REPOSITORY / "crds"))
+    cluster.install_crds(REPOSITORY / "crds")
     cluster.kubectl("apply", "-f", str(REPOSITORY / "examples" / "install" / "rbac.yaml"))
     wait_until(lambda: _are_served(cluster), timeout=_READY_SECONDS, what="the new kinds are served")
 
