@@ -23,7 +23,7 @@ from salus.core.workload import workload_from
 from salus.model.change import ActionKind, ManagedBy, PatchOp
 from salus.model.types import Body
 from salus.model.values import Action, Infeasible, PastChange, PatchOps, Refusal
-from salus.ports import AUTOSCALERS, SCALED_OBJECTS, Forbidden, Ref, Unavailable
+from salus.ports import AUTOSCALERS, SCALED_OBJECTS, Forbidden, Ref, Resource, Unavailable
 from tests.builders import (
     GROW,
     a_deed,
@@ -38,7 +38,7 @@ from tests.builders import (
     later,
 )
 from tests.fakes.cluster import Write
-from tests.unit.stage import NAME, NAMESPACE, TARGET, TICK, Stage, a_stage
+from tests.unit.stage import NAME, NAMESPACE, TARGET, TICK, MortalCluster, Stage, a_stage
 
 OWNED_BY_KEDA = [{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "checkout", "controller": True}]
 OF_KEDA = an_hpa_body(name="keda-hpa-checkout", uid="uid-of-keda-hpa", ownerReferences=OWNED_BY_KEDA)
@@ -612,20 +612,25 @@ async def test_keda_that_is_not_installed_hinders_nothing() -> None:
     assert [write.ref for write in stage.deeds] == [TARGET]
 
 
+def unlistable(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """From now on the API server answers a list of ScaledObjects so."""
+    listed = MortalCluster.list
+
+    async def refuse(cluster: MortalCluster, resource: Resource, *args: Any) -> Any:
+        if resource == SCALED_OBJECTS:
+            raise error
+        return await listed(cluster, resource, *args)
+
+    monkeypatch.setattr(MortalCluster, "list", refuse)
+
+
 @pytest.mark.parametrize("error", [Forbidden("no"), Unavailable("no answer")], ids=["no right", "no answer"])
 async def test_scaled_objects_that_cannot_be_listed_hold_a_scaling_back(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only a 404 means that there are none."""
     stage = a_stage(lambda _: False, LENT)
-    listed = stage.cluster.list
-
-    async def refuse(resource: Any, *args: Any) -> Any:
-        if resource == SCALED_OBJECTS:
-            raise error
-        return await listed(resource, *args)
-
-    monkeypatch.setattr(type(stage.cluster), "list", lambda _, *args: refuse(*args))
+    unlistable(monkeypatch, error)
     await stage.ticks(6)
 
     assert stage.deeds == []
@@ -656,6 +661,23 @@ async def test_a_scaling_that_an_hpa_has_come_for_is_not_taken_back() -> None:
     assert [(body["spec"]["decision"], body["spec"]["reason"]) for body in stage.changes[1:]] == [
         ("Refuse", "HpaOwnsReplicas")
     ]
+
+
+async def test_an_undo_that_nobody_can_judge_is_on_record_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = a_stage(lambda body: body["spec"]["replicas"] == 6, {"name": "grow", "scale": {"to": 5, "max": 5}})
+    with monkeypatch.context() as broken:
+        await stage.ticks(5)
+        unlistable(broken, Unavailable("no answer"))
+        await stage.ticks(8)
+        assert stage.deployment["spec"]["replicas"] == 5
+        refused = [body["spec"] for body in stage.changes if body["spec"]["decision"] == "Refuse"]
+        assert [(spec["reason"], spec["undoes"]) for spec in refused] == [
+            ("GuardUnknown", stage.changes[0]["metadata"]["name"])
+        ]
+    await stage.ticks(2)
+
+    assert stage.deployment["spec"]["replicas"] == 3
+    assert [body["status"].get("outcome") for body in stage.changes[:3]] == ["NotRecovered", None, "Undone"]
 
 
 def test_a_record_of_before_is_read_as_a_change_of_the_workload() -> None:
