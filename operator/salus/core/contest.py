@@ -27,8 +27,8 @@ def is_reverted(
     if change.before is None or change.intended is None:
         return False
     if change.patched is not None:
-        scaler = named(scalers or (), change.patched)
-        return scaler is not None and scaler.floor == change.before.min_replicas != change.intended.min_replicas
+        scaler, floor = named(scalers or (), change.patched), change.before.min_replicas
+        return scaler is not None and scaler.floor == floor != change.intended.min_replicas
     if change.target_uid != workload.uid:
         return False
     was, meant, live = (_field(change.action, facts) for facts in (change.before, change.intended, workload.facts()))

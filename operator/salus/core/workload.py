@@ -200,6 +200,7 @@ def _autoscaler(body: Body) -> tuple[TargetKey, Autoscaler] | None:
     target = TargetKey(
         _required(body, "metadata.namespace"), WorkloadKind(kind), _required(body, "spec.scaleTargetRef.name")
     )
+    spec = _at(body, "spec", dict)
     keda = _at(body, "kind", str) == AutoscalerKind.SCALED_OBJECT
     key = ScalerKey(
         AutoscalerKind.SCALED_OBJECT if keda else AutoscalerKind.HPA,
@@ -208,18 +209,12 @@ def _autoscaler(body: Body) -> tuple[TargetKey, Autoscaler] | None:
     )
     return target, Autoscaler(
         key=key,
-        floor=_optional_count(body, f"spec.{key.floor_field}"),
+        floor=None if spec.get(key.floor_field) is None else _at(body, f"spec.{key.floor_field}", int),
         max_replicas=_at(body, f"spec.{key.ceiling_field}", int, default=_KEDA_DEFAULT_MAX if keda else 0),
         owner=_owner(body),
         paused=_paused_by(_texts(body, "metadata.annotations")) if keda else "",
         body=body,
     )
-
-
-def _optional_count(body: Body, path: str) -> int | None:
-    absent = -1
-    found = _at(body, path, int, default=absent)
-    return None if found == absent else found
 
 
 def _paused_by(annotations: Mapping[str, str]) -> str:
