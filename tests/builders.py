@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from salus.actions.plan import Plan
+from salus.core.autoscaling import autoscalers_of
 from salus.core.workload import release_hash, workload_from
 from salus.model.change import ActionKind
 from salus.model.meta import WorkloadKind
@@ -18,6 +19,7 @@ from salus.model.policy import HealthPolicySpec, Remedy, Threshold, Verdict
 from salus.model.types import Body, format_time
 from salus.model.values import (
     Action,
+    Autoscaler,
     CompiledCheck,
     Finding,
     Observation,
@@ -197,6 +199,40 @@ def a_deployment_body(
         },
         "status": {**settled, **(status or {})},
     }
+
+
+def an_hpa_body(
+    *, least: int | None = 2, most: int = 10, name: str = TARGET.name, target: str = TARGET.name, **metadata: Any
+) -> dict[str, Any]:
+    """A HorizontalPodAutoscaler of a Deployment as the API server gives it; `least` None leaves the minimum out."""
+    floor = {} if least is None else {"minReplicas": least}
+    known = {"name": name, "namespace": NAMESPACE, "uid": "uid-of-hpa", "generation": 3, "resourceVersion": "11"}
+    scaled = {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {**known, **metadata},
+        "spec": {"scaleTargetRef": scaled, **floor, "maxReplicas": most},
+    }
+
+
+def a_scaled_object_body(
+    *, least: int | None = None, most: int | None = 10, name: str = TARGET.name, **metadata: Any
+) -> dict[str, Any]:
+    """A ScaledObject of KEDA; `least` and `most` None leave its bounds out."""
+    written = {"minReplicaCount": least, "maxReplicaCount": most}
+    bounds = {field: value for field, value in written.items() if value is not None}
+    return {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {"name": name, "namespace": NAMESPACE, "uid": "uid-of-keda", "generation": 5, **metadata},
+        "spec": {"scaleTargetRef": {"name": TARGET.name}, **bounds, "triggers": [{"type": "cpu"}]},
+    }
+
+
+def autoscalers(*bodies: Body) -> tuple[Autoscaler, ...]:
+    """The autoscalers of TARGET as decisions see them."""
+    return autoscalers_of(TARGET, bodies)
 
 
 def a_workload(**fields: Any) -> Workload:

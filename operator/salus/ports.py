@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from salus.model.change import ActionKind
-from salus.model.meta import WorkloadKind
+from salus.model.meta import AutoscalerKind, WorkloadKind
 from salus.model.types import API_VERSION, Body
 from salus.model.values import Answer, Error, Question, Sample, TargetKey, Workload
 
@@ -80,6 +80,7 @@ REPLICA_SETS = Resource("apps/v1", "replicasets", "ReplicaSet")
 CONTROLLER_REVISIONS = Resource("apps/v1", "controllerrevisions", "ControllerRevision")
 PODS = Resource("v1", "pods", "Pod")
 AUTOSCALERS = Resource("autoscaling/v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+SCALED_OBJECTS = Resource("keda.sh/v1alpha1", "scaledobjects", "ScaledObject")
 DISRUPTION_BUDGETS = Resource("policy/v1", "poddisruptionbudgets", "PodDisruptionBudget")
 RESOURCE_QUOTAS = Resource("v1", "resourcequotas", "ResourceQuota")
 LIMIT_RANGES = Resource("v1", "limitranges", "LimitRange")
@@ -91,6 +92,10 @@ WORKLOADS: Mapping[WorkloadKind, Resource] = {
     WorkloadKind.DEPLOYMENT: DEPLOYMENTS,
     WorkloadKind.STATEFUL_SET: STATEFUL_SETS,
     WorkloadKind.DAEMON_SET: DAEMON_SETS,
+}
+SCALERS: Mapping[AutoscalerKind, Resource] = {
+    AutoscalerKind.HPA: AUTOSCALERS,
+    AutoscalerKind.SCALED_OBJECT: SCALED_OBJECTS,
 }
 
 

@@ -19,6 +19,7 @@ USER = "contract"
 """Whom the API server knows the adapters as; nobody else is, so the audit log under this name is theirs alone."""
 
 _CRDS = Path(__file__).parents[2] / "crds"
+_SCALED_OBJECTS = Path(__file__).parents[1] / "devcluster/scaled-object.yaml"
 _PATIENCE_SECONDS = 20.0
 
 
@@ -123,6 +124,13 @@ def our_kinds(devcluster: DevCluster) -> None:
     """HealthPolicy, Incident and ChangeEvent are served."""
     devcluster.kubectl("apply", "--server-side", "-f", str(_CRDS))
     devcluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "-f", str(_CRDS))
+
+
+@pytest.fixture(scope="session")
+def keda(devcluster: DevCluster) -> None:
+    """ScaledObject is served."""
+    devcluster.kubectl("apply", "--server-side", "-f", str(_SCALED_OBJECTS))
+    devcluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "-f", str(_SCALED_OBJECTS))
 
 
 @pytest.fixture

@@ -437,6 +437,7 @@ UPDATES = [
     _unchanging("incidentRef", _OTHER),
     _unchanging("incidentRef", None),
     _unchanging("targetRef", {"kind": "StatefulSet", "name": "checkout"}),
+    _unchanging("patchedRef", {"kind": "HorizontalPodAutoscaler", "name": "checkout"}),
     _unchanging("remedy", "restart"),
     _unchanging("sequence", 8),
     _unchanging("evidence", []),

@@ -17,10 +17,12 @@ from salus.adapters.cluster import ApiCluster
 from salus.adapters.dry_run import DryRunCluster
 from salus.model.types import Body
 from salus.ports import (
+    AUTOSCALERS,
     CHANGE_EVENTS,
     CONTROLLER_REVISIONS,
     DEPLOYMENTS,
     PODS,
+    SCALED_OBJECTS,
     Cluster,
     ClusterError,
     Conflict,
@@ -29,6 +31,7 @@ from salus.ports import (
     NotFound,
     Ref,
     Rejected,
+    Resource,
     Throttled,
     Unavailable,
 )
@@ -62,6 +65,22 @@ def deployment(namespace: str, name: str = "web", **labels: str) -> dict[str, An
 def revision(namespace: str) -> dict[str, Any]:
     """A ControllerRevision that no controller will touch."""
     return {**REVISION, "metadata": {**REVISION["metadata"], "namespace": namespace}}  # type: ignore[dict-item]
+
+
+def hpa(namespace: str, **spec: int) -> dict[str, Any]:
+    """A HorizontalPodAutoscaler of a Deployment that is not there, so that nothing is scaled."""
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "none"}
+    metadata = {"namespace": namespace, "name": "web", "annotations": {"team": "a"}}
+    return {"metadata": metadata, "spec": {"scaleTargetRef": target, "maxReplicas": 10, **spec}}
+
+
+def scaled_object(namespace: str) -> dict[str, Any]:
+    """A ScaledObject of KEDA."""
+    spec = {"scaleTargetRef": {"name": "none"}, "maxReplicaCount": 10, "triggers": [{"type": "cpu"}]}
+    return {"metadata": {"namespace": namespace, "name": "web", "annotations": {"team": "a"}}, "spec": spec}
+
+
+STAMP = {"op": "add", "path": "/metadata/annotations/salus.dev~1change", "value": "web-1"}
 
 
 def change_event(namespace: str) -> dict[str, Any]:
@@ -219,6 +238,66 @@ class ClusterContract:
             )
 
         assert [path for path, _ in caught.value.causes] == ["spec.replicas"]
+
+    async def test_an_hpa_that_says_no_minimum_is_answered_with_one(self, cluster: Cluster, namespace: str) -> None:
+        """Also after its removal: so there is always an old value to test."""
+        made = await cluster.create(AUTOSCALERS, hpa(namespace))
+        ref = Ref(AUTOSCALERS, namespace, "web")
+
+        raised = await cluster.patch(ref, [{"op": "replace", "path": "/spec/minReplicas", "value": 6}, STAMP])
+        back = await cluster.patch(ref, [{"op": "remove", "path": "/spec/minReplicas"}])
+
+        assert made["spec"]["minReplicas"] == 1
+        assert (raised["spec"]["minReplicas"], raised["metadata"]["annotations"]["salus.dev/change"]) == (6, "web-1")
+        assert back["spec"] == made["spec"]
+
+    async def test_the_minimum_of_an_hpa_is_never_above_its_maximum(self, cluster: Cluster, namespace: str) -> None:
+        await cluster.create(AUTOSCALERS, hpa(namespace, minReplicas=2))
+
+        with pytest.raises(Invalid) as caught:
+            await cluster.patch(
+                Ref(AUTOSCALERS, namespace, "web"), [{"op": "replace", "path": "/spec/minReplicas", "value": 11}]
+            )
+
+        assert [path for path, _ in caught.value.causes] == ["spec.maxReplicas"]
+
+    @pytest.mark.parametrize(
+        ("resource", "body", "floor"),
+        [
+            pytest.param(AUTOSCALERS, hpa, "minReplicas", id="an HPA"),
+            pytest.param(SCALED_OBJECTS, scaled_object, "minReplicaCount", id="a ScaledObject"),
+        ],
+    )
+    async def test_the_generation_of_an_autoscaler_counts_its_spec_alone(
+        self, cluster: Cluster, namespace: str, resource: Resource, body: Callable[[str], Body], floor: str
+    ) -> None:
+        """Not the annotation that names a change."""
+        made = await cluster.create(resource, body(namespace))
+        ref = Ref(resource, namespace, "web")
+
+        stamped = await cluster.patch(ref, [STAMP])
+        raised = await cluster.patch(ref, [{"op": "add", "path": f"/spec/{floor}", "value": 6}, STAMP])
+
+        assert [o["metadata"]["generation"] for o in (made, stamped, raised)] == [1, 1, 2]
+
+    async def test_a_minimum_that_a_scaled_object_does_not_have_is_added_and_removed(
+        self, cluster: Cluster, namespace: str
+    ) -> None:
+        made = await cluster.create(SCALED_OBJECTS, scaled_object(namespace))
+        ref = Ref(SCALED_OBJECTS, namespace, "web")
+
+        raised = await cluster.patch(ref, [{"op": "add", "path": "/spec/minReplicaCount", "value": 6}])
+        back = await cluster.patch(ref, [{"op": "remove", "path": "/spec/minReplicaCount"}])
+
+        assert (made["spec"].get("minReplicaCount"), raised["spec"]["minReplicaCount"]) == (None, 6)
+        assert back["spec"] == made["spec"]
+
+    async def test_a_list_of_a_kind_that_is_not_served_is_not_found(self, cluster: Cluster, namespace: str) -> None:
+        """As ScaledObjects are where there is no KEDA; a kind without objects is an empty list."""
+        with pytest.raises(NotFound):
+            await cluster.list(Resource("nobody.example.com/v1", "widgets", "Widget"), namespace)
+
+        assert await cluster.list(AUTOSCALERS, namespace) == []
 
     async def test_an_invalid_record_names_the_field(self, cluster: Cluster, namespace: str) -> None:
         body = change_event(namespace)
@@ -442,7 +521,7 @@ class TestApiCluster(ClusterContract):
     """The contract on the real API server, and what only its audit log can tell."""
 
     @pytest.fixture
-    def cluster(self, connection: Connection, our_kinds: None) -> ApiCluster:  # noqa: ARG002 - they must be served
+    def cluster(self, connection: Connection, our_kinds: None, keda: None) -> ApiCluster:  # noqa: ARG002 - served
         return ApiCluster(connection)
 
     def writes(self, devcluster: DevCluster, namespace: str) -> list[AuditEvent]:

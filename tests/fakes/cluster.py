@@ -23,12 +23,14 @@ from salus.model.policy import HealthPolicySpec
 from salus.model.types import GROUP, Body, format_time
 from salus.model.values import TargetKey, Workload
 from salus.ports import (
+    AUTOSCALERS,
     CHANGE_EVENTS,
     CONTROLLER_REVISIONS,
     DEPLOYMENTS,
     EVENTS,
     HEALTH_POLICIES,
     INCIDENTS,
+    SCALERS,
     WORKLOADS,
     ClusterError,
     Conflict,
@@ -44,7 +46,7 @@ _SPECS: Mapping[str, type[pydantic.BaseModel]] = {
     INCIDENTS.kind: IncidentSpec,
     CHANGE_EVENTS.kind: ChangeEventSpec,
 }
-_WITH_GENERATION = {*(resource.kind for resource in WORKLOADS.values()), *_SPECS}
+_WITH_GENERATION = {*(resource.kind for resource in (*WORKLOADS.values(), *SCALERS.values())), *_SPECS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class FakeCluster:
         """All objects of a kind with these labels, by namespace and name, as the server orders them."""
         collection_path(resource, namespace)
         label_selector(labels or {})
+        if not self._is_served(resource):
+            raise NotFound("the server could not find the requested resource")
         wanted = (labels or {}).items()
         return [
             copy.deepcopy(body)
@@ -150,6 +154,12 @@ class FakeCluster:
         found = [ref for ref in self._objects if ref.resource == resource]
         return [copy.deepcopy(self._objects[ref]) for ref in sorted(found, key=lambda ref: (ref.namespace, ref.name))]
 
+    def _is_served(self, resource: Resource) -> bool:
+        """Kinds that come with somebody else's CRD are there once there is an object of them."""
+        group, _, _ = resource.api_version.rpartition("/")
+        built_in = "." not in group or group.endswith(".k8s.io") or group == GROUP
+        return built_in or any(ref.resource == resource for ref in self._objects)
+
     def _write(self, write: Write, effect: Callable[[], Body]) -> Body:
         fault = self._faults.pop(0) if self._faults else None
         try:
@@ -177,6 +187,7 @@ class FakeCluster:
         new.pop("status", None)
         if ref.resource.api_version.startswith(f"{GROUP}/"):
             new["status"] = {"observedGeneration": -1}
+        _fill_in(new)
         _validate(new)
         new["metadata"] = {
             **new["metadata"],
@@ -200,6 +211,7 @@ class FakeCluster:
             new = {**asked, "status": old["status"]}
         else:
             new = {key: value for key, value in asked.items() if key != "status"}
+        _fill_in(new)
         _validate(new, old)
         return self._store(ref, old, new)
 
@@ -282,6 +294,12 @@ def _merged(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]
     return result
 
 
+def _fill_in(new: dict[str, Any]) -> None:
+    """The server's own defaults, as far as decisions rest on them."""
+    if new["kind"] == AUTOSCALERS.kind:
+        new["spec"] = {"minReplicas": 1, **new["spec"]}
+
+
 def _validate(new: Body, old: Body | None = None) -> None:
     """A few of the server's rules: the models of our kinds, what never changes, and replicas."""
     if model := _SPECS.get(new["kind"]):
@@ -292,6 +310,8 @@ def _validate(new: Body, old: Body | None = None) -> None:
     replicas = (new.get("spec") or {}).get("replicas")
     if new["kind"] in _WITH_GENERATION and isinstance(replicas, int) and replicas < 0:
         _refuse(new, "spec.replicas", "must be greater than or equal to 0")
+    if new["kind"] == AUTOSCALERS.kind and new["spec"]["maxReplicas"] < new["spec"]["minReplicas"]:
+        _refuse(new, "spec.maxReplicas", "must be greater than or equal to `minReplicas`")
 
 
 def _validate_spec(model: type[pydantic.BaseModel], body: Body) -> None:

@@ -9,11 +9,22 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
+from salus.core.autoscaling import autoscalers_of
 from salus.core.compile import Catalog, compile_policy
 from salus.loop import Loop, World
+from salus.model.meta import WorkloadKind
 from salus.model.types import API_VERSION, Body
-from salus.model.values import Answer, Policy, Question, Sample, Switches, Value
-from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, HEALTH_POLICIES, INCIDENTS, MetricHistory, MetricSource, Ref
+from salus.model.values import Answer, Policy, Question, Sample, Switches, TargetKey, Value
+from salus.ports import (
+    CHANGE_EVENTS,
+    DEPLOYMENTS,
+    HEALTH_POLICIES,
+    INCIDENTS,
+    SCALERS,
+    MetricHistory,
+    MetricSource,
+    Ref,
+)
 from tests.builders import NOW, a_deployment_body
 from tests.fakes.cluster import FakeCluster, FakeWorkloads, Write
 from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
@@ -21,6 +32,9 @@ from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
 TICK = timedelta(seconds=5)
 NAMESPACE, NAME = "shop", "checkout"
 TARGET = Ref(DEPLOYMENTS, NAMESPACE, NAME)
+KEY = TargetKey(NAMESPACE, WorkloadKind.DEPLOYMENT, NAME)
+UNSCALED = 3
+"""Replicas of the Deployment before anybody scales it."""
 
 
 class Killed(BaseException):
@@ -126,8 +140,19 @@ class Stage:
                 self.restart()
             self.clock.advance(TICK)
 
+    @property
+    def scaler(self) -> Body:
+        """The autoscaler as it is."""
+        return next(body for resource in SCALERS.values() for body in self.cluster.objects(resource))
+
     def _roll_out(self) -> None:
+        """Pods follow their template at once; an autoscaler that sees no load keeps to its minimum, from 3 on."""
+        scalers = [body for resource in SCALERS.values() for body in self.cluster.objects(resource)]
+        floor = max((scaler.min_replicas for scaler in autoscalers_of(KEY, scalers)), default=None)
+
         def follow(body: dict[str, Any]) -> None:
+            if floor is not None:
+                body["spec"]["replicas"] = max(floor, UNSCALED)
             replicas = body["spec"]["replicas"]
             counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), replicas)
             body["status"] = {"observedGeneration": body["metadata"]["generation"], **counts}
@@ -151,15 +176,15 @@ class Stage:
 
     @property
     def deeds(self) -> list[Write]:
-        """What Salus did to the Deployment, in order."""
-        return [write for write in self.cluster.writes if write.ref == TARGET]
+        """What Salus did to the Deployment, or to what scales it, in order."""
+        return [w for w in self.cluster.writes if w.ref == TARGET or w.ref.resource in SCALERS.values()]
 
 
 def a_stage(is_cured: Callable[[Body], bool], *remedies: dict[str, Any], **spec: Any) -> Stage:  # noqa: ANN401
     """A service and a policy with these remedies; windows of a few ticks."""
     clock = FakeClock(NOW)
     cluster = MortalCluster(now=clock.now)
-    cluster.put(a_deployment_body(name=NAME))
+    cluster.put(a_deployment_body(name=NAME, replicas=UNSCALED))
     quick = {
         "mode": "Enforce",
         "target": {"kind": "Deployment", "name": NAME},

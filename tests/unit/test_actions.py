@@ -668,7 +668,7 @@ def undone(action: Action, now_there: Body, **change: Any) -> Action | Infeasibl
     record = a_deed(
         1, action=action.kind, remedy=action.remedy, before=action.before, intended=action.intended, **change
     )
-    return undo.plan(record, action.inverse, workload_from(now_there), now_there, undo.UNDO, "outcome Worse")
+    return undo.plan(record, action.inverse, undo.Live(workload_from(now_there), now_there), undo.UNDO, "outcome Worse")
 
 
 def test_undoing_a_scaling_puts_back_what_was_there() -> None:
@@ -763,7 +763,7 @@ def test_a_record_without_facts_cannot_be_taken_back(field: str) -> None:
     facts: Mapping[str, Any] = {"before": action.before, "intended": action.intended, field: None}
     record = a_deed(1, action=action.kind, **facts)
 
-    assert undo.plan(record, action.inverse, workload_from(live()), live(), undo.UNDO, "") == Infeasible(
+    assert undo.plan(record, action.inverse, undo.Live(workload_from(live()), live()), undo.UNDO, "") == Infeasible(
         "Irreversible", "Scale cannot be taken back"
     )
 

@@ -12,6 +12,7 @@ import pytest
 from salus.core.guards import GUARDS, Guard, Review, review
 from salus.core.reference import guards_page
 from salus.model.change import ActionKind, Facts, ManagedBy
+from salus.model.meta import AutoscalerKind
 from salus.model.values import (
     Autoscaler,
     Brake,
@@ -24,6 +25,7 @@ from salus.model.values import (
     Quota,
     Refusal,
     Room,
+    ScalerKey,
     Switches,
     Then,
     Workload,
@@ -45,7 +47,8 @@ from tests.builders import (
 )
 
 RESTART, SCALE, ROLLBACK, NOTIFY = ActionKind.RESTART, ActionKind.SCALE, ActionKind.ROLLBACK, ActionKind.NOTIFY
-HPA = Autoscaler("HorizontalPodAutoscaler", "checkout", 2, 10)
+HPA = Autoscaler(ScalerKey(AutoscalerKind.HPA, "checkout", "uid-of-hpa"), 2, 10)
+KEDA = Autoscaler(ScalerKey(AutoscalerKind.SCALED_OBJECT, "queue", "uid-of-keda"), 0, 9)
 ARGO, FLUX = ManagedBy(tool="ArgoCD", ref="shop"), ManagedBy(tool="Flux", ref="Kustomization flux-system/shop")
 HELM = ManagedBy(tool="Helm", ref="shop/checkout")
 
@@ -268,7 +271,7 @@ OBJECTIONS = [
     pytest.param(
         "HpaOwnsReplicas",
         SCALE,
-        {"autoscalers": (HPA, Autoscaler("ScaledObject", "queue", 0, 9))},
+        {"autoscalers": (HPA, KEDA)},
         "HorizontalPodAutoscaler/checkout, ScaledObject/queue owns the replicas of Deployment/checkout",
         id="every autoscaler is named",
     ),
@@ -765,17 +768,40 @@ EVERYTHING_AGAINST: Mapping[str, Any] = {
 
 @pytest.mark.parametrize("kind", [SCALE, ROLLBACK, RESTART])
 @pytest.mark.parametrize("workload", [PAUSED, HALF, OWNED], ids=["paused", "rolling out", "owned"])
-def test_an_undo_passes_everything_but_the_kill_switch_and_a_contest(kind: ActionKind, workload: Workload) -> None:
+def test_an_undo_passes_all_but_the_kill_switch_an_autoscaler_and_a_contest(
+    kind: ActionKind, workload: Workload
+) -> None:
     policy = a_policy(suspend=True, **LIMITS)
     undo = an_action(kind, undoes="checkout-0a1b2c3d-1")
-    calm = an_observation(workload=workload, **EVERYTHING_AGAINST)
-    stopped = an_observation(workload=workload, switches=Switches(True), **EVERYTHING_AGAINST)
+    against = {**EVERYTHING_AGAINST, "autoscalers": ()}
+    calm = an_observation(workload=workload, **against)
+    stopped = an_observation(workload=workload, switches=Switches(True), **against)
 
     assert review(policy, an_action(kind), calm) is not None
     assert review(policy, undo, calm) is None
     assert review(policy, undo, stopped) == Refusal("KillSwitch", "the operator's kill switch is on")
     contested = replace(calm, changes=(GROWN,))
     assert (review(policy, undo, contested) or Refusal("", "")).reason == "Contested"
+
+
+@pytest.mark.parametrize(
+    ("patched", "scalers", "reason"),
+    [
+        pytest.param(None, (HPA,), "HpaOwnsReplicas", id="replicas that an autoscaler owns by now"),
+        pytest.param(None, None, "GuardUnknown", id="replicas that an autoscaler may own by now"),
+        pytest.param(HPA.key, (HPA,), "", id="a minimum is given back"),
+        pytest.param(HPA.key, (HPA, KEDA), "", id="a minimum is given back, whoever has come since"),
+        pytest.param(HPA.key, (replace(HPA, paused="p", owner="A/b"),), "", id="a minimum is given back when paused"),
+        pytest.param(HPA.key, None, "", id="a minimum is given back when the others cannot be read"),
+    ],
+)
+def test_an_undo_never_writes_replicas_under_an_autoscaler(
+    patched: ScalerKey | None, scalers: tuple[Autoscaler, ...] | None, reason: str
+) -> None:
+    undo = an_action(SCALE, undoes="checkout-0a1b2c3d-1", patched=patched)
+    refusal = review(a_policy(), undo, an_observation(autoscalers=scalers))
+
+    assert (refusal.reason if refusal else "") == reason
 
 
 def test_a_notification_is_held_by_suspension_and_by_a_change_in_flight_only() -> None:

@@ -19,6 +19,7 @@ from salus.ports import (
     Throttled,
     Unavailable,
 )
+from tests.builders import a_scaled_object_body, an_hpa_body
 from tests.fakes.cluster import Write
 from tests.unit.stage import TARGET, TICK, Stage, a_stage
 
@@ -55,19 +56,57 @@ class Story:
     """Outcomes of the deeds, in order."""
     good: str = ""
     """Release that is healthy and kept first, before the fault comes with another one."""
+    scaler: Body | None = None
+    """What scales the Deployment, if anything does."""
+    passes: bool = False
+    """The fault does not come back once it was cured, whatever is given back."""
+
+
+TO_FIVE: Mapping[str, Any] = {"name": "s", "scale": {"to": 5, "max": 5}}
+LENT: Mapping[str, Any] = {"name": "s", "scale": {"to": 5, "max": 5, "revertAfter": "15s"}}
+HPA, KEDA = an_hpa_body(), a_scaled_object_body()
+
+
+def has_five(body: Body) -> bool:
+    """Whether there are as many replicas as the fault needs."""
+    return bool(body["spec"]["replicas"] == 5)
+
+
+def never(_: Body) -> bool:
+    """Whether the fault is cured: it is not."""
+    return False
 
 
 STORIES = {
     "restart": Story({"name": "r", "restart": {}}, was_restarted, ("Recovered",)),
-    "scale": Story({"name": "s", "scale": {"to": 5, "max": 5}}, lambda b: b["spec"]["replicas"] == 5, ("Recovered",)),
-    "scale, undone": Story({"name": "s", "scale": {"to": 5, "max": 5}}, lambda _: False, ("NotRecovered", "Undone")),
+    "scale": Story(TO_FIVE, has_five, ("Recovered",)),
+    "scale, undone": Story(TO_FIVE, never, ("NotRecovered", "Undone")),
+    "scale, given back": Story(LENT, has_five, ("Recovered", "Undone"), passes=True),
+    "an HPA's minimum, undone": Story(TO_FIVE, never, ("NotRecovered", "Undone"), scaler=HPA),
+    "an HPA's minimum, given back": Story(LENT, has_five, ("Recovered", "Undone"), scaler=HPA, passes=True),
+    "a ScaledObject's minimum, given back": Story(LENT, has_five, ("Recovered", "Undone"), scaler=KEDA, passes=True),
     "rollback": Story({"name": "b", "rollback": {}}, lambda b: image(b) == "v1", ("Recovered",), "v1"),
 }
 
 
+def set_stage(story: Story, **spec: Any) -> Stage:  # noqa: ANN401 - fields of the policy
+    """The stage before the fault."""
+    cured = False
+
+    def is_cured(body: Body) -> bool:
+        nonlocal cured
+        cured = story.is_cured(body) or (cured and story.passes)
+        return cured
+
+    stage = a_stage(is_cured, dict(story.remedy), **spec)
+    if story.scaler:
+        stage.cluster.put(story.scaler)
+    return stage
+
+
 async def play(story: Story, prepare: Callable[[Stage], None]) -> Stage:
     """The story from its beginning; `prepare` has its hands on the stage when the fault begins."""
-    stage = a_stage(story.is_cured, dict(story.remedy))
+    stage = set_stage(story)
     if story.good:
         release(stage, story.good)
         await stage.ticks(6)
@@ -122,6 +161,11 @@ def assert_books_balance(stage: Stage, story: Story) -> None:
     assert tuple(outcome for outcome in outcomes if outcome != "Abandoned") == story.ends
     assert len(stage.deeds) == len(story.ends)
     assert [change["spec"]["sequence"] for change in stage.changes] == list(range(1, len(stage.changes) + 1))
+    if story.scaler:
+        assert all(write.ref != TARGET for write in stage.deeds), "written under an autoscaler"
+        given_back = "Undone" in story.ends
+        raised = {**story.scaler["spec"], "minReplicas" if story.scaler is HPA else "minReplicaCount": 5}
+        assert stage.scaler["spec"] == (story.scaler["spec"] if given_back else raised)
 
 
 async def writes_of(story: Story) -> int:
@@ -227,7 +271,7 @@ async def test_observe_writes_the_same_decision_as_enforce(name: str) -> None:
     story = STORIES[name]
 
     async def first(mode: str) -> dict[str, Any]:
-        stage = a_stage(story.is_cured, dict(story.remedy), mode=mode)
+        stage = set_stage(story, mode=mode)
         if story.good:
             release(stage, story.good)
             await stage.ticks(6)
@@ -249,6 +293,7 @@ async def test_observe_writes_the_same_decision_as_enforce(name: str) -> None:
 def without_uids(spec: dict[str, Any]) -> dict[str, Any]:
     """The fake gives each cluster's objects uids of their own."""
     spec["targetRef"].pop("uid")
+    spec.get("patchedRef", {}).pop("uid", None)
     return {**spec, "patch": [op for op in spec["patch"] if op["path"] != "/metadata/uid"]}
 
 

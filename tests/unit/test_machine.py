@@ -6,6 +6,7 @@ told and what it wrote, never from what Salus remembers:
 - a deed, but for an undo, follows a breach that lasts now and has lasted as long as `for`;
 - between two deeds lies the cooldown, and no window holds more of them than `maxActions`;
 - an undo finds what its change had put there;
+- under an HPA the Deployment's replicas are never written, and the HPA's minimum is never put above its maximum;
 - the books balance at every moment, and once it is quiet every intent has its end.
 """
 
@@ -23,14 +24,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from salus.core.workload import release_hash
 from salus.model.types import Body
 from salus.model.values import Answer, Error, NoData, Question, Sample, Value
-from salus.ports import CHANGE_EVENTS, ClusterError, Conflict, Throttled, Unavailable
+from salus.ports import AUTOSCALERS, CHANGE_EVENTS, ClusterError, Conflict, Ref, Throttled, Unavailable
+from tests.builders import an_hpa_body
 from tests.chaos.books import Books, Effect, Intent, reconcile, record_of, stamp_in
 from tests.fakes.cluster import Write
 from tests.unit.stage import TARGET, TICK, Killed, Stage, a_stage
 
 THRESHOLD, HOLD, JITTER = 0.05, timedelta(seconds=10), timedelta(seconds=1)
 COOLDOWN, MOST, PER = timedelta(seconds=20), 2, timedelta(minutes=3)
-SCALED_TO = 5
+SCALED_TO, MOST_REPLICAS = 5, 8
+HPA = Ref(AUTOSCALERS, TARGET.namespace, TARGET.name)
+DEEDS_ON = (TARGET, HPA)
 REMEDIES: Sequence[dict[str, Any]] = (
     {"name": "grow", "scale": {"to": SCALED_TO, "max": SCALED_TO, "revertAfter": "15s"}},
     {"name": "undo-release", "rollback": {}},
@@ -54,9 +58,11 @@ FAULTS: dict[str, ClusterError] = {
 
 @dataclass(frozen=True)
 class Moment:
-    """How things stood just before a write to the Deployment."""
+    """How things stood just before a write to the Deployment, or to its HPA."""
 
     body: Body
+    floor: int | None
+    """The HPA's minimum; None where there is no HPA."""
     at: datetime
     """By Salus' clock."""
     lived: timedelta
@@ -115,7 +121,7 @@ class SalusMachine(RuleBasedStateMachine):
         self.lived = timedelta(0)
         self.latest = self.stage.clock.now()
         self.well_at_next_record = False
-        self.hands: Callable[[dict[str, Any]], object] | None = None
+        self.hands: tuple[Ref, Callable[[dict[str, Any]], object]] | None = None
         self.moments: dict[int, Moment] = {}
         self.judged = 0
         self.releases = 1
@@ -135,9 +141,11 @@ class SalusMachine(RuleBasedStateMachine):
 
     # --- what happens
 
-    @initialize()
-    def a_known_good_release(self) -> None:
+    @initialize(under_hpa=st.booleans())
+    def a_known_good_release(self, under_hpa: bool) -> None:
         """A first release is kept, then another comes, so that there is somewhere to go back to."""
+        if under_hpa:
+            self.stage.cluster.put(an_hpa_body(least=2, most=MOST_REPLICAS))
         self._run(self._ticks(5))
         self.others_release()
 
@@ -187,15 +195,16 @@ class SalusMachine(RuleBasedStateMachine):
 
     @rule(replicas=st.integers(1, 8), late=st.booleans())
     def others_scale(self, replicas: int, late: bool) -> None:
-        """A person scales: now, or just before Salus' next write to the Deployment."""
-        self._interfere(lambda body: body["spec"].update(replicas=replicas), late=late)
+        """A person scales, or sets the HPA's minimum: now, or just before Salus' next deed."""
+        field, ref = ("replicas", TARGET) if self._floor() is None else ("minReplicas", HPA)
+        self._interfere(lambda body: body["spec"].update({field: replicas}), ref, late=late)
 
     @rule(late=st.booleans())
     def others_deploy(self, late: bool) -> None:
         """A person rolls out another release: now, or just before Salus' next write to the Deployment."""
         self.releases += 1
         name = f"shop:v{self.releases}"
-        self._interfere(lambda body: _container(body).update(image=name), late=late)
+        self._interfere(lambda body: _container(body).update(image=name), TARGET, late=late)
         if not late:
             self._have_replica_set()
 
@@ -238,6 +247,9 @@ class SalusMachine(RuleBasedStateMachine):
 
     def _judge(self, deeds: Sequence[Write], index: int) -> None:
         moment = self.moments[id(deeds[index])]
+        if moment.floor is not None:
+            assert all(edit["path"] != "/spec/replicas" for edit in deeds[index].body), "replicas under an HPA"
+            assert self._floor() in range(1, MOST_REPLICAS + 1)
         record = self._record(deeds[index])
         undone = record["spec"].get("undoes")
         if undone:
@@ -256,7 +268,9 @@ class SalusMachine(RuleBasedStateMachine):
     @staticmethod
     def _judge_undo(moment: Moment, undone: Body) -> None:
         intended, found = undone["spec"]["intended"], moment.body["spec"]
-        if undone["spec"]["action"] == "Scale":
+        if "patchedRef" in undone["spec"]:
+            assert moment.floor == intended["minReplicas"], "an undo of a minimum that someone else has set"
+        elif undone["spec"]["action"] == "Scale":
             assert found["replicas"] == intended["replicas"], "an undo of a size that someone else has set"
         else:
             assert release_hash(found["template"]) == intended["release"], "an undo of a release that is not its own"
@@ -266,7 +280,7 @@ class SalusMachine(RuleBasedStateMachine):
         writes = self.stage.cluster.writes
         created = [(w, i) for i, w in enumerate(writes) if w.verb == "create" and w.ref.resource == CHANGE_EVENTS]
         return Books(
-            effects=[Effect(w.ref.name, stamp_in(w.body), i) for i, w in enumerate(writes) if w.ref == TARGET],
+            effects=[Effect(w.ref.name, stamp_in(w.body), i) for i, w in enumerate(writes) if w.ref in DEEDS_ON],
             intents=[Intent(write.ref.name, index) for write, index in created],
             records=[record_of(body) for body in self.stage.changes],
         )
@@ -294,19 +308,23 @@ class SalusMachine(RuleBasedStateMachine):
     def _before_write(self, write: Write) -> None:
         if self.well_at_next_record and write.verb == "create" and write.ref.resource == CHANGE_EVENTS:
             self.well_at_next_record, self.oracle.reading = False, "healthy"
-        if write.ref != TARGET:
+        if write.ref not in DEEDS_ON:
             return
         if self.hands is not None:
-            self.stage.cluster.edit(TARGET, self.hands)
+            self.stage.cluster.edit(*self.hands)
             self.hands = None
         body = deepcopy(dict(self.stage.deployment))
-        self.moments[id(write)] = Moment(body, self.stage.clock.now(), self.lived, len(self.oracle.told))
+        self.moments[id(write)] = Moment(body, self._floor(), self.stage.clock.now(), self.lived, len(self.oracle.told))
 
-    def _interfere(self, change: Callable[[dict[str, Any]], object], *, late: bool) -> None:
+    def _interfere(self, change: Callable[[dict[str, Any]], object], ref: Ref, *, late: bool) -> None:
         if late:
-            self.hands = change
+            self.hands = ref, change
         else:
-            self.stage.cluster.edit(TARGET, change)
+            self.stage.cluster.edit(ref, change)
+
+    def _floor(self) -> int | None:
+        found = self.stage.cluster.objects(AUTOSCALERS)
+        return int(found[0]["spec"]["minReplicas"]) if found else None
 
     def _have_replica_set(self) -> None:
         """As the deployment controller makes it."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from salus.core.ownership import git_holds_replicas
+from salus.core.ownership import git_holds
 from salus.core.workload import LAST_APPLIED
 
 REPLICAS: Mapping[str, Any] = {"f:spec": {"f:replicas": {}, "f:template": {}}}
@@ -53,5 +53,5 @@ def applied(text: str) -> dict[str, Any]:
         pytest.param(applied(""), False, id="empty tells nothing"),
     ],
 )
-def test_whether_git_holds_replicas(metadata: Mapping[str, Any], expected: bool) -> None:
-    assert git_holds_replicas({"metadata": metadata}) is expected
+def test_whether_git_holds(metadata: Mapping[str, Any], expected: bool) -> None:
+    assert git_holds({"metadata": metadata}) is expected

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from salus.core.workload import autoscaler_from, managed_by, release_hash, workload_from
 from salus.model.change import ManagedBy
-from salus.model.meta import WorkloadKind
-from salus.model.values import Autoscaler, TargetKey
+from salus.model.meta import AutoscalerKind, WorkloadKind
+from salus.model.values import Autoscaler, ScalerKey, TargetKey
 
 TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"app": "web"}},
@@ -292,17 +292,17 @@ WEB = TargetKey("shop", WorkloadKind.DEPLOYMENT, "web")
     [
         pytest.param(
             hpa(minReplicas=2, maxReplicas=9),
-            (WEB, Autoscaler("HorizontalPodAutoscaler", "web-hpa", 2, 9)),
+            (WEB, Autoscaler(ScalerKey(AutoscalerKind.HPA, "web-hpa"), 2, 9)),
             id="an HPA with both bounds",
         ),
         pytest.param(
             hpa(maxReplicas=9),
-            (WEB, Autoscaler("HorizontalPodAutoscaler", "web-hpa", 1, 9)),
+            (WEB, Autoscaler(ScalerKey(AutoscalerKind.HPA, "web-hpa"), None, 9)),
             id="an HPA's least is one by default",
         ),
         pytest.param(
             {**hpa(), "kind": "ScaledObject", "spec": {"scaleTargetRef": {"name": "web"}}},
-            (WEB, Autoscaler("ScaledObject", "web-hpa", 0, 100)),
+            (WEB, Autoscaler(ScalerKey(AutoscalerKind.SCALED_OBJECT, "web-hpa"), None, 100)),
             id="a ScaledObject scales a Deployment from 0 to 100 by default",
         ),
         pytest.param(

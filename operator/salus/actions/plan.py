@@ -1,7 +1,8 @@
 """What every planner gets, and how patches are made: tests first, then the edits, then the stamp of the change.
 
 The tests hold the patch to the object that was judged: its uid, its generation (any change of the spec moves it;
-status updates do not, as they would move resourceVersion), and every value that is replaced.
+status updates do not, as they would move resourceVersion), and every value that is replaced. What is patched is the
+target, or the autoscaler in its place.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,19 +51,25 @@ def keeps_old_pods(workload: Workload) -> Infeasible | None:
     return None
 
 
-def guarded(body: Body, edits: Sequence[Mapping[str, Any]]) -> PatchOps:
-    """The edits behind tests of uid, generation and every value that they replace."""
-    metadata = body["metadata"]
-    tests = [
-        {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
-        {"op": "test", "path": "/metadata/generation", "value": metadata["generation"]},
-    ]
-    old_values = (
-        {"op": "test", "path": edit["path"], "value": _at(body, edit["path"])}
-        for edit in edits
-        if edit["op"] == "replace" and not _names_release(edit)
-    )
-    return (*tests, *old_values, *edits)
+def guarded(body: Body, edits: Sequence[Mapping[str, Any]], *, given: Sequence[str] = ()) -> PatchOps:
+    """The edits behind tests of uid, generation and every value that they replace or remove.
+
+    `given`: further values that the plan rests on, tested where they are written. An object may have no generation
+    (HPAs have one since Kubernetes 1.37): what an edit adds to such a one has no old value to test, so that only
+    resourceVersion is left to hold the patch to what was judged.
+    """
+    replaced = [edit["path"] for edit in edits if edit["op"] in {"replace", "remove"} and not _names_release(edit)]
+    written = [path for path in given if jsonpointer.resolve_pointer(body, path, None) is not None]
+    tested = ["/metadata/uid", _state(body, edits), *written, *replaced]
+    tests = ({"op": "test", "path": path, "value": _at(body, path)} for path in tested if path)
+    return (*tests, *edits)
+
+
+def _state(body: Body, edits: Sequence[Mapping[str, Any]]) -> str:
+    """The path of what moves when the object's spec is changed by anybody; empty where old values tell enough."""
+    if body["metadata"].get("generation"):
+        return "/metadata/generation"
+    return "/metadata/resourceVersion" if any(edit["op"] == "add" for edit in edits) else ""
 
 
 def diff(before: Any, after: Any) -> PatchOps:  # noqa: ANN401 — any part of an object

@@ -1,10 +1,11 @@
 """Scale: change `spec.replicas` within the policy's bounds, from the live number.
 
-Never to 0, never up from a deliberate 0.
+Never to 0, never up from a deliberate 0. Where an autoscaler owns the replicas, `floor` raises its minimum instead.
 """
 
 import math
 
+from salus.actions import floor
 from salus.actions.plan import Plan, diff, guarded
 from salus.model.change import ActionKind
 from salus.model.meta import WorkloadKind
@@ -17,23 +18,18 @@ TOLERANCE = 0.1
 
 
 def plan(asked: Plan) -> Action | Infeasible:
-    """Put the wanted number in place of the live one."""
+    """Put the wanted number in place of the live one; under an autoscaler, raise its minimum to it."""
     workload, wish = asked.seen.workload, asked.remedy.scale
     assert wish is not None  # noqa: S101 — the registry chose this planner by this field
     live = workload.replicas
-    if workload.key.kind is WorkloadKind.DAEMON_SET:
-        return Infeasible("NotScalable", "a DaemonSet has as many pods as it has nodes")
-    if live == 0:
-        return Infeasible("ScaledToZero", f"{workload.key} was scaled to 0, which only people undo")
-    if live > wish.max:
-        path = asked.path("scale.max")
-        return Infeasible("AboveMaximum", f"{path}: {wish.max} is below the current size {live}")
-    wanted = _wanted(asked, wish, live)
+    wanted = _out_of_bounds(asked, wish, live) or _wanted(asked, wish, live)
     if isinstance(wanted, Infeasible):
         return wanted
     bounded = max(wish.min, min(wish.max, wanted))
     if bounded == live:
         return _nothing_to_do(asked, wish, live)
+    if asked.seen.autoscalers:
+        return floor.plan(asked, bounded)
     before, after = {"spec": {"replicas": live}}, {"spec": {"replicas": bounded}}
     return Action(
         kind=ActionKind.SCALE,
@@ -46,6 +42,18 @@ def plan(asked: Plan) -> Action | Infeasible:
         patch=guarded(asked.body, diff(before, after)),
         inverse=({"op": "test", "path": "/spec/replicas", "value": bounded}, *diff(after, before)),
     )
+
+
+def _out_of_bounds(asked: Plan, wish: Scale, live: int) -> Infeasible | None:
+    target = asked.seen.workload.key
+    if target.kind is WorkloadKind.DAEMON_SET:
+        return Infeasible("NotScalable", "a DaemonSet has as many pods as it has nodes")
+    if live == 0:
+        return Infeasible("ScaledToZero", f"{target} was scaled to 0, which only people undo")
+    if live > wish.max:
+        path = asked.path("scale.max")
+        return Infeasible("AboveMaximum", f"{path}: {wish.max} is below the current size {live}")
+    return None
 
 
 def _wanted(asked: Plan, wish: Scale, live: int) -> int | Infeasible:

@@ -4,24 +4,40 @@ Only where the field still holds what the change put there; where someone has ch
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from salus.actions.plan import guarded
 from salus.model.change import ActionKind
 from salus.model.types import Body
-from salus.model.values import Action, Infeasible, PastChange, PatchOps, Workload
+from salus.model.values import Action, Autoscaler, Infeasible, PastChange, PatchOps, Workload
 
 UNDO = "Undo"
 REVERT = "RevertAfter"
 
 
-def plan(
-    change: PastChange, inverse: PatchOps, workload: Workload, body: Body, reason: str, why: str
-) -> Action | Infeasible:
-    """The inverse of the recorded change, against the live target. Infeasible: `UndoSkipped` or `Irreversible`."""
+@dataclass(frozen=True, slots=True)
+class Live:
+    """How things are now: the target, and the autoscaler that the change patched in its place."""
+
+    workload: Workload
+    body: Body
+    """The target, as the API server gives it."""
+    scaler: Autoscaler | None = None
+    """None where it is gone, or where there was none."""
+
+    @property
+    def patched_body(self) -> Body:
+        """What the way back patches."""
+        return self.scaler.body if self.scaler else self.body
+
+
+def plan(change: PastChange, inverse: PatchOps, live: Live, reason: str, why: str) -> Action | Infeasible:
+    """The inverse of the recorded change, against what is there now. Infeasible: `UndoSkipped` or `Irreversible`."""
     if not inverse or change.before is None or change.intended is None:
         return Infeasible("Irreversible", f"{change.action} cannot be taken back")
-    if skipped := _changed_since(change, workload):
+    workload = live.workload
+    if skipped := _raised_since(change, live.scaler) if change.patched else _changed_since(change, workload):
         return Infeasible("UndoSkipped", skipped)
     edits = [edit for edit in inverse if edit["op"] != "test"]
     back = change.before
@@ -31,20 +47,32 @@ def plan(
         target=workload.key,
         target_uid=workload.uid,
         message=f"take back {change.name}: {why}",
-        before=workload.facts(),
+        before=workload.facts(floor=change.intended.min_replicas),
         intended=workload.facts(
-            replicas=back.replicas if change.action is ActionKind.SCALE else None,
+            replicas=back.replicas if change.action is ActionKind.SCALE and not change.patched else None,
             release=back.release if change.action is ActionKind.ROLLBACK else None,
+            floor=back.min_replicas,
         ),
-        patch=guarded(body, _without_noise(edits)),
+        patch=guarded(live.patched_body, _without_noise(edits)),
         inverse=(),
         undoes=change.name,
         reason=reason,
+        patched=change.patched,
     )
 
 
 def _without_noise(edits: Sequence[Any]) -> list[dict[str, Any]]:
     return [{key: edit[key] for key in ("op", "path", "value") if key in edit} for edit in edits]
+
+
+def _raised_since(change: PastChange, scaler: Autoscaler | None) -> str | None:
+    """Asked of the autoscaler alone: a workload that was made again meanwhile does not need the raised minimum."""
+    wanted = change.intended.min_replicas if change.intended else None
+    if scaler is None or scaler.key != change.patched:
+        return f"{change.patched} was deleted since"
+    if scaler.floor != wanted:
+        return f"someone set a minimum of {scaler.min_replicas} since, the change had set {wanted}"
+    return None
 
 
 def _changed_since(change: PastChange, workload: Workload) -> str | None:

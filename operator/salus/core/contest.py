@@ -7,9 +7,10 @@ judged afresh like any other.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from salus.core.autoscaling import named
 from salus.model.change import ActionKind, Facts, Outcome
 from salus.model.types import format_duration
-from salus.model.values import PastChange, Workload
+from salus.model.values import Autoscaler, PastChange, Workload
 
 REASON = "Contested"
 WITHIN = timedelta(minutes=10)
@@ -17,23 +18,36 @@ WITHIN = timedelta(minutes=10)
 HANDS_OFF = timedelta(hours=1)
 
 
-def is_reverted(change: PastChange, workload: Workload, now: datetime) -> bool:
-    """Whether the workload is again as it was before this deed, soon after it."""
+def is_reverted(
+    change: PastChange, workload: Workload, now: datetime, scalers: Sequence[Autoscaler] | None = ()
+) -> bool:
+    """Whether what was patched, the workload or its autoscaler, is again as it was before this deed, soon after it."""
     if change.applied_at is None or now - change.applied_at > WITHIN:
         return False
-    if change.target_uid != workload.uid or change.before is None or change.intended is None:
+    if change.before is None or change.intended is None:
+        return False
+    if change.patched is not None:
+        scaler, floor = named(scalers or (), change.patched), change.before.min_replicas
+        return scaler is not None and scaler.floor == floor != change.intended.min_replicas
+    if change.target_uid != workload.uid:
         return False
     was, meant, live = (_field(change.action, facts) for facts in (change.before, change.intended, workload.facts()))
     return was != meant and live == was
 
 
-def contest(changes: Sequence[PastChange], workload: Workload, now: datetime) -> str | None:
+def newest_deed(changes: Sequence[PastChange]) -> PastChange | None:
+    """What was done last."""
+    return next((c for c in reversed(changes) if c.applied_at is not None and c.action is not ActionKind.NOTIFY), None)
+
+
+def contest(
+    changes: Sequence[PastChange], workload: Workload, now: datetime, scalers: Sequence[Autoscaler] | None = ()
+) -> str | None:
     """Why to keep hands off this target: the newest deed was taken back, by what is to be seen or what is on record."""
-    deeds = [c for c in changes if c.applied_at is not None and c.action is not ActionKind.NOTIFY]
-    if not deeds:
+    last = newest_deed(changes)
+    if last is None:
         return None
-    last = deeds[-1]
-    if is_reverted(last, workload, now):
+    if is_reverted(last, workload, now, scalers):
         return f"{last.name} was taken back by someone else; hands off for {format_duration(HANDS_OFF)}"
     noticed = _noticed(last, changes)
     if noticed is None or now - noticed >= HANDS_OFF:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from salus.core import budgets
+from salus.core.autoscaling import named, objection
 from salus.core.contest import REASON as CONTESTED
-from salus.core.contest import contest
+from salus.core.contest import contest, newest_deed
 from salus.core.freeze import frozen_until
 from salus.core.room import shortage
 from salus.model.change import ActionKind
@@ -97,21 +98,26 @@ def rollout_in_progress(review: Review) -> str | None:
 
 
 def hpa_owns_replicas(review: Review) -> str | None:
-    """An autoscaler would put the replicas back."""
+    """An autoscaler would put the replicas back, and its minimum cannot be raised instead."""
+    if review.action.undoes and review.action.patched is not None:
+        return None
     if review.seen.autoscalers is None:
         raise Unknowable("the autoscalers of this namespace could not be read")
-    names = ", ".join(f"{scaler.kind}/{scaler.name}" for scaler in review.seen.autoscalers)
-    return f"{names} owns the replicas of {review.action.target}" if names else None
+    return objection(review.action.patched, review.action.target, review.seen.autoscalers)
 
 
 def git_ops_owns_field(review: Review) -> str | None:
     """Git would put the field back; the change is advised instead."""
-    owner = review.seen.managed_by
+    scaler = named(review.seen.autoscalers or (), review.action.patched)
+    owner = scaler.managed_by if scaler else review.seen.managed_by
     if review.policy.spec.git_ops is GitOps.IGNORE or owner is None or owner.tool not in {"ArgoCD", "Flux"}:
         return None
-    if review.action.kind is ActionKind.SCALE and not review.seen.git_holds_replicas:
+    held = scaler.git_holds_floor if scaler else review.seen.git_holds_replicas
+    if review.action.kind is ActionKind.SCALE and not held:
         return None
     field = "spec.replicas" if review.action.kind is ActionKind.SCALE else "spec.template"
+    if scaler:
+        field = f"spec.{scaler.key.floor_field} of {scaler.key}"
     return f"{owner.tool} ({owner.ref}) holds {field}: make this change in Git: {review.action.message}"
 
 
@@ -123,7 +129,10 @@ def operator_owned(review: Review) -> str | None:
 
 def contested(review: Review) -> str | None:
     """Someone has taken Salus' newest change back within ten minutes: hands off for an hour."""
-    return contest(review.seen.changes, review.seen.workload, review.seen.now)
+    seen, last = review.seen, newest_deed(review.seen.changes)
+    if seen.autoscalers is None and last is not None and last.patched is not None:
+        raise Unknowable("the autoscalers of this namespace could not be read")
+    return contest(seen.changes, seen.workload, seen.now, seen.autoscalers)
 
 
 def change_in_flight(review: Review) -> str | None:
@@ -224,7 +233,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("MetricsUnavailable", metrics_unavailable),
     Guard("TargetPaused", target_paused),
     Guard("RolloutInProgress", rollout_in_progress, kinds=_RESTART | _SCALE),
-    Guard("HpaOwnsReplicas", hpa_owns_replicas, Then.NEXT, _SCALE),
+    Guard("HpaOwnsReplicas", hpa_owns_replicas, Then.NEXT, _SCALE, undo_too=True),
     Guard("GitOpsOwnsField", git_ops_owns_field, Then.ADVISE, _SCALE | _ROLLBACK),
     Guard("OperatorOwned", operator_owned, Then.NEXT),
     Guard(CONTESTED, contested, undo_too=True),
@@ -246,6 +255,9 @@ INFEASIBLE = frozenset(
         "RolledBackBefore",
         "AboveMaximum",
         "AtMaximum",
+        "AutoscalerAtMaximum",
+        "AutoscalerPaused",
+        "SeveralAutoscalers",
         "EnoughReplicas",
         "NoValue",
         "ScaledToZero",

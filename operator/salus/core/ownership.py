@@ -9,25 +9,25 @@ from salus.model.types import Body
 GITOPS_MANAGERS = ("argocd", "kustomize-controller", "helm-controller")
 
 
-def git_holds_replicas(body: Body) -> bool:
-    """Whether the desired state in Git names `spec.replicas`: by managedFields, or by the last-applied annotation."""
+def git_holds(body: Body, field: str = "replicas") -> bool:
+    """Whether the desired state in Git names this field of `spec`: by managedFields, or by what was applied last."""
     managers = body["metadata"].get("managedFields") or ()
     owned = any(
-        entry.get("manager", "").startswith(GITOPS_MANAGERS) and _holds(entry.get("fieldsV1") or {})
+        entry.get("manager", "").startswith(GITOPS_MANAGERS) and _holds(entry.get("fieldsV1") or {}, field)
         for entry in managers
     )
-    return owned or _applied_with_replicas((body["metadata"].get("annotations") or {}).get(LAST_APPLIED, ""))
+    return owned or _applied_with(field, (body["metadata"].get("annotations") or {}).get(LAST_APPLIED, ""))
 
 
-def _holds(fields: dict[str, Any]) -> bool:
-    return "f:replicas" in (fields.get("f:spec") or {})
+def _holds(fields: dict[str, Any], field: str) -> bool:
+    return f"f:{field}" in (fields.get("f:spec") or {})
 
 
-def _applied_with_replicas(text: str) -> bool:
+def _applied_with(field: str, text: str) -> bool:
     """Unreadable is taken as held: the safer side."""
     if not text:
         return False
     try:
-        return "replicas" in (json.loads(text).get("spec") or {})
+        return field in (json.loads(text).get("spec") or {})
     except (ValueError, AttributeError):
         return True

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from salus.model.change import ActionKind, Decision, Facts, ManagedBy
+from salus.model.meta import AutoscalerKind
 from salus.model.policy import Mode, Severity
 from salus.model.types import (
     API_VERSION,
@@ -21,7 +22,7 @@ from salus.model.types import (
     format_time,
     parse_time,
 )
-from salus.model.values import Action, Finding, PastChange, Policy, TargetKey, Workload
+from salus.model.values import Action, Finding, PastChange, Policy, ScalerKey, TargetKey, Workload
 
 TARGET_LABEL = f"{GROUP}/target"
 POLICY_LABEL = f"{GROUP}/policy"
@@ -67,6 +68,12 @@ def incident_name(policy: Policy, target: TargetKey, number: int) -> str:
 def target_ref(target: TargetKey, uid: str) -> dict[str, str]:
     """A workload, by identity."""
     return {"apiVersion": "apps/v1", "kind": target.kind.value, "name": target.name, "uid": uid}
+
+
+def patched_ref(patched: ScalerKey) -> dict[str, str]:
+    """The autoscaler that is patched in the workload's place, by identity."""
+    version = "autoscaling/v2" if patched.kind is AutoscalerKind.HPA else "keda.sh/v1alpha1"
+    return {"apiVersion": version, "kind": patched.kind.value, "name": patched.name, "uid": patched.uid}
 
 
 def policy_ref(policy: Policy) -> dict[str, Any]:
@@ -159,6 +166,8 @@ def _change_body(entry: Entry, sequence: int, patch: Sequence[Any], query_length
     if entry.incident is not None:
         metadata = entry.incident["metadata"]
         spec["incidentRef"] = {"name": metadata["name"], "uid": metadata.get("uid", "")}
+    if action.patched is not None:
+        spec["patchedRef"] = patched_ref(action.patched)
     if action.undoes:
         spec["undoes"] = action.undoes
     if entry.managed_by is not None:
@@ -219,7 +228,12 @@ def past_change(body: Body) -> PastChange:
         before=Facts.model_validate(spec["before"]) if spec.get("before") else None,
         intended=Facts.model_validate(spec["intended"]) if spec.get("intended") else None,
         approval=(spec.get("approval") or {}).get("decision", ""),
+        patched=_patched(spec.get("patchedRef")),
     )
+
+
+def _patched(ref: Body | None) -> ScalerKey | None:
+    return ScalerKey(AutoscalerKind(ref["kind"]), ref["name"], ref.get("uid", "")) if ref else None
 
 
 def action_of(change: PastChange, recorded: Body, target: TargetKey) -> Action:
@@ -236,6 +250,7 @@ def action_of(change: PastChange, recorded: Body, target: TargetKey) -> Action:
         patch=tuple(recorded["spec"].get("patch") or ()),
         undoes=change.undoes,
         reason=change.reason,
+        patched=change.patched,
     )
 
 

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from salus.model.change import ManagedBy
-from salus.model.meta import WorkloadKind
+from salus.model.meta import AutoscalerKind, WorkloadKind
 from salus.model.types import Body, parse_time
-from salus.model.values import Autoscaler, TargetKey, Workload
+from salus.model.values import Autoscaler, ScalerKey, TargetKey, Workload
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 POD_TEMPLATE_HASH = "pod-template-hash"
@@ -21,6 +21,9 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 _HASH_LENGTH = 10
 _KEDA_DEFAULT_MAX = 100
+_KEDA_PAUSED_AT = "autoscaling.keda.sh/paused-replicas"
+_KEDA_SWITCHES = ("autoscaling.keda.sh/paused", "autoscaling.keda.sh/paused-scale-out")
+_FALSE = {"0", "f", "F", "false", "False", "FALSE"}
 _HISTORY_LIMIT = 10
 _Json = TypeVar("_Json", dict[str, Any], list[Any], str, int, bool)
 
@@ -190,7 +193,6 @@ def _condition(body: Body, kind: str, status: str) -> Body:
 
 
 def _autoscaler(body: Body) -> tuple[TargetKey, Autoscaler] | None:
-    keda = _at(body, "kind", str) == "ScaledObject"
     group = _at(body, "spec.scaleTargetRef.apiVersion", str) or "apps/v1"
     kind = _at(body, "spec.scaleTargetRef.kind", str) or WorkloadKind.DEPLOYMENT
     if kind not in set(WorkloadKind) or not group.startswith("apps/"):
@@ -198,13 +200,28 @@ def _autoscaler(body: Body) -> tuple[TargetKey, Autoscaler] | None:
     target = TargetKey(
         _required(body, "metadata.namespace"), WorkloadKind(kind), _required(body, "spec.scaleTargetRef.name")
     )
-    name = _required(body, "metadata.name")
-    if keda:
-        least = _at(body, "spec.minReplicaCount", int)
-        most = _at(body, "spec.maxReplicaCount", int, default=_KEDA_DEFAULT_MAX)
-        return target, Autoscaler("ScaledObject", name, least, most)
-    least, most = _at(body, "spec.minReplicas", int, default=1), _at(body, "spec.maxReplicas", int)
-    return target, Autoscaler("HorizontalPodAutoscaler", name, least, most)
+    spec = _at(body, "spec", dict)
+    keda = _at(body, "kind", str) == AutoscalerKind.SCALED_OBJECT
+    key = ScalerKey(
+        AutoscalerKind.SCALED_OBJECT if keda else AutoscalerKind.HPA,
+        _required(body, "metadata.name"),
+        _at(body, "metadata.uid", str),
+    )
+    return target, Autoscaler(
+        key=key,
+        floor=None if spec.get(key.floor_field) is None else _at(body, f"spec.{key.floor_field}", int),
+        max_replicas=_at(body, f"spec.{key.ceiling_field}", int, default=_KEDA_DEFAULT_MAX if keda else 0),
+        owner=_owner(body),
+        paused=_paused_by(_texts(body, "metadata.annotations")) if keda else "",
+        body=body,
+    )
+
+
+def _paused_by(annotations: Mapping[str, str]) -> str:
+    """As KEDA reads them: a number of replicas pauses whatever it says, a switch unless it is plainly false."""
+    if _KEDA_PAUSED_AT in annotations:
+        return _KEDA_PAUSED_AT
+    return next((key for key in _KEDA_SWITCHES if annotations.get(key, "false") not in _FALSE), "")
 
 
 def _argo_application(body: Body, annotations: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from salus.actions.plan import CHANGE_ANNOTATION, resolved
 from salus.core import incidents, records, verify
 from salus.core.contest import is_reverted
 from salus.core.decide import overall
-from salus.core.guards import review
+from salus.core.guards import UNKNOWN, review
 from salus.loop import gather, keeping, unsticking
 from salus.loop.journal import Journal
 from salus.loop.measure import Measurer
@@ -24,7 +24,7 @@ from salus.model.meta import WorkloadKind
 from salus.model.policy import Verdict
 from salus.model.types import Body
 from salus.model.values import Action, Infeasible, Observation, PastChange, Policy, Workload
-from salus.ports import CHANGE_EVENTS, Invalid, NotFound, Ref, Rejected
+from salus.ports import CHANGE_EVENTS, ClusterError, Invalid, NotFound, Ref, Rejected
 
 log = structlog.get_logger(__name__)
 
@@ -68,9 +68,10 @@ class Changes:
         """The intent is on record; was the deed done? The object itself tells, by the change's name on it."""
         now = self.world.clock.now()
         try:
-            body = await self.world.cluster.get(gather.workload_ref(case.target))
+            body = await self.world.cluster.get(gather.patched_ref(case.target, change.patched))
         except NotFound:
-            await self.finish(policy, case, change, Outcome.ABANDONED, f"{case.target} is gone")
+            gone = f"{change.patched or case.target} is gone"
+            await self.finish(policy, case, change, Outcome.ABANDONED, gone)
             return
         if (body["metadata"].get("annotations") or {}).get(CHANGE_ANNOTATION) == change.name:
             await self._applied(policy, case, change, body)
@@ -92,7 +93,7 @@ class Changes:
         templates = {release.hash: release.template for release in seen.releases}
         try:
             patch = resolved(tuple(recorded["spec"]["patch"]), templates)
-            ref, act_as = gather.workload_ref(case.target), identity_of(self.world, policy)
+            ref, act_as = gather.patched_ref(case.target, change.patched), identity_of(self.world, policy)
             after = await self.world.cluster.patch(ref, patch, act_as=act_as)
         except KeyError as error:
             await self.finish(policy, case, change, Outcome.ABANDONED, f"release {error} is no longer kept")
@@ -109,12 +110,14 @@ class Changes:
             await self.finish(policy, case, change, Outcome.FAILED, f"the API server refused: {error}")
             return
         outcome = Outcome.UNDO_SKIPPED if change.undoes else Outcome.ABANDONED
-        await self.finish(policy, case, change, outcome, f"{case.target} was changed by someone else in between")
+        what = change.patched or case.target
+        await self.finish(policy, case, change, outcome, f"{what} was changed by someone else in between")
 
     async def _applied(self, policy: Policy, case: Case, change: PastChange, body: Body) -> None:
         at = self.world.clock.now()
-        workload = gather.workload_of(body)
-        case.change = await self.journal.applied(change, policy.key.namespace, workload, at)
+        workload = gather.workload_of(body) if change.patched is None else None
+        after = workload.facts() if workload else gather.facts_of_scaler(body)
+        case.change = await self.journal.applied(change, policy.key.namespace, after, at)
         await self.journal.tell(policy, case, f"{change.action}Applied", f"{change.name} was done", workload=workload)
         if change.undoes:
             await self.pursue(policy, case, case.change)
@@ -125,7 +128,7 @@ class Changes:
         if change.action is ActionKind.ROLLBACK and case.target.kind is WorkloadKind.STATEFUL_SET:
             change = case.change = await unsticking.free_rollout(self.world, policy, case, change)
         if await self._is_contested(case, change):
-            text = f"{case.target} is again as it was before: someone took this change back"
+            text = f"{change.patched or case.target} is again as it was before: someone took this change back"
             await self.finish(policy, case, change, Outcome.CONTESTED, text)
             return
         judgement = verify.judge(change, policy, case.findings, self.world.clock.now())
@@ -135,7 +138,12 @@ class Changes:
     async def _is_contested(self, case: Case, change: PastChange) -> bool:
         """Whether someone took the change back; the watched view may be older than the deed, so it is asked again."""
         now, watched = self.world.clock.now(), self.world.workloads.get(case.target)
-        if watched is None or not is_reverted(change, watched, now):
+        if watched is None:
+            return False
+        if change.patched is not None:
+            scaler = await gather.scaler_now(self.world, case.target, change.patched)
+            return scaler is not None and is_reverted(change, watched, now, (scaler,))
+        if not is_reverted(change, watched, now):
             return False
         try:
             live = gather.workload_of(await self.world.cluster.get(gather.workload_ref(case.target)))
@@ -153,8 +161,9 @@ class Changes:
         finished = await self.journal.finish(change, policy.key.namespace, outcome, message, now)
         case.change, case.last_change = None, finished
         changes = await self.of_target(case)
-        if outcome is Outcome.RECOVERED:
+        if outcome in {Outcome.RECOVERED, Outcome.UNDONE}:
             case.revertible = revertible(policy, changes)
+        if outcome is Outcome.RECOVERED:
             await self.resolve(policy, case, changes)
         else:
             await self.journal.follow(case, changes, now)
@@ -166,7 +175,7 @@ class Changes:
     async def let_go(self, policy: Policy, case: Case, change: PastChange) -> None:
         """Finish a change whose target is gone or no longer ours: as it stands, without another deed."""
         try:
-            body = await self.world.cluster.get(gather.workload_ref(case.target))
+            body = await self.world.cluster.get(gather.patched_ref(case.target, change.patched))
             stamped = (body["metadata"].get("annotations") or {}).get(CHANGE_ANNOTATION) == change.name
         except NotFound:
             stamped = False
@@ -204,15 +213,19 @@ class Changes:
         recorded = await self.world.cluster.get(Ref(CHANGE_EVENTS, policy.key.namespace, change.name))
         seen, body = await gather.observe(self.world, case)
         inverse = tuple(recorded["spec"].get("inverse") or ())
-        planned = undo.plan(change, inverse, seen.workload, body, reason, why)
+        live = undo.Live(seen.workload, body, await gather.scaler_now(self.world, case.target, change.patched))
+        planned = undo.plan(change, inverse, live, reason, why)
         if isinstance(planned, Infeasible):
             await self._skip_undo(policy, case, change, planned, seen, body)
             return
         if refusal := review(policy, planned, seen):
             await self.journal.refuse(policy, case, planned, refusal, seen, body)
+            if refusal.reason == UNKNOWN:
+                raise ClusterError(refusal.message)  # on record, and asked again at the next tick
             return
         entry = self.journal.entry(policy, case, planned, (), Decision.ACT, seen)
-        await self.act(policy, case, records.past_change(await self.journal.record(entry, seen.changes, body)))
+        created = await self.journal.record(entry, seen.changes, live.patched_body)
+        await self.act(policy, case, records.past_change(created))
 
     async def _skip_undo(
         self, policy: Policy, case: Case, change: PastChange, why: Infeasible, seen: Observation, body: Body
@@ -226,11 +239,15 @@ class Changes:
 
 
 def revertible(policy: Policy, changes: Sequence[PastChange]) -> PastChange | None:
-    """The newest scaling of this policy that helped, is to be reverted, and was not yet."""
+    """The newest scaling of this policy that helped, is to be reverted, and was not yet.
+
+    Under one that was given back lies what the one before it had put there, which has its own turn.
+    """
     remedies = {r.name for r in policy.spec.remedies if r.scale and r.scale.revert_after is not None}
+    undone = {change.undoes for change in changes if change.undoes and change.outcome == Outcome.UNDONE}
     for change in reversed(changes):
-        scaled = change.action is ActionKind.SCALE and change.acted and not change.undoes
-        if scaled and change.policy == policy.key.name:
+        scaled = change.action is ActionKind.SCALE and change.applied_at is not None and not change.undoes
+        if scaled and change.policy == policy.key.name and change.name not in undone:
             wanted = change.remedy in remedies and change.outcome == Outcome.RECOVERED
             return change if wanted and not _taken_back(change, changes) else None
     return None
@@ -263,4 +280,5 @@ def _hands_off(change: PastChange, workload: Workload, case: Case) -> Action:
         before=workload.facts(),
         intended=workload.facts(),
         undoes=change.name,
+        patched=change.patched,
     )

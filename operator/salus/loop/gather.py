@@ -7,14 +7,17 @@ from dataclasses import replace
 import structlog
 
 from salus.core import releases
-from salus.core.ownership import git_holds_replicas
+from salus.core.autoscaling import autoscalers_of, named, read_alone
+from salus.core.ownership import git_holds
 from salus.core.records import TARGET_LABEL, past_changes, target_id
 from salus.core.room import disruptions_from, room_from
-from salus.core.workload import autoscaler_from, managed_by, workload_from
+from salus.core.workload import managed_by, workload_from
 from salus.loop.world import Case, World
+from salus.model.change import Facts
 from salus.model.meta import WorkloadKind
 from salus.model.types import Body
 from salus.model.values import (
+    Action,
     Autoscaler,
     Disruption,
     Fleet,
@@ -22,6 +25,7 @@ from salus.model.values import (
     PastChange,
     Release,
     Room,
+    ScalerKey,
     TargetKey,
     Workload,
 )
@@ -33,8 +37,11 @@ from salus.ports import (
     LIMIT_RANGES,
     REPLICA_SETS,
     RESOURCE_QUOTAS,
+    SCALED_OBJECTS,
+    SCALERS,
     WORKLOADS,
     ClusterError,
+    NotFound,
     Ref,
     Resource,
 )
@@ -45,6 +52,41 @@ log = structlog.get_logger(__name__)
 def workload_ref(target: TargetKey) -> Ref:
     """Address of a workload."""
     return Ref(WORKLOADS[target.kind], target.namespace, target.name)
+
+
+def patched_ref(target: TargetKey, patched: ScalerKey | None) -> Ref:
+    """Address of what a change of this target patches: its autoscaler, or (None) the target itself."""
+    return Ref(SCALERS[patched.kind], target.namespace, patched.name) if patched else workload_ref(target)
+
+
+def patched_body(action: Action, seen: Observation, body: Body) -> Body:
+    """What an action patches, as it was observed; `body` is the target."""
+    scaler = named(seen.autoscalers or (), action.patched)
+    return scaler.body if scaler else body
+
+
+async def scaler_now(world: World, target: TargetKey, patched: ScalerKey | None) -> Autoscaler | None:
+    """An autoscaler that was patched, read afresh; None if it is gone, or was none. Raises ClusterError."""
+    if patched is None:
+        return None
+    try:
+        return scaler_of(await world.cluster.get(patched_ref(target, patched)))
+    except NotFound:
+        return None
+
+
+def scaler_of(body: Body) -> Autoscaler | None:
+    """The autoscaler as decisions need it; None if it scales nothing that Salus heals."""
+    try:
+        return read_alone(body)
+    except ValueError as error:
+        raise ClusterError(f"the API server sent something that is no autoscaler: {error}") from error
+
+
+def facts_of_scaler(body: Body) -> Facts:
+    """What a record says of an autoscaler: its minimum, and nothing else."""
+    scaler = scaler_of(body)
+    return Facts(min_replicas=scaler.floor if scaler else None)
 
 
 def workload_of(body: Body) -> Workload:
@@ -87,7 +129,7 @@ async def observe(world: World, case: Case, changes: Sequence[PastChange] | None
         changes=tuple(changes),
         autoscalers=scalers,
         managed_by=managed_by(body),
-        git_holds_replicas=git_holds_replicas(body),
+        git_holds_replicas=git_holds(body),
         releases=kept,
         history=history,
         release_started_at=releases.release_started_at(history, good),
@@ -129,20 +171,32 @@ async def _protections(world: World, body: Body) -> tuple[tuple[Disruption, ...]
         return disruptions, None
 
 
-async def _listed(world: World, resource: Resource, namespace: str) -> list[Body] | None:
+async def _listed(world: World, resource: Resource, namespace: str, *, optional: bool = False) -> list[Body] | None:
+    """All of a kind; None when they cannot be read. `optional`: a kind that is not served has no objects."""
     try:
         return await world.cluster.list(resource, namespace)
+    except NotFound as error:
+        if optional:
+            return []
+        log.warning("not served", kind=resource.kind, error=str(error))
+        return None
     except ClusterError as error:
         log.warning("not readable", kind=resource.kind, namespace=namespace, error=str(error))
         return None
 
 
 async def _autoscalers(world: World, target: TargetKey) -> tuple[Autoscaler, ...] | None:
-    bodies = await _listed(world, AUTOSCALERS, target.namespace)
-    if bodies is None:
+    """What scales the target; None when it cannot be told."""
+    hpas, scaled = await asyncio.gather(
+        _listed(world, AUTOSCALERS, target.namespace), _listed(world, SCALED_OBJECTS, target.namespace, optional=True)
+    )
+    if hpas is None or scaled is None:
         return None
-    found = [autoscaler_from(body) for body in bodies]
-    return tuple(pair[1] for pair in found if pair is not None and pair[0] == target)
+    try:
+        return autoscalers_of(target, (*hpas, *scaled))
+    except ValueError as error:
+        log.warning("an autoscaler cannot be read", namespace=target.namespace, error=str(error))
+        return None
 
 
 async def _revisions(world: World, body: Body, target: TargetKey) -> list[Body]:

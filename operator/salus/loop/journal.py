@@ -13,7 +13,7 @@ from salus.core.decide import binding
 from salus.core.records import Entry
 from salus.core.status import condition
 from salus.loop.world import Case, World, identity_of
-from salus.model.change import ActionKind, Decision, Outcome
+from salus.model.change import ActionKind, Decision, Facts, Outcome
 from salus.model.types import API_VERSION, Body, format_time
 from salus.model.values import Action, Finding, Observation, PastChange, Policy, Refusal, Workload
 from salus.ports import CHANGE_EVENTS, INCIDENTS, NotFound, Notice, Ref, Rejected
@@ -65,7 +65,10 @@ class Journal:
             case.incident = None
 
     async def record(self, entry: Entry, changes: Sequence[PastChange], seen_body: Body) -> Body:
-        """Create the change event under the target's next number. Conflict if someone else took it."""
+        """Create the change event under the target's next number. Conflict if someone else took it.
+
+        `seen_body` is the object that the action patches, as it was when the patch was made.
+        """
         sequence = records.next_sequence(changes)
         name = records.change_name(entry.action.target, sequence)
         acts = entry.decision in {Decision.ACT, Decision.DRY_RUN, Decision.AWAIT_APPROVAL}
@@ -130,13 +133,13 @@ class Journal:
             ref = Ref(CHANGE_EVENTS, case.policy.namespace, refusal.name)
             await self.world.cluster.update_status(ref, {"occurrences": count})
 
-    async def applied(self, change: PastChange, namespace: str, after: Workload, at: datetime) -> PastChange:
+    async def applied(self, change: PastChange, namespace: str, after: Facts, at: datetime) -> PastChange:
         """Note that the deed is done."""
         ref = Ref(CHANGE_EVENTS, namespace, change.name)
         status = {
             "observedGeneration": 1,
             "appliedAt": format_time(at),
-            "after": after.facts().to_dict(),
+            "after": after.to_dict(),
             "conditions": [condition("Applied", "True", "Patched", "the API server took the patch", at)],
         }
         written = await self.world.cluster.update_status(ref, status)

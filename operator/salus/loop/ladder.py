@@ -99,7 +99,8 @@ class Ladder:
         case.refusal = None
         decision = records.decision_of(mode_of(policy, remedy, self.world.boldest), action.kind)
         entry = self.journal.entry(policy, case, action, because, decision, seen)
-        change = records.past_change(await self.journal.record(entry, seen.changes, body))
+        patched = gather.patched_body(action, seen, body)
+        change = records.past_change(await self.journal.record(entry, seen.changes, patched))
         case.last_change = change
         if decision is Decision.ACT:
             await self.changes.act(policy, case, change)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from salus.model.meta import Conditions, ObjectRef, WorkloadRef
+from salus.model.meta import AutoscalerRef, Conditions, ObjectRef, WorkloadRef
 from salus.model.policy import ChangeInfo
 from salus.model.types import Count, DnsLabel, DnsName, Generation, LongText, Reason, Resource, Rule, ShortText, Time
 
@@ -74,6 +74,8 @@ class Facts(Resource):
 
     replicas: Count | None = None
     """The number of replicas asked for."""
+    min_replicas: Count | None = None
+    """The minimum that the workload's autoscaler has written down, where that is what is changed; absent: none."""
     release: ShortText = ""
     """Hash of the pod template, as Salus counts releases."""
     restarted_at: ShortText = ""
@@ -134,6 +136,7 @@ _IMMUTABLE = [
     "policyRef",
     "incidentRef",
     "targetRef",
+    "patchedRef",
     "remedy",
     "sequence",
     "evidence",
@@ -190,6 +193,8 @@ class ChangeEventSpec(Resource):
     """The incident it belongs to."""
     target_ref: WorkloadRef
     """The workload."""
+    patched_ref: AutoscalerRef | None = None
+    """The autoscaler that is patched in the workload's place; absent: the workload itself is."""
     remedy: ShortText = ""
     """Name of the remedy in the policy."""
     sequence: Annotated[Count, Field(ge=1)]
@@ -228,11 +233,11 @@ class ChangeEventStatus(Resource):
     outcome: Outcome | None = None
     """How it ended; empty while it is under way."""
     applied_at: Time | None = None
-    """When the workload was written."""
+    """When the workload, or its autoscaler, was written."""
     completed_at: Time | None = None
     """When the outcome was known."""
     after: Facts | None = None
-    """The workload after."""
+    """What was written, after: the workload, or the minimum of its autoscaler."""
     occurrences: Annotated[Count, Field(ge=1)] | None = None
     """How often this refusal was given; counted in powers of two while it lasts."""
     message: LongText = ""

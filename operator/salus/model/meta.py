@@ -57,6 +57,26 @@ class WorkloadRef(Resource):
     """Identity of the workload when this was written."""
 
 
+class AutoscalerKind(StrEnum):
+    """Kinds of object that own the replicas of a workload."""
+
+    HPA = "HorizontalPodAutoscaler"
+    SCALED_OBJECT = "ScaledObject"
+
+
+class AutoscalerRef(Resource):
+    """One autoscaler, by identity."""
+
+    api_version: ShortText = "autoscaling/v2"
+    """API version of the autoscaler."""
+    kind: AutoscalerKind
+    """HorizontalPodAutoscaler, or KEDA's ScaledObject."""
+    name: DnsName
+    """Name of the autoscaler, in the namespace of this object."""
+    uid: ShortText = ""
+    """Identity of the autoscaler when this was written."""
+
+
 class ObjectRef(Resource):
     """A Salus object in the same namespace."""
 

@@ -238,7 +238,7 @@ class Restart(Resource):
 
 
 class Scale(Resource):
-    """Change the number of replicas."""
+    """Change the number of replicas; under an autoscaler, raise its minimum."""
 
     RULES: ClassVar = (
         Rule(

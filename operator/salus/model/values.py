@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import Any
 
 from salus.model.change import ActionKind, Facts, ManagedBy
-from salus.model.meta import WorkloadKind
+from salus.model.meta import AutoscalerKind, WorkloadKind
 from salus.model.policy import HealthPolicySpec, Threshold, Verdict
+from salus.model.types import Body
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -204,12 +205,21 @@ class Workload:
         return self.observed_generation < self.generation or self.updated < self.replicas or self.total > self.replicas
 
     def facts(
-        self, *, replicas: int | None = None, release: str | None = None, restarted_at: str | None = None
+        self,
+        *,
+        replicas: int | None = None,
+        release: str | None = None,
+        restarted_at: str | None = None,
+        floor: int | None = None,
     ) -> Facts:
-        """The allow-listed facts for a record, with what an action would make of them."""
+        """The allow-listed facts for a record, with what an action would make of them.
+
+        `floor` is the minimum of the workload's autoscaler, for a change of that.
+        """
         changed = release is not None and release != self.release
         return Facts(
             replicas=self.replicas if replicas is None else replicas,
+            min_replicas=floor,
             release=self.release if release is None else release,
             restarted_at=self.restarted_at if restarted_at is None else restarted_at,
             generation=self.generation if (replicas, release, restarted_at) == (None, None, None) else None,
@@ -244,13 +254,51 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class ScalerKey:
+    """One autoscaler of a namespace, by identity; also where it keeps its bounds."""
+
+    kind: AutoscalerKind
+    name: str
+    uid: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    @property
+    def floor_field(self) -> str:
+        """The field of its spec that says how few replicas there may be."""
+        return "minReplicas" if self.kind is AutoscalerKind.HPA else "minReplicaCount"
+
+    @property
+    def ceiling_field(self) -> str:
+        """The field of its spec that says how many replicas there may be."""
+        return "maxReplicas" if self.kind is AutoscalerKind.HPA else "maxReplicaCount"
+
+
+@dataclass(frozen=True, slots=True)
 class Autoscaler:
     """An HPA or ScaledObject that owns the replicas of a target."""
 
-    kind: str
-    name: str
-    min_replicas: int
+    key: ScalerKey
+    floor: int | None
+    """The minimum as it is written; None where the field is absent."""
     max_replicas: int
+    owner: str = ""
+    """`Kind/name` of the controller that owns it, if any: KEDA makes an HPA of each ScaledObject."""
+    paused: str = ""
+    """Key of the annotation that keeps it from scaling out, if there is one."""
+    managed_by: ManagedBy | None = None
+    git_holds_floor: bool = False
+    """The desired state that a GitOps tool applies names the minimum."""
+    body: Body = field(default_factory=dict, compare=False, repr=False)
+    """The object itself, to make patches for."""
+
+    @property
+    def min_replicas(self) -> int:
+        """The minimum that holds: what is written, or 1 for an HPA and 0 for a ScaledObject."""
+        if self.floor is not None:
+            return self.floor
+        return 1 if self.key.kind is AutoscalerKind.HPA else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +331,8 @@ class PastChange:
     intended: Facts | None = None
     approval: str = ""
     """Approved, Denied or empty."""
+    patched: ScalerKey | None = None
+    """The autoscaler that was patched in the target's place; None: the target itself."""
 
     @property
     def acted(self) -> bool:
@@ -319,6 +369,8 @@ class Action:
     """Name of the ChangeEvent that this action takes back."""
     reason: str = ""
     """CamelCase reason of the record; empty: the finding's."""
+    patched: ScalerKey | None = None
+    """The autoscaler that the patch is for; None: it is for the target itself."""
 
 
 @dataclass(frozen=True, slots=True)

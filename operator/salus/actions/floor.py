@@ -1,0 +1,55 @@
+"""Scale where an autoscaler owns the replicas: raise its minimum, and later give the original back exactly.
+
+`spec.replicas` is never written under an HPA or a ScaledObject. The minimum is raised from the live size, never above
+the autoscaler's own maximum, and never lowered.
+"""
+
+from salus.actions.plan import Plan, diff, guarded
+from salus.core.autoscaling import in_charge
+from salus.model.change import ActionKind
+from salus.model.values import Action, Autoscaler, Infeasible
+
+
+def plan(asked: Plan, wanted: int) -> Action | Infeasible:
+    """Raise the minimum of the target's autoscaler to the wanted size, as far as its maximum lets it."""
+    workload, deciding = asked.seen.workload, in_charge(asked.seen.autoscalers or ())
+    if len(deciding) != 1:
+        names = " and ".join(str(scaler.key) for scaler in deciding)
+        return Infeasible("SeveralAutoscalers", f"{names} scale {workload.key}, and only one of them can have its way")
+    (scaler,) = deciding
+    floor = min(wanted, scaler.max_replicas)
+    if cannot := _cannot(scaler, workload.replicas, wanted, floor):
+        return cannot
+    field = scaler.key.floor_field
+    before = {"spec": {} if scaler.floor is None else {field: scaler.floor}}
+    after = {"spec": {field: floor}}
+    least = f" (of {wanted}: {scaler.key} allows no more)" if floor < wanted else ""
+    return Action(
+        kind=ActionKind.SCALE,
+        remedy=asked.remedy.name,
+        target=workload.key,
+        target_uid=workload.uid,
+        message=f"scale {workload.key} from {workload.replicas} to at least {floor} replicas{least} by {scaler.key}, "
+        f"whose minimum was {scaler.min_replicas}",
+        before=workload.facts(floor=scaler.floor),
+        intended=workload.facts(replicas=floor, floor=floor),
+        patch=guarded(
+            scaler.body,
+            diff(before, after),
+            given=("/spec/scaleTargetRef/name", f"/spec/{scaler.key.ceiling_field}"),
+        ),
+        inverse=({"op": "test", "path": f"/spec/{field}", "value": floor}, *diff(after, before)),
+        patched=scaler.key,
+    )
+
+
+def _cannot(scaler: Autoscaler, live: int, wanted: int, floor: int) -> Infeasible | None:
+    if scaler.paused:
+        return Infeasible("AutoscalerPaused", f"{scaler.key} is paused by its annotation {scaler.paused}")
+    if wanted > live >= scaler.max_replicas:
+        text = f"{live} replicas already, {scaler.key} allows at most {scaler.max_replicas}"
+        return Infeasible("AutoscalerAtMaximum", text)
+    if floor <= max(live, scaler.min_replicas):
+        text = f"{live} replicas and a minimum of {scaler.min_replicas} already, {floor} are wanted; {scaler.key} is"
+        return Infeasible("EnoughReplicas", f"{text} only ever given a higher minimum")
+    return None
