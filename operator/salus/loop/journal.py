@@ -16,7 +16,7 @@ from salus.loop.world import Case, World, identity_of
 from salus.model.change import ActionKind, Decision, Outcome
 from salus.model.types import API_VERSION, Body, format_time
 from salus.model.values import Action, Finding, Observation, PastChange, Policy, Refusal, Workload
-from salus.ports import CHANGE_EVENTS, INCIDENTS, NotFound, Notice, Ref, Rejected
+from salus.ports import CHANGE_EVENTS, INCIDENTS, NotFound, Notice, Ref, Rejected, Throttled
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +90,7 @@ class Journal:
         ledger.intend(body)
         try:
             return await self.world.cluster.create(CHANGE_EVENTS, body)
-        except Rejected:
+        except (Rejected, Throttled):
             refused = True
             raise
         finally:
