@@ -46,7 +46,7 @@ def test_a_bad_release_is_rolled_back_to_the_one_known_healthy(scene: Scene) -> 
     assert annotations[CHANGE] == change["metadata"]["name"]
 
 
-def test_a_restart_in_between_does_not_fool_the_rollback(scene: Scene) -> None:
+def test_edge_case_09_undo_after_restart_and_11_annotations_survive(scene: Scene) -> None:
     """v1 healthy, v2 bad, restarted by a person, v3 bad: back to v1; annotations stay as they are, byte for byte."""
     scene.gauge(0.0)
     tracking = {

@@ -190,7 +190,7 @@ async def test_any_failing_write_is_settled_by_the_next_tick(
         assert_books_balance(stage, story)
 
 
-async def test_a_deployment_that_changes_between_plan_and_act_is_not_written_to() -> None:
+async def test_edge_case_12_concurrent_deploy() -> None:
     """v3 lands between the intent and the deed: the tests of the patch fail, and everything is judged anew."""
     stage = a_stage(lambda body: image(body) == "v3", {"name": "r", "restart": {}})
     hands: list[str] = []

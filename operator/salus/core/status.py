@@ -72,6 +72,16 @@ def stalled_status(body: Body, error: SpecError, now: datetime) -> dict[str, Any
     }
 
 
+def metrics_lost(status: Mapping[str, Any], written: Mapping[str, Any]) -> str | None:
+    """What became unmeasurable with this status; None when nothing did, or it is known already."""
+    now, before = (
+        next((c for c in one.get("conditions") or () if c["type"] == "MetricsAvailable"), None)
+        for one in (status, written)
+    )
+    lost = now is not None and now["status"] == "False"
+    return str(now["message"]) if now and lost and (before is None or before["status"] != "False") else None
+
+
 def changes_anything(status: Mapping[str, Any], written: Mapping[str, Any]) -> bool:
     """Whether writing `status` would change the object."""
     return any(written.get(field) != value for field, value in status.items() if value or written.get(field))

@@ -185,13 +185,7 @@ class Journal:
         warning: bool = False,
     ) -> None:
         """Post the Event regarding the workload, and the one regarding the policy."""
-        about_policy = {
-            "apiVersion": API_VERSION,
-            "kind": "HealthPolicy",
-            "namespace": policy.key.namespace,
-            "name": policy.key.name,
-            "uid": policy.uid,
-        }
+        about_policy = policy_reference(policy)
         about_target = {
             "apiVersion": "apps/v1",
             "kind": case.target.kind.value,
@@ -234,6 +228,17 @@ class Journal:
             return
         mine = records.of_incident(changes, case.incident)
         await self.write_incident(case, incidents.progress(case.incident, mine, case.findings, now))
+
+
+def policy_reference(policy: Policy) -> dict[str, str]:
+    """A policy, as an Event refers to it."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "HealthPolicy",
+        "namespace": policy.key.namespace,
+        "name": policy.key.name,
+        "uid": policy.uid,
+    }
 
 
 def _relevant(findings: Sequence[Finding]) -> tuple[Finding, ...]:
