@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
+from tests.chaos.behind import kubeconfig_through, proxy_before
+from tests.chaos.proxy import Fault, Kind, Seen
+from tests.chaos.serving import serving
 from tests.cluster.scene import Object, Scene
 
 ACCOUNT = "operator"
@@ -44,23 +45,9 @@ def mount_token(scene: Scene) -> Path:
     return path
 
 
-def kubeconfig_with(scene: Scene, token: Path) -> Path:
-    path = scene.cluster.run_dir / f"{scene.namespace}.kubeconfig"
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [
-            {
-                "name": "it",
-                "cluster": {"server": scene.cluster.url, "certificate-authority": str(scene.cluster.plane.ca)},
-            }
-        ],
-        "users": [{"name": "salus", "user": {"tokenFile": str(token)}}],
-        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "salus"}}],
-        "current-context": "it",
-    }
-    path.write_text(yaml.safe_dump(document))
-    return path
+def short_watches(seen: Seen) -> Fault | None:
+    """Whoever watches has to ask again every other second, and is then asked who it is."""
+    return Fault(Kind.CUT, seconds=2.0) if seen.watch else None
 
 
 def written_by_the_account(scene: Scene) -> list[str]:
@@ -73,23 +60,26 @@ def written_by_the_account(scene: Scene) -> list[str]:
 def test_a_token_that_ends_is_replaced_by_the_one_in_the_file(scene: Scene) -> None:
     """After it a policy that is new is watched, and what it asks for is done: both ways to the API server went on."""
     an_account(scene)
-    bindings = bind(scene)
-    scene.salus.options = [*scene.salus.options, f"--kubeconfig={kubeconfig_with(scene, mount_token(scene))}"]
+    bindings, token = bind(scene), mount_token(scene)
     for name in ("first", "second"):
         scene.gauge(0.0, target=name)
         scene.deploy(name)
     scene.apply("first", remedies=[{"name": "restart", "restart": {}}])
-    scene.salus.start()
-    scene.wait_condition("Healthy", "True", "first")
+    way = proxy_before(scene.cluster, user=None)
+    way.plan = short_watches
+    with serving(way):
+        path = kubeconfig_through(scene.cluster, way, scene.namespace, tokenFile=str(token))
+        scene.salus.options = [*scene.salus.options, f"--kubeconfig={path}"]
+        scene.salus.start()
+        scene.wait_condition("Healthy", "True", "first")
 
-    an_account(scene)
-    mount_token(scene)
-    scene.apply("second", remedies=[{"name": "restart", "restart": {}}])
-    scene.wait_condition("Healthy", "True", "second")
-    for name in ("first", "second"):
-        scene.gauge(0.5, target=name)
-    scene.wait(lambda: sorted(written_by_the_account(scene)) == ["first", "second"], "both are restarted")
-
+        an_account(scene)
+        mount_token(scene)
+        scene.wait_log("reading the credentials again")
+        scene.apply("second", remedies=[{"name": "restart", "restart": {}}])
+        scene.wait_condition("Healthy", "True", "second")
+        for name in ("first", "second"):
+            scene.gauge(0.5, target=name)
+        scene.wait(lambda: sorted(written_by_the_account(scene)) == ["first", "second"], "both are restarted")
+        scene.salus.stop()
     scene.cluster.kubectl("delete", "clusterrolebinding", *bindings)
-    assert scene.salus.process is not None
-    assert scene.salus.process.alive

@@ -37,7 +37,7 @@ def test_edge_case_15_git_ops_puts_the_bad_release_back(scene: Scene) -> None:
     scene.gauge(0.0)
     scene.deploy(release="v1")
     restart = {"name": "restart", "restart": {}}
-    scene.apply(remedies=[{"name": "undo", "rollback": {}}, restart], limits={"cooldown": "1s"})
+    scene.apply(remedies=[{"name": "undo", "rollback": {}}, restart])
     scene.salus.start()
     scene.wait_kept()
 
