@@ -9,6 +9,16 @@ from typing import Any
 
 Object = Mapping[str, Any]
 
+WORKED_EXAMPLE = [
+    "seen: Deployment/checkout unhealthy by errors",
+    "1. refused restart by DisruptionBudget",
+    "2. did scale because errors was 0.08 (above 0.05): 2 → 3 replicas, NotRecovered",
+    "3. took 2 back (Undo): 3 → 2 replicas, Undone",
+    "4. called people: LadderExhausted",
+    "ended: Resolved, RecoveredByItself",
+]
+"""What the records in docs/records.md tell; a run of tests/cluster/test_record_alone.py has to tell the same."""
+
 
 def story(incident: Object, changes: Iterable[Object]) -> list[str]:
     """What was seen, decided and why, refused by which guard, done, and how it ended; oldest first."""
