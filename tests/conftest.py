@@ -1,14 +1,13 @@
 """Fixtures that more than one folder of tests uses."""
 
 import contextlib
-import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from tests.devcluster import sandbox
 from tests.devcluster.cluster import DevCluster
-from tests.devcluster.processes import wait_until
+from tests.devcluster.namespaces import fresh_namespace
 from tests.devcluster.programs import TIERS, ProgramMissingError, find
 from tests.devcluster.progress import say_on_stderr
 
@@ -41,10 +40,5 @@ def devcluster() -> Iterator[DevCluster]:
 @pytest.fixture
 def namespace(devcluster: DevCluster) -> Iterator[str]:
     """Return a fresh namespace in which pods can be created."""
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    api = devcluster.api()
-    api.create("/api/v1/namespaces", {"metadata": {"name": name}})
-    account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-    wait_until(lambda: api.exists(account), timeout=20, what=f"ServiceAccount default in {name}")
-    yield name
-    api.delete(f"/api/v1/namespaces/{name}")
+    with fresh_namespace(devcluster) as name:
+        yield name

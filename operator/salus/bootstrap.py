@@ -75,8 +75,6 @@ def run(options: RunOptions) -> int:
     """
     settings = read_settings(options.config)
     logging.configure(logging.LogFormat(options.log_format), options.log_level)
-    if options.kubeconfig is not None:
-        os.environ["KUBECONFIG"] = str(options.kubeconfig)
     try:
         return asyncio.run(_main(options, settings))
     except NoCredentials as error:
@@ -194,7 +192,7 @@ class Operator:
         )
         self._store = PolicyStore(Catalog(load_presets(), ()), self)
         self._scheduler = Scheduler(self._tick, self._store.policies)
-        self._watch = PolicyWatch(self._store, options.namespaces)
+        self._watch = PolicyWatch(self._store, Login(options.kubeconfig, options.context), options.namespaces)
         self._listed = asyncio.Event()
         self._work: set[asyncio.Task[None]] = set()
         """Ticks and reports that are under way."""
@@ -355,7 +353,10 @@ class Operator:
 
     async def _use(self, settings: Settings) -> None:
         changed = settings.sources != self._settings.sources or not self.metrics.names
+        stops = settings.kill_switch != self._settings.kill_switch
         self._settings = settings
+        if stops and self._leads():
+            self._soon(self._loop.report(list(self._store.policies.values())))
         if changed:
             await self.metrics.use(settings.sources)
             self._store.use(Catalog(self._store.catalog.signals, self.metrics.names))

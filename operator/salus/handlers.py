@@ -13,11 +13,52 @@ from typing import Any
 
 import kopf
 
+from salus.adapters.api import Access, Login, NoCredentials, access
 from salus.model.types import GROUP, VERSION, Body
 from salus.store import PolicyStore, key_of
 
+SAME_AGAIN = 5.0
+"""Seconds before credentials that were just refused are tried once more, since no others are there."""
 
-def registry_for(put: Callable[[Body], None], remove: Callable[[Body], None]) -> kopf.OperatorRegistry:
+
+@dataclass(slots=True)
+class Credentials:
+    """What kopf logs in with: the same files, context and identity as the operator's own requests.
+
+    Kopf asks again whenever the API server has answered 401. It never tries a second time what was refused once, and
+    would end; so no two answers are equal, and it goes on as soon as the files say something new.
+    """
+
+    login: Login
+    _given: Access | None = None
+    _count: int = 0
+
+    async def read(self) -> kopf.ConnectionInfo:
+        """What the files say now."""
+        try:
+            found = await access(self.login)
+        except NoCredentials as error:
+            raise kopf.TemporaryError(str(error), delay=SAME_AGAIN) from error
+        if found == self._given:
+            await asyncio.sleep(SAME_AGAIN)
+        self._given, self._count = found, self._count + 1
+        return kopf.ConnectionInfo(
+            server=found.server,
+            ca_path=found.ca_path,
+            insecure=found.insecure,
+            scheme=found.scheme,
+            token=found.token,
+            certificate_path=found.certificate_path,
+            private_key_path=found.private_key_path,
+            proxy_url=found.proxy,
+            trust_env=found.trust_env,
+            priority=self._count,
+        )
+
+
+def registry_for(
+    put: Callable[[Body], None], remove: Callable[[Body], None], credentials: Credentials
+) -> kopf.OperatorRegistry:
     """The handlers of one operator, in a registry of their own."""
     registry = kopf.OperatorRegistry()
 
@@ -25,13 +66,11 @@ def registry_for(put: Callable[[Body], None], remove: Callable[[Body], None]) ->
     def health_policy(event: Mapping[str, Any], **_: object) -> None:
         (remove if event["type"] == "DELETED" else put)(event["object"])
 
-    kopf.on.login(registry=registry)(_login)
+    @kopf.on.login(registry=registry)
+    async def log_in(**_: object) -> kopf.ConnectionInfo:
+        return await credentials.read()
+
     return registry
-
-
-def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401 — kopf's own signature
-    """The pod's account, else the kubeconfig; both are read again when a token has run out."""
-    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
 
 def _settings() -> kopf.OperatorSettings:
@@ -47,6 +86,7 @@ class PolicyWatch:
     """Kopf watching HealthPolicies, for as long as `run` runs."""
 
     store: PolicyStore
+    login: Login = field(default_factory=Login)
     namespaces: Sequence[str] = ()
     """Empty: all."""
     ready: threading.Event = field(default_factory=threading.Event)
@@ -59,6 +99,7 @@ class PolicyWatch:
         registry = registry_for(
             lambda body: _call(ours, self.store.put, body),
             lambda body: _call(ours, lambda gone: self.store.remove(key_of(gone)), body),
+            Credentials(self.login),
         )
         ended = asyncio.Event()
 

@@ -109,10 +109,13 @@ class Scheduler:
             self._running -= keys
 
 
+def phase(uid: str, interval: float) -> float:
+    """A number of seconds that is always the same for a policy with this uid and spread evenly over policies."""
+    return int.from_bytes(hashlib.sha256(uid.encode()).digest()[:4]) / 2**32 * interval
+
+
 def _phase(policy: Policy) -> float:
-    """A number of seconds that is always the same for this policy and spread evenly over policies."""
-    spread = int.from_bytes(hashlib.sha256(policy.uid.encode()).digest()[:4]) / 2**32
-    return spread * policy.spec.interval.total_seconds()
+    return phase(policy.uid, policy.spec.interval.total_seconds())
 
 
 def _next(policy: Policy, now: float) -> float:

@@ -8,17 +8,14 @@ status is 1 when the books do not balance.
 
 import argparse
 import random
-import ssl
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from tests.chaos.behind import kubeconfig_through, proxy_before
 from tests.chaos.books import from_audit, reconcile
 from tests.chaos.director import Director
 from tests.chaos.killing import ChaoticSalus, Executioner, Weather
@@ -80,7 +77,7 @@ def _run(cluster: DevCluster, options: argparse.Namespace, arguments: Sequence[s
     pump = Pump(cluster.prometheus)
     _deploy(cluster, names, say)
     director = Director(cluster.api(), pump, NAMESPACE, names, random.Random(dice.random()))  # noqa: S311
-    api, metrics = Proxy(cluster.url, _tls(cluster)), Proxy(cluster.prometheus_url)
+    api, metrics = proxy_before(cluster), Proxy(cluster.prometheus_url)
     with serving(api, metrics), _in_background(pump.run, pump.stop):
         _apply(cluster, names)
         killer = Executioner(_salus(cluster, api, metrics, hasty=options.hasty), api, dice)
@@ -124,33 +121,14 @@ def _apply(cluster: DevCluster, names: Sequence[str]) -> None:
 
 
 def _salus(cluster: DevCluster, api: Proxy, metrics: Proxy, *, hasty: bool) -> ChaoticSalus:
-    """An operator that reaches both servers through the proxies; who it is, the API server learns from the proxy."""
-    kubeconfig = cluster.run_dir / "chaos.kubeconfig"
-    context = {"cluster": "chaos", "user": "salus"}
-    document: dict[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "chaos", "cluster": {"server": api.url}}],
-        "users": [{"name": "salus", "user": {}}],
-        "contexts": [{"name": "chaos", "context": context}],
-        "current-context": "chaos",
-    }
-    kubeconfig.write_text(yaml.safe_dump(document))
+    """An operator that reaches both servers through the proxies."""
     return ChaoticSalus(
         cluster,
         namespaces=[NAMESPACE],
         settings={"sources": {"default": {"url": metrics.url, "timeout": "2s"}}},
-        options=[f"--kubeconfig={kubeconfig}"],
+        options=[f"--kubeconfig={kubeconfig_through(cluster, api, 'chaos')}"],
         program=("-m", "tests.chaos.hasty") if hasty else ("-m", "salus"),
     )
-
-
-def _tls(cluster: DevCluster) -> ssl.SSLContext:
-    """As the user `salus`, to whom only RBAC gives rights."""
-    pair = cluster.plane.pair("salus")
-    context = ssl.create_default_context(cafile=str(cluster.plane.ca))
-    context.load_cert_chain(pair.cert, pair.key)
-    return context
 
 
 def _kill(killer: Executioner, options: argparse.Namespace, say: Say) -> None:

@@ -126,6 +126,10 @@ class Scene:
         """The policy as it is."""
         return self.cluster.api().get(f"{_SALUS}/{self.namespace}/healthpolicies/{name}")
 
+    def policies(self) -> list[Object]:
+        """All policies of the namespace."""
+        return self.cluster.api().items(f"{_SALUS}/{self.namespace}/healthpolicies")
+
     def condition(self, kind: str, policy: str = "web") -> Object:
         """One condition of a policy; empty while there is none."""
         conditions = self.policy(policy).get("status", {}).get("conditions", [])
@@ -214,8 +218,7 @@ class Scene:
 
     def tell(self) -> None:
         """Print how everything stands; pytest shows it with a test that fails."""
-        policies = self.cluster.api().items(f"{_SALUS}/{self.namespace}/healthpolicies")
-        for body in (*policies, *self.incidents(), *self.changes()):
+        for body in (*self.policies(), *self.incidents(), *self.changes()):
             print(body["metadata"]["name"], json.dumps({key: body.get(key) for key in ("spec", "status")}))  # noqa: T201
 
     def _ticks(self) -> float:

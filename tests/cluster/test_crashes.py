@@ -36,7 +36,7 @@ def a_crash(scene: Scene, where: str) -> None:
         pytest.param("before PATCH /changeevents/ 2", id="killed before the outcome is on record"),
     ],
 )
-def test_after_a_kill_there_is_one_effect_and_one_finished_record(scene: Scene, where: str) -> None:
+def test_edge_case_07_operator_killed_leaves_one_effect_and_one_finished_record(scene: Scene, where: str) -> None:
     """Whatever the moment: one PATCH took effect, one record says Recovered, and no number is missing."""
     scene.gauge(0.0)
     scene.deploy()

@@ -10,7 +10,12 @@ import pytest
 import requests
 import yaml
 
+from tests.chaos.behind import kubeconfig_through, proxy_before
+from tests.chaos.books import from_audit, reconcile
+from tests.chaos.proxy import Proxy, Seen, When, go_on
+from tests.chaos.serving import serving
 from tests.cluster.scene import Scene
+from tests.devcluster.audit import AuditEvent
 from tests.devcluster.salus import REPOSITORY, Salus
 
 QUICK = {"settle": "0s", "stable": "5s", "timeout": "2m"}
@@ -183,6 +188,61 @@ def test_a_leader_frozen_while_another_acts_does_nothing_twice(scene: Scene, rep
     scene.wait_outcome("Recovered", action="Restart", decision="Act")
     scene.wait(lambda: stands_by(frozen), "the first is awake, and stands by")
     nothing_twice_nothing_lost(scene)
+
+
+def test_both_are_cut_off_in_turn_in_the_middle_of_an_action(scene: Scene, replicas: tuple[Salus, Salus]) -> None:
+    """First the leader, whose deed was done while its reply was lost; then its successor, whose deed never arrived."""
+    first, second = replicas
+    ways = [proxy_before(scene.cluster) for _ in replicas]
+    with serving(*ways):
+        for salus, way in zip(replicas, ways, strict=True):
+            salus.options = [*salus.options, f"--kubeconfig={kubeconfig_through(scene.cluster, way, salus.name)}"]
+        in_order(scene, replicas)
+        a_service(scene)
+        scene.wait_condition("Healthy", "True")
+
+        _cut_off_at_the_deed(ways[0], "after")
+        scene.gauge(0.5)
+        scene.wait(lambda: len(_effects(scene)) == 1, "the first restart")
+        scene.gauge(0.0)
+        scene.wait(lambda: leads(second), "the second leads")
+        scene.wait_outcome("Recovered", action="Restart", decision="Act")
+        ways[0].heal()
+        scene.wait(lambda: stands_by(first), "the first is back, and stands by")
+
+        _cut_off_at_the_deed(ways[1], "before")
+        scene.gauge(0.5)
+        scene.wait(lambda: leads(first), "the first leads again")
+        scene.wait(lambda: len(_effects(scene)) == 2, "the second restart")
+        scene.gauge(0.0)
+        scene.wait_outcome("Recovered", action="Restart", decision="Act")
+        ways[1].heal()
+        scene.wait(lambda: stands_by(second), "the second is back, and stands by")
+        scene.wait(lambda: scene.incidents()[-1]["status"].get("phase") == "Resolved", "all is well")
+
+        events = scene.cluster.audit.writes(namespace=scene.namespace)
+        assert reconcile(from_audit(events, scene.changes(), frozenset({"salus"}))) == []
+        outcomes = [change["status"]["outcome"] for change in scene.changes(decision="Act")]
+        assert outcomes == ["Recovered", "Abandoned", "Recovered"]
+        for way in ways:
+            way.heal()
+
+
+def _cut_off_at_the_deed(way: Proxy, moment: When) -> None:
+    """From the next patch of a Deployment on nothing gets through; at `before` the patch itself is lost."""
+
+    def watch(when: When, seen: Seen) -> bool:
+        if seen.method != "PATCH" or "/deployments/" not in seen.path or when != moment:
+            return True
+        way.moment = go_on
+        way.partition()
+        return False
+
+    way.moment = watch
+
+
+def _effects(scene: Scene) -> list[AuditEvent]:
+    return [event for event in scene.writes(verb="patch") if event.code == 200]
 
 
 def _is_stopped(salus: Salus) -> bool:

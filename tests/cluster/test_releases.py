@@ -58,7 +58,7 @@ def release(scene: Scene, kind: str, patch: Object) -> None:
 
 
 @pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
-def test_a_bad_release_is_rolled_back_whatever_the_kind(scene: Scene, kind: str) -> None:
+def test_edge_case_14_stuck_stateful_set_is_rolled_back_whatever_the_kind(scene: Scene, kind: str) -> None:
     """Edge case "stuck StatefulSet": only the pod that hangs on the bad release is deleted, and all are ready again."""
     scene.gauge(0.0)
     good = deploy(scene, kind)["spec"]["template"]
@@ -113,7 +113,7 @@ def test_kept_releases_are_never_adopted_nor_collected(scene: Scene) -> None:
         pytest.param({"rollingUpdate": {"partition": 3}}, "PartitionedRollout", id="partition=3"),
     ],
 )
-def test_a_stateful_set_that_would_keep_its_pods_is_left_alone(
+def test_edge_case_14_stuck_stateful_set_that_would_keep_its_pods_is_left_alone(
     scene: Scene, strategy: dict[str, Any], reason: str
 ) -> None:
     """Edge case "stuck StatefulSet": `OnDelete` and `partition=3` refuse."""

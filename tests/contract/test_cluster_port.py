@@ -819,6 +819,38 @@ class TestErrors:
 
         assert caught.value.retry_after == timedelta(seconds=seconds)
 
+    @pytest.mark.parametrize(
+        ("header", "early", "late"),
+        [
+            pytest.param({"Retry-After": "7"}, 6.9, 7.0, id="as long as the server says"),
+            pytest.param({}, 0.9, 1.0, id="a second if it says nothing"),
+            pytest.param({"Retry-After": "86400"}, 59.9, 60.0, id="but no longer than a minute"),
+        ],
+    )
+    async def test_after_a_429_nothing_is_sent_before_its_time(
+        self, server: Scripted, tmp_path: Path, header: dict[str, str], early: float, late: float
+    ) -> None:
+        """Neither the same request nor another: who sends a storm is throttled all the more."""
+        now = [100.0]
+        login = Login(kubeconfig(tmp_path / "kubeconfig", server.url))
+        async with await Connection.open(login, monotonic=lambda: now[0]) as connection:
+            cluster = ApiCluster(connection)
+            server.answer = status(429, **header)
+            with pytest.raises(Throttled):
+                await cluster.patch(REF, [])
+            server.answer = status(404)
+            now[0] = 100.0 + early
+            for ask in (cluster.get(REF), cluster.create(DEPLOYMENTS, deployment("shop")), cluster.delete(REF)):
+                with pytest.raises(Throttled, match="not sent"):
+                    await ask
+            with pytest.raises(Throttled, match="not sent"):
+                await anext(connection.watch("/apis/apps/v1/deployments", {}, timedelta(seconds=1)))
+            assert len(server.seen) == 1
+
+            now[0] = 100.0 + late
+            with pytest.raises(NotFound):
+                await cluster.get(REF)
+
     async def test_nobody_there(self, tmp_path: Path) -> None:
         cluster = ApiCluster(await Connection.open(Login(kubeconfig(tmp_path / "k", "http://127.0.0.1:9"))))
 

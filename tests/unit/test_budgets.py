@@ -28,7 +28,7 @@ from salus.model.values import (
     TargetKey,
     Value,
 )
-from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, Conflict, Resource, Unavailable
+from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, Conflict, Resource, Throttled, Unavailable
 from tests.builders import NOW, a_change, a_deed, a_deployment_body, ago
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.loop import FakeClock
@@ -199,6 +199,24 @@ async def test_a_record_that_may_not_be_there(error: Exception, counted: int) ->
     assert len(ledger.fleet(ELSEWHERE).deeds) == counted
     await ledger.refresh(FakeCluster(), (), NOW)
     assert ledger.fleet(ELSEWHERE).deeds == ()
+
+
+class Throttling(FakeCluster):
+    """A cluster that takes incidents, and throttles records."""
+
+    async def create(self, resource: Resource, body: Body) -> Body:
+        if resource == CHANGE_EVENTS:
+            raise Throttled("slow down", timedelta(seconds=1))
+        return await FakeCluster.create(self, resource, body)
+
+
+async def test_a_record_that_was_throttled_spends_nothing() -> None:
+    """429: nothing happened, as certainly as with a refusal."""
+    fleet = Fleet(size=3, kind=Throttling)
+
+    await fleet.ticks()
+
+    assert fleet.loop.world.ledger.fleet(ELSEWHERE).deeds == ()
 
 
 async def test_a_record_under_way_is_not_lost_by_a_list_that_does_not_have_it_yet() -> None:

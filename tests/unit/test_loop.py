@@ -1,7 +1,7 @@
 """The whole loop on fakes: crashes at every write, lost replies, other people's hands, one decision in all modes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -9,9 +9,11 @@ import pytest
 from salus.actions.plan import CHANGE_ANNOTATION
 from salus.core.workload import RESTARTED_AT
 from salus.model.types import Body
+from salus.model.values import Switches
 from salus.ports import (
     CHANGE_EVENTS,
     CONTROLLER_REVISIONS,
+    HEALTH_POLICIES,
     ClusterError,
     Conflict,
     Forbidden,
@@ -232,7 +234,7 @@ async def test_any_failing_write_is_settled_by_the_next_tick(
         assert_books_balance(stage, story)
 
 
-async def test_a_deployment_that_changes_between_plan_and_act_is_not_written_to() -> None:
+async def test_edge_case_12_concurrent_deploy() -> None:
     """v3 lands between the intent and the deed: the tests of the patch fail, and everything is judged anew."""
     stage = a_stage(lambda body: image(body) == "v3", {"name": "r", "restart": {}})
     hands: list[str] = []
@@ -406,3 +408,26 @@ async def test_a_failed_test_of_the_patch_has_no_causes_and_is_not_a_failure() -
     stage.cluster.on_write = invalid
     await stage.ticks(LONG)
     assert stage.changes[0]["status"]["outcome"] == "Failed"
+
+
+async def test_the_kill_switch_is_reported_between_two_ticks() -> None:
+    """A policy with an interval of an hour says so as well, and at once."""
+    stage = a_stage(lambda _: True, {"name": "r", "restart": {}})
+    await stage.ticks(1)
+    switches = Switches(kill_switch=True, kill_switch_message="maintenance")
+    stage.loop.world = replace(stage.loop.world, switches=lambda: switches)
+
+    await stage.loop.report([stage.policy])
+
+    conditions = stage.cluster.objects(HEALTH_POLICIES)[0]["status"]["conditions"]
+    throttled = next(c for c in conditions if c["type"] == "Throttled")
+    assert (throttled["status"], throttled["reason"], throttled["message"]) == ("True", "KillSwitch", "maintenance")
+
+
+async def test_a_policy_that_was_not_measured_yet_is_not_reported() -> None:
+    """It would say that there is no target."""
+    stage = a_stage(lambda _: True, {"name": "r", "restart": {}})
+
+    await stage.loop.report([stage.policy])
+
+    assert stage.cluster.writes == []

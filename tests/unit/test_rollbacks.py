@@ -1,7 +1,8 @@
 """Rollbacks from the first breach to the end, on fakes: the edge cases that have cost people their trust."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,13 +16,23 @@ from salus.model.change import ActionKind, Decision, Facts
 from salus.model.meta import WorkloadKind
 from salus.model.types import Body, format_time
 from salus.model.values import Policy, PolicyKey, Switches, TargetKey
-from salus.ports import CHANGE_EVENTS, CONTROLLER_REVISIONS, PODS, STATEFUL_SETS, Forbidden, Ref
+from salus.ports import (
+    CHANGE_EVENTS,
+    CONTROLLER_REVISIONS,
+    HEALTH_POLICIES,
+    PODS,
+    REPLICA_SETS,
+    STATEFUL_SETS,
+    Forbidden,
+    Ref,
+)
 from tests.builders import NOW, RESTARTED_AT, a_deployment_body, a_policy, a_template, an_action
 from tests.fakes.cluster import FakeWorkloads, Write
 from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
 from tests.unit.stage import NAME, NAMESPACE, TARGET, Killed, MortalCluster, Service, Stage, a_stage
 
 UNDO: Mapping[str, Any] = {"name": "undo", "rollback": {}}
+POLICY = Ref(HEALTH_POLICIES, NAMESPACE, NAME)
 GOOD_MARKS = {
     "argocd.argoproj.io/tracking-id": "another:apps/Deployment:shop/another",
     "kopf.zalando.org/last-handled-configuration": '{"spec": {}}\n',
@@ -59,7 +70,7 @@ async def a_bad_release(cured_by: str = "v1") -> Stage:
     return stage
 
 
-async def test_undo_after_restart() -> None:
+async def test_edge_case_09_undo_after_restart() -> None:
     """v1, v2, restart, breach: the template is v1 again, not v2 without its annotation."""
     stage = await a_bad_release()
     roll_out(stage, 3, a_template("v2", restarted_at="2026-11-22T12:00:30Z"))
@@ -70,7 +81,7 @@ async def test_undo_after_restart() -> None:
     assert [c["status"].get("outcome") for c in stage.changes] == ["Recovered"]
 
 
-async def test_repeated_breach_after_rollback() -> None:
+async def test_edge_case_10_repeated_breach_after_rollback() -> None:
     """v1, v2 (bad), back to v1, still bad: no second rollback, people are called, v2 is quarantined."""
     stage = await a_bad_release(cured_by="nothing")
     await stage.ticks(40)
@@ -84,7 +95,7 @@ async def test_repeated_breach_after_rollback() -> None:
     ]
 
 
-async def test_annotations_survive() -> None:
+async def test_edge_case_11_annotations_survive() -> None:
     """A tracking id, Kopf's last-handled and a user's own key are byte for byte what they were."""
     stage = await a_bad_release()
     await stage.ticks(20)
@@ -127,7 +138,7 @@ async def test_a_fault_that_predates_the_release_is_not_blamed_on_it() -> None:
         pytest.param({"revisionHistoryLimit": 0}, "NoRevisionHistory", id="revisionHistoryLimit 0"),
     ],
 )
-async def test_paused_or_no_history(spec: Mapping[str, Any], reason: str) -> None:
+async def test_edge_case_13_paused_or_no_history(spec: Mapping[str, Any], reason: str) -> None:
     """A refusal with its own reason, once; no patch, no storm of retries."""
     stage = await a_bad_release()
     stage.cluster.edit(TARGET, lambda body: body["spec"].update(spec))
@@ -136,6 +147,93 @@ async def test_paused_or_no_history(spec: Mapping[str, Any], reason: str) -> Non
     refusals = [c["spec"]["reason"] for c in stage.changes if c["spec"]["decision"] == "Refuse"]
     assert refusals == [reason]
     assert stage.deeds == []
+
+
+async def test_edge_case_15_git_ops_advises_by_default() -> None:
+    """Argo CD's tracking-id on the Deployment: a proposal on record that says what to change in Git, and no patch."""
+    stage = await a_bad_release()
+    tracked = {"argocd.argoproj.io/tracking-id": f"shop:apps/Deployment:{NAMESPACE}/{NAME}"}
+    stage.cluster.edit(TARGET, lambda body: body["metadata"].update(annotations=tracked))
+    await stage.ticks(20)
+
+    advice = next(c for c in stage.changes if c["spec"]["action"] == "Rollback")
+    assert (advice["spec"]["decision"], advice["spec"]["reason"]) == ("Advise", "GitOpsOwnsField")
+    assert "make this change in Git" in advice["spec"]["message"]
+    assert advice["spec"]["managedBy"]["tool"] == "ArgoCD"
+    assert stage.deeds == []
+    assert stage.incidents[0]["status"]["phase"] == "Escalated"
+
+
+async def test_edge_case_15_git_ops_puts_the_bad_release_back() -> None:
+    """Two seconds after our patch v2 is there again, every time: one attempt, `Contested`, no write for an hour."""
+    stage = await a_bad_release()
+    ladder = [UNDO, {"name": "restart", "restart": {}}]
+    stage.cluster.edit(POLICY, lambda body: body["spec"].update(gitOps="Ignore", remedies=ladder))
+    began = stage.clock.now()
+    while stage.clock.now() - began < timedelta(hours=1):
+        await stage.ticks(1)
+        stage.clock.advance(timedelta(seconds=2))
+        stage.cluster.edit(TARGET, lambda body: body["spec"].update(template=a_template("v2")))
+        stage.clock.advance(timedelta(seconds=8))
+
+    assert len(stage.deeds) == 1
+    assert [c["status"]["outcome"] for c in stage.changes if c["spec"]["decision"] == "Act"] == ["Contested"]
+    refused = [c["spec"]["reason"] for c in stage.changes if c["spec"]["decision"] == "Refuse"]
+    assert refused == ["RolledBackBefore", "Contested"]
+
+
+# --- the history of releases is the cluster's, not a process'
+
+
+def new_process(stage: Stage) -> None:
+    """Salus starts again, or another replica leads: it knows nothing but what is on record."""
+    stage.restart()
+
+
+def new_policy(stage: Stage) -> None:
+    """Someone deletes the policy and makes it again: another uid."""
+    body = stage.cluster.objects(HEALTH_POLICIES)[0]
+    stage.loop.forget(stage.policy.key)
+    stage.cluster.remove(POLICY)
+    stage.cluster.put({key: value for key, value in body.items() if key != "status"})
+
+
+def new_workload(stage: Stage) -> None:
+    """Someone deletes the Deployment and makes it again, with v2: another uid, and no old ReplicaSets."""
+    for body in stage.cluster.objects(REPLICA_SETS):
+        stage.cluster.remove(Ref(REPLICA_SETS, NAMESPACE, body["metadata"]["name"]))
+    stage.cluster.remove(TARGET)
+    stage.cluster.put(a_deployment_body(name=NAME))
+    roll_out(stage, 1, a_template("v2"))
+
+
+@pytest.mark.parametrize("happens", [new_process, new_policy, new_workload])
+async def test_the_history_of_releases_is_the_same_after(happens: Callable[[Stage], None]) -> None:
+    """v1 was kept before it, v2 is bad after it: back to v1, which nobody could have seen healthy since."""
+    stage = await a_bad_release()
+    kept = stage.cluster.objects(CONTROLLER_REVISIONS)
+    happens(stage)
+    await stage.ticks(20)
+
+    assert image(stage.deployment) == "v1"
+    assert [c["status"]["outcome"] for c in stage.changes if c["spec"]["decision"] == "Act"] == ["Recovered"]
+    assert kept[0]["metadata"]["uid"] in {
+        body["metadata"]["uid"] for body in stage.cluster.objects(CONTROLLER_REVISIONS)
+    }
+
+
+async def test_five_good_releases_are_kept() -> None:
+    """The newest five of seven, none of which has an owner or a label of the workload."""
+    stage = a_stage(lambda _: True, dict(UNDO))
+    for number in range(1, 8):
+        roll_out(stage, number, a_template(f"v{number}"))
+        await stage.ticks(6)
+
+    kept = stage.cluster.objects(CONTROLLER_REVISIONS)
+    images = sorted(body["data"]["spec"]["template"]["spec"]["containers"][0]["image"] for body in kept)
+    assert images == ["v3", "v4", "v5", "v6", "v7"]
+    assert all("ownerReferences" not in body["metadata"] for body in kept)
+    assert {key for body in kept for key in body["metadata"]["labels"]} == {"salus.dev/target", "salus.dev/release"}
 
 
 # --- the stuck StatefulSet
@@ -204,7 +302,7 @@ class Stuck:
         )
 
 
-async def test_stuck_stateful_set() -> None:
+async def test_edge_case_14_stuck_stateful_set() -> None:
     """Only the pod of the bad release that is not ready is deleted, with its uid, and the record names it."""
     stuck = Stuck()
     uid = stuck.cluster.objects(PODS)[2]["metadata"]["uid"]
@@ -220,7 +318,7 @@ async def test_stuck_stateful_set() -> None:
 
 @pytest.mark.parametrize("after", [pytest.param(False, id="before it"), pytest.param(True, id="after it")])
 @pytest.mark.parametrize("number", [1, 2])
-async def test_stuck_stateful_set_killed_at_any_write(number: int, after: bool) -> None:
+async def test_edge_case_14_stuck_stateful_set_killed_at_any_write(number: int, after: bool) -> None:
     """The record first, the pod then: after a restart the pod is deleted once, and told of once."""
     stuck = Stuck()
     stuck.cluster.dies_at, stuck.cluster.after = number, after

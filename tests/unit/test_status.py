@@ -262,6 +262,21 @@ def test_a_check_keeps_the_value_of_its_last_transition() -> None:
     assert after_a_tick(WELL, written=written)["checks"] != written["checks"]
 
 
+@pytest.mark.parametrize("seen", [WELL, SICK, LOST, report(a_finding(), refusal=COOLING)])
+def test_the_kill_switch_is_shown_whatever_the_policy_sees(seen: TargetReport) -> None:
+    """Whoever looks at any policy while it is on learns it there, and not from the next incident."""
+    said = policy_status(a_policy(), [seen], {}, NOW, stopped="maintenance")
+
+    HealthPolicyStatus.parse(said)
+    assert conditions(said)["Throttled"] == ("True", "KillSwitch", "maintenance")
+
+
+def test_the_kill_switch_is_shown_no_longer_when_it_is_off() -> None:
+    written = policy_status(a_policy(), [WELL], {}, NOW, stopped="maintenance")
+
+    assert conditions(after_a_tick(WELL, written=written))["Throttled"][:2] == ("False", "NotThrottled")
+
+
 @pytest.mark.parametrize(
     ("changes", "name"),
     [

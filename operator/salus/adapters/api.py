@@ -9,6 +9,7 @@ import asyncio
 import ipaddress
 import os
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -47,6 +48,8 @@ SILENCE_TIMEOUT = timedelta(seconds=70)
 _LONGEST_LINE = 4 * 2**20
 """Bytes of one watch event; etcd takes objects up to 1.5 MiB."""
 _DEFAULT_RETRY_AFTER = 1.0
+_LONGEST_HOLD = 60.0
+"""Seconds; a server, or something before it, that asks for a longer pause is asked again after this one."""
 _log = structlog.get_logger(__name__)
 
 
@@ -99,11 +102,19 @@ class _Body(BytesPayload):
 
 
 class Connection:
-    """An open way to one API server; credentials that expire are read again."""
+    """An open way to one API server; credentials that expire are read again.
 
-    def __init__(self, login: Login, client: ApiClient, patience: timedelta) -> None:
+    After a 429 nothing is sent before the time that the server asked for is over: what is asked until then fails as
+    Throttled, here. The server throttles by who asks, so one answer speaks for all requests.
+    """
+
+    def __init__(
+        self, login: Login, client: ApiClient, patience: timedelta, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._login = login
         self._client = client
+        self._monotonic = monotonic
+        self._held_until = 0.0
         self._renewing = asyncio.Lock()
         self._patience = aiohttp.ClientTimeout(total=patience.total_seconds())
         self._session = aiohttp.ClientSession(
@@ -113,10 +124,16 @@ class Connection:
         )
 
     @classmethod
-    async def open(cls, login: Login | None = None, *, patience: timedelta = REQUEST_TIMEOUT) -> Self:
+    async def open(
+        cls,
+        login: Login | None = None,
+        *,
+        patience: timedelta = REQUEST_TIMEOUT,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> Self:
         """Read the credentials; nothing is sent yet. An answer may take as long as `patience`. Raises NoCredentials."""
         login = login or Login()
-        return cls(login, await _client(login), patience)
+        return cls(login, await _client(login), patience, monotonic)
 
     async def close(self) -> None:
         """End all connections; what is under way ends as Unavailable."""
@@ -161,7 +178,7 @@ class Connection:
         try:
             async with self._session.request(**await self._arguments(request, patience)) as response:
                 if response.status != 200:
-                    raise _refusal(request, response, await response.read())
+                    raise self._refused(request, response, await response.read())
                 while line := await response.content.readline():
                     yield _event(request, line)
         except _Unauthorized as error:
@@ -179,15 +196,31 @@ class Connection:
                 raise error.__cause__ from None
             raise _unavailable(request, error) from error
         if not 200 <= response.status < 300:
-            raise _refusal(request, response, raw)
+            raise self._refused(request, response, raw)
         answer = _parsed(raw)
         if answer is None:
             raise Unavailable(f"{request}: answered {response.status} with something that is not a JSON object")
         return answer
 
+    def _refused(self, request: Request, response: aiohttp.ClientResponse, raw: bytes) -> ClusterError:
+        """The error for this answer; a 429 holds back everything that follows."""
+        error = _refusal(request, response, raw)
+        if isinstance(error, Throttled):
+            pause = min(error.retry_after.total_seconds(), _LONGEST_HOLD)
+            self._held_until = max(self._held_until, self._monotonic() + pause)
+            _log.warning("The API server asks for a pause, nothing is sent meanwhile", seconds=pause, error=str(error))
+        return error
+
+    def _unless_held(self, request: Request) -> None:
+        left = self._held_until - self._monotonic()
+        if left > 0:
+            text = f"{request}: not sent, the API server has asked for a pause, which lasts {left:.1f}s more"
+            raise Throttled(text, timedelta(seconds=left))
+
     async def _arguments(self, request: Request, patience: aiohttp.ClientTimeout) -> dict[str, Any]:
         if self._session.closed:
             raise Unavailable(f"{request}: not sent, the connection is closed")
+        self._unless_held(request)
         configuration, transport = self._client.configuration, self._client.rest_client
         authorization = (await configuration.auth_settings()).get("BearerToken", {}).get("value")
         return {
@@ -234,12 +267,56 @@ _FAILURES = (
 
 
 async def _client(login: Login) -> ApiClient:
+    configuration = await _configuration(login)
+    try:
+        return ApiClient(configuration)
+    except (OSError, ValueError) as error:  # a certificate that cannot be used
+        raise NoCredentials(f"cannot use {_source(login) or 'the service account of the pod'}: {error}") from error
+
+
+async def _configuration(login: Login) -> Configuration:
     configuration = Configuration()
     try:
         await _configure(configuration, login)
-        return ApiClient(configuration)
     except (kubernetes_config.ConfigException, yaml.YAMLError, OSError, ValueError) as error:
         raise NoCredentials(f"cannot use {_source(login) or 'the service account of the pod'}: {error}") from error
+    return configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach the API server and who to be there, for a client that is not ours."""
+
+    server: str
+    ca_path: str | None
+    insecure: bool
+    scheme: str | None
+    token: str | None
+    certificate_path: str | None
+    private_key_path: str | None
+    proxy: str | None
+    trust_env: bool
+
+
+async def access(login: Login) -> Access:
+    """What the files say at this moment. Raises NoCredentials."""
+    configuration = await _configuration(login)
+    try:
+        authorization = (await configuration.auth_settings()).get("BearerToken", {}).get("value") or ""
+    except kubernetes_config.ConfigException as error:
+        raise NoCredentials(f"cannot use {_source(login) or 'the service account of the pod'}: {error}") from error
+    scheme, _, token = authorization.partition(" ")
+    return Access(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        proxy=configuration.proxy,
+        trust_env=not _is_loopback(configuration.host),
+    )
 
 
 async def _configure(configuration: Configuration, login: Login) -> None:

@@ -73,7 +73,9 @@ def run_command(  # noqa: PLR0913 — a command's arguments are its options
     ],
     kubeconfig: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Default: the pod's account, else as kubectl."),
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, help="Default: $KUBECONFIG, the pod's account, ~/.kube/config."
+        ),
     ] = None,
     context: Annotated[str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig.")] = None,
     namespaces: Annotated[

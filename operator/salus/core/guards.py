@@ -59,10 +59,7 @@ def suspended(review: Review) -> str | None:
 
 def kill_switch(review: Review) -> str | None:
     """The operator's administrator has stopped all actions."""
-    switches = review.seen.switches
-    if not switches.kill_switch:
-        return None
-    return switches.kill_switch_message or "the operator's kill switch is on"
+    return review.seen.switches.stopped
 
 
 def freeze_window(review: Review) -> str | None:

@@ -31,11 +31,18 @@ class TargetReport:
 
 
 def policy_status(
-    policy: Policy, reports: Sequence[TargetReport], written: Mapping[str, Any], now: datetime
+    policy: Policy,
+    reports: Sequence[TargetReport],
+    written: Mapping[str, Any],
+    now: datetime,
+    stopped: str | None = None,
 ) -> dict[str, Any]:
-    """The status of a policy that is in use. `written`: the status as it is, whose transition times are kept."""
+    """The status of a policy that is in use. `written`: the status as it is, whose transition times are kept.
+
+    `stopped`: why nothing is done to any target at all, which every policy shows, also one that has nothing to do.
+    """
     worst = min(reports, key=lambda report: _ORDER.index(overall(report.findings)), default=None)
-    conditions = [_spec_conditions(policy, reports)[0], *_settled(), *_service_conditions(reports, written)]
+    conditions = [_spec_conditions(policy, reports)[0], *_settled(), *_service_conditions(reports, written, stopped)]
     last = max(
         (r.last_change for r in reports if r.last_change), key=lambda c: (c.decided_at, c.sequence), default=None
     )
@@ -63,6 +70,16 @@ def stalled_status(body: Body, error: SpecError, now: datetime) -> dict[str, Any
         "targets": None,
         "checks": [],
     }
+
+
+def metrics_lost(status: Mapping[str, Any], written: Mapping[str, Any]) -> str | None:
+    """What became unmeasurable with this status; None when nothing did, or it is known already."""
+    now, before = (
+        next((c for c in one.get("conditions") or () if c["type"] == "MetricsAvailable"), None)
+        for one in (status, written)
+    )
+    lost = now is not None and now["status"] == "False"
+    return str(now["message"]) if now and lost and (before is None or before["status"] != "False") else None
 
 
 def changes_anything(status: Mapping[str, Any], written: Mapping[str, Any]) -> bool:
@@ -94,8 +111,9 @@ def _settled() -> list[_Row]:
     ]
 
 
-def _service_conditions(reports: Sequence[TargetReport], written: Mapping[str, Any]) -> list[_Row]:
-    return [_healthy(reports), _metrics(reports), _throttled(reports, written)]
+def _service_conditions(reports: Sequence[TargetReport], written: Mapping[str, Any], stopped: str | None) -> list[_Row]:
+    throttled = _throttled(reports, written) if stopped is None else ("Throttled", "True", "KillSwitch", stopped)
+    return [_healthy(reports), _metrics(reports), throttled]
 
 
 def _healthy(reports: Sequence[TargetReport]) -> _Row:

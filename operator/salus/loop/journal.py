@@ -16,7 +16,7 @@ from salus.loop.world import Case, World, identity_of
 from salus.model.change import ActionKind, Decision, Facts, Outcome
 from salus.model.types import API_VERSION, Body, format_time
 from salus.model.values import Action, Finding, Observation, PastChange, Policy, Refusal, Workload
-from salus.ports import CHANGE_EVENTS, INCIDENTS, NotFound, Notice, Ref, Rejected
+from salus.ports import CHANGE_EVENTS, INCIDENTS, NotFound, Notice, Ref, Rejected, Throttled
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +93,7 @@ class Journal:
         ledger.intend(body)
         try:
             return await self.world.cluster.create(CHANGE_EVENTS, body)
-        except Rejected:
+        except (Rejected, Throttled):
             refused = True
             raise
         finally:
@@ -188,13 +188,7 @@ class Journal:
         warning: bool = False,
     ) -> None:
         """Post the Event regarding the workload, and the one regarding the policy."""
-        about_policy = {
-            "apiVersion": API_VERSION,
-            "kind": "HealthPolicy",
-            "namespace": policy.key.namespace,
-            "name": policy.key.name,
-            "uid": policy.uid,
-        }
+        about_policy = policy_reference(policy)
         about_target = {
             "apiVersion": "apps/v1",
             "kind": case.target.kind.value,
@@ -237,6 +231,17 @@ class Journal:
             return
         mine = records.of_incident(changes, case.incident)
         await self.write_incident(case, incidents.progress(case.incident, mine, case.findings, now))
+
+
+def policy_reference(policy: Policy) -> dict[str, str]:
+    """A policy, as an Event refers to it."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "HealthPolicy",
+        "namespace": policy.key.namespace,
+        "name": policy.key.name,
+        "uid": policy.uid,
+    }
 
 
 def _relevant(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ target one tick, after which its case is loaded anew.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,13 +14,14 @@ import structlog
 
 from salus.core import incidents
 from salus.core.compile import SpecError
-from salus.core.status import TargetReport, changes_anything, policy_status, stalled_status
+from salus.core.status import TargetReport, changes_anything, metrics_lost, policy_status, stalled_status
 from salus.loop.healing import Healer
+from salus.loop.journal import policy_reference
 from salus.loop.measure import Measurer
 from salus.loop.world import Case, World
 from salus.model.types import Body
 from salus.model.values import Policy, PolicyKey, TargetKey, Workload
-from salus.ports import HEALTH_POLICIES, INCIDENTS, ClusterError, Conflict, NotFound, Ref
+from salus.ports import HEALTH_POLICIES, INCIDENTS, ClusterError, Conflict, NotFound, Notice, Ref
 
 log = structlog.get_logger(__name__)
 
@@ -110,11 +111,21 @@ class Loop:
             finally:
                 case.loaded = case.loaded and sound
 
+    async def report(self, policies: Iterable[Policy]) -> None:
+        """Bring the status of these policies up to date between their ticks, from what was measured last."""
+        measured = {key for key, _ in self.cases}
+        await self._all("report", [self._report(one, self._targets(one)) for one in policies if one.key in measured])
+
     async def _report(self, policy: Policy, found: Sequence[Workload]) -> None:
-        cases = [self.cases[policy.key, workload.key] for workload in found]
+        cases = [self.cases[key] for workload in found if (key := (policy.key, workload.key)) in self.cases]
         reports = [TargetReport(c.target, c.findings, c.refusal, c.last_change) for c in cases if c.findings]
-        written = self.written.setdefault(policy.key, {})
-        await self._write(policy.key, policy_status(policy, reports, written, self.world.clock.now()))
+        written, stopped = self.written.setdefault(policy.key, {}), self.world.switches().stopped
+        status = policy_status(policy, reports, written, self.world.clock.now(), stopped)
+        await self._write(policy.key, status)
+        if lost := metrics_lost(status, written):
+            about = policy_reference(policy)
+            notice = Notice(regarding=about, reason="MetricsUnavailable", action="Measure", note=lost, warning=True)
+            await self.world.recorder.post(notice)
 
     async def sweep(self, namespaces: Sequence[str | None]) -> None:
         """Close the incidents of policies that are gone. Raises ClusterError."""

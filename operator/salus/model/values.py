@@ -445,6 +445,11 @@ class Switches:
     global_budget: Budget | None = None
     fleet_brake: Brake | None = None
 
+    @property
+    def stopped(self) -> str | None:
+        """Why all actions are stopped; None when they are not."""
+        return (self.kill_switch_message or "the operator's kill switch is on") if self.kill_switch else None
+
 
 @dataclass(frozen=True, slots=True)
 class Deed:
