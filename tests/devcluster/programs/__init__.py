@@ -1,7 +1,7 @@
 """Where each program comes from: a folder you name, PATH, the cache, a Debian package, or a build with Go.
 
-The folders beside this file are the Go modules that are built. `python -m tests.devcluster.programs [cluster|e2e]`
-fetches and builds all that a tier needs, so that no test waits for it.
+The folders beside this file are the Go modules that are built. `python -m tests.devcluster.programs
+[cluster|e2e|chart]` fetches and builds all that a tier needs, so that no test waits for it.
 """
 
 import os
@@ -58,21 +58,46 @@ ALERTMANAGER = Module(
     {"alertmanager": 120},
     _SMALL,
 )
-MODULES = (ETCD, KUBERNETES, KWOK, PROMETHEUS, ALERTMANAGER)
+HELM = Module("helm", {"helm": "helm.sh/helm/v4/cmd/helm"}, {"helm": 165}, _SMALL)
+HELM_UNITTEST = Module(
+    "helm-unittest",
+    {"helm-unittest": "github.com/helm-unittest/helm-unittest/cmd/helm-unittest"},
+    {"helm-unittest": 60},
+    _SMALL,
+)
+HELM_DOCS = Module("helm-docs", {"helm-docs": "github.com/norwoodj/helm-docs/cmd/helm-docs"}, {"helm-docs": 60}, _SMALL)
+KUBECONFORM = Module(
+    "kubeconform", {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}, {"kubeconform": 20}, _SMALL
+)
+MODULES = (ETCD, KUBERNETES, KWOK, PROMETHEUS, ALERTMANAGER, HELM, HELM_UNITTEST, HELM_DOCS, KUBECONFORM)
 
-_KUBERNETES_VERSION = tuple(int(number) for number in KUBERNETES.version_of("k8s.io/kubernetes").split(".")[:2])
-_ETCD_VERSION = tuple(int(number) for number in ETCD.version_of("go.etcd.io/etcd/server/v3").split(".")[:2])
+
+def _minor(module: Module, required: str) -> Version:
+    """The version of `required` that `module` pins, without its patch."""
+    major, minor, *_ = module.version_of(required).split(".")
+    return int(major), int(minor)
+
+
+_KUBERNETES_VERSION = _minor(KUBERNETES, "k8s.io/kubernetes")
+_ETCD_VERSION = _minor(ETCD, "go.etcd.io/etcd/server/v3")
 _OLDEST_PROMETHEUS = (2, 42)
 _OLDEST_ALERTMANAGER = (0, 25)
 _OLDEST_KWOK = (0, 7)
+_CHART_TOOLS = {
+    "helm": (_minor(HELM, "helm.sh/helm/v4"), ("version",)),
+    "helm-unittest": (_minor(HELM_UNITTEST, "github.com/helm-unittest/helm-unittest"), ("--version",)),
+    "helm-docs": (_minor(HELM_DOCS, "github.com/norwoodj/helm-docs"), ("--version",)),
+    "kubeconform": (_minor(KUBECONFORM, "github.com/yannh/kubeconform"), ("-v",)),
+}
 
 _DEBIAN_PACKAGES = {"prometheus": "prometheus", "alertmanager": "prometheus-alertmanager"}
 _DEBIAN_NAMES = {"alertmanager": "prometheus-alertmanager"}
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 TIERS: Mapping[str, tuple[str, ...]] = {
-    "cluster": (*CONTROL_PLANE, "kwok", "prometheus", "alertmanager"),
-    "e2e": (*CONTROL_PLANE, "kubelet", "kube-proxy", "prometheus", "alertmanager"),
+    "cluster": (*CONTROL_PLANE, "kwok", "prometheus", "alertmanager", "helm"),
+    "e2e": (*CONTROL_PLANE, "kubelet", "kube-proxy", "prometheus", "alertmanager", "helm"),
+    "chart": ("helm", "helm-unittest", "helm-docs", "kubeconform"),
 }
 
 _E2E_FOLDERS = (
@@ -117,6 +142,9 @@ def _wanted(program: str) -> _Wanted:
         return _Wanted(lambda version: version == _KUBERNETES_VERSION, arguments)
     if program == "etcd":
         return _Wanted(lambda version: version == _ETCD_VERSION)
+    if program in _CHART_TOOLS:
+        pinned, arguments = _CHART_TOOLS[program]
+        return _Wanted(lambda version: version == pinned, arguments)
     oldest = {"kwok": _OLDEST_KWOK, "prometheus": _OLDEST_PROMETHEUS, "alertmanager": _OLDEST_ALERTMANAGER}[program]
     return _Wanted(lambda version: version >= oldest)
 
