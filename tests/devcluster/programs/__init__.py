@@ -52,6 +52,12 @@ PROMETHEUS = Module(
     {"prometheus": 370},
     ("-tags=remove_all_sd,enable_kubernetes_sd", *_SMALL),
 )
+PROMTOOL = Module(
+    "promtool",
+    {"promtool": "github.com/prometheus/prometheus/cmd/promtool"},
+    {"promtool": 300},
+    PROMETHEUS.flags,
+)
 ALERTMANAGER = Module(
     "alertmanager",
     {"alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager"},
@@ -69,7 +75,7 @@ HELM_DOCS = Module("helm-docs", {"helm-docs": "github.com/norwoodj/helm-docs/cmd
 KUBECONFORM = Module(
     "kubeconform", {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}, {"kubeconform": 20}, _SMALL
 )
-MODULES = (ETCD, KUBERNETES, KWOK, PROMETHEUS, ALERTMANAGER, HELM, HELM_UNITTEST, HELM_DOCS, KUBECONFORM)
+MODULES = (ETCD, KUBERNETES, KWOK, PROMETHEUS, PROMTOOL, ALERTMANAGER, HELM, HELM_UNITTEST, HELM_DOCS, KUBECONFORM)
 
 
 def _minor(module: Module, required: str) -> Version:
@@ -80,9 +86,7 @@ def _minor(module: Module, required: str) -> Version:
 
 _KUBERNETES_VERSION = _minor(KUBERNETES, "k8s.io/kubernetes")
 _ETCD_VERSION = _minor(ETCD, "go.etcd.io/etcd/server/v3")
-_OLDEST_PROMETHEUS = (2, 42)
-_OLDEST_ALERTMANAGER = (0, 25)
-_OLDEST_KWOK = (0, 7)
+_OLDEST = {"kwok": (0, 7), "prometheus": (2, 42), "promtool": (2, 42), "alertmanager": (0, 25)}
 _CHART_TOOLS = {
     "helm": (_minor(HELM, "helm.sh/helm/v4"), ("version",)),
     "helm-unittest": (_minor(HELM_UNITTEST, "github.com/helm-unittest/helm-unittest"), ("--version",)),
@@ -90,14 +94,14 @@ _CHART_TOOLS = {
     "kubeconform": (_minor(KUBECONFORM, "github.com/yannh/kubeconform"), ("-v",)),
 }
 
-_DEBIAN_PACKAGES = {"prometheus": "prometheus", "alertmanager": "prometheus-alertmanager"}
+_DEBIAN_PACKAGES = {"prometheus": "prometheus", "promtool": "prometheus", "alertmanager": "prometheus-alertmanager"}
 _DEBIAN_NAMES = {"alertmanager": "prometheus-alertmanager"}
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 TIERS: Mapping[str, tuple[str, ...]] = {
-    "cluster": (*CONTROL_PLANE, "kwok", "prometheus", "alertmanager", "helm"),
+    "cluster": (*CONTROL_PLANE, "kwok", "prometheus", "alertmanager"),
     "e2e": (*CONTROL_PLANE, "kubelet", "kube-proxy", "prometheus", "alertmanager", "helm"),
-    "chart": ("helm", "helm-unittest", "helm-docs", "kubeconform"),
+    "chart": (*CONTROL_PLANE, "kwok", "promtool", "helm", "helm-unittest", "helm-docs", "kubeconform"),
 }
 
 _E2E_FOLDERS = (
@@ -145,7 +149,7 @@ def _wanted(program: str) -> _Wanted:
     if program in _CHART_TOOLS:
         pinned, arguments = _CHART_TOOLS[program]
         return _Wanted(lambda version: version == pinned, arguments)
-    oldest = {"kwok": _OLDEST_KWOK, "prometheus": _OLDEST_PROMETHEUS, "alertmanager": _OLDEST_ALERTMANAGER}[program]
+    oldest = _OLDEST[program]
     return _Wanted(lambda version: version >= oldest)
 
 
@@ -200,6 +204,11 @@ def find_e2e(say: Say = silence) -> dict[str, Path]:
     if still_missing:
         raise ProgramMissingError(_e2e_ways_out(still_missing, [_E2E_PACKAGES[program] for program in still_missing]))
     return found
+
+
+def at_hand(program: str) -> bool:
+    """Whether `find` would have it without fetching or building anything."""
+    return _at_hand(program, Go.find()) is not None
 
 
 def _at_hand(program: str, go: Go | None) -> Path | None:
@@ -273,7 +282,7 @@ def _unpack(programs: Sequence[str], say: Say) -> tuple[dict[str, Path], list[st
     if not programs or not debian.can_unpack():
         return {}, []
     try:
-        debian.unpack(list(_DEBIAN_PACKAGES.values()), _debian_folder(), say)
+        debian.unpack(sorted(set(_DEBIAN_PACKAGES.values())), _debian_folder(), say)
     except debian.PackageError as error:
         return {}, [str(error)]
     found = {program: path for program in programs if (path := _unpacked(program))}
