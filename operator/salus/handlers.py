@@ -6,6 +6,8 @@ ours it would take over the signals, and cancel our tasks as its own when it sto
 """
 
 import asyncio
+import dataclasses
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +33,16 @@ def registry_for(put: Callable[[Body], None], remove: Callable[[Body], None]) ->
 
 def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401 — kopf's own signature
     """The pod's account, else the kubeconfig; both are read again when a token has run out."""
-    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+    account = kopf.login_with_service_account(**kwargs)
+    return _by_address(account, os.environ) if account else kopf.login_with_kubeconfig(**kwargs)
+
+
+def _by_address(account: kopf.ConnectionInfo, env: Mapping[str, str]) -> kopf.ConnectionInfo:
+    """The same account at the address that the kubelet names, as the rest of Salus has it: kopf would ask the DNS."""
+    host, port = env.get("KUBERNETES_SERVICE_HOST"), env.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host:
+        return account
+    return dataclasses.replace(account, server=f"https://{f'[{host}]' if ':' in host else host}:{port}")
 
 
 def _settings() -> kopf.OperatorSettings:
@@ -76,7 +87,9 @@ class PolicyWatch:
             self._stop.set()
 
     async def _operator(self, registry: kopf.OperatorRegistry) -> None:
+        name: Any = "salus"  # else kopf looks up the user's name, and in a container the user is but a number
         await kopf.operator(
+            identity=name,
             registry=registry,
             settings=_settings(),
             clusterwide=not self.namespaces,

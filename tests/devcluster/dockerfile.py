@@ -5,6 +5,7 @@ of the packages that this machine's apt knows, without what only a person at a t
 as pip here is. Base and images are kept in the cache, the images by what went into them. Needs root.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -42,6 +43,7 @@ _LEFT_OUT = (
     "./var/log/",
 )
 _COPIED = ("Dockerfile", ".dockerignore", "pyproject.toml", "constraints.txt", "hatch_build.py", "README.md", "LICENSE")
+_BUILDAH_FOLDER = Path("/var/lib/containers")
 _EPOCH = "0"  # of every file and of the image, so that the same sources give the same image
 
 
@@ -104,7 +106,8 @@ def build(say: Say = silence) -> OperatorImage:
             base = _base(say)
             if not image.archive.exists():
                 say(f"Building the image {image.name} (about a minute) …")
-                _build(image, base)
+                with _no_cache_left():
+                    _build(image, base)
                 _remove_older(image)
     return image
 
@@ -210,6 +213,17 @@ def _build(image: OperatorImage, base: Path) -> None:
             ["buildah", *storage, "push", image.name, f"docker-archive:{draft}:{image.name}"], "buildah could not push"
         )
         draft.replace(image.archive)
+
+
+@contextlib.contextmanager
+def _no_cache_left() -> Iterator[None]:
+    """Remove the folder in which buildah remembers where it saw which layer, if it was not there."""
+    was_there = _BUILDAH_FOLDER.exists()
+    try:
+        yield
+    finally:
+        if not was_there:
+            shutil.rmtree(_BUILDAH_FOLDER, ignore_errors=True)
 
 
 def _pip_mounts(scratch: Path) -> Iterator[tuple[str, str]]:

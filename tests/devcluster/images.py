@@ -118,8 +118,18 @@ def load(ctr: Path, images: Iterable[Image]) -> None:
         archive = Path(scratch, "image.tar")
         for image in images:
             write_archive(image, archive)
-            command = (ctr, "--namespace", "k8s.io", "images", "import", archive)
-            _run(command, f"containerd does not take the image {image.name}")
+            load_archive(ctr, archive)
+
+
+def load_archive(ctr: Path, archive: Path) -> None:
+    """Hand the images in the docker-archive `archive` to that containerd.
+
+    Raises:
+        ImageError: containerd refuses them.
+
+    """
+    command = (ctr, "--namespace", "k8s.io", "images", "import", archive)
+    _run(command, f"containerd does not take {archive}")
 
 
 def _hash_of(source: Path, go: Go) -> str:
