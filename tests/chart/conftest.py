@@ -3,19 +3,20 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.chart.generated import CHART
+from tests.chart.generated import CHART, NAMESPACE
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.gobuild import Go
 from tests.devcluster.helm import Helm
 from tests.devcluster.programs import TIERS, find
 
 CI = sorted((CHART / "ci").glob("*-values.yaml"))
+CRDS = ("healthpolicies.salus.dev", "incidents.salus.dev", "changeevents.salus.dev")
 _OPERATOR = Path(__file__).parents[1] / "devcluster" / "programs" / "prometheus-operator"
 _MODULE = "github.com/prometheus-operator/prometheus-operator"
 _KINDS = ("servicemonitors", "podmonitors", "prometheusrules")
@@ -66,7 +67,7 @@ def stage(chart_tools: Tools, devcluster: DevCluster, monitoring_crds: list[Path
     for namespace in ("salus-system", "shop", "billing"):
         devcluster.kubectl("create", "namespace", namespace)
     devcluster.kubectl("label", "namespace", "salus-system", "pod-security.kubernetes.io/enforce=restricted")
-    devcluster.kubectl("create", "serviceaccount", "healer", "-n", "salus-system")
+    devcluster.kubectl("create", "serviceaccount", "own-account", "-n", "salus-system")
     devcluster.kubectl("label", "nodes", "--all", "kubernetes.io/os=linux")
     for crd in monitoring_crds:
         devcluster.kubectl("apply", "--server-side", "-f", str(crd))
@@ -75,6 +76,14 @@ def stage(chart_tools: Tools, devcluster: DevCluster, monitoring_crds: list[Path
 
 
 @pytest.fixture
-def helm(stage: DevCluster) -> Callable[..., str]:
-    """Helm on the stage; the release `salus` is gone before the next test."""
-    return Helm(stage)
+def helm(stage: DevCluster) -> Iterator[Helm]:
+    """Helm on the stage; what a test leaves is gone before the next one."""
+    helm = Helm(stage)
+    yield helm
+    helm("uninstall", "salus", "-n", NAMESPACE, "--ignore-not-found", "--wait")
+    stage.kubectl("delete", "crd", "--ignore-not-found", *CRDS)
+
+
+def install(helm: Helm, *options: str, chart: Path = CHART) -> str:
+    """Install or upgrade the release `salus`, wait until its pods are ready, and return what Helm says."""
+    return helm("upgrade", "--install", "salus", str(chart), "-n", NAMESPACE, "--wait", "--timeout=90s", *options)

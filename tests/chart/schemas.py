@@ -68,9 +68,14 @@ def _closed(node: Any) -> Any:  # noqa: ANN401 — a node of JSON
         return [_closed(item) for item in node]
     if not isinstance(node, dict):
         return node
-    closed = {key: _closed(value) for key, value in node.items()}
+    closed = {key: _fields(value) if key == "properties" else _closed(value) for key, value in node.items()}
     if closed.get("x-kubernetes-int-or-string"):
         closed.pop("type", None)
-    if not isinstance(closed.get("properties"), dict) or closed.get("x-kubernetes-preserve-unknown-fields"):
+    if "properties" not in closed or closed.get("x-kubernetes-preserve-unknown-fields"):
         return closed
     return {"additionalProperties": False, **closed}
+
+
+def _fields(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """A field may be called `properties` itself, as in the schema of a CRD."""
+    return {name: _closed(field) for name, field in properties.items()}

@@ -1,19 +1,19 @@
 """The chart on a real API server: every ci file, what outlives a release, and whose rights are whose."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.chart import schemas
-from tests.chart.conftest import CI, Tools
+from tests.chart.conftest import CI, CRDS, Tools, install
 from tests.chart.generated import CHART, CONFIG, NAMESPACE, ROOT
 from tests.devcluster.cluster import DevCluster, KubectlError
+from tests.devcluster.helm import Helm
 from tests.devcluster.processes import wait_until
 
-HelmCommand = Callable[..., str]
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:salus"
 REMEDIATOR = "system:serviceaccount:{}:salus-remediator"
 SOON = 60.0
@@ -22,32 +22,17 @@ LARGEST_RELEASE = 1024 * 1024
 """Bytes; what a Secret may hold, and Helm keeps a release in one."""
 
 
-def install(helm: HelmCommand, *options: str, chart: Path = CHART) -> str:
-    return helm("upgrade", "--install", "salus", str(chart), "-n", NAMESPACE, "--wait", "--timeout=90s", *options)
-
-
-@pytest.fixture(autouse=True)
-def swept(stage: DevCluster, helm: HelmCommand) -> Iterator[None]:
-    """Nothing of a test is there for the next one."""
-    yield
-    helm("uninstall", "salus", "-n", NAMESPACE, "--ignore-not-found", "--wait")
-    stage.kubectl("delete", "crd", "--ignore-not-found", *CRDS)
-
-
-CRDS = ("healthpolicies.salus.dev", "incidents.salus.dev", "changeevents.salus.dev")
-
-
 def may(stage: DevCluster, user: str, verb: str, resource: str, namespace: str) -> bool:
     """What the API server says to `kubectl auth can-i`."""
     try:
-        stage.kubectl("auth", "can-i", verb, resource, f"--as={user}", "-n", namespace)
+        stage.kubectl("auth", "can-i", verb, *resource.split(), f"--as={user}", "-n", namespace)
     except KubectlError:
         return False
     return True
 
 
 @pytest.mark.parametrize("values", CI, ids=lambda path: path.stem)
-def test_each_ci_file_installs(values: Path, stage: DevCluster, helm: HelmCommand) -> None:
+def test_each_ci_file_installs(values: Path, stage: DevCluster, helm: Helm) -> None:
     """Under restricted pod security; kwok plays the pods, so `--wait` ends when they would be ready."""
     install(helm, "--values", str(values))
 
@@ -92,9 +77,7 @@ def has_field(stage: DevCluster, field: str) -> bool:
     return field in schema["properties"]["spec"]["properties"]
 
 
-def test_crds_and_records_outlive_upgrade_rollback_and_uninstall(
-    stage: DevCluster, helm: HelmCommand, copied: Path
-) -> None:
+def test_crds_and_records_outlive_upgrade_rollback_and_uninstall(stage: DevCluster, helm: Helm, copied: Path) -> None:
     install(helm, "--set=clusterWide=true", chart=previous(copied))
     assert not has_field(stage, "change")
     before = record(stage)
@@ -114,7 +97,7 @@ def test_crds_and_records_outlive_upgrade_rollback_and_uninstall(
     assert uids(stage) == before
 
 
-def test_crds_go_with_the_release_when_told_to(stage: DevCluster, helm: HelmCommand) -> None:
+def test_crds_go_with_the_release_when_told_to(stage: DevCluster, helm: Helm) -> None:
     install(helm, "--set=crds.keep=false")
     helm("uninstall", "salus", "-n", NAMESPACE, "--wait")
 
@@ -128,7 +111,7 @@ RIGHTS = [
     # The operator's own account reads, and keeps records.
     (OPERATOR, "list", "healthpolicies.salus.dev", "shop", True),
     (OPERATOR, "create", "changeevents.salus.dev", "shop", True),
-    (OPERATOR, "patch", "changeevents.salus.dev/status", "shop", True),
+    (OPERATOR, "patch", "changeevents.salus.dev --subresource=status", "shop", True),
     # It acts as the tenant's account, as no other, and nowhere else.
     (OPERATOR, "impersonate", "serviceaccounts/salus-remediator", "shop", True),
     (OPERATOR, "impersonate", "serviceaccounts/default", "shop", False),
@@ -138,7 +121,7 @@ RIGHTS = [
     (OPERATOR, "delete", "pods", "shop", False),
     (OPERATOR, "get", "secrets", "shop", False),
     (OPERATOR, "get", "secrets", NAMESPACE, False),
-    (OPERATOR, "create", "pods/exec", "shop", False),
+    (OPERATOR, "create", "pods --subresource=exec", "shop", False),
     # The tenant's account acts at home only.
     (SHOP, "patch", "deployments.apps", "shop", True),
     (SHOP, "delete", "pods", "shop", True),
@@ -149,27 +132,31 @@ RIGHTS = [
 
 
 @pytest.mark.parametrize("way", ["cluster-wide", "namespaces", "kustomize", "notes"])
-def test_rights_are_the_same_whichever_way_salus_comes(
-    way: str, stage: DevCluster, helm: HelmCommand, tmp_path: Path
-) -> None:
+def test_rights_are_the_same_whichever_way_salus_comes(way: str, stage: DevCluster, helm: Helm, tmp_path: Path) -> None:
     WAYS[way](stage, helm, tmp_path)
 
     found = [(*asked, may(stage, *asked)) for *asked, _ in RIGHTS]
 
     assert found == RIGHTS
     if way == "kustomize":
-        stage.kubectl("delete", "-k", str(tmp_path), "--ignore-not-found")
-        stage.kubectl("delete", "-k", str(CONFIG), "--ignore-not-found")
+        stage.kubectl("delete", "-k", str(tmp_path))
+        for file in yaml.safe_load((CONFIG / "kustomization.yaml").read_text("utf-8"))["resources"][1:]:
+            stage.kubectl("delete", "-f", str(CONFIG / file))
+    if way == "notes":
+        stage.kubectl("delete", "-n", "shop", "serviceaccount/salus-remediator", *BINDINGS)
 
 
-def _with_helm(values: str) -> Callable[[DevCluster, HelmCommand, Path], None]:
-    def come(_: DevCluster, helm: HelmCommand, __: Path) -> None:
+BINDINGS = ("rolebinding/salus-remediator", "rolebinding/salus-impersonator")
+
+
+def _with_helm(values: str) -> Callable[[DevCluster, Helm, Path], None]:
+    def come(_: DevCluster, helm: Helm, __: Path) -> None:
         install(helm, "--values", str(CHART / f"ci/{values}-values.yaml"))
 
     return come
 
 
-def _with_kustomize(stage: DevCluster, _: HelmCommand, tmp_path: Path) -> None:
+def _with_kustomize(stage: DevCluster, _: Helm, tmp_path: Path) -> None:
     relative = Path("../" * len(tmp_path.parts[1:])) / (CONFIG / "tenant").relative_to("/")
     overlay = {"namespace": "shop", "resources": [str(relative)]}
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
@@ -178,7 +165,7 @@ def _with_kustomize(stage: DevCluster, _: HelmCommand, tmp_path: Path) -> None:
     stage.kubectl("rollout", "status", "deployment/salus", "-n", NAMESPACE, "--timeout=60s")
 
 
-def _by_the_notes(stage: DevCluster, helm: HelmCommand, _: Path) -> None:
+def _by_the_notes(stage: DevCluster, helm: Helm, _: Path) -> None:
     """As NOTES.txt tells a tenant to, word by word."""
     notes = install(helm, "--set=clusterWide=true").replace("\\\n", " ").replace("NAMESPACE", "shop")
     commands = [line.split()[1:] for line in notes.splitlines() if line.strip().startswith("kubectl -n shop create")]
@@ -195,7 +182,7 @@ WAYS = {
 }
 
 
-def test_kubeconform_finds_no_fault(stage: DevCluster, chart_tools: Tools, helm: HelmCommand, tmp_path: Path) -> None:
+def test_kubeconform_finds_no_fault(stage: DevCluster, chart_tools: Tools, helm: Helm, tmp_path: Path) -> None:
     """Against the schemas of this very API server, strictly; `helm` and the stage bring the CRDs of others."""
     assert schemas.write(stage.api().get("/openapi/v2"), tmp_path) > 100
     for values in CI:
@@ -204,9 +191,7 @@ def test_kubeconform_finds_no_fault(stage: DevCluster, chart_tools: Tools, helm:
         chart_tools("kubeconform", "-strict", "-schema-location", f"{tmp_path}/{schemas.LOCATION}", objects)
 
 
-def test_kubeconform_would_find_a_fault(
-    stage: DevCluster, chart_tools: Tools, helm: HelmCommand, tmp_path: Path
-) -> None:
+def test_kubeconform_would_find_a_fault(stage: DevCluster, chart_tools: Tools, helm: Helm, tmp_path: Path) -> None:
     schemas.write(stage.api().get("/openapi/v2"), tmp_path)
     objects = tmp_path / "objects.yaml"
     good = helm("template", "salus", str(CHART), "-n", NAMESPACE, "--set=crds.install=false")
@@ -216,7 +201,7 @@ def test_kubeconform_would_find_a_fault(
         chart_tools("kubeconform", "-strict", "-schema-location", f"{tmp_path}/{schemas.LOCATION}", objects)
 
 
-def test_pods_take_up_what_is_read_at_start_only(stage: DevCluster, helm: HelmCommand) -> None:
+def test_pods_take_up_what_is_read_at_start_only(stage: DevCluster, helm: Helm) -> None:
     """A source is read by the running operator; the account that acts by default needs new pods."""
     install(helm)
     first = generation(stage)
