@@ -77,11 +77,16 @@ def stage(chart_tools: Tools, devcluster: DevCluster, monitoring_crds: list[Path
 
 @pytest.fixture
 def helm(stage: DevCluster) -> Iterator[Helm]:
-    """Helm on the stage; what a test leaves is gone before the next one."""
+    """Helm on the stage; the release of a test is gone before the next one, and leaves the CRDs, as it does."""
     helm = Helm(stage)
     yield helm
     helm("uninstall", "salus", "-n", NAMESPACE, "--ignore-not-found", "--wait")
-    stage.kubectl("delete", "crd", "--ignore-not-found", *CRDS)
+
+
+@pytest.fixture
+def no_crds(stage: DevCluster) -> None:
+    """A cluster that never saw Salus."""
+    stage.kubectl("delete", "crd", "--ignore-not-found", "--timeout=60s", *CRDS)
 
 
 def install(helm: Helm, *options: str, chart: Path = CHART) -> str:

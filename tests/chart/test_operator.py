@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -74,7 +75,8 @@ def test_it_heals_and_is_refused_nothing(scene: Scene) -> None:
     scene.gauge(0.0)
     scene.wait_outcome("Recovered", action="Rollback")
 
-    mine = scene.cluster.audit.writes(user=scene.salus.user)
+    began = scene.deployment()["metadata"]["creationTimestamp"]
+    mine = scene.cluster.audit.writes(user=scene.salus.user, since=datetime.fromisoformat(began))
     (patch,) = [event for event in mine if event.resource == "deployments"]
     assert patch.impersonated == f"system:serviceaccount:{scene.namespace}:salus-remediator"
     assert {event.resource for event in mine} >= {"changeevents", "incidents", "events", "leases"}

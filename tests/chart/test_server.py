@@ -131,6 +131,7 @@ RIGHTS = [
 ]
 
 
+@pytest.mark.usefixtures("no_crds")
 @pytest.mark.parametrize("way", ["cluster-wide", "namespaces", "kustomize", "notes"])
 def test_rights_are_the_same_whichever_way_salus_comes(way: str, stage: DevCluster, helm: Helm, tmp_path: Path) -> None:
     WAYS[way](stage, helm, tmp_path)
