@@ -1,6 +1,8 @@
 """The chart on a real API server: every ci file, what outlives a release, and whose rights are whose."""
 
 import json
+import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -173,6 +175,10 @@ def _by_the_notes(stage: DevCluster, helm: Helm, _: Path) -> None:
     assert len(commands) == 3
     for command in commands:
         stage.kubectl(*command)
+    policy = re.search(r"<<'EOF'\n(.*?)\n *EOF\n", notes, re.DOTALL)
+    assert policy
+    body = textwrap.dedent(policy[1]).replace("DEPLOYMENT", "checkout")
+    stage.kubectl("apply", "-n", "shop", "--dry-run=server", "-f", "-", stdin=body)
 
 
 WAYS = {

@@ -15,6 +15,10 @@ from prometheus_client import CollectorRegistry
 from promql_parser import parse
 
 from salus.adapters.telemetry import PrometheusTelemetry
+from salus.core.compile import Catalog, compile_policy
+from salus.model.crd import KINDS
+from salus.model.types import VERSION
+from salus.presets import load_presets
 from salus.settings import Settings
 from salus.version import __version__
 from tests.chart import generated
@@ -167,13 +171,15 @@ def test_the_chart_is_of_this_version() -> None:
     assert load("Chart.yaml")["appVersion"] == __version__
 
 
-def keys(node: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 — a node of YAML
-    """The paths of the values; maps that are empty, and lists, are ends."""
-    if isinstance(node, dict) and node:
-        for key, value in node.items():
-            yield from keys(value, f"{path}.{key}")
-    else:
-        yield path
+def test_artifact_hub_is_told_of_each_kind_and_of_examples_that_are_accepted() -> None:
+    annotations = load("Chart.yaml")["annotations"]
+    crds = yaml.safe_load(annotations["artifacthub.io/crds"])
+    examples = yaml.safe_load(annotations["artifacthub.io/crdsExamples"])
+
+    assert [(crd["kind"], crd["name"], crd["version"]) for crd in crds] == [(k.name, k.crd, VERSION) for k in KINDS]
+    assert examples
+    for example in examples:
+        compile_policy(example, Catalog(load_presets(), ("default",)))
 
 
 def test_the_schema_and_the_values_speak_of_the_same() -> None:
