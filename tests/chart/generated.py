@@ -58,6 +58,8 @@ def values_schema() -> Files:
     schema = json.loads(path.read_text("utf-8"))
     settings = Settings.model_json_schema(by_alias=True)
     schema["$defs"] = {name: _plain(definition) for name, definition in settings.pop("$defs").items()}
+    for chosen_by_the_chart in ("namespace", "name"):
+        del schema["$defs"]["LeaderElection"]["properties"][chosen_by_the_chart]
     schema["properties"]["config"] = _plain(settings) | {
         "description": "The operator's configuration, as in docs/operator.md. The chart says where the Lease is."
     }
