@@ -29,6 +29,11 @@ setup: $(VENV)/.ready  ## Make the virtual environment with pinned dependencies
 .PHONY: crds
 crds: setup  ## Generate the CRDs from the models
 	@$(BIN)/python -m salus.model.crd crds
+	@$(BIN)/python -m salus.model.crd charts/salus/files/crds
+
+.PHONY: manifests
+manifests: crds  ## Write what is made from the chart, and from other files in it (config/, schema, README, snapshots)
+	@$(BIN)/python -m tests.chart
 
 .PHONY: check
 check: setup  ## Ruff, mypy strict, import contracts, generated files up to date
@@ -37,6 +42,7 @@ check: setup  ## Ruff, mypy strict, import contracts, generated files up to date
 	@$(BIN)/mypy
 	@cd operator && ../$(BIN)/lint-imports --config ../pyproject.toml --no-cache
 	@$(BIN)/python -m salus.model.crd --check crds
+	@$(BIN)/python -m tests.chart --check
 
 .PHONY: format
 format: setup  ## Let ruff put the code in order
@@ -54,6 +60,10 @@ unit: setup  ## Unit tests: seconds, anywhere
 .PHONY: contract
 contract: programs  ## Every adapter against the same test as its fake, on a real API server and Prometheus
 	@$(BIN)/pytest tests/contract $(ARGS)
+
+.PHONY: chart
+chart: programs  ## The chart by its tools (lint, suites, kubeconform), and installed on a real API server
+	@$(BIN)/pytest tests/chart $(ARGS)
 
 .PHONY: cluster-test
 cluster-test: programs  ## The whole operator on a real control plane

@@ -4,9 +4,10 @@
 - the schema of the value `config` is that of the operator's configuration;
 - the chart's `appVersion` is the version of the package;
 - `config/`, for kustomize, is what the chart renders;
-- the chart's README is written by helm-docs.
+- the chart's README is written by helm-docs;
+- the snapshots of its suites are written by helm-unittest.
 
-The first three need Python only. The last two need programs that are built with Go.
+The first three need Python only. The others need programs that are built with Go.
 """
 
 import json
@@ -57,6 +58,8 @@ def values_schema() -> Files:
     schema = json.loads(path.read_text("utf-8"))
     settings = Settings.model_json_schema(by_alias=True)
     schema["$defs"] = {name: _plain(definition) for name, definition in settings.pop("$defs").items()}
+    for chosen_by_the_chart in ("namespace", "name"):
+        del schema["$defs"]["LeaderElection"]["properties"][chosen_by_the_chart]
     schema["properties"]["config"] = _plain(settings) | {
         "description": "The operator's configuration, as in docs/operator.md. The chart says where the Lease is."
     }
@@ -93,9 +96,24 @@ def readme() -> Files:
     """The chart's README, by helm-docs from the comments of values.yaml."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copytree(CHART, Path(folder, "salus")))
-        command = [find(["helm-docs"])["helm-docs"], "--chart-search-root", copy, "--sort-values-order", "file"]
+        command: list[str | Path] = [
+            find(["helm-docs"])["helm-docs"],
+            "--chart-search-root",
+            copy,
+            "--sort-values-order",
+            "file",
+        ]
         subprocess.run(command, capture_output=True, check=True)
         return {CHART / "README.md": Path(copy, "README.md").read_text("utf-8").rstrip("\n") + "\n"}
+
+
+def snapshots() -> Files:
+    """What helm-unittest compares whole objects with."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copytree(CHART, Path(folder, "salus"), ignore=shutil.ignore_patterns("__snapshot__")))
+        subprocess.run([find(["helm-unittest"])["helm-unittest"], copy], capture_output=True, check=False)
+        files = sorted(copy.glob("tests/__snapshot__/*.snap"))
+        return {CHART / file.relative_to(copy): file.read_text("utf-8") for file in files}
 
 
 def manifests() -> Files:
@@ -118,12 +136,14 @@ def _kustomization(files: list[str]) -> str:
     return HEADER + _dumped({**head, "resources": ["namespace.yaml", *files]})
 
 
-def rendered(*values: Path, settings: tuple[str, ...] = (), namespace: str = NAMESPACE) -> list[Object]:
-    """What `helm template` makes of the chart with these files of values and these `--set`."""
+def rendered(
+    *values: Path, settings: tuple[str, ...] = (), namespace: str = NAMESPACE, chart: Path = CHART
+) -> list[Object]:
+    """What `helm template` makes of the chart with these files of values and these `--set`. Raises HelmError."""
     options = [option for file in values for option in ("--values", str(file))]
     options += [option for setting in settings for option in ("--set", setting)]
     with tempfile.TemporaryDirectory() as home:
-        text = helm.run(["template", "salus", str(CHART), "--namespace", namespace, *options], Path(home))
+        text = helm.run(["template", "salus", str(chart), "--namespace", namespace, *options], Path(home))
     return [item for item in yaml.load_all(text, yaml.CSafeLoader) if item]
 
 
@@ -169,7 +189,14 @@ def _dumped(item: Object) -> str:
     return yaml.dump(item, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
-SORTS = (Sort(crds), Sort(values_schema), Sort(app_version), Sort(manifests, ("helm",)), Sort(readme, ("helm-docs",)))
+SORTS = (
+    Sort(crds),
+    Sort(values_schema),
+    Sort(app_version),
+    Sort(manifests, ("helm",)),
+    Sort(readme, ("helm-docs",)),
+    Sort(snapshots, ("helm-unittest",)),
+)
 
 
 def differing(files: Files) -> Iterator[str]:

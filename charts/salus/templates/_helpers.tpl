@@ -122,17 +122,18 @@ annotations:
 {{- end }}
 
 {{/*
-The manifests of a file, with the chart's labels and the operator's own user in place of the one that the file names.
-Called with (dict "root" $ "file" "files/….yaml"); a file that is not there is nothing.
+The objects of a file as a list, with the chart's labels, and the operator's own user in place of the one that the file
+names. Called with (dict "root" $ "file" "files/….yaml"); a file that is not there holds nothing.
 */}}
 {{- define "salus.manifests" -}}
 {{- $text := .root.Files.Get .file | replace "system:serviceaccount:salus-system:salus" (include "salus.user" .root) }}
+{{- $objects := list }}
 {{- range $document := regexSplit "(?m)^---\\s*$" $text -1 }}
 {{- with fromYaml $document }}
 {{- $own := dict "labels" (.metadata.labels | default dict) "annotations" (.metadata.annotations | default dict) }}
 {{- $meta := include "salus.meta" (merge (dict "root" $.root) $own) | fromYaml }}
----
-{{ toYaml (merge (dict "metadata" (merge $meta .metadata)) .) }}
+{{- $objects = append $objects (merge (dict "metadata" (merge $meta .metadata)) .) }}
 {{- end }}
 {{- end }}
+{{- toYaml $objects }}
 {{- end }}

@@ -101,7 +101,7 @@ CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-sche
 TIERS: Mapping[str, tuple[str, ...]] = {
     "cluster": (*CONTROL_PLANE, "kwok", "prometheus", "alertmanager"),
     "e2e": (*CONTROL_PLANE, "kubelet", "kube-proxy", "prometheus", "alertmanager", "helm"),
-    "chart": (*CONTROL_PLANE, "kwok", "promtool", "helm", "helm-unittest", "helm-docs", "kubeconform"),
+    "chart": ("promtool", "helm", "helm-unittest", "helm-docs", "kubeconform"),
 }
 
 _E2E_FOLDERS = (
