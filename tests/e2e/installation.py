@@ -1,11 +1,13 @@
 """The scene of the install test: Salus in its namespace, a tenant's shop under traffic, and what is seen of both."""
 
 import contextlib
+import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -18,9 +20,9 @@ from tests.devcluster.api import ApiError, Object
 from tests.devcluster.audit import AuditEvent
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.dockerfile import OperatorImage
+from tests.devcluster.helm import CHART, Helm, HelmError
 from tests.devcluster.processes import wait_until
 from tests.devcluster.sandbox import NODE_ADDRESS
-from tests.e2e.helm import PORT, Helm, HelmError, values
 
 SYSTEM = "salus-system"
 TENANT = "shop"
@@ -33,6 +35,8 @@ _RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 _SALUS = f"/apis/salus.dev/v1alpha1/namespaces/{TENANT}"
 _DEPLOYMENT = f"/apis/apps/v1/namespaces/{TENANT}/deployments/{TARGET}"
 _PODS = f"/api/v1/namespaces/{SYSTEM}/pods"
+_HELM_WAITS = ("--wait", "--timeout=4m")
+_PORT = 8080  # the chart's default
 _RPS = 60
 _HTTP_SECONDS = 5
 SECONDS = 240.0
@@ -68,14 +72,30 @@ class Installation:
     traffic: RealTraffic
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def __post_init__(self) -> None:
-        self.helm = Helm(self.cluster, SYSTEM)
-
     # --- what people do
 
-    def values(self, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any value of the chart
-        """The chart's values, with `more` on top."""
-        return {**values(self.image, self.source, TENANT), **more}
+    def helm(self, *arguments: str) -> str:
+        """Run helm on the release's namespace; on failure say what the operator logged last."""
+        try:
+            return Helm(self.cluster)(*arguments, f"--namespace={SYSTEM}")
+        except HelmError as error:
+            raise AssertionError(f"{error}\n{self.story()}") from error
+
+    def install(self) -> None:
+        """`helm install`, and wait until the pod is ready."""
+        self.helm("install", "salus", str(CHART), *_HELM_WAITS, f"--values={self._values()}")
+
+    def upgrade(self, **more: Any) -> None:  # noqa: ANN401 - any value of the chart
+        """`helm upgrade` with `more` values on top, and wait until the new pod is ready."""
+        self.helm("upgrade", "salus", str(CHART), *_HELM_WAITS, f"--values={self._values(**more)}")
+
+    def roll_chart_back(self, revision: int) -> None:
+        """`helm rollback` to a revision, and wait until its pod is ready."""
+        self.helm("rollback", "salus", str(revision), *_HELM_WAITS)
+
+    def uninstall(self) -> None:
+        """`helm uninstall`, and wait until all is gone."""
+        self.helm("uninstall", "salus", *_HELM_WAITS)
 
     def release(self, name: str) -> None:
         """Roll out a release of examples/shop/releases, as its team would."""
@@ -83,6 +103,10 @@ class Installation:
         self.cluster.kubectl("patch", "-n", TENANT, f"deployment/{TARGET}", f"--patch-file={patch}")
 
     # --- what is seen
+
+    def revisions(self) -> list[str]:
+        """The status of each revision of the release, oldest first."""
+        return [str(entry["status"]) for entry in json.loads(self.helm("history", "salus", "--output=json"))]
 
     def pods(self) -> list[Object]:
         """The operator's pods that are not on their way out."""
@@ -105,7 +129,7 @@ class Installation:
     def metric(self, name: str) -> float:
         """The sum over all series of a metric of the operator; 0 while it does not answer."""
         pods = [pod for pod in self.pods() if "podIP" in pod["status"]]
-        return sum(_sum(_get(f"http://{pod['status']['podIP']}:{PORT}/metrics"), name) for pod in pods)
+        return sum(_sum(_get(f"http://{pod['status']['podIP']}:{_PORT}/metrics"), name) for pod in pods)
 
     def may(self, question: Mapping[str, str]) -> bool:
         """Whether RBAC lets the operator's own account do what `question`, the attributes of a resource, describes."""
@@ -191,6 +215,20 @@ class Installation:
             return f"{records}\n{log}"
         return ""
 
+    def _values(self, **more: Any) -> Path:  # noqa: ANN401 - any value of the chart
+        """A file with a platform team's values: one source, one tenant, and pods that Prometheus scrapes."""
+        repository, tag = self.image.name.rsplit(":", 1)
+        values = {
+            "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
+            "clusterWide": True,
+            "tenants": [TENANT],
+            "config": {"cluster": "e2e", "sources": {"default": {"url": self.source}}},
+            "podAnnotations": {"prometheus.io/scrape": "true", "prometheus.io/port": str(_PORT)},
+        }
+        file = self.cluster.run_dir / "values.yaml"
+        file.write_text(yaml.safe_dump({**values, **more}), encoding="utf-8")
+        return file
+
     def _policy(self) -> Object:
         return self.cluster.api().get(f"{_SALUS}/healthpolicies/{TARGET}")
 
@@ -214,10 +252,7 @@ def installed(cluster: DevCluster) -> Iterator[Installation]:
     with RealTraffic(f"http://{address}/") as traffic:
         traffic.set_rate(_RPS)
         scene = Installation(cluster, image, source, traffic)
-        try:
-            scene.helm.install(scene.values())
-        except HelmError as error:
-            raise AssertionError(f"{error}\n{scene.story()}") from error
+        scene.install()
         scene.wait(scene.rolled_out, "the shop is rolled out")
         cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(POLICY))
         yield scene

@@ -127,7 +127,7 @@ def test_an_upgrade_of_the_chart_does_not_lose_what_is_under_way(salus: Installa
     (change,) = salus.rollbacks()
     before = salus.pod()["metadata"]["uid"]
 
-    salus.helm.upgrade(salus.values(log={"level": "debug"}))
+    salus.upgrade(log={"level": "debug"})
 
     salus.wait(lambda: len(salus.pods()) == 1, "one pod")
     assert salus.pod()["metadata"]["uid"] != before
@@ -136,16 +136,16 @@ def test_an_upgrade_of_the_chart_does_not_lose_what_is_under_way(salus: Installa
 
 
 def test_a_rollback_of_the_chart_works(salus: Installation) -> None:
-    salus.helm.rollback(1)
+    salus.roll_chart_back(1)
 
     salus.wait(lambda: len(salus.pods()) == 1, "one pod")
     assert "--log-level=info" in salus.pod()["spec"]["containers"][0]["args"]
-    assert salus.helm.revisions() == ["superseded", "superseded", "deployed"]
+    assert salus.revisions() == ["superseded", "superseded", "deployed"]
     salus.wait_ready()
 
 
 def test_a_release_that_the_kernel_kills_is_rolled_back_by_the_operators_pod(salus: Installation) -> None:
-    before = salus.environment()
+    before, callers = salus.environment(), salus.traffic.tally
     salus.wait(salus.rolled_out, "the shop is rolled out")
 
     salus.release("leak")
@@ -154,7 +154,10 @@ def test_a_release_that_the_kernel_kills_is_rolled_back_by_the_operators_pod(sal
     change = salus.rollbacks()[1]
     salus.wait(lambda: salus.environment() == before, "the good release is back")
     salus.wait(lambda: salus.outcome(change) == "Recovered", "proof that it helped")
+    healed = salus.traffic.tally
+    salus.wait(lambda: salus.traffic.tally.since(healed).ok > 0, "callers are answered")
 
+    assert healed.since(callers).failures > 0  # its callers felt it
     assert salus.breached(change) == {"crash-looping"}
     assert salus.rolled_out()
 
@@ -169,13 +172,13 @@ def test_each_rollback_was_one_write_in_the_tenants_name(salus: Installation) ->
 def test_records_and_kinds_outlive_the_release_and_a_second_installation_goes_on_with_them(salus: Installation) -> None:
     names = [change["metadata"]["name"] for change in salus.changes()]
 
-    salus.helm.uninstall()
+    salus.uninstall()
     salus.wait(lambda: not salus.pods(), "no pod is left")
 
     assert [change["metadata"]["name"] for change in salus.changes()] == names
     assert salus.policy_condition("Ready") == "True"  # as it was left
 
-    salus.helm.install(salus.values())
+    salus.install()
     salus.wait(lambda: salus.metric("salus_evaluations_total") > 0, "a verdict of the second installation")
     salus.wait_ready()
     assert [change["metadata"]["name"] for change in salus.changes()] == names
