@@ -29,6 +29,11 @@ setup: $(VENV)/.ready  ## Make the virtual environment with pinned dependencies
 .PHONY: crds
 crds: setup  ## Generate the CRDs from the models
 	@$(BIN)/python -m salus.model.crd crds
+	@$(BIN)/python -m salus.model.crd charts/salus/files/crds
+
+.PHONY: manifests
+manifests: crds  ## Write what is made from the chart, and from other files in it (config/, schema, README, snapshots)
+	@$(BIN)/python -m tests.chart
 
 .PHONY: check
 check: setup  ## Ruff, mypy strict, import contracts, generated files up to date
@@ -37,6 +42,7 @@ check: setup  ## Ruff, mypy strict, import contracts, generated files up to date
 	@$(BIN)/mypy
 	@cd operator && ../$(BIN)/lint-imports --config ../pyproject.toml --no-cache
 	@$(BIN)/python -m salus.model.crd --check crds
+	@$(BIN)/python -m tests.chart --check
 
 .PHONY: format
 format: setup  ## Let ruff put the code in order
@@ -54,6 +60,10 @@ unit: setup  ## Unit tests: seconds, anywhere
 .PHONY: contract
 contract: programs  ## Every adapter against the same test as its fake, on a real API server and Prometheus
 	@$(BIN)/pytest tests/contract $(ARGS)
+
+.PHONY: chart
+chart: programs  ## The chart by its tools (lint, suites, kubeconform), and installed on a real API server
+	@$(BIN)/pytest tests/chart $(ARGS)
 
 .PHONY: cluster-test
 cluster-test: programs  ## The whole operator on a real control plane
@@ -83,12 +93,25 @@ package: setup  ## Build the wheel, install it into an empty environment, and tr
 	@$(BIN)/uv pip install --quiet --python .run/package -c constraints.txt dist/*.whl
 	@cd .run/package && bin/salus --version && bin/kubectl-salus --help >/dev/null && bin/salus validate -f ../../examples/policies
 
+.PHONY: sbom
+sbom: package  ## List the Python packages of the image in dist/salus.cdx.json (CycloneDX), and check the list
+	@version=$$(.run/package/bin/python -c "import salus; print(salus.__version__)"); \
+	  sed "s/^dynamic = .*/version = \"$$version\"/" pyproject.toml > .run/pyproject.toml
+	@$(BIN)/cyclonedx-py environment --pyproject .run/pyproject.toml --mc-type application --output-reproducible \
+	  --output-file dist/salus.cdx.json .run/package
+	@$(BIN)/pytest tests/package -q -p no:cacheprovider
+
 .PHONY: test
-test: check shop unit pythons package contract cluster-test  ## All that CI runs
+test: check shop unit pythons package sbom contract cluster-test  ## All that CI runs, with the e2e tests where they can run
+	@$(BIN)/python -m tests.e2e --if-possible
 
 .PHONY: e2e
-e2e: setup  ## Tests on a real kubelet in namespaces (root on Linux)
+e2e: setup  ## Tests on a real kubelet: the image, installed by Helm, heals real containers (root on Linux)
 	@$(BIN)/python -m tests.e2e $(ARGS)
+
+.PHONY: image
+image: setup  ## Build the image over a base made of Debian packages, where there is no registry (root on Debian)
+	@$(BIN)/python -m tests.devcluster.dockerfile
 
 .PHONY: cluster
 cluster: setup  ## Start a local control plane and say how to use it (ARGS="--nodes kwok|kubelet")

@@ -11,19 +11,23 @@ from tests.devcluster.namespaces import fresh_namespace
 from tests.devcluster.programs import TIERS, ProgramMissingError, find
 from tests.devcluster.progress import say_on_stderr
 
+_NEEDS = {"devcluster": "cluster", "chart_tools": "chart"}
+"""Fixture → tier whose programs it needs."""
+
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Find or build the cluster's programs before the first test, where a build shows its progress and has no timeout.
 
     In the sandbox there is no network to fetch anything from, and who entered it has fetched before.
     """
-    wanted = any("devcluster" in _fixtures(item) for item in session.items)
+    used = {fixture for item in session.items for fixture in _fixtures(item)}
+    wanted = [program for fixture, tier in _NEEDS.items() if fixture in used for program in TIERS[tier]]
     if not wanted or session.config.option.collectonly or sandbox.inside():
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
     # The fixture fails with the same error, and tests that need no cluster still run.
     with capture.global_and_fixture_disabled(), contextlib.suppress(ProgramMissingError):
-        find(TIERS["cluster"], say_on_stderr())
+        find(wanted, say_on_stderr())
 
 
 def _fixtures(item: pytest.Item) -> list[str]:

@@ -30,6 +30,7 @@ class Settings:
     capacity: float = 50.0  # requests per second
     wedge_after: float = math.inf  # seconds of life
     crash: bool = False
+    leak: float = 0.0  # KiB a request; where no process runs, the pod's annotation has it end as the kernel would
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -41,6 +42,7 @@ class Settings:
             capacity=_number(env, "SHOP_CAPACITY", 50.0, least=0.1, most=1e6),
             wedge_after=_seconds(env, "SHOP_WEDGE_AFTER", 0.0) or math.inf,
             crash=_truth(env, "SHOP_CRASH"),
+            leak=_number(env, "SHOP_LEAK", 0.0, least=0, most=1e6),
         )
 
 

@@ -43,7 +43,7 @@ from salus.sources.prometheus import PrometheusSource
 from salus.sources.router import Sources
 from salus.sources.settings import BasicAuth, SourceSettings
 from salus.store import PolicyStore, key_of
-from salus.version import __version__
+from salus.version import __version__, described
 
 log = structlog.get_logger(__name__)
 
@@ -208,7 +208,7 @@ class Operator:
         server = TelemetryServer(self._telemetry.registry, probes)
         host, _, port = self._options.metrics_address.rpartition(":")
         bound = await server.start(host or "127.0.0.1", int(port))
-        log.info("salus starts", version=__version__, metrics=f"{host}:{bound}", dry_run=self._options.dry_run)
+        log.info("salus starts", version=described(), metrics=f"{host}:{bound}", dry_run=self._options.dry_run)
         try:
             return await self._run_parts(stop)
         finally:

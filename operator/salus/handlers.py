@@ -117,7 +117,9 @@ class PolicyWatch:
             self._stop.set()
 
     async def _operator(self, registry: kopf.OperatorRegistry) -> None:
+        name: Any = "salus"  # else kopf looks up the user's name, and in a container the user is but a number
         await kopf.operator(
+            identity=name,
             registry=registry,
             settings=_settings(),
             clusterwide=not self.namespaces,

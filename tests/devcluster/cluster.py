@@ -253,6 +253,7 @@ class DevCluster:
             scrape_interval=self._scrape_interval,
             rule_files=self._rule_files,
             alertmanager_url=self._alertmanager.url if self._alertmanager else None,
+            listen_address=kubelet.SETTINGS.bind_address if self.nodes == "kubelet" else "127.0.0.1",  # for pods to ask
         )
         self._discovery = Discovery(
             self.api("admin"), self._prometheus.targets / "pods.json", real_pods=self.nodes == "kubelet"

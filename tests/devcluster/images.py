@@ -94,6 +94,19 @@ def write_archive(image: Image, path: Path) -> None:
         _add(archive, "manifest.json", json.dumps(manifest).encode())
 
 
+def write_base_archive(name: str, layer: Path, path: Path) -> None:
+    """Write the tar file `layer`, a whole root folder, as the docker-archive `path`, for other images to build on."""
+    with layer.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    config = json.dumps(_base_config(digest)).encode()
+    config_file, layer_file = f"{hashlib.sha256(config).hexdigest()}.json", f"{digest}/layer.tar"
+    manifest = [{"Config": config_file, "RepoTags": [name], "Layers": [layer_file]}]
+    with tarfile.open(path, "w") as archive:
+        _add(archive, config_file, config)
+        archive.add(layer, layer_file)
+        _add(archive, "manifest.json", json.dumps(manifest).encode())
+
+
 def load(ctr: Path, images: Iterable[Image]) -> None:
     """Hand `images` to the containerd that listens at its usual address, with the client `ctr`, for the kubelet to use.
 
@@ -105,8 +118,18 @@ def load(ctr: Path, images: Iterable[Image]) -> None:
         archive = Path(scratch, "image.tar")
         for image in images:
             write_archive(image, archive)
-            command = (ctr, "--namespace", "k8s.io", "images", "import", archive)
-            _run(command, f"containerd does not take the image {image.name}")
+            load_archive(ctr, archive)
+
+
+def load_archive(ctr: Path, archive: Path) -> None:
+    """Hand the images in the docker-archive `archive` to that containerd.
+
+    Raises:
+        ImageError: containerd refuses them.
+
+    """
+    command = (ctr, "--namespace", "k8s.io", "images", "import", archive)
+    _run(command, f"containerd does not take {archive}")
 
 
 def _hash_of(source: Path, go: Go) -> str:
@@ -169,16 +192,21 @@ def _add(archive: tarfile.TarFile, path: str, content: bytes) -> None:
 
 
 def _config(image: Image, layer_digest: str) -> dict[str, object]:
+    how_to_run = {
+        "Entrypoint": list(image.entrypoint),
+        "Env": [f"{name}={value}" for name, value in {"PATH": "/bin", **image.env}.items()],
+        "User": image.user,
+        "ExposedPorts": {f"{port}/tcp": {} for port in image.ports},
+        "WorkingDir": "/",
+    }
+    return {**_base_config(layer_digest), "config": how_to_run}
+
+
+def _base_config(layer_digest: str) -> dict[str, object]:
     machine = platform.machine()
     return {
         "architecture": _ARCHITECTURES.get(machine, machine),
         "os": "linux",
-        "config": {
-            "Entrypoint": list(image.entrypoint),
-            "Env": [f"{name}={value}" for name, value in {"PATH": "/bin", **image.env}.items()],
-            "User": image.user,
-            "ExposedPorts": {f"{port}/tcp": {} for port in image.ports},
-            "WorkingDir": "/",
-        },
+        "config": {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer_digest}"]},
     }

@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from tests.devcluster.controlplane import ControlPlane, Settings
-from tests.devcluster.images import PAUSE, Image, load, pause_image
+from tests.devcluster.images import PAUSE, Image, load, load_archive, pause_image
 from tests.devcluster.processes import Process, free_port, stop_together
 from tests.devcluster.progress import Say, silence
 from tests.devcluster.sandbox import NODE_ADDRESS, POD_RANGE, SandboxUnavailableError, inside
@@ -85,6 +85,10 @@ class Node:
     def load(self, images: Iterable[Image]) -> None:
         """Make `images` known to the node. Pods need `imagePullPolicy: Never` (or IfNotPresent) to use them."""
         load(self.programs["ctr"], images)
+
+    def load_archive(self, archive: Path) -> None:
+        """Make the images in a docker-archive known to the node, as `load` does."""
+        load_archive(self.programs["ctr"], archive)
 
     def processes(self) -> list[Process]:
         """Return what runs, but for the containers."""

@@ -31,6 +31,7 @@ class Prometheus:
     scrape_interval: str = "1s"
     rule_files: tuple[Path, ...] = ()
     alertmanager_url: str | None = None
+    listen_address: str = "127.0.0.1"
     port: int = field(default_factory=free_port)
     _process: Process | None = field(default=None, repr=False)
 
@@ -58,7 +59,7 @@ class Prometheus:
         flags = [
             f"--config.file={config}",
             f"--storage.tsdb.path={self.run_dir / 'prometheus'}",
-            f"--web.listen-address=127.0.0.1:{self.port}",
+            f"--web.listen-address={self.listen_address}:{self.port}",
             "--web.enable-remote-write-receiver",
             "--web.enable-lifecycle",
         ]

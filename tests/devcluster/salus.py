@@ -48,6 +48,8 @@ class Salus:
     """What Python runs; tests put one here that crashes where they want it."""
 
     env: Mapping[str, str] = field(default_factory=dict)
+    user: str = "salus"
+    """Whom the API server knows it as."""
 
     def __post_init__(self) -> None:
         self.config = self.cluster.run_dir / f"{self.name}.yaml"
@@ -103,7 +105,7 @@ class Salus:
 
     def _arguments(self) -> list[str]:
         arguments = [
-            f"--kubeconfig={self.cluster.kubeconfig_for('salus')}",
+            f"--kubeconfig={self.cluster.kubeconfig_for(self.user)}",
             f"--config={self.config}",
             f"--metrics-address=127.0.0.1:{self.port}",
             *self.options,

@@ -8,12 +8,29 @@ from tests.devcluster import sandbox
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.images import busybox_image
 
+FIGURES: dict[str, str] = {}
+"""What the tests measured, for docs/operate.md; printed at the end and never judged."""
+
 
 @pytest.fixture(scope="session")
 def devcluster() -> Iterator[DevCluster]:
-    """A control plane with one real node, which knows the image `images.BUSYBOX`."""
+    """A control plane and Prometheus with one real node, which knows the image `images.BUSYBOX`."""
     if not sandbox.inside():
         pytest.skip("a real node needs the sandbox: run `python -m tests.e2e` as root")
-    with DevCluster(nodes="kubelet", prometheus=False) as cluster:
+    with DevCluster(nodes="kubelet") as cluster:
         cluster.node.load([busybox_image(cluster.node.programs["busybox"])])
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def figures() -> dict[str, str]:
+    """Where a test leaves what it has measured."""
+    return FIGURES
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures."""
+    if FIGURES:
+        terminalreporter.section("what it costs")
+        for what, value in FIGURES.items():
+            terminalreporter.write_line(f"{what:45} {value}")

@@ -12,11 +12,10 @@ import pytest
 from tests.devcluster import sandbox
 from tests.devcluster.processes import NotInTimeError, wait_until
 from tests.e2e.hold import UP
+from tests.e2e.traces import traces
 
 _REPOSITORY = Path(__file__).parents[2]
 _SECONDS = 60
-_KERNEL_SETTINGS = tuple(Path("/proc/sys", name) for name in sandbox._KERNEL_SETTINGS)
-_FOLDERS = ("/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")
 
 _WHY_NOT = "starts sandboxes, and this is one" if sandbox.inside() else sandbox.available()
 
@@ -27,30 +26,7 @@ pytestmark = pytest.mark.skipif(_WHY_NOT is not None, reason=_WHY_NOT or "")
 def before() -> set[str]:
     """Return the traces on this machine before the test, after a sandbox has removed what others may have left."""
     assert sandbox.reexec_in_sandbox(["true"]) == 0
-    return _traces()
-
-
-def _traces() -> set[str]:
-    """Return what a kubelet could leave on this machine: where processes are, mounts, folders, devices, settings."""
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    settings = (f"{path} = {path.read_text().strip()}" for path in _KERNEL_SETTINGS if path.exists())
-    folders = (folder for folder in _FOLDERS if Path(folder).exists())
-    devices = map(str, Path("/sys/class/net").iterdir())
-    return {*_namespaces(), *_cgroups(), *mounts, *settings, *folders, *devices}
-
-
-def _namespaces() -> Iterator[str]:
-    for kind in ("net", "mnt", "pid"):
-        for link in Path("/proc").glob(f"[0-9]*/ns/{kind}"):
-            try:
-                yield str(link.readlink())
-            except OSError:  # the process has ended
-                continue
-
-
-def _cgroups() -> Iterator[str]:
-    for pattern in ("kubepods", "k8s.io", "*/kubepods", "*/k8s.io"):
-        yield from map(str, Path("/sys/fs/cgroup").glob(pattern))
+    return traces()
 
 
 @contextmanager
@@ -69,9 +45,9 @@ def _held(*options: str) -> Iterator[subprocess.Popen[str]]:
 
 def _assert_nothing_is_new_since(before: set[str]) -> None:
     with suppress(NotInTimeError):  # the assertion says better what is left
-        wait_until(lambda: _traces() == before, timeout=_SECONDS, what="the end of the sandbox")
+        wait_until(lambda: traces() == before, timeout=_SECONDS, what="the end of the sandbox")
 
-    assert _traces() == before
+    assert traces() == before
 
 
 @pytest.mark.parametrize(
@@ -84,7 +60,7 @@ def _assert_nothing_is_new_since(before: set[str]) -> None:
 )
 def test_nothing_is_left_of_a_sandbox_that_was(number: signal.Signals, status: int, before: set[str]) -> None:
     with _held() as process:
-        assert _traces() > before
+        assert traces() > before
         process.send_signal(number)
         assert process.wait(_SECONDS) == status
 
@@ -95,7 +71,7 @@ def test_nothing_is_left_of_a_sandbox_that_ended_by_itself(before: set[str]) -> 
     with _held("--once") as process:
         assert process.wait(_SECONDS) == 0
 
-    assert _traces() == before
+    assert traces() == before
 
 
 def test_a_second_start_right_after_a_kill_works(before: set[str]) -> None:

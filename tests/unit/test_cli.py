@@ -14,7 +14,7 @@ from salus import bootstrap
 from salus.bootstrap import RunOptions
 from salus.cli.app import app, called_as
 from salus.settings import SettingsError
-from salus.version import __version__
+from salus.version import described
 
 DATA = Path(__file__).with_name("data") / "validate"
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -99,7 +99,7 @@ def test_the_usage_says_what_the_person_typed(program: str, name: str) -> None:
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--version", "run"]])
 def test_the_version(arguments: list[str]) -> None:
-    assert salus(*arguments).stdout == f"salus {__version__}\n"
+    assert salus(*arguments).stdout == f"salus {described()}\n"
 
 
 # --- salus run

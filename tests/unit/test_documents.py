@@ -23,7 +23,12 @@ from salus.presets import load_presets
 from salus.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples/shop/README.md"]
+DOCUMENTS = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "examples/shop/README.md",
+    ROOT / "charts/salus/README.md",
+]
 FIRST_POLICY = ROOT / "examples/policies/first.yaml"
 
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -331,6 +331,7 @@ def test_settings_are_read_from_the_environment(env: Mapping[str, str], settings
         ("SHOP_WEDGE_AFTER", "5"),
         ("SHOP_CAPACITY", "0"),
         ("SHOP_CRASH", "yes"),
+        ("SHOP_LEAK", "1MiB"),
     ],
 )
 def test_settings_that_the_service_would_refuse_are_refused_by_name(name: str, value: str) -> None:
@@ -361,6 +362,8 @@ def environment(*templates: dict[str, Any]) -> dict[str, str]:
         ("slow", Settings("v2-slow", latency=0.8, capacity=40)),
         ("crash", Settings("v2-crash", crash=True, capacity=40)),
         ("good", Settings("v2", capacity=40)),
+        ("leak", Settings("v2-leak", leak=1024, capacity=40)),
+        ("missing-image", Settings("v2-typo", capacity=40)),
     ],
 )
 def test_a_release_on_disk_is_what_its_name_says(release: str, expected: Settings) -> None:
@@ -371,7 +374,7 @@ def test_a_release_on_disk_is_what_its_name_says(release: str, expected: Setting
 
 
 def test_every_release_on_disk_is_tested() -> None:
-    assert set(RELEASES_ON_DISK) == {"errors", "slow", "crash", "good"}
+    assert set(RELEASES_ON_DISK) == {"errors", "slow", "crash", "good", "leak", "missing-image"}
 
 
 def test_prometheus_is_told_the_port_of_the_container() -> None:

@@ -17,6 +17,7 @@ type Settings struct {
 	Latency    time.Duration // SHOP_LATENCY: how long one answer takes
 	Capacity   float64       // SHOP_CAPACITY: requests per second that one replica serves, above 0
 	WedgeAfter time.Duration // SHOP_WEDGE_AFTER: when a process hangs by itself; 0 is never
+	Leak       float64       // SHOP_LEAK: KiB of memory that each served request leaves behind
 	Crash      bool          // SHOP_CRASH: exit at start
 }
 
@@ -30,6 +31,7 @@ func readSettings(getenv func(string) string) (Settings, error) {
 		Latency:    env.duration("SHOP_LATENCY", 5*time.Millisecond),
 		Capacity:   env.number("SHOP_CAPACITY", 50, 0.1, 1e6),
 		WedgeAfter: env.duration("SHOP_WEDGE_AFTER", 0),
+		Leak:       env.number("SHOP_LEAK", 0, 0, 1e6),
 		Crash:      env.truth("SHOP_CRASH"),
 	}
 	return settings, errors.Join(env.wrong...)

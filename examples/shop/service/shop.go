@@ -24,6 +24,7 @@ type Shop struct {
 	queue    queue
 	served   atomic.Uint64 // requests that passed the queue: what the share of errors is taken of
 	wedged   atomic.Bool
+	leaked   leak
 }
 
 func newShop(settings Settings, now time.Time) *Shop {
@@ -76,10 +77,30 @@ func (s *Shop) outcome(client context.Context) int {
 	if !pause(client, wait+s.settings.Latency) {
 		return statusGaveUp
 	}
+	s.leaked.grow(s.settings.Leak)
 	if isError(s.served.Add(1), s.settings.ErrorRatio) {
 		return http.StatusInternalServerError
 	}
 	return http.StatusOK
+}
+
+// leak is memory that nothing needs and nothing gives back.
+type leak struct {
+	mutex sync.Mutex
+	kept  [][]byte
+}
+
+// grow keeps some KiB more, and writes to every page of them: memory counts against a limit only once it is used.
+func (l *leak) grow(kib float64) {
+	more := make([]byte, int(kib*1024))
+	for i := 0; i < len(more); i += 4096 {
+		more[i] = 1
+	}
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if len(more) > 0 {
+		l.kept = append(l.kept, more)
+	}
 }
 
 // pause waits and reports whether the client is still there at the end.

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from salus.version import __version__
+from salus.version import described
 
 app = typer.Typer(
     help="Salus heals services on Kubernetes: it measures, decides, records, acts, and proves that it helped.",
@@ -38,7 +38,7 @@ def called_as(program: str) -> str:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"salus {__version__}")
+        typer.echo(f"salus {described()}")
         raise typer.Exit
 
 
@@ -46,7 +46,8 @@ def _print_version(wanted: bool) -> None:
 def _common(
     *,
     _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print version and commit."),
     ] = False,
 ) -> None: ...
 

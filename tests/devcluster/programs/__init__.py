@@ -1,7 +1,7 @@
 """Where each program comes from: a folder you name, PATH, the cache, a Debian package, or a build with Go.
 
-The folders beside this file are the Go modules that are built. `python -m tests.devcluster.programs [cluster|e2e]`
-fetches and builds all that a tier needs, so that no test waits for it.
+The folders beside this file are the Go modules that are built. `python -m tests.devcluster.programs
+[cluster|e2e|chart]` fetches and builds all that a tier needs, so that no test waits for it.
 """
 
 import os
@@ -52,11 +52,28 @@ PROMETHEUS = Module(
     {"prometheus": 370},
     ("-tags=remove_all_sd,enable_kubernetes_sd", *_SMALL),
 )
+PROMTOOL = Module(
+    "promtool",
+    {"promtool": "github.com/prometheus/prometheus/cmd/promtool"},
+    {"promtool": 300},
+    PROMETHEUS.flags,
+)
 ALERTMANAGER = Module(
     "alertmanager",
     {"alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager"},
     {"alertmanager": 120},
     _SMALL,
+)
+HELM = Module("helm", {"helm": "helm.sh/helm/v4/cmd/helm"}, {"helm": 165}, _SMALL)
+HELM_UNITTEST = Module(
+    "helm-unittest",
+    {"helm-unittest": "github.com/helm-unittest/helm-unittest/cmd/helm-unittest"},
+    {"helm-unittest": 60},
+    _SMALL,
+)
+HELM_DOCS = Module("helm-docs", {"helm-docs": "github.com/norwoodj/helm-docs/cmd/helm-docs"}, {"helm-docs": 60}, _SMALL)
+KUBECONFORM = Module(
+    "kubeconform", {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}, {"kubeconform": 20}, _SMALL
 )
 KUSTOMIZE_CONTROLLER = Module(
     "kustomize-controller",
@@ -64,19 +81,44 @@ KUSTOMIZE_CONTROLLER = Module(
     {"kustomize-controller": 240},
     _SMALL,
 )
-MODULES = (ETCD, KUBERNETES, KWOK, PROMETHEUS, ALERTMANAGER, KUSTOMIZE_CONTROLLER)
+MODULES = (
+    ETCD,
+    KUBERNETES,
+    KWOK,
+    PROMETHEUS,
+    PROMTOOL,
+    ALERTMANAGER,
+    KUSTOMIZE_CONTROLLER,
+    HELM,
+    HELM_UNITTEST,
+    HELM_DOCS,
+    KUBECONFORM,
+)
 
-_KUBERNETES_VERSION = tuple(int(number) for number in KUBERNETES.version_of("k8s.io/kubernetes").split(".")[:2])
-_ETCD_VERSION = tuple(int(number) for number in ETCD.version_of("go.etcd.io/etcd/server/v3").split(".")[:2])
 
+def _minor(module: Module, required: str) -> Version:
+    """The version of `required` that `module` pins, without its patch."""
+    major, minor, *_ = module.version_of(required).split(".")
+    return int(major), int(minor)
+
+
+_KUBERNETES_VERSION = _minor(KUBERNETES, "k8s.io/kubernetes")
+_ETCD_VERSION = _minor(ETCD, "go.etcd.io/etcd/server/v3")
 _OLDEST = {
     "kwok": (0, 7),
     "prometheus": (2, 42),
+    "promtool": (2, 42),
     "alertmanager": (0, 25),
     "kustomize-controller": (1, 9),
 }
+_CHART_TOOLS = {
+    "helm": (_minor(HELM, "helm.sh/helm/v4"), ("version",)),
+    "helm-unittest": (_minor(HELM_UNITTEST, "github.com/helm-unittest/helm-unittest"), ("--version",)),
+    "helm-docs": (_minor(HELM_DOCS, "github.com/norwoodj/helm-docs"), ("--version",)),
+    "kubeconform": (_minor(KUBECONFORM, "github.com/yannh/kubeconform"), ("-v",)),
+}
 
-_DEBIAN_PACKAGES = {"prometheus": "prometheus"}
+_DEBIAN_PACKAGES = {"prometheus": "prometheus", "promtool": "prometheus"}
 """What works unpacked. Debian's Alertmanager does not: it wants its template where the package installs it."""
 
 _DEBIAN_NAMES = {"alertmanager": "prometheus-alertmanager"}
@@ -84,7 +126,8 @@ _DEBIAN_NAMES = {"alertmanager": "prometheus-alertmanager"}
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 TIERS: Mapping[str, tuple[str, ...]] = {
     "cluster": (*CONTROL_PLANE, "kwok", "prometheus", "alertmanager", "kustomize-controller"),
-    "e2e": (*CONTROL_PLANE, "kubelet", "kube-proxy", "prometheus", "alertmanager"),
+    "e2e": (*CONTROL_PLANE, "kubelet", "kube-proxy", "prometheus", "alertmanager", "helm"),
+    "chart": ("promtool", "helm", "helm-unittest", "helm-docs", "kubeconform"),
 }
 
 _E2E_FOLDERS = (
@@ -129,6 +172,9 @@ def _wanted(program: str) -> _Wanted:
         return _Wanted(lambda version: version == _KUBERNETES_VERSION, arguments)
     if program == "etcd":
         return _Wanted(lambda version: version == _ETCD_VERSION)
+    if program in _CHART_TOOLS:
+        pinned, arguments = _CHART_TOOLS[program]
+        return _Wanted(lambda version: version == pinned, arguments)
     oldest = _OLDEST[program]
     return _Wanted(lambda version: version >= oldest)
 
@@ -184,6 +230,11 @@ def find_e2e(say: Say = silence) -> dict[str, Path]:
     if still_missing:
         raise ProgramMissingError(_e2e_ways_out(still_missing, [_E2E_PACKAGES[program] for program in still_missing]))
     return found
+
+
+def at_hand(program: str) -> bool:
+    """Whether `find` would have it without fetching or building anything."""
+    return _at_hand(program, Go.find()) is not None
 
 
 def _at_hand(program: str, go: Go | None) -> Path | None:
@@ -257,7 +308,7 @@ def _unpack(programs: Sequence[str], say: Say) -> tuple[dict[str, Path], list[st
     if not programs or not debian.can_unpack():
         return {}, []
     try:
-        debian.unpack(list(_DEBIAN_PACKAGES.values()), _debian_folder(), say)
+        debian.unpack(sorted(set(_DEBIAN_PACKAGES.values())), _debian_folder(), say)
     except debian.PackageError as error:
         return {}, [str(error)]
     found = {program: path for program in programs if (path := _unpacked(program))}

@@ -1,4 +1,4 @@
-"""`python -m tests.devcluster.programs [cluster|e2e]`: fetch and build what a tier needs, and say where it is."""
+"""`python -m tests.devcluster.programs [cluster|e2e|chart]`: fetch and build what a tier needs, and say where it is."""
 
 import sys
 

@@ -1,0 +1,41 @@
+# The image of the operator, over any base that has Python 3.11 to 3.14 with its module venv:
+#
+#     docker build --build-arg COMMIT=$(git describe --always --dirty --abbrev=12 --exclude='*') -t salus .
+#
+# `make image` builds this file where there is no image registry. The versions are those of constraints.txt.
+ARG BASE=python:3.13-slim
+
+FROM ${BASE} AS build
+# pip and the build backend have an environment of their own: the image gets neither.
+RUN python3 -m venv /opt/tools && python3 -m venv --without-pip /opt/salus
+WORKDIR /src
+COPY pyproject.toml constraints.txt ./
+RUN /opt/tools/bin/pip install --no-cache-dir -c constraints.txt hatchling
+COPY hatch_build.py README.md LICENSE ./
+COPY operator operator
+ARG COMMIT=""
+RUN SALUS_COMMIT="${COMMIT}" /opt/tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist .
+# Compiled here, since a read-only root would have every start compile everything; by hash, since times differ. What Salus
+# never imports of Kubernetes' client is 50 MB compiled, so it is left as it is.
+RUN /opt/tools/bin/pip --python /opt/salus/bin/python install --no-cache-dir --no-compile -c constraints.txt /dist/*.whl \
+  && PYTHONHASHSEED=0 /opt/salus/bin/python -m compileall -q --invalidation-mode unchecked-hash \
+       -x '/kubernetes/(aio/)?client/(api|models)/' /opt/salus/lib
+
+# No RUN from here on: nothing but the base and one folder.
+FROM ${BASE}
+ARG COMMIT=""
+ARG VERSION=""
+LABEL org.opencontainers.image.title="Salus" \
+      org.opencontainers.image.description="Heals services on Kubernetes: measures, decides, records, acts, and proves that it helped." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${COMMIT}"
+COPY --from=build /opt/salus /opt/salus
+# Logs leave at once, and no environment of the base decides what is imported.
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/salus/bin:/usr/local/bin:/usr/bin:/bin
+# By number, so that runAsNonRoot can be checked without the base's list of users.
+USER 65532:65532
+WORKDIR /
+EXPOSE 8080
+# There is no HEALTHCHECK on purpose: Kubernetes ignores it, and asks /healthz and /readyz.
+ENTRYPOINT ["/opt/salus/bin/salus"]

@@ -1,0 +1,139 @@
+{{/* Name of the chart, cut to what a label may hold. */}}
+{{- define "salus.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Full name: the release's, with the chart's name unless it is in there. */}}
+{{- define "salus.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- else if contains (include "salus.name" .) .Release.Name }}
+{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "salus.name" .) | trunc 63 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "salus.serviceAccountName" -}}
+{{- default (ternary (include "salus.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name }}
+{{- end }}
+
+{{/* The user that the API server sees when the operator writes as itself. */}}
+{{- define "salus.user" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "salus.serviceAccountName" . }}
+{{- end }}
+
+{{/* The tenants' account: the one that rules.yaml lets the operator impersonate. */}}
+{{- define "salus.remediator" -}}
+salus-remediator
+{{- end }}
+
+{{- define "salus.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "salus.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "salus.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "salus.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/*
+Labels and annotations of an object. Called with (dict "root" $ "labels" {} "annotations" {}); its own win.
+*/}}
+{{- define "salus.meta" -}}
+labels:
+  {{- merge (dict) (.labels | default dict) (include "salus.labels" .root | fromYaml) | toYaml | nindent 2 }}
+{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The namespaces that are watched, as a list; empty with clusterWide. */}}
+{{- define "salus.watched" -}}
+{{- if not .Values.clusterWide }}
+{{- toYaml (.Values.watchNamespaces | default (list .Release.Namespace) | uniq) }}
+{{- else -}}
+[]
+{{- end }}
+{{- end }}
+
+{{/* The operator's configuration: the values, and where its Lease is. */}}
+{{- define "salus.config" -}}
+{{- $lease := dict "namespace" .Release.Namespace "name" (include "salus.fullname" .) }}
+{{- $election := merge (dict) $lease .Values.config.leaderElection }}
+{{- toYaml (merge (dict "leaderElection" $election) (deepCopy .Values.config)) }}
+{{- end }}
+
+{{/* What the operator reads only when it starts: a change here needs new pods. */}}
+{{- define "salus.startOnly" -}}
+{{- $config := include "salus.config" . | fromYaml }}
+{{- pick $config "cluster" "defaults" "leaderElection" "shards" | toYaml | sha256sum }}
+{{- end }}
+
+{{- define "salus.image" -}}
+{{- $tag := .Values.image.tag | default .Chart.AppVersion }}
+{{- with .Values.image.digest }}
+{{- printf "%s@%s" $.Values.image.repository . }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository $tag }}
+{{- end }}
+{{- end }}
+
+{{/* Ports of the metric sources' URLs. */}}
+{{- define "salus.sourcePorts" -}}
+{{- $ports := list }}
+{{- range .Values.config.sources }}
+{{- $url := urlParse .url }}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" }}
+{{- $ports = append $ports (int ($port | default (ternary "443" "80" (eq $url.scheme "https")))) }}
+{{- end }}
+{{- toYaml ($ports | uniq) }}
+{{- end }}
+
+{{/* What cannot be right together, said before anything is installed. */}}
+{{- define "salus.check" -}}
+{{- if and (gt (int .Values.replicas) 1) (not .Values.config.leaderElection.enabled) }}
+{{- fail "replicas: more than one needs config.leaderElection.enabled, or two would act" }}
+{{- end }}
+{{- if and .Values.clusterWide .Values.watchNamespaces }}
+{{- fail "watchNamespaces: leave it empty with clusterWide, which watches all" }}
+{{- end }}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled }}
+{{- fail "metrics: enable serviceMonitor or podMonitor; with both each replica is scraped twice" }}
+{{- end }}
+{{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.service.enabled) }}
+{{- fail "metrics.serviceMonitor: it scrapes the Service, so it needs metrics.service.enabled" }}
+{{- end }}
+{{- if not .Values.clusterWide }}
+{{- $watched := include "salus.watched" . | fromYamlArray }}
+{{- range .Values.tenants }}
+{{- if not (has . $watched) }}
+{{- fail (printf "tenants: %q is not watched; watchNamespaces is %s" . (join ", " $watched)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+The objects of a file as a list, with the chart's labels, and the operator's own user in place of the one that the file
+names. Called with (dict "root" $ "file" "files/….yaml"); a file that is not there holds nothing.
+*/}}
+{{- define "salus.manifests" -}}
+{{- $text := .root.Files.Get .file | replace "system:serviceaccount:salus-system:salus" (include "salus.user" .root) }}
+{{- $objects := list }}
+{{- range $document := regexSplit "(?m)^---\\s*$" $text -1 }}
+{{- with fromYaml $document }}
+{{- $own := dict "labels" (.metadata.labels | default dict) "annotations" (.metadata.annotations | default dict) }}
+{{- $meta := include "salus.meta" (merge (dict "root" $.root) $own) | fromYaml }}
+{{- $objects = append $objects (merge (dict "metadata" (merge $meta .metadata)) .) }}
+{{- end }}
+{{- end }}
+{{- toYaml $objects }}
+{{- end }}

@@ -1,0 +1,151 @@
+"""The chart as its tools see it, and what it renders as the operator reads it. No cluster."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from salus.settings import read_settings
+from tests.chart.conftest import CI, Tools
+from tests.chart.generated import CHART, NAMESPACE, ROOT, SORTS, Object, Sort, differing, rendered
+from tests.devcluster.helm import HelmError
+
+pytestmark = pytest.mark.usefixtures("chart_tools")
+
+ADMISSION = """\
+# A comment alone is no object.
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: records.salus.dev, labels: {kept: "yes"}}
+spec:
+  matchConditions:
+    - {name: other, expression: "request.userInfo.username != 'system:serviceaccount:salus-system:salus'"}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: records.salus.dev}
+spec: {policyName: records.salus.dev, validationActions: [Deny]}
+"""
+
+
+def of_kind(objects: list[Object], *kinds: str) -> list[Object]:
+    return [item for item in objects if item["kind"] in kinds]
+
+
+@pytest.mark.parametrize("values", CI, ids=lambda path: path.stem)
+def test_helm_finds_no_fault(values: Path, chart_tools: Tools) -> None:
+    chart_tools("helm", "lint", "--strict", CHART, "--values", values)
+
+
+def test_the_suites_pass_without_writing_a_snapshot_anew(chart_tools: Tools, copied: Path) -> None:
+    """The tool writes a snapshot that is missing, and passes: so the snapshots have to be those in the repository."""
+    chart_tools("helm-unittest", "--strict", copied)
+
+    written = {path.name: path.read_text() for path in copied.glob("tests/__snapshot__/*")}
+    assert written == {path.name: path.read_text() for path in CHART.glob("tests/__snapshot__/*")}
+
+
+@pytest.mark.parametrize("sort", SORTS, ids=lambda sort: sort.make.__name__)
+def test_generated_files_are_up_to_date(sort: Sort) -> None:
+    assert list(differing(sort.make())) == []
+
+
+@pytest.mark.parametrize("values", CI, ids=lambda path: path.stem)
+def test_the_operator_accepts_the_configuration(values: Path, tmp_path: Path) -> None:
+    (config,) = (item for item in of_kind(rendered(values), "ConfigMap") if "salus.yaml" in item["data"])
+    path = tmp_path / "salus.yaml"
+    path.write_text(config["data"]["salus.yaml"], encoding="utf-8")
+
+    settings = read_settings(path)
+
+    assert settings.leader_election.namespace == NAMESPACE
+    if settings.leader_election.enabled:
+        (role,) = (
+            item for item in of_kind(rendered(values, settings=("rbac.create=true",)), "Role") if "lease" in str(item)
+        )
+        assert role["rules"][1]["resourceNames"] == [settings.leader_election.name]
+
+
+def test_the_chart_brings_the_crds_as_they_are() -> None:
+    ours = [yaml.safe_load(path.read_text("utf-8")) for path in sorted(ROOT.glob("crds/*.yaml"))]
+
+    found = of_kind(rendered(), "CustomResourceDefinition")
+
+    assert [item["spec"] for item in found] == [item["spec"] for item in ours]
+    assert [item["metadata"]["name"] for item in found] == [item["metadata"]["name"] for item in ours]
+
+
+@pytest.mark.parametrize("cluster_wide", [True, False], ids=["a ClusterRole", "Roles"])
+def test_the_rights_are_those_of_the_file(cluster_wide: bool) -> None:
+    """One source for both, so that they cannot differ."""
+    rules = yaml.safe_load((CHART / "files/rules.yaml").read_text("utf-8"))
+    kind = "ClusterRole" if cluster_wide else "Role"
+    settings = ("clusterWide=true",) if cluster_wide else ("watchNamespaces={shop}",)
+
+    found = {item["metadata"]["name"]: item["rules"] for item in of_kind(rendered(settings=settings + TENANT), kind)}
+
+    assert found["salus"] == rules["operator"]
+    assert found["salus-remediator"] == rules["remediator"]
+    assert found["salus-impersonator"] == rules["impersonator"]
+
+
+TENANT = ("tenants={shop}",)
+
+
+def test_without_cluster_wide_nothing_but_crds_and_admission_is_of_the_cluster() -> None:
+    objects = rendered(settings=("watchNamespaces={shop,billing}", *TENANT))
+
+    of_the_cluster = {item["kind"] for item in objects if "namespace" not in item["metadata"]}
+
+    assert of_the_cluster <= {
+        "CustomResourceDefinition",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    }
+
+
+def admission(chart: Path, *options: str, namespace: str) -> list[Object]:
+    """The admission policies of a chart that has `ADMISSION`."""
+    (chart / "files/admission.yaml").write_text(ADMISSION, encoding="utf-8")
+    objects = rendered(settings=options, namespace=namespace, chart=chart)
+    return of_kind(objects, "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+
+
+def test_admission_policies_name_the_release_s_own_account(copied: Path) -> None:
+    policy, binding = admission(copied, "clusterWide=true", "fullnameOverride=healer", namespace="platform")
+
+    assert "'system:serviceaccount:platform:healer'" in policy["spec"]["matchConditions"][0]["expression"]
+    assert (
+        policy["metadata"]["labels"] | {"kept": "yes", "app.kubernetes.io/name": "salus"}
+        == (policy["metadata"]["labels"])
+    )
+    assert binding["spec"] == {"policyName": "records.salus.dev", "validationActions": ["Deny"]}
+
+
+def test_admission_policies_keep_to_the_watched_namespaces(copied: Path) -> None:
+    """Another release's records would be refused otherwise, as by somebody else."""
+    policy, binding = admission(copied, "watchNamespaces={shop,billing}", namespace="platform")
+
+    assert policy["metadata"]["name"] == binding["spec"]["policyName"] == "records.salus.dev-platform"
+    assert binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"] == [
+        {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["shop", "billing"]}
+    ]
+
+
+def test_admission_policies_can_be_left_out(copied: Path) -> None:
+    assert admission(copied, "clusterWide=true", "admission.enabled=false", namespace="platform") == []
+
+
+def test_a_wrong_value_is_told_with_its_path() -> None:
+    with pytest.raises(HelmError, match=r"at '/config/limits/fleetBrake/percent': maximum: got 200, want 100"):
+        rendered(settings=("config.limits.fleetBrake.percent=200",))
+
+
+def test_promtool_plays_the_alerts(chart_tools: Tools, tmp_path: Path) -> None:
+    for file in (CHART / "files/alerts.yaml", Path(__file__).with_name("alerts_test.yaml")):
+        shutil.copy(file, tmp_path)
+
+    chart_tools("promtool", "check", "rules", tmp_path / "alerts.yaml")
+    chart_tools("promtool", "test", "rules", tmp_path / "alerts_test.yaml")

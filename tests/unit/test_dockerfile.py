@@ -1,0 +1,76 @@
+"""The Dockerfile as text: what anybody may hold it to without building it. `tests/e2e` builds and runs it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.devcluster import dockerfile
+
+ROOT = Path(__file__).parents[2]
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The instructions in order, such as ("USER", "65532:65532")."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
+    words = (line.partition(" ") for line in joined.splitlines() if line)
+    return [(word, rest.strip()) for word, _, rest in words]
+
+
+def last_stage() -> list[tuple[str, str]]:
+    """The instructions that make the image itself."""
+    found = instructions()
+    begins = max(index for index, (word, _) in enumerate(found) if word == "FROM")
+    return found[begins:]
+
+
+def test_the_base_is_an_argument_and_its_default_names_no_registry() -> None:
+    (base,) = [rest for word, rest in instructions() if word == "ARG" and rest.startswith("BASE=")]
+
+    assert re.fullmatch(r"BASE=[a-z]+:[\w.-]+", base)
+    assert all(rest.startswith("${BASE}") for word, rest in instructions() if word == "FROM")
+
+
+def test_the_image_needs_no_shell() -> None:
+    words = dict(last_stage())
+
+    assert "RUN" not in words
+    assert words["ENTRYPOINT"].startswith("[")
+    assert "CMD" not in words
+
+
+def test_it_runs_as_a_user_by_number_that_is_not_root() -> None:
+    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", dict(last_stage())["USER"])
+
+
+def test_there_is_no_healthcheck() -> None:
+    assert "HEALTHCHECK" not in dict(instructions())
+
+
+def test_what_is_copied_in_is_let_in_and_counts_for_the_cache() -> None:
+    """A file that is copied and not hashed would leave an old image in place."""
+    copied = {
+        name for word, rest in instructions() if word == "COPY" and "--from" not in rest for name in rest.split()[:-1]
+    }
+    ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+
+    assert {line[1:] for line in ignore if line.startswith("!")} == copied
+    assert copied - {"operator"} == set(dockerfile._COPIED) - {"Dockerfile", ".dockerignore"}
+
+
+@pytest.mark.parametrize(
+    ("listed", "settings"),
+    [
+        pytest.param("", {}, id="nothing is configured"),
+        pytest.param("global.timeout='60'\n", {"timeout": "60"}, id="a file"),
+        pytest.param(":env:.timeout='9'\nglobal.timeout='60'\n", {"timeout": "9"}, id="the environment wins"),
+        pytest.param(
+            "install.no-binary='x'\nlist.format='columns'\n", {"no-binary": "x"}, id="other commands' are left"
+        ),
+        pytest.param("global.find-links='/a b'\n", {"find-links": "/a b"}, id="a path with a space"),
+    ],
+)
+def test_pip_in_the_build_is_configured_as_pip_here(listed: str, settings: dict[str, str]) -> None:
+    assert dict(dockerfile._pip_settings(listed)) == settings
