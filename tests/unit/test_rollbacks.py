@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +15,8 @@ from salus.loop.world import Case, World
 from salus.model.change import ActionKind, Decision, Facts
 from salus.model.meta import WorkloadKind
 from salus.model.types import Body, format_time
-from salus.model.values import Policy, PolicyKey, Switches, TargetKey
-from salus.ports import CHANGE_EVENTS, CONTROLLER_REVISIONS, PODS, STATEFUL_SETS, Forbidden, Ref
+from salus.model.values import Policy, PolicyKey, Sample, Switches, TargetKey
+from salus.ports import CHANGE_EVENTS, CONFIG_MAPS, CONTROLLER_REVISIONS, NODES, PODS, STATEFUL_SETS, Forbidden, Ref
 from tests.builders import NOW, RESTARTED_AT, a_deployment_body, a_policy, a_template, an_action
 from tests.fakes.cluster import FakeWorkloads, Write
 from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
@@ -116,8 +117,125 @@ async def test_a_fault_that_predates_the_release_is_not_blamed_on_it() -> None:
     blamed = stage.incidents[-1]["status"]["blame"]
 
     assert blamed["revision"] != "4"
-    assert [c["spec"]["reason"] for c in stage.changes if c["spec"]["action"] == "Rollback"] == ["ReleaseTooOld"]
+    assert [c["spec"]["reason"] for c in stage.changes if c["spec"]["action"] == "Rollback"] == ["FaultPredatesRelease"]
     assert stage.deeds == []
+
+
+def put_pod(stage: Stage, revision: int, waits_for: str = "", node: str = "node1") -> None:
+    """A pod of this revision, an hour old."""
+    now, stage.clock.present = stage.clock.present, NOW - timedelta(hours=1)
+    state = {"waiting": {"reason": waits_for}} if waits_for else {"running": {}}
+    name, labels = f"{NAME}-{revision}-x", {"app": NAME, "pod-template-hash": str(revision)}
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
+        "spec": {"nodeName": node},
+        "status": {"containerStatuses": [{"state": state}]},
+    }
+    stage.cluster.put(body)
+    stage.clock.present = now
+
+
+def rollbacks(stage: Stage) -> list[tuple[str, str]]:
+    return [(c["spec"]["decision"], c["spec"]["reason"]) for c in stage.changes if c["spec"]["action"] == "Rollback"]
+
+
+@pytest.mark.parametrize(
+    ("old", "expected"),
+    [
+        pytest.param("CrashLoopBackOff", ("Refuse", "OldPodsFailToo"), id="the good release's pod fails as well"),
+        pytest.param("", ("Act", "AboveThreshold"), id="the good release's pod is well"),
+    ],
+)
+async def test_a_fault_that_hits_old_and_new_pods_alike_is_no_reason_to_roll_back(
+    old: str, expected: tuple[str, str]
+) -> None:
+    stage = await a_bad_release()
+    put_pod(stage, 1, old)
+    put_pod(stage, 2, "CrashLoopBackOff")
+    await stage.ticks(12)
+    blamed = stage.incidents[-1]["status"]["blame"]
+
+    assert rollbacks(stage) == [expected]
+    assert len(stage.deeds) == (expected[0] == "Act")
+    assert blamed["kind"] == ("Release" if expected[0] == "Act" else "Unknown")
+
+
+@pytest.mark.parametrize(
+    ("sick_until", "known_until", "expected"),
+    [
+        pytest.param(0, 0, ("Refuse", "FaultPredatesRelease"), id="sick until it came, which hid the fault a while"),
+        pytest.param(-60, 0, ("Act", "AboveThreshold"), id="well again for a minute before it came"),
+        pytest.param(0, -60, ("Act", "AboveThreshold"), id="of the minute before it came nothing is known"),
+    ],
+)
+async def test_a_check_that_was_unhealthy_when_the_release_began(
+    sick_until: int, known_until: int, expected: tuple[str, str]
+) -> None:
+    """By Prometheus' history: of what was before a short calm, the process itself remembers nothing."""
+    stage = await a_bad_release()
+    came = stage.clock.now()
+    moments = range(-300, known_until, 5)
+    stage.service.past = [Sample(came + timedelta(seconds=n), 0.3 if n < sick_until else 0.0) for n in moments]
+    await stage.ticks(12)
+
+    assert rollbacks(stage) == [expected]
+
+
+async def test_what_must_not_be_read_is_said_to_be_unknown_and_stops_nothing() -> None:
+    stage = await a_bad_release()
+    put_pod(stage, 2)
+    stage.cluster.unreadable = {CONFIG_MAPS, NODES}
+    await stage.ticks(20)
+    incident = stage.incidents[0]["status"]
+
+    assert image(stage.deployment) == "v1"
+    assert incident["phase"] == "Resolved"
+    assert incident["blame"]["message"].endswith("; not known: ConfigMaps (Forbidden), nodes (Forbidden)")
+
+
+async def test_everything_beside_the_release_is_told_too() -> None:
+    """A ConfigMap and an HPA edited, the node not ready: the release, after a healthy one, is still the likeliest."""
+    stage = await a_bad_release()
+    stage.cluster.metadata_only = {CONFIG_MAPS}
+    put_pod(stage, 2)
+    now = format_time(stage.clock.now())
+    edit = {"manager": "kubectl-edit", "time": now}
+    scaled = {"kind": "Deployment", "name": NAME, "apiVersion": "apps/v1"}
+    for body in (
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "settings", "managedFields": [{**edit, "fieldsV1": {"f:data": {}}}]},
+            "data": {"secret": "never to be told"},
+        },
+        {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "hpa", "managedFields": [{**edit, "fieldsV1": {"f:spec": {}}}]},
+            "spec": {"scaleTargetRef": scaled, "minReplicas": 3, "maxReplicas": 3},
+        },
+    ):
+        stage.cluster.put({**body, "metadata": {**body["metadata"], "namespace": NAMESPACE}})  # type: ignore[dict-item]
+    volume = {"name": "settings", "configMap": {"name": "settings"}}
+    mounted = a_template("v2")
+    mounted["spec"]["volumes"] = [volume]
+    roll_out(stage, 3, mounted)
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node1"}}
+    unready = {"type": "Ready", "status": "False", "lastTransitionTime": now}
+    stage.cluster.put({**node, "status": {"conditions": [unready]}})
+    await stage.ticks(6)
+    blamed = stage.incidents[0]["status"]["blame"]
+
+    assert "never to be told" not in str(stage.incidents)
+    for told in (
+        "kubectl-edit changed ConfigMap/settings 0s before",
+        "kubectl-edit changed HorizontalPodAutoscaler/hpa 0s before",
+        "Node/node1, which hosts 1 of 1 pods, is NotReady since",
+        "(revision 3) began",
+    ):
+        assert told in blamed["message"]
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,8 @@ INFEASIBLE = frozenset(
     {
         "NoKnownGoodRelease",
         "ReleaseTooOld",
+        "FaultPredatesRelease",
+        "OldPodsFailToo",
         "RolledBackBefore",
         "AboveMaximum",
         "AtMaximum",

@@ -11,7 +11,7 @@ from salus.core import incidents, records
 from salus.core.blame import blame
 from salus.core.decide import Exhausted, Proposal, Wait, binding, decide, grace, mode_of
 from salus.core.guards import review
-from salus.loop import gather
+from salus.loop import beside, gather
 from salus.loop.changes import Changes
 from salus.loop.journal import Journal
 from salus.loop.world import Case, World
@@ -34,7 +34,7 @@ class Ladder:
         """Take the next rung that can be had, or say why not."""
         await self.journal.open_incident(policy, case, workload, self.world.clock.now())
         seen, body = await gather.observe(self.world, case)
-        await self._tell_blame(case, seen, body)
+        await self._tell_blame(policy, case, seen, body)
         await self._look_at_approvals(policy, case, seen)
         if not self._is_quiet(policy, case, seen):
             await self._try_rungs(policy, case, seen, body)
@@ -43,10 +43,11 @@ class Ladder:
             await self.journal.follow(case, changes, self.world.clock.now())
             case.last_change = records.newest(policy, changes) or case.last_change
 
-    async def _tell_blame(self, case: Case, seen: Observation, body: Body) -> None:
+    async def _tell_blame(self, policy: Policy, case: Case, seen: Observation, body: Body) -> None:
         """Once an incident, before anything is done about it."""
         if case.incident is None or incidents.is_blamed(case.incident):
             return
+        seen = await beside.all_suspects(self.world, policy, case, seen, body)
         found = blame(seen, body, parse_time(case.incident["spec"]["openedAt"]))
         mine = records.of_incident(seen.changes, case.incident)
         status = incidents.progress(case.incident, mine, case.findings, seen.now)
@@ -86,6 +87,8 @@ class Ladder:
         """Try one rung: None when it was recorded, or the refusal that is now on record."""
         remedy, because = proposal.remedy, proposal.because
         incident = case.incident["metadata"]["name"] if case.incident else ""
+        if remedy.rollback is not None:
+            seen = await beside.release_suspect(self.world, policy, case, seen, body)
         planned = plan(Plan(remedy, policy.spec.remedies.index(remedy), because, seen, body, incident))
         if isinstance(planned, Infeasible):
             refusal: Refusal | None = Refusal(planned.reason, planned.message, Then.NEXT)
