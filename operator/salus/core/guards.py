@@ -233,7 +233,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("AttemptsExhausted", attempts_exhausted, Then.ESCALATE),
     Guard("NamespaceBudgetSpent", namespace_budget_spent),
     Guard("GlobalBudgetSpent", global_budget_spent),
-    Guard("FleetBrake", fleet_brake),
+    Guard(budgets.BRAKE, fleet_brake),
     Guard("DisruptionBudget", disruption_budget, Then.NEXT, _RESTART),
     Guard("QuotaExceeded", quota_exceeded, Then.NEXT, _SCALE),
 )

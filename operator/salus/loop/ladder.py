@@ -9,6 +9,7 @@ from salus.actions import kind_of, plan
 from salus.actions.plan import Plan
 from salus.core import incidents, records
 from salus.core.blame import blame
+from salus.core.budgets import BRAKE
 from salus.core.decide import Exhausted, Proposal, Wait, binding, decide, grace, mode_of
 from salus.core.guards import review
 from salus.loop import beside, gather
@@ -16,6 +17,7 @@ from salus.loop.changes import Changes
 from salus.loop.journal import Journal
 from salus.loop.world import Case, World
 from salus.model.change import ActionKind, Decision, Outcome
+from salus.model.policy import Mode
 from salus.model.types import Body, parse_time
 from salus.model.values import Action, Infeasible, Observation, PastChange, Policy, Refusal, Then, Workload
 
@@ -98,6 +100,8 @@ class Ladder:
             action, refusal = planned, review(policy, planned, seen)
         if refusal is not None:
             await self.journal.refuse(policy, case, action, refusal, seen, body)
+            if refusal.reason == BRAKE:
+                await self._tell_of_brake(policy, case, seen, body, refusal)
             return refusal
         case.refusal = None
         decision = records.decision_of(mode_of(policy, remedy, self.world.boldest), action.kind)
@@ -132,13 +136,26 @@ class Ladder:
         await self.journal.write_incident(case, incidents.escalated(status, f"{why.reason}: {why.message}"))
         await self.journal.tell(policy, case, "Escalated", why.message, workload=seen.workload, warning=True)
 
+    async def _tell_of_brake(self, policy: Policy, case: Case, seen: Observation, body: Body, why: Refusal) -> None:
+        """One notification for the whole fleet, on the first target that is held back. A rehearsal tells nobody."""
+        observes = min(policy.spec.mode, self.world.boldest, key=lambda mode: mode.boldness) is Mode.OBSERVE
+        if observes or seen.fleet is None or seen.fleet.told:
+            return
+        seen = gather.recounted(self.world, replace(seen, changes=await self.changes.of_target(case)))
+        if seen.fleet is not None and not seen.fleet.told:
+            why = replace(why, message=f"{why.message}. This is the one notification for all targets")
+            await self._notify(policy, case, seen, body, why)
+
     async def _call_people(self, policy: Policy, case: Case, seen: Observation, body: Body, why: Refusal) -> None:
+        seen = replace(seen, changes=await self.changes.of_target(case))
+        await self._notify(policy, case, seen, body, why)
+
+    async def _notify(self, policy: Policy, case: Case, seen: Observation, body: Body, why: Refusal) -> None:
         facts = seen.workload.facts()
         target, uid = case.target, seen.workload.uid
         notice = Action(ActionKind.NOTIFY, "", target, uid, why.message, facts, facts, reason=why.reason)
         mode = min(policy.spec.mode, self.world.boldest, key=lambda mode: mode.boldness)
         decision = records.decision_of(mode, ActionKind.NOTIFY)
-        seen = replace(seen, changes=await self.changes.of_target(case))
         entry = self.journal.entry(policy, case, notice, (), decision, seen)
         change = records.past_change(await self.journal.record(entry, seen.changes, body))
         if decision is Decision.ACT:
@@ -146,8 +163,9 @@ class Ladder:
 
 
 def _told(changes: Sequence[PastChange]) -> bool:
-    """Whether people were notified already."""
-    return any(change.action is ActionKind.NOTIFY and change.decision != "Refuse" for change in changes)
+    """Whether people were notified of this target already; that the fleet brake holds is told of all of them."""
+    notices = (c for c in changes if c.action is ActionKind.NOTIFY and c.reason != BRAKE)
+    return any(notice.decision != "Refuse" for notice in notices)
 
 
 def _unplanned(proposal: Proposal, workload: Workload, message: str) -> Action:

@@ -45,6 +45,7 @@ class Loop:
         free = [job for job in jobs if not job[1].lock.locked()]
         await self._measurer.measure([(policy, case) for policy, case, _ in free])
         self.world.ledger.see((case.target, case.findings) for case in self.cases.values())
+        self.world.ledger.watch(self.world.switches().fleet_brake, self.world.clock.now())
         await self._all("heal", [self._heal(*job) for job in free])
         await self._all(
             "leave", [self._leave(policy, case) for policy, found in chosen for case in self._left(policy, found)]

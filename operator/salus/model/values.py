@@ -472,6 +472,8 @@ class Fleet:
     unhealthy: int = 0
     """Healthy and unhealthy; the rest is Unknown."""
     deeds: tuple[Deed, ...] = ()
+    told: bool = False
+    """Whether people were told already that the brake holds, since it came on."""
 
 
 @dataclass(frozen=True, slots=True)
