@@ -355,7 +355,10 @@ class Operator:
 
     async def _use(self, settings: Settings) -> None:
         changed = settings.sources != self._settings.sources or not self.metrics.names
+        switched = settings.kill_switch != self._settings.kill_switch
         self._settings = settings
+        if switched and self._leads():
+            self._soon(self._loop.show_switches(list(self._store.policies.values())))
         if changed:
             await self.metrics.use(settings.sources)
             self._store.use(Catalog(self._store.catalog.signals, self.metrics.names))

@@ -84,7 +84,7 @@ def facts(**fields: Any) -> Facts:  # noqa: ANN401 — the dataclass knows the t
     return a_workload().facts().model_copy(update=fields)
 
 
-def a_fleet(*, deeds: Sequence[float] = (), namespace: str = "shop", **counts: int) -> Fleet:
+def a_fleet(*, deeds: Sequence[float] = (), namespace: str = "shop", **counts: Any) -> Fleet:  # noqa: ANN401 — handed on
     """`deeds`: how many seconds ago each was done."""
     return Fleet(**counts, deeds=tuple(Deed(namespace, ago(seconds)) for seconds in deeds))
 

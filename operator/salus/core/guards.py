@@ -23,6 +23,7 @@ ALL = frozenset(ActionKind)
 CHANGES = ALL - {ActionKind.NOTIFY}
 """Actions that write to a workload."""
 UNKNOWN = "GuardUnknown"
+KILL_SWITCH = "KillSwitch"
 
 
 class Unknowable(Exception):
@@ -58,10 +59,7 @@ def suspended(review: Review) -> str | None:
 
 def kill_switch(review: Review) -> str | None:
     """The operator's administrator has stopped all actions."""
-    switches = review.seen.switches
-    if not switches.kill_switch:
-        return None
-    return switches.kill_switch_message or "the operator's kill switch is on"
+    return review.seen.switches.stopped or None
 
 
 def freeze_window(review: Review) -> str | None:
@@ -219,7 +217,7 @@ _SCALE, _RESTART, _ROLLBACK = (
 
 GUARDS: tuple[Guard, ...] = (
     Guard("Suspended", suspended, kinds=ALL),
-    Guard("KillSwitch", kill_switch, undo_too=True),
+    Guard(KILL_SWITCH, kill_switch, undo_too=True),
     Guard("FreezeWindow", freeze_window),
     Guard("MetricsUnavailable", metrics_unavailable),
     Guard("TargetPaused", target_paused),

@@ -452,6 +452,11 @@ class Switches:
     global_budget: Budget | None = None
     fleet_brake: Brake | None = None
 
+    @property
+    def stopped(self) -> str:
+        """Why nothing new is done at all; empty while the kill switch is off."""
+        return (self.kill_switch_message or "the operator's kill switch is on") if self.kill_switch else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Deed:
