@@ -1,14 +1,16 @@
 """Two policies on one target, and what an administrator says to all: what their status shows, on fakes."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from salus.core.compile import Catalog, compile_policy
 from salus.model.values import Policy, Switches
-from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, HEALTH_POLICIES, Ref
+from salus.ports import CHANGE_EVENTS, HEALTH_POLICIES, Ref
 from tests.builders import a_deployment_body
+from tests.fakes.loop import NullTelemetry
 from tests.unit.stage import NAME, NAMESPACE, TARGET, TICK, Stage, a_loop, a_stage
 
 BY_NAME = {"kind": "Deployment", "name": NAME}
@@ -122,9 +124,21 @@ async def test_the_kill_switch_is_shown_by_every_policy_without_a_tick() -> None
         assert {shown(stage, "Throttled", policy) for policy in (NAME, "second")} == {expected}
 
 
+class Failures(NullTelemetry):
+    """Counts what went wrong."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+
+    def failed(self, stage: str) -> None:
+        """Keep it."""
+        self.stages.append(stage)
+
+
 async def test_a_policy_that_was_not_measured_yet_is_left_as_it_is() -> None:
-    stage = two_policies()
+    stage, failures = two_policies(), Failures()
+    stage.loop.world = replace(stage.loop.world, telemetry=failures)
     await stage.loop.show_switches(policies(stage))
 
-    assert stage.cluster.objects(DEPLOYMENTS)
+    assert failures.stages == []
     assert all(body["status"] == {"observedGeneration": -1} for body in stage.cluster.objects(HEALTH_POLICIES))
