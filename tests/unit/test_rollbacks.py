@@ -11,6 +11,9 @@ from salus.core import records
 from salus.core.records import Entry
 from salus.core.workload import workload_from
 from salus.loop import unsticking
+from salus.loop.changes import Changes
+from salus.loop.journal import Journal
+from salus.loop.measure import Measurer
 from salus.loop.world import Case, World
 from salus.model.change import ActionKind, Decision, Facts
 from salus.model.meta import WorkloadKind
@@ -263,10 +266,10 @@ CHANGE = Ref(CHANGE_EVENTS, NAMESPACE, records.change_name(DB, 1))
 DB_REF = Ref(STATEFUL_SETS, NAMESPACE, "db")
 
 
-def a_rollback(uid: str, release: str) -> dict[str, Any]:
-    """The record of a rollback to this release that was just done."""
+def a_rollback(uid: str, release: str, undoes: str = "") -> dict[str, Any]:
+    """The record of a rollback to this release that was just done, or of an undo that put it back."""
     policy = a_policy(remedies=[UNDO])
-    done = an_action(ActionKind.ROLLBACK, target=DB, target_uid=uid, intended=Facts(release=release))
+    done = an_action(ActionKind.ROLLBACK, target=DB, target_uid=uid, intended=Facts(release=release), undoes=undoes)
     body = records.change_body(Entry(policy, done, Decision.ACT, "AboveThreshold", "roll back", NOW), 1, ())
     return {**body, "status": {"appliedAt": format_time(NOW)}}
 
@@ -274,7 +277,7 @@ def a_rollback(uid: str, release: str) -> dict[str, Any]:
 class Stuck:
     """A StatefulSet that was rolled back while its pod db-2 waits for an image that is not there."""
 
-    def __init__(self, **spec: Any) -> None:  # noqa: ANN401 — handed on
+    def __init__(self, undoes: str = "", **spec: Any) -> None:  # noqa: ANN401 — handed on
         self.clock = FakeClock(NOW)
         self.cluster = MortalCluster(now=self.clock.now)
         body = self.cluster.put({**a_deployment_body(name="db", spec=spec), "kind": "StatefulSet"})
@@ -282,7 +285,7 @@ class Stuck:
         self.cluster.edit(DB_REF, lambda b: b["status"].update(observedGeneration=1, updateRevision="db-good"))
         for ordinal in range(3):
             self._pod(ordinal, uid, "db-bad" if ordinal == 2 else "db-good", ready=ordinal != 2)
-        self.cluster.put(a_rollback(uid, workload_from(body).release))
+        self.cluster.put(a_rollback(uid, workload_from(body).release, undoes))
         self.policy = a_policy(remedies=[UNDO])
         self.switches = Switches()
 
@@ -302,6 +305,13 @@ class Stuck:
         case = Case(PolicyKey(NAMESPACE, "checkout"), DB)
         freed = await unsticking.free_rollout(self._world(), policy or self.policy, case, change)
         return freed.note
+
+    async def pursue(self) -> Body:
+        """One tick's worth of the whole change; its record's status then."""
+        change = records.past_change(await self.cluster.get(CHANGE))
+        world, case = self._world(), Case(PolicyKey(NAMESPACE, "checkout"), DB)
+        await Changes(world, Journal(world), Measurer(world)).pursue(self.policy, case, change)
+        return dict((await self.cluster.get(CHANGE))["status"])
 
     @property
     def pods(self) -> list[str]:
@@ -387,3 +397,50 @@ async def test_a_deletion_that_is_forbidden_is_told_once() -> None:
 
     assert note.endswith("; pod db-2 could not be deleted: pods is forbidden")
     assert (await stuck.free(), len(stuck.pods)) == (note, 3)
+
+
+async def test_the_undo_of_a_stateful_set_s_rollback_frees_its_pod_too() -> None:
+    """Only when the controller has seen it can anybody tell which pod is in the way; until then it is not finished."""
+    stuck = Stuck(undoes="db-0a1b2c3d-7")
+    stuck.cluster.edit(DB_REF, lambda body: body["status"].update(observedGeneration=0))
+    early = await stuck.pursue()
+    assert ("outcome" in early, len(stuck.pods)) == (False, 3)
+
+    stuck.cluster.edit(DB_REF, lambda body: body["status"].update(observedGeneration=1))
+    status = await stuck.pursue()
+
+    assert stuck.pods == ["db-0", "db-1"]
+    assert status["outcome"] == "Undone"
+    assert status["message"].startswith("db-0a1b2c3d-7 was taken back; deleting pod db-2 (")
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("after", [pytest.param(False, id="before it"), pytest.param(True, id="after it")])
+async def test_such_an_undo_killed_at_any_write(number: int, after: bool) -> None:
+    stuck = Stuck(undoes="db-0a1b2c3d-7")
+    stuck.cluster.dies_at, stuck.cluster.after = number, after
+    with pytest.raises(Killed):
+        await stuck.pursue()
+    stuck.cluster.dies_at = 0
+    status = (await stuck.cluster.get(CHANGE))["status"]
+    if "outcome" not in status:
+        status = await stuck.pursue()
+
+    assert (status["outcome"], stuck.pods) == ("Undone", ["db-0", "db-1"])
+    assert status["message"].count("db-2") == 1
+    assert [write.verb for write in stuck.cluster.writes].count("delete") == 1
+
+
+async def test_an_undo_does_not_wait_for_a_controller_for_ever() -> None:
+    stuck = Stuck(undoes="db-0a1b2c3d-7")
+    stuck.cluster.edit(DB_REF, lambda body: body["status"].update(observedGeneration=0))
+    stuck.clock.advance(stuck.policy.spec.verify.timeout)
+
+    assert ((await stuck.pursue())["outcome"], len(stuck.pods)) == ("Undone", 3)
+
+
+async def test_an_undo_whose_target_is_gone_is_finished() -> None:
+    stuck = Stuck(undoes="db-0a1b2c3d-7")
+    stuck.cluster.remove(DB_REF)
+
+    assert (await stuck.pursue())["outcome"] == "Undone"
