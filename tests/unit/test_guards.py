@@ -48,6 +48,8 @@ RESTART, SCALE, ROLLBACK, NOTIFY = ActionKind.RESTART, ActionKind.SCALE, ActionK
 HPA = Autoscaler("HorizontalPodAutoscaler", "checkout", 2, 10)
 ARGO, FLUX = ManagedBy(tool="ArgoCD", ref="shop"), ManagedBy(tool="Flux", ref="Kustomization flux-system/shop")
 HELM = ManagedBy(tool="Helm", ref="shop/checkout")
+KUBECTL = ManagedBy(tool="kubectl", ref="apply")
+RELEASE = a_workload().release
 
 
 def asked(reason: str, kind: ActionKind, case: Mapping[str, Any]) -> Refusal | None:
@@ -276,22 +278,25 @@ OBJECTIONS = [
         "GitOpsOwnsField",
         ROLLBACK,
         {"managed_by": ARGO},
-        "ArgoCD (shop) holds spec.template: make this change in Git: restart the 3 replicas of Deployment/checkout",
+        f"ArgoCD (shop) holds spec.template; in Git, revert the pod template to release {RELEASE}, known healthy "
+        f"(live is {RELEASE})",
         id="Argo CD holds the template",
     ),
     pytest.param(
         "GitOpsOwnsField",
         ROLLBACK,
         {"managed_by": FLUX},
-        "Flux (Kustomization flux-system/shop) holds spec.template: make this change in Git: "
-        "restart the 3 replicas of Deployment/checkout",
+        "Flux (Kustomization flux-system/shop) holds spec.template; in Git, revert the pod template to release "
+        f"{RELEASE}, known healthy (live is {RELEASE})",
         id="Flux holds the template",
     ),
     pytest.param(
         "GitOpsOwnsField",
         SCALE,
         {"managed_by": ARGO, "git_holds_replicas": True},
-        "ArgoCD (shop) holds spec.replicas: make this change in Git: restart the 3 replicas of Deployment/checkout",
+        "ArgoCD (shop) holds spec.replicas; in Git, set spec.replicas from 3 to 5; or, so that Salus may scale, give "
+        "Application shop ignoreDifferences with the jsonPointer /spec/replicas and the sync option "
+        "RespectIgnoreDifferences=true (both: without the option a sync still writes them)",
         id="Git holds the replicas",
     ),
     pytest.param(
@@ -532,6 +537,12 @@ def test_a_guard_objects(reason: str, kind: ActionKind, case: Mapping[str, Any],
         pytest.param("GitOpsOwnsField", SCALE, {"managed_by": ARGO}, id="Git leaves the replicas out"),
         pytest.param("GitOpsOwnsField", ROLLBACK, {"managed_by": HELM}, id="Helm does not come back by itself"),
         pytest.param("GitOpsOwnsField", ROLLBACK, {}, id="nobody manages the target"),
+        pytest.param(
+            "GitOpsOwnsField",
+            SCALE,
+            {"managed_by": KUBECTL, "git_holds_replicas": True},
+            id="nobody runs kubectl apply again by itself",
+        ),
         pytest.param(
             "GitOpsOwnsField",
             ROLLBACK,

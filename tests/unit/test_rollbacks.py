@@ -9,7 +9,7 @@ import pytest
 
 from salus.core import records
 from salus.core.records import Entry
-from salus.core.workload import workload_from
+from salus.core.workload import release_hash, workload_from
 from salus.loop import unsticking
 from salus.loop.changes import Changes
 from salus.loop.journal import Journal
@@ -122,6 +122,26 @@ async def test_a_fault_that_predates_the_release_is_not_blamed_on_it() -> None:
     assert blamed["revision"] != "4"
     assert [c["spec"]["reason"] for c in stage.changes if c["spec"]["action"] == "Rollback"] == ["FaultPredatesRelease"]
     assert stage.deeds == []
+
+
+async def test_under_argo_cd_a_rollback_is_advised_with_exactly_what_to_revert() -> None:
+    """One record, zero patches; the ladder goes on, and people are called."""
+    stage = await a_bad_release()
+    marks = {**GOOD_MARKS, "argocd.argoproj.io/tracking-id": f"shop-app:apps/Deployment:{NAMESPACE}/{NAME}"}
+    stage.cluster.edit(TARGET, lambda body: body["metadata"].update(annotations=marks))
+    good, bad = release_hash(a_template("v1")), release_hash(a_template("v2"))
+    await stage.ticks(20)
+    (advised,) = [c["spec"] for c in stage.changes if c["spec"]["action"] == "Rollback"]
+
+    assert (advised["decision"], advised["reason"]) == ("Advise", "GitOpsOwnsField")
+    assert advised["managedBy"] == {"tool": "ArgoCD", "ref": "shop-app"}
+    assert advised["message"].startswith(
+        f"ArgoCD (shop-app) holds spec.template; in Git, revert the pod template to release {good}, revision 1, "
+        f"known healthy (live is {bad}): image v1 instead of v2; the whole template is kept in "
+        "ControllerRevision/salus-"
+    )
+    assert stage.deeds == []
+    assert stage.incidents[0]["status"]["phase"] == "Escalated"
 
 
 def put_pod(stage: Stage, revision: int, waits_for: str = "", node: str = "node1") -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from salus.core import budgets
+from salus.core.advice import advice
 from salus.core.contest import REASON as CONTESTED
 from salus.core.contest import contest
 from salus.core.freeze import frozen_until
@@ -110,7 +111,8 @@ def git_ops_owns_field(review: Review) -> str | None:
     if review.action.kind is ActionKind.SCALE and not review.seen.git_holds_replicas:
         return None
     field = "spec.replicas" if review.action.kind is ActionKind.SCALE else "spec.template"
-    return f"{owner.tool} ({owner.ref}) holds {field}: make this change in Git: {review.action.message}"
+    who = f"{owner.tool} ({owner.ref})" if owner.ref else owner.tool
+    return f"{who} holds {field}; in Git, {advice(review.action, review.seen, owner)}"
 
 
 def operator_owned(review: Review) -> str | None:
