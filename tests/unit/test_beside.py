@@ -48,6 +48,20 @@ def test_who_edited_it(body: Body, managers: list[str]) -> None:
     assert all(edit == Edit("ConfigMap", "settings", edit.manager, ago(60)) for edit in found)
 
 
+@pytest.mark.parametrize(
+    ("used", "edits"),
+    [
+        pytest.param(True, 1, id="a new ConfigMap that the pods use"),
+        pytest.param(False, 0, id="a new ConfigMap of somebody else, as each namespace gets one"),
+    ],
+)
+def test_to_be_made_is_a_change_for_those_who_use_it(used: bool, edits: int) -> None:
+    body = an_object({"fieldsV1": {"f:data": {}}})
+    body["metadata"]["creationTimestamp"] = AT
+
+    assert len(list(edits_of(body, used=used))) == edits
+
+
 def spec(**fields: Any) -> Body:  # noqa: ANN401 — any part of a pod spec
     return {"spec": fields}
 

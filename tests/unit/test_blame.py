@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from salus.core.blame import blame
+from salus.core.alibi import CLOCK_SKEW
+from salus.core.blame import NODE_NOTICED, blame
 from salus.core.workload import release_hash
 from salus.model.change import ActionKind
 from salus.model.incident import Blame, BlameKind, Confidence
@@ -281,4 +284,30 @@ def test_what_could_not_be_read_is_said_and_never_cut_off() -> None:
     found = blamed(managers=managers, surroundings=Surroundings(unknown=unknown))
 
     assert found.message.endswith("; not known: ConfigMaps (Forbidden), nodes (Forbidden)")
+    assert Blame.parse(found.to_dict()) == found
+
+
+SECONDS = st.integers(-7200, 7200)
+TROUBLES = st.lists(st.tuples(st.sampled_from(["NotReady", "MemoryPressure", "Cordoned"]), SECONDS), max_size=4)
+EDITS = st.lists(
+    st.tuples(st.sampled_from(["ConfigMap", "HorizontalPodAutoscaler"]), SECONDS, st.booleans()), max_size=4
+)
+
+
+@settings(derandomize=True, deadline=None)
+@given(releases=st.lists(SECONDS, max_size=3), edits=EDITS, troubles=TROUBLES)
+def test_nothing_that_began_after_the_breach_is_ever_blamed(
+    releases: list[int], edits: list[tuple[str, int, bool]], troubles: list[tuple[str, int]]
+) -> None:
+    """Whatever else changed; a node alone may be noticed a minute late. The status takes it in any case."""
+    history = [line(number, f"release-{number}", began) for number, began in enumerate(releases, 1)]
+    around = Surroundings(
+        edits=tuple(Edit(kind, "x", "someone", ago(before), used) for kind, before, used in edits),
+        troubles=tuple(NodeTrouble("node1", what, ago(before)) for what, before in troubles),
+    )
+    found = blamed(*history, surroundings=around)
+
+    late = NODE_NOTICED if found.kind == BlameKind.NODE else CLOCK_SKEW
+    assert (found.kind == BlameKind.UNKNOWN) == (found.started_at is None)
+    assert found.started_at is None or found.started_at <= NOW + late
     assert Blame.parse(found.to_dict()) == found

@@ -19,11 +19,15 @@ _CONTENT = {"f:spec", "f:data", "f:binaryData"}
 
 
 def edits_of(body: Body, *, used: bool) -> Iterator[Edit]:
-    """Who changed this object: for each manager of its fields when that was last."""
+    """Who changed this object: for each manager of its fields when that was last.
+
+    What nobody is known to use changes nothing by coming into being, as `kube-root-ca.crt` does in a new namespace.
+    """
+    made = None if used else _time(body["metadata"].get("creationTimestamp"))
     for entry in body["metadata"].get("managedFields") or ():
         at, manager = _time(entry.get("time")), entry.get("manager", "")
         changed = _CONTENT & set(entry.get("fieldsV1") or ())
-        if at is not None and changed and manager != OWN_MANAGER and not entry.get("subresource"):
+        if at is not None and at != made and changed and manager != OWN_MANAGER and not entry.get("subresource"):
             yield Edit(body["kind"], body["metadata"]["name"], manager, at, used)
 
 
