@@ -353,10 +353,10 @@ class Operator:
 
     async def _use(self, settings: Settings) -> None:
         changed = settings.sources != self._settings.sources or not self.metrics.names
-        stops = settings.kill_switch != self._settings.kill_switch
+        switched = settings.kill_switch != self._settings.kill_switch
         self._settings = settings
-        if stops and self._leads():
-            self._soon(self._loop.report(list(self._store.policies.values())))
+        if switched and self._leads():
+            self._soon(self._loop.show_switches(list(self._store.policies.values())))
         if changed:
             await self.metrics.use(settings.sources)
             self._store.use(Catalog(self._store.catalog.signals, self.metrics.names))

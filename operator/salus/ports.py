@@ -71,6 +71,8 @@ class Resource:
     api_version: str
     plural: str
     kind: str
+    namespaced: bool = True
+    """Objects of a kind that is not have an empty namespace."""
 
 
 DEPLOYMENTS = Resource("apps/v1", "deployments", "Deployment")
@@ -83,6 +85,8 @@ AUTOSCALERS = Resource("autoscaling/v2", "horizontalpodautoscalers", "Horizontal
 SCALED_OBJECTS = Resource("keda.sh/v1alpha1", "scaledobjects", "ScaledObject")
 DISRUPTION_BUDGETS = Resource("policy/v1", "poddisruptionbudgets", "PodDisruptionBudget")
 RESOURCE_QUOTAS = Resource("v1", "resourcequotas", "ResourceQuota")
+CONFIG_MAPS = Resource("v1", "configmaps", "ConfigMap")
+NODES = Resource("v1", "nodes", "Node", namespaced=False)
 LIMIT_RANGES = Resource("v1", "limitranges", "LimitRange")
 EVENTS = Resource("events.k8s.io/v1", "events", "Event")
 HEALTH_POLICIES = Resource(API_VERSION, "healthpolicies", "HealthPolicy")
@@ -119,6 +123,10 @@ class Cluster(Protocol):
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> list[Body]:
         """All objects of a kind in a namespace (None: in all), with these labels."""
+        ...
+
+    async def list_metadata(self, resource: Resource, namespace: str) -> Sequence[Body]:
+        """All objects of a kind in a namespace, without what is in them: `metadata` only."""
         ...
 
     async def create(self, resource: Resource, body: Body) -> Body:

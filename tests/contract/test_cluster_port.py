@@ -19,8 +19,10 @@ from salus.model.types import Body
 from salus.ports import (
     AUTOSCALERS,
     CHANGE_EVENTS,
+    CONFIG_MAPS,
     CONTROLLER_REVISIONS,
     DEPLOYMENTS,
+    NODES,
     PODS,
     SCALED_OBJECTS,
     Cluster,
@@ -150,6 +152,28 @@ class ClusterContract:
         (item,) = await cluster.list(DEPLOYMENTS, namespace)
 
         assert (item["apiVersion"], item["kind"]) == ("apps/v1", "Deployment")
+
+    async def test_a_list_of_metadata_leaves_out_what_is_in_the_objects(self, cluster: Cluster, namespace: str) -> None:
+        """It still says what they are, and for the blame who wrote them."""
+        body = {"metadata": {"namespace": namespace, "name": "settings", "labels": {"a": "b"}}, "data": {"rate": "5"}}
+        await cluster.create(CONFIG_MAPS, body)
+
+        found = await cluster.list_metadata(CONFIG_MAPS, namespace)
+        item = next(one for one in found if one["metadata"]["name"] == "settings")
+
+        assert set(item) == {"apiVersion", "kind", "metadata"}
+        assert (item["apiVersion"], item["kind"], item["metadata"]["labels"]) == ("v1", "ConfigMap", {"a": "b"})
+
+    async def test_a_node_has_no_namespace(self, cluster: Cluster) -> None:
+        name = f"node-{uuid.uuid4().hex}"
+        made = await cluster.create(NODES, {"metadata": {"name": name}, "spec": {"unschedulable": True}})
+        try:
+            found = await cluster.get(Ref(NODES, "", name))
+        finally:
+            await cluster.delete(Ref(NODES, "", name))
+
+        assert found["metadata"]["uid"] == made["metadata"]["uid"]
+        assert found["spec"]["unschedulable"]
 
     async def test_a_list_may_span_all_namespaces(self, cluster: Cluster, namespace: str) -> None:
         mark = uuid.uuid4().hex

@@ -30,10 +30,12 @@ from salus.ports import (
     EVENTS,
     HEALTH_POLICIES,
     INCIDENTS,
+    NODES,
     SCALERS,
     WORKLOADS,
     ClusterError,
     Conflict,
+    Forbidden,
     Invalid,
     NotFound,
     Ref,
@@ -75,6 +77,10 @@ class FakeCluster:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     writes: list[Write] = field(default_factory=list)
     refused: list[Write] = field(default_factory=list)
+    unreadable: set[Resource] = field(default_factory=set)
+    """Kinds that Salus has no right to read."""
+    metadata_only: set[Resource] = field(default_factory=set)
+    """Kinds whose content it is a defect to ask for."""
     _objects: dict[Ref, dict[str, Any]] = field(default_factory=dict)
     _faults: list[_Fault] = field(default_factory=list)
     _version: int = 0
@@ -82,6 +88,7 @@ class FakeCluster:
     async def get(self, ref: Ref) -> Body:
         """The object."""
         object_path(ref)
+        self._check_right(ref.resource)
         return copy.deepcopy(self._found(ref))
 
     async def list(
@@ -92,6 +99,8 @@ class FakeCluster:
         label_selector(labels or {})
         if not self._is_served(resource):
             raise NotFound("the server could not find the requested resource")
+        self._check_right(resource)
+        assert resource not in self.metadata_only, f"{resource.plural} were listed with what is in them"
         wanted = (labels or {}).items()
         return [
             copy.deepcopy(body)
@@ -99,6 +108,15 @@ class FakeCluster:
             if ref.resource == resource
             and namespace in (None, ref.namespace)
             and wanted <= (body["metadata"].get("labels") or {}).items()
+        ]
+
+    async def list_metadata(self, resource: Resource, namespace: str) -> Sequence[Body]:
+        """All objects of a kind in a namespace, `metadata` only."""
+        self._check_right(resource)
+        return [
+            {key: body[key] for key in ("apiVersion", "kind", "metadata")}
+            for body in self.objects(resource)
+            if body["metadata"]["namespace"] == namespace
         ]
 
     async def create(self, resource: Resource, body: Body) -> Body:
@@ -131,7 +149,7 @@ class FakeCluster:
     def put(self, body: Body) -> Body:
         """Have an object that was there all along: not a write of Salus. A given status is kept."""
         resource = _resource_of(body)
-        ref = Ref(resource, body["metadata"]["namespace"], body["metadata"]["name"])
+        ref = Ref(resource, body["metadata"].get("namespace", ""), body["metadata"]["name"])
         self._create(ref, body)
         if "status" in body:
             self._objects[ref]["status"] = copy.deepcopy(body["status"])
@@ -174,6 +192,10 @@ class FakeCluster:
         if fault:
             raise fault.error
         return copy.deepcopy(result)
+
+    def _check_right(self, resource: Resource) -> None:
+        if resource in self.unreadable:
+            raise Forbidden(f"{resource.plural} is forbidden")
 
     def _found(self, ref: Ref) -> dict[str, Any]:
         if ref not in self._objects:
@@ -264,7 +286,7 @@ class FakeWorkloads:
 
 
 _SERVERS_OWN = ("uid", "resourceVersion", "generation", "creationTimestamp")
-_RESOURCES = (*WORKLOADS.values(), CONTROLLER_REVISIONS, HEALTH_POLICIES, INCIDENTS, CHANGE_EVENTS, EVENTS)
+_RESOURCES = (*WORKLOADS.values(), CONTROLLER_REVISIONS, HEALTH_POLICIES, INCIDENTS, CHANGE_EVENTS, EVENTS, NODES)
 
 
 def _resource_of(body: Body) -> Resource:

@@ -71,6 +71,8 @@ class Service:
     clock: FakeClock
     is_cured: Callable[[Body], bool]
     value: float = 0.3
+    past: Sequence[Sample] = ()
+    """What Prometheus remembers."""
 
     async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
         """The present value, fresh."""
@@ -78,8 +80,8 @@ class Service:
         return [Value(self._at(), now) for _ in questions]
 
     async def samples(self, question: Question, start: Any, end: Any, step: timedelta) -> Sequence[Sample]:  # noqa: ANN401, ARG002
-        """No past: this Prometheus is new."""
-        return []
+        """No past, unless told otherwise: this Prometheus is new."""
+        return [sample for sample in self.past if start <= sample.at <= end]
 
     def _at(self) -> float:
         return 0.0 if self.is_cured(self.cluster.objects(DEPLOYMENTS)[0]) else self.value

@@ -532,7 +532,7 @@ def test_where_a_rollback_goes(releases: list[Release], template: Mapping[str, A
         pytest.param(300, 60, "shop:v1", id="the breach began minutes after the release"),
         pytest.param(60, 60, "shop:v1", id="with the release"),
         pytest.param(60, 65, "shop:v1", id="seconds before it, by another clock"),
-        pytest.param(60, 66, "ReleaseTooOld", id="before it, so it is not the cause"),
+        pytest.param(60, 66, "FaultPredatesRelease", id="before it, so it is not the cause"),
         pytest.param(1860, 60, "shop:v1", id="as long after as is allowed"),
         pytest.param(1861, 60, "ReleaseTooOld", id="longer after it than is allowed"),
         pytest.param(None, 60, "ReleaseTooOld", id="nobody knows when the release began"),

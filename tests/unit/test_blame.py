@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from salus.core.blame import blame
+from salus.core.alibi import CLOCK_SKEW
+from salus.core.blame import NODE_NOTICED, blame
 from salus.core.workload import release_hash
 from salus.model.change import ActionKind
 from salus.model.incident import Blame, BlameKind, Confidence
 from salus.model.types import format_time
-from salus.model.values import Release, Revision
+from salus.model.values import Edit, NodeTrouble, Pod, Release, Revision, SickBefore, Surroundings
 from tests.builders import NOW, a_deed, a_deployment_body, a_release, a_template, a_workload, ago, an_observation
 
 V1, V2, V3 = a_template("shop:v1"), a_template("shop:v2"), a_template("shop:v3")
@@ -169,4 +172,142 @@ def test_where_more_changed_it_is_less_sure_and_all_is_told() -> None:
 def test_the_status_takes_it(count: int) -> None:
     found = blamed(line(1, ONE, 9000), line(2, TWO, 60), managers=[a_manager("x" * count * 9, 120, "replicas")])
 
+    assert Blame.parse(found.to_dict()) == found
+
+
+# --- what lies beside the workload
+
+
+def an_edit(kind: str = "ConfigMap", before: float = 60, *, used: bool = True) -> Surroundings:
+    return Surroundings(edits=(Edit(kind, "settings", "kubectl-edit", ago(before), used),))
+
+
+@pytest.mark.parametrize(
+    ("around", "kind", "confidence"),
+    [
+        pytest.param(an_edit(), "ConfigMap", "Medium", id="a ConfigMap that the pods use, a minute before"),
+        pytest.param(an_edit(before=1200), "ConfigMap", "Low", id="twenty minutes before"),
+        pytest.param(an_edit(before=3601), "Unknown", "Low", id="longer ago than an hour"),
+        pytest.param(an_edit(before=-6), "Unknown", "Low", id="after the breach"),
+        pytest.param(an_edit(used=False), "ConfigMap", "Low", id="one that the template does not name"),
+        pytest.param(an_edit("HorizontalPodAutoscaler"), "Autoscaler", "Medium", id="an HPA, a minute before"),
+        pytest.param(an_edit("HorizontalPodAutoscaler", 3601), "Unknown", "Low", id="an HPA, long ago"),
+    ],
+)
+def test_an_edit_is_blamed(around: Surroundings, kind: str, confidence: str) -> None:
+    found = blamed(surroundings=around)
+
+    assert (found.kind, found.confidence) == (kind, confidence)
+
+
+def test_an_edit_says_who_and_when() -> None:
+    assert blamed(surroundings=an_edit()).message == "kubectl-edit changed ConfigMap/settings 1m before the breach"
+
+
+def test_what_the_template_does_not_name_is_told_only_where_nothing_else_is() -> None:
+    around = an_edit(before=10, used=False)
+
+    assert "not name" in blamed(surroundings=around).message
+    assert "settings" not in blamed(line(1, ONE, 9000), line(2, TWO, 60), surroundings=around).message
+
+
+def on_nodes(what: str, before: float | None, *, here: int = 2, elsewhere: int = 1) -> Surroundings:
+    nodes = ["node1"] * here + ["node2"] * elsewhere
+    return Surroundings(
+        pods=tuple(Pod(f"web-{n}", ONE, node, ago(9000)) for n, node in enumerate(nodes)),
+        troubles=(NodeTrouble("node1", what, None if before is None else ago(before)),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("around", "kind", "confidence"),
+    [
+        pytest.param(on_nodes("NotReady", 60), "Node", "High", id="it hosts most pods and has just gone"),
+        pytest.param(on_nodes("NotReady", 60, here=1, elsewhere=3), "Node", "Medium", id="it hosts one of four"),
+        pytest.param(on_nodes("NotReady", -60), "Node", "High", id="a node is noticed a minute after it is gone"),
+        pytest.param(on_nodes("NotReady", -61), "Unknown", "Low", id="gone after the breach"),
+        pytest.param(on_nodes("NotReady", 7200), "Node", "Low", id="gone for hours, and pods are still bound to it"),
+        pytest.param(on_nodes("NotReady", None), "Node", "Low", id="gone, nobody knows since when"),
+        pytest.param(on_nodes("MemoryPressure", 60), "Node", "Medium", id="pressure just before"),
+        pytest.param(on_nodes("DiskPressure", 7200), "Unknown", "Low", id="pressure for hours"),
+        pytest.param(on_nodes("Cordoned", 60), "Node", "Low", id="a cordon alone does no pod any harm"),
+    ],
+)
+def test_a_node_in_trouble_is_blamed(around: Surroundings, kind: str, confidence: str) -> None:
+    found = blamed(surroundings=around)
+
+    assert (found.kind, found.confidence) == (kind, confidence)
+
+
+def test_a_node_says_how_many_pods_it_hosts() -> None:
+    assert blamed(surroundings=on_nodes("NotReady", 60)).message == (
+        "Node/node1, which hosts 2 of 3 pods, is NotReady since 1m before the breach"
+    )
+
+
+def test_the_surest_comes_first_and_the_newest_among_equals() -> None:
+    """A ConfigMap was touched after the release, but the release came after one that was healthy."""
+    found = blamed(line(1, ONE, 9000), line(2, TWO, 60), surroundings=an_edit(before=10))
+    equals = blamed(managers=[a_manager("kubectl", 120, "replicas")], surroundings=an_edit(before=10))
+
+    assert (found.kind, found.confidence) == (BlameKind.RELEASE, Confidence.MEDIUM)
+    assert found.message.endswith("; kubectl-edit changed ConfigMap/settings 10s before the breach")
+    assert (equals.kind, equals.confidence) == (BlameKind.CONFIG_MAP, Confidence.LOW)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        pytest.param(Surroundings(sick_before=(SickBefore("error-ratio", ago(900)),)), id="the check was sick before"),
+        pytest.param(
+            Surroundings(
+                pods=(
+                    Pod("web-1", ONE, "node1", ago(9000), "CrashLoopBackOff"),
+                    Pod("web-2", TWO, "node1", ago(50), "CrashLoopBackOff"),
+                )
+            ),
+            id="a pod of the good release fails as well",
+        ),
+    ],
+)
+def test_a_release_with_an_alibi_is_named_and_not_blamed(around: Surroundings) -> None:
+    history = (line(1, ONE, 9000), line(2, TWO, 60))
+    found = blamed(*history, workload=a_workload(template=V2), surroundings=around)
+
+    assert found.kind == BlameKind.UNKNOWN
+    assert f"release {TWO} (revision 2) began 1m before the breach, but is not blamed: " in found.message
+
+
+def test_what_could_not_be_read_is_said_and_never_cut_off() -> None:
+    unknown = ("ConfigMaps (Forbidden)", "nodes (Forbidden)")
+    managers = [a_manager("x" * 2000, 120, "replicas")]
+    found = blamed(managers=managers, surroundings=Surroundings(unknown=unknown))
+
+    assert found.message.endswith("; not known: ConfigMaps (Forbidden), nodes (Forbidden)")
+    assert Blame.parse(found.to_dict()) == found
+
+
+SECONDS = st.integers(-7200, 7200)
+TROUBLES = st.lists(st.tuples(st.sampled_from(["NotReady", "MemoryPressure", "Cordoned"]), SECONDS), max_size=4)
+EDITS = st.lists(
+    st.tuples(st.sampled_from(["ConfigMap", "HorizontalPodAutoscaler"]), SECONDS, st.booleans()), max_size=4
+)
+
+
+@settings(derandomize=True, deadline=None)
+@given(releases=st.lists(SECONDS, max_size=3), edits=EDITS, troubles=TROUBLES)
+def test_nothing_that_began_after_the_breach_is_ever_blamed(
+    releases: list[int], edits: list[tuple[str, int, bool]], troubles: list[tuple[str, int]]
+) -> None:
+    """Whatever else changed; a node alone may be noticed a minute late. The status takes it in any case."""
+    history = [line(number, f"release-{number}", began) for number, began in enumerate(releases, 1)]
+    around = Surroundings(
+        edits=tuple(Edit(kind, "x", "someone", ago(before), used) for kind, before, used in edits),
+        troubles=tuple(NodeTrouble("node1", what, ago(before)) for what, before in troubles),
+    )
+    found = blamed(*history, surroundings=around)
+
+    late = NODE_NOTICED if found.kind == BlameKind.NODE else CLOCK_SKEW
+    assert (found.kind == BlameKind.UNKNOWN) == (found.started_at is None)
+    assert found.started_at is None or found.started_at <= NOW + late
     assert Blame.parse(found.to_dict()) == found

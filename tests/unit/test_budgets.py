@@ -1,5 +1,6 @@
 """What counts against budgets, what fifty targets that fail together get, and what a namespace has room for."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,7 +29,7 @@ from salus.model.values import (
     TargetKey,
     Value,
 )
-from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, Conflict, Resource, Throttled, Unavailable
+from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, INCIDENTS, Conflict, Resource, Throttled, Unavailable
 from tests.builders import NOW, a_change, a_deed, a_deployment_body, ago
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.loop import FakeClock
@@ -80,6 +81,8 @@ class Fleet:
     size: int = 50
     switches: Switches = field(default_factory=Switches)
     kind: type[FakeCluster] = FakeCluster
+    mode: str = "Enforce"
+    remedies: Sequence[Mapping[str, Any]] = ({"name": "restart", "restart": {}},)
 
     def __post_init__(self) -> None:
         self.clock = FakeClock(NOW)
@@ -90,6 +93,7 @@ class Fleet:
             body["metadata"]["labels"] = {"tier": "web"}
             body["metadata"]["uid"] = f"uid-{number}"
             self.cluster.put(body)
+        self.cluster.put(self.body)
         self.restart()
 
     def restart(self) -> None:
@@ -97,19 +101,22 @@ class Fleet:
         self.loop = a_loop(self.cluster, self.metrics, self.clock, lambda: self.switches)
 
     @property
-    def policy(self) -> Policy:
+    def body(self) -> Body:
         spec = {
-            "mode": "Enforce",
+            "mode": self.mode,
             "target": {"kind": "Deployment", "selector": {"matchLabels": {"tier": "web"}}},
             "interval": "5s",
             "checks": [{"name": "errors", "query": 'errors{t="$target"}', "unhealthy": {"above": "0.05"}}],
-            "remedies": [{"name": "restart", "restart": {}}],
+            "remedies": list(self.remedies),
             "limits": {"cooldown": "5s", "maxActions": 10},
             "verify": {"settle": "5s", "stable": "10s", "timeout": "30s"},
         }
         metadata = {"name": "web", "namespace": NAMESPACE, "uid": "uid-of-policy", "generation": 1}
-        body = {"apiVersion": API_VERSION, "kind": "HealthPolicy", "metadata": metadata, "spec": spec}
-        return compile_policy(body, Catalog({}, ["default"]))
+        return {"apiVersion": API_VERSION, "kind": "HealthPolicy", "metadata": metadata, "spec": spec}
+
+    @property
+    def policy(self) -> Policy:
+        return compile_policy(self.body, Catalog({}, ["default"]))
 
     async def ticks(self, count: int = 1) -> None:
         for _ in range(count):
@@ -117,7 +124,20 @@ class Fleet:
             self.clock.advance(TICK)
 
     def records(self, decision: str) -> list[Body]:
-        return [body for body in self.cluster.objects(CHANGE_EVENTS) if body["spec"]["decision"] == decision]
+        return [
+            body
+            for body in self.cluster.objects(CHANGE_EVENTS)
+            if body["spec"]["decision"] == decision and body["spec"]["action"] != "Notify"
+        ]
+
+    def told(self, reason: str = "FleetBrake") -> list[Body]:
+        """Notifications with this reason."""
+        specs = [(body, body["spec"]) for body in self.cluster.objects(CHANGE_EVENTS)]
+        return [body for body, spec in specs if (spec["action"], spec["reason"]) == ("Notify", reason)]
+
+    def phases(self) -> Counter[str]:
+        """How many incidents stand how."""
+        return Counter(body["status"]["phase"] for body in self.cluster.objects(INCIDENTS))
 
     @property
     def deeds(self) -> int:
@@ -177,6 +197,139 @@ async def test_the_fleet_brake_lets_one_action_through_in_its_pause_and_replays_
     fleet.metrics.well = {f"app-{number}" for number in range(10)}
     await fleet.ticks(4)
     assert fleet.deeds == 4
+
+
+BRAKED = Switches(global_budget=Budget(percent=10), fleet_brake=Brake())
+EVERYBODY = {f"app-{number}" for number in range(50)}
+HALF_A_PAUSE, PAUSE = 10, 20
+"""In ticks of five seconds."""
+
+
+async def test_fifty_targets_that_fail_together_are_told_of_once_and_healed_one_by_one() -> None:
+    """At most the budget, one notification, then one action in 100 s for as long as the brake holds."""
+    fleet = Fleet(switches=BRAKED)
+
+    await fleet.ticks()
+    assert (fleet.deeds, len(fleet.told())) == (1, 1)
+    (notice,) = fleet.told()
+    assert (notice["spec"]["reason"], notice["spec"]["decision"]) == ("FleetBrake", "Act")
+    assert "50 of 50 targets are unhealthy" in notice["spec"]["message"]
+    assert notice["status"]["completedAt"]
+
+    for deeds in (2, 3, 4, 5):
+        await fleet.ticks(PAUSE)
+        assert (fleet.deeds, len(fleet.told())) == (deeds, 1)
+    await fleet.ticks(3 * PAUSE)
+    assert (fleet.deeds, len(fleet.told())) == (5, 1), "the budget, ten percent of fifty in an hour, is spent"
+
+
+async def test_the_one_notification_survives_restarts_and_is_of_one_outage() -> None:
+    fleet = Fleet(size=10, switches=Switches(fleet_brake=Brake()))
+    await fleet.ticks(2)
+    fleet.restart()
+    await fleet.ticks(2 * PAUSE)
+    assert len(fleet.told()) == 1, "a new process finds it on record"
+
+    fleet.metrics.well = set(EVERYBODY)
+    await fleet.ticks(HALF_A_PAUSE)
+    fleet.metrics.well = set()
+    await fleet.ticks(PAUSE)
+    assert len(fleet.told()) == 1, "the brake was off for less than its pause: a fleet that sways about the bound"
+
+    fleet.metrics.well = set(EVERYBODY)
+    await fleet.ticks(PAUSE + 2)
+    fleet.metrics.well = set()
+    await fleet.ticks(PAUSE)
+    assert len(fleet.told()) == 2, "the next outage is told of again"
+
+
+async def test_an_old_notification_is_of_another_outage() -> None:
+    fleet = Fleet(size=10, switches=Switches(fleet_brake=Brake()))
+    await fleet.ticks(2)
+
+    fleet.clock.advance(timedelta(minutes=61))
+    fleet.restart()
+    await fleet.ticks(3 * PAUSE)
+
+    assert len(fleet.told()) == 2
+
+
+async def test_a_notification_whose_record_is_refused_is_made_by_the_next_target() -> None:
+    """The number of its record was taken by another writer; meanwhile the others of the tick took it for made."""
+
+    class Taken(FakeCluster):
+        taken = 1
+
+        async def create(self, resource: Resource, body: Body) -> Body:
+            if resource == CHANGE_EVENTS and body["spec"]["action"] == "Notify" and self.taken:
+                self.taken -= 1
+                raise Conflict("taken")
+            return await FakeCluster.create(self, resource, body)
+
+    fleet = Fleet(size=10, switches=Switches(fleet_brake=Brake()), kind=Taken)
+    await fleet.ticks(3)
+
+    assert len(fleet.told()) == 1
+
+
+async def test_people_are_still_called_for_the_target_that_carried_the_notification() -> None:
+    """It told of the fleet. When the ladder of that very target is at its end, somebody has to hear of that."""
+    fleet = Fleet(size=5, switches=Switches(fleet_brake=Brake()))
+    await fleet.ticks(8 * PAUSE)
+
+    assert fleet.phases() == {"Escalated": 5}
+    assert (len(fleet.told()), len(fleet.told("LadderExhausted"))) == (1, 5)
+
+
+async def test_a_target_that_is_only_observed_tells_nobody() -> None:
+    """One of the ten was healed; then the policy is changed to observe, and it rehearses what it would do."""
+    fleet = Fleet(size=10, switches=Switches(fleet_brake=Brake()))
+    fleet.metrics.well = EVERYBODY - {"app-0"}
+    await fleet.ticks()
+    fleet.metrics.well, fleet.mode = set(), "Observe"
+    await fleet.ticks(2)
+
+    assert {body["spec"]["reason"] for body in fleet.records("Refuse")} == {"FleetBrake"}
+    assert fleet.told() == []
+
+
+GROW = {"name": "grow", "scale": {"by": "1", "max": 9, "revertAfter": "30s"}}
+
+
+async def test_an_undo_passes_the_brake() -> None:
+    """Growing did not help; it is taken back within the pause, and counts for nothing."""
+    fleet = Fleet(size=10, switches=Switches(fleet_brake=Brake()), remedies=[GROW])
+
+    await fleet.ticks(HALF_A_PAUSE)
+
+    assert fleet.deeds == 2
+    assert [body["spec"]["undoes"] for body in fleet.records("Act") if "undoes" in body["spec"]]
+    assert {body["spec"]["replicas"] for body in fleet.cluster.objects(DEPLOYMENTS)} == {3}
+
+
+async def test_recovery_and_revert_pass_the_brake() -> None:
+    """One target was helped before the others fell ill: its incident is closed and its loan given back all the same."""
+    fleet = Fleet(size=10, switches=Switches(fleet_brake=Brake()), remedies=[GROW])
+    fleet.metrics.well = EVERYBODY - {"app-0"}
+    await fleet.ticks()
+    fleet.metrics.well = {"app-0"}
+    await fleet.ticks(PAUSE - 2)
+
+    assert fleet.phases()["Resolved"] == 1
+    assert [body["spec"]["reason"] for body in fleet.records("Act")] == ["AboveThreshold", "RevertAfter"]
+    assert {body["spec"]["replicas"] for body in fleet.cluster.objects(DEPLOYMENTS)} == {3}
+
+
+async def test_when_the_brake_lifts_each_target_is_judged_anew() -> None:
+    """What was held back is not made up for: only who is still ill is healed."""
+    fleet = Fleet(size=10, switches=Switches(fleet_brake=Brake()))
+    await fleet.ticks(2)
+    fleet.metrics.well = EVERYBODY - {"app-8", "app-9"}
+    await fleet.ticks(3)
+
+    changed = {write.ref.name for write in fleet.cluster.writes if write.ref.resource == DEPLOYMENTS}
+    assert {"app-8", "app-9"} <= changed
+    assert len(changed) == fleet.deeds == 3
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,8 @@ HPA = Autoscaler(ScalerKey(AutoscalerKind.HPA, "checkout", "uid-of-hpa"), 2, 10)
 KEDA = Autoscaler(ScalerKey(AutoscalerKind.SCALED_OBJECT, "queue", "uid-of-keda"), 0, 9)
 ARGO, FLUX = ManagedBy(tool="ArgoCD", ref="shop"), ManagedBy(tool="Flux", ref="Kustomization flux-system/shop")
 HELM = ManagedBy(tool="Helm", ref="shop/checkout")
+KUBECTL = ManagedBy(tool="kubectl", ref="apply")
+RELEASE = a_workload().release
 
 
 def asked(reason: str, kind: ActionKind, case: Mapping[str, Any]) -> Refusal | None:
@@ -87,7 +89,7 @@ def facts(**fields: Any) -> Facts:  # noqa: ANN401 — the dataclass knows the t
     return a_workload().facts().model_copy(update=fields)
 
 
-def a_fleet(*, deeds: Sequence[float] = (), namespace: str = "shop", **counts: int) -> Fleet:
+def a_fleet(*, deeds: Sequence[float] = (), namespace: str = "shop", **counts: Any) -> Fleet:  # noqa: ANN401 — handed on
     """`deeds`: how many seconds ago each was done."""
     return Fleet(**counts, deeds=tuple(Deed(namespace, ago(seconds)) for seconds in deeds))
 
@@ -279,22 +281,25 @@ OBJECTIONS = [
         "GitOpsOwnsField",
         ROLLBACK,
         {"managed_by": ARGO},
-        "ArgoCD (shop) holds spec.template: make this change in Git: restart the 3 replicas of Deployment/checkout",
+        f"ArgoCD (shop) holds spec.template; in Git, revert the pod template to release {RELEASE}, known healthy "
+        f"(live is {RELEASE})",
         id="Argo CD holds the template",
     ),
     pytest.param(
         "GitOpsOwnsField",
         ROLLBACK,
         {"managed_by": FLUX},
-        "Flux (Kustomization flux-system/shop) holds spec.template: make this change in Git: "
-        "restart the 3 replicas of Deployment/checkout",
+        "Flux (Kustomization flux-system/shop) holds spec.template; in Git, revert the pod template to release "
+        f"{RELEASE}, known healthy (live is {RELEASE})",
         id="Flux holds the template",
     ),
     pytest.param(
         "GitOpsOwnsField",
         SCALE,
         {"managed_by": ARGO, "git_holds_replicas": True},
-        "ArgoCD (shop) holds spec.replicas: make this change in Git: restart the 3 replicas of Deployment/checkout",
+        "ArgoCD (shop) holds spec.replicas; in Git, set spec.replicas from 3 to 5; or, so that Salus may scale, give "
+        "Application shop ignoreDifferences with the jsonPointer /spec/replicas and the sync option "
+        "RespectIgnoreDifferences=true (both: without the option a sync still writes them)",
         id="Git holds the replicas",
     ),
     pytest.param(
@@ -535,6 +540,12 @@ def test_a_guard_objects(reason: str, kind: ActionKind, case: Mapping[str, Any],
         pytest.param("GitOpsOwnsField", SCALE, {"managed_by": ARGO}, id="Git leaves the replicas out"),
         pytest.param("GitOpsOwnsField", ROLLBACK, {"managed_by": HELM}, id="Helm does not come back by itself"),
         pytest.param("GitOpsOwnsField", ROLLBACK, {}, id="nobody manages the target"),
+        pytest.param(
+            "GitOpsOwnsField",
+            SCALE,
+            {"managed_by": KUBECTL, "git_holds_replicas": True},
+            id="nobody runs kubectl apply again by itself",
+        ),
         pytest.param(
             "GitOpsOwnsField",
             ROLLBACK,

@@ -417,7 +417,7 @@ async def test_the_kill_switch_is_reported_between_two_ticks() -> None:
     switches = Switches(kill_switch=True, kill_switch_message="maintenance")
     stage.loop.world = replace(stage.loop.world, switches=lambda: switches)
 
-    await stage.loop.report([stage.policy])
+    await stage.loop.show_switches([stage.policy])
 
     conditions = stage.cluster.objects(HEALTH_POLICIES)[0]["status"]["conditions"]
     throttled = next(c for c in conditions if c["type"] == "Throttled")
@@ -428,6 +428,6 @@ async def test_a_policy_that_was_not_measured_yet_is_not_reported() -> None:
     """It would say that there is no target."""
     stage = a_stage(lambda _: True, {"name": "r", "restart": {}})
 
-    await stage.loop.report([stage.policy])
+    await stage.loop.show_switches([stage.policy])
 
     assert stage.cluster.writes == []

@@ -1,11 +1,14 @@
-"""Which pod holds the rollout of a StatefulSet back: only one that Kubernetes would wait for in vain."""
+"""Which pod holds the rollout of a StatefulSet back, and how the pods of each release fare."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from salus.core.pods import stuck_pod
+from salus.core.pods import pods_from, stuck_pod
+from salus.model.types import format_time
+from salus.model.values import Pod, Revision
+from tests.builders import NOW, ago
 
 STATEFUL_SET: Mapping[str, Any] = {
     "metadata": {"name": "db", "uid": "uid-of-db", "generation": 3},
@@ -66,3 +69,74 @@ def test_the_pod_that_holds_it_back(pods: list[dict[str, Any]], expected: str | 
 )
 def test_nothing_is_stuck_before_the_controller_has_seen_the_rollback(status: Mapping[str, Any] | None) -> None:
     assert stuck_pod({**STATEFUL_SET, "status": status}, [stuck(2)]) is None
+
+
+# --- how the pods of each release fare
+
+HISTORY = (Revision(1, "release-one", ago(9000), "web-5d4f"), Revision(2, "release-two", ago(60), "web-7c9b"))
+UNREADY = {"type": "Ready", "status": "False"}
+
+
+def waiting(reason: str) -> dict[str, Any]:
+    return {"containerStatuses": [{"state": {"running": {}}}, {"state": {"waiting": {"reason": reason}}}]}
+
+
+def seen_pod(status: Mapping[str, Any], label: str = "pod-template-hash", mark: str = "5d4f", **metadata: str) -> Pod:
+    body = {
+        "metadata": {"name": "web-1", "creationTimestamp": format_time(ago(9000)), "labels": {label: mark}, **metadata},
+        "spec": {"nodeName": "node1"},
+        "status": status,
+    }
+    (pod,) = pods_from([body], "web", HISTORY, NOW) or (Pod("gone", "", "", NOW),)
+    return pod
+
+
+@pytest.mark.parametrize(
+    ("status", "failing"),
+    [
+        pytest.param({"conditions": [{"type": "Ready", "status": "True"}]}, "", id="ready"),
+        pytest.param(
+            {"conditions": [{**UNREADY, "lastTransitionTime": format_time(ago(30))}]},
+            "not ready for 30s",
+            id="not ready for a while",
+        ),
+        pytest.param({"conditions": [{**UNREADY, "lastTransitionTime": format_time(ago(20))}]}, "", id="just starting"),
+        pytest.param({"conditions": [UNREADY]}, "", id="nobody knows for how long"),
+        pytest.param(waiting("CrashLoopBackOff"), "CrashLoopBackOff", id="a crash loop"),
+        pytest.param(waiting("ImagePullBackOff"), "ImagePullBackOff", id="an image that is not there"),
+        pytest.param(waiting("ContainerCreating"), "", id="a container that is being made"),
+        pytest.param(
+            {"initContainerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]},
+            "CrashLoopBackOff",
+            id="an init container in a crash loop",
+        ),
+        pytest.param({}, "", id="a pod that says nothing yet"),
+    ],
+)
+def test_when_a_pod_is_failing(status: Mapping[str, Any], failing: str) -> None:
+    assert seen_pod(status) == Pod("web-1", "release-one", "node1", ago(9000), failing)
+
+
+@pytest.mark.parametrize(
+    ("label", "mark", "release"),
+    [
+        pytest.param("pod-template-hash", "7c9b", "release-two", id="a Deployment's pod"),
+        pytest.param("controller-revision-hash", "web-7c9b", "release-two", id="a StatefulSet's names its revision"),
+        pytest.param("controller-revision-hash", "7c9b", "release-two", id="a DaemonSet's has the hash only"),
+        pytest.param("pod-template-hash", "ffff", "", id="a revision that is no longer kept"),
+        pytest.param("app", "web", "", id="a pod that somebody made by hand"),
+    ],
+)
+def test_which_release_a_pod_is_of(label: str, mark: str, release: str) -> None:
+    assert seen_pod({}, label, mark).release == release
+
+
+@pytest.mark.parametrize(
+    ("status", "metadata"),
+    [
+        pytest.param(waiting("CrashLoopBackOff"), {"deletionTimestamp": format_time(NOW)}, id="it is being deleted"),
+        pytest.param({"phase": "Failed", "reason": "Evicted"}, {}, id="it was evicted"),
+    ],
+)
+def test_a_pod_that_is_going_proves_nothing(status: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
+    assert seen_pod(status, **metadata).name == "gone"

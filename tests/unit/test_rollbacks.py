@@ -9,17 +9,22 @@ import pytest
 
 from salus.core import records
 from salus.core.records import Entry
-from salus.core.workload import workload_from
+from salus.core.workload import release_hash, workload_from
 from salus.loop import unsticking
+from salus.loop.changes import Changes
+from salus.loop.journal import Journal
+from salus.loop.measure import Measurer
 from salus.loop.world import Case, World
 from salus.model.change import ActionKind, Decision, Facts
 from salus.model.meta import WorkloadKind
 from salus.model.types import Body, format_time
-from salus.model.values import Policy, PolicyKey, Switches, TargetKey
+from salus.model.values import Policy, PolicyKey, Sample, Switches, TargetKey
 from salus.ports import (
     CHANGE_EVENTS,
+    CONFIG_MAPS,
     CONTROLLER_REVISIONS,
     HEALTH_POLICIES,
+    NODES,
     PODS,
     REPLICA_SETS,
     STATEFUL_SETS,
@@ -127,8 +132,145 @@ async def test_a_fault_that_predates_the_release_is_not_blamed_on_it() -> None:
     blamed = stage.incidents[-1]["status"]["blame"]
 
     assert blamed["revision"] != "4"
-    assert [c["spec"]["reason"] for c in stage.changes if c["spec"]["action"] == "Rollback"] == ["ReleaseTooOld"]
+    assert [c["spec"]["reason"] for c in stage.changes if c["spec"]["action"] == "Rollback"] == ["FaultPredatesRelease"]
     assert stage.deeds == []
+
+
+async def test_under_argo_cd_a_rollback_is_advised_with_exactly_what_to_revert() -> None:
+    """One record, zero patches; the ladder goes on, and people are called."""
+    stage = await a_bad_release()
+    marks = {**GOOD_MARKS, "argocd.argoproj.io/tracking-id": f"shop-app:apps/Deployment:{NAMESPACE}/{NAME}"}
+    stage.cluster.edit(TARGET, lambda body: body["metadata"].update(annotations=marks))
+    good, bad = release_hash(a_template("v1")), release_hash(a_template("v2"))
+    await stage.ticks(20)
+    (advised,) = [c["spec"] for c in stage.changes if c["spec"]["action"] == "Rollback"]
+
+    assert (advised["decision"], advised["reason"]) == ("Advise", "GitOpsOwnsField")
+    assert advised["managedBy"] == {"tool": "ArgoCD", "ref": "shop-app"}
+    assert advised["message"].startswith(
+        f"ArgoCD (shop-app) holds spec.template; in Git, revert the pod template to release {good}, revision 1, "
+        f"known healthy (live is {bad}): image v1 instead of v2; the whole template is kept in "
+        "ControllerRevision/salus-"
+    )
+    assert stage.deeds == []
+    assert stage.incidents[0]["status"]["phase"] == "Escalated"
+
+
+def put_pod(stage: Stage, revision: int, waits_for: str = "", node: str = "node1") -> None:
+    """A pod of this revision, an hour old."""
+    now, stage.clock.present = stage.clock.present, NOW - timedelta(hours=1)
+    state = {"waiting": {"reason": waits_for}} if waits_for else {"running": {}}
+    name, labels = f"{NAME}-{revision}-x", {"app": NAME, "pod-template-hash": str(revision)}
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
+        "spec": {"nodeName": node},
+        "status": {"containerStatuses": [{"state": state}]},
+    }
+    stage.cluster.put(body)
+    stage.clock.present = now
+
+
+def rollbacks(stage: Stage) -> list[tuple[str, str]]:
+    return [(c["spec"]["decision"], c["spec"]["reason"]) for c in stage.changes if c["spec"]["action"] == "Rollback"]
+
+
+@pytest.mark.parametrize(
+    ("old", "expected"),
+    [
+        pytest.param("CrashLoopBackOff", ("Refuse", "OldPodsFailToo"), id="the good release's pod fails as well"),
+        pytest.param("", ("Act", "AboveThreshold"), id="the good release's pod is well"),
+    ],
+)
+async def test_a_fault_that_hits_old_and_new_pods_alike_is_no_reason_to_roll_back(
+    old: str, expected: tuple[str, str]
+) -> None:
+    stage = await a_bad_release()
+    put_pod(stage, 1, old)
+    put_pod(stage, 2, "CrashLoopBackOff")
+    await stage.ticks(12)
+    blamed = stage.incidents[-1]["status"]["blame"]
+
+    assert rollbacks(stage) == [expected]
+    assert len(stage.deeds) == (expected[0] == "Act")
+    assert blamed["kind"] == ("Release" if expected[0] == "Act" else "Unknown")
+
+
+@pytest.mark.parametrize(
+    ("sick_until", "known_until", "expected"),
+    [
+        pytest.param(0, 0, ("Refuse", "FaultPredatesRelease"), id="sick until it came, which hid the fault a while"),
+        pytest.param(-60, 0, ("Act", "AboveThreshold"), id="well again for a minute before it came"),
+        pytest.param(0, -60, ("Act", "AboveThreshold"), id="of the minute before it came nothing is known"),
+    ],
+)
+async def test_a_check_that_was_unhealthy_when_the_release_began(
+    sick_until: int, known_until: int, expected: tuple[str, str]
+) -> None:
+    """By Prometheus' history: of what was before a short calm, the process itself remembers nothing."""
+    stage = await a_bad_release()
+    came = stage.clock.now()
+    moments = range(-300, known_until, 5)
+    stage.service.past = [Sample(came + timedelta(seconds=n), 0.3 if n < sick_until else 0.0) for n in moments]
+    await stage.ticks(12)
+
+    assert rollbacks(stage) == [expected]
+
+
+async def test_what_must_not_be_read_is_said_to_be_unknown_and_stops_nothing() -> None:
+    stage = await a_bad_release()
+    put_pod(stage, 2)
+    stage.cluster.unreadable = {CONFIG_MAPS, NODES}
+    await stage.ticks(20)
+    incident = stage.incidents[0]["status"]
+
+    assert image(stage.deployment) == "v1"
+    assert incident["phase"] == "Resolved"
+    assert incident["blame"]["message"].endswith("; not known: ConfigMaps (Forbidden), nodes (Forbidden)")
+
+
+async def test_everything_beside_the_release_is_told_too() -> None:
+    """A ConfigMap and an HPA edited, the node not ready: the release, after a healthy one, is still the likeliest."""
+    stage = await a_bad_release()
+    stage.cluster.metadata_only = {CONFIG_MAPS}
+    put_pod(stage, 2)
+    now = format_time(stage.clock.now())
+    edit = {"manager": "kubectl-edit", "time": now}
+    scaled = {"kind": "Deployment", "name": NAME, "apiVersion": "apps/v1"}
+    for body in (
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "settings", "managedFields": [{**edit, "fieldsV1": {"f:data": {}}}]},
+            "data": {"secret": "never to be told"},
+        },
+        {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "hpa", "managedFields": [{**edit, "fieldsV1": {"f:spec": {}}}]},
+            "spec": {"scaleTargetRef": scaled, "minReplicas": 3, "maxReplicas": 3},
+        },
+    ):
+        stage.cluster.put({**body, "metadata": {**body["metadata"], "namespace": NAMESPACE}})  # type: ignore[dict-item]
+    volume = {"name": "settings", "configMap": {"name": "settings"}}
+    mounted = a_template("v2")
+    mounted["spec"]["volumes"] = [volume]
+    roll_out(stage, 3, mounted)
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node1"}}
+    unready = {"type": "Ready", "status": "False", "lastTransitionTime": now}
+    stage.cluster.put({**node, "status": {"conditions": [unready]}})
+    await stage.ticks(6)
+    blamed = stage.incidents[0]["status"]["blame"]
+
+    assert "never to be told" not in str(stage.incidents)
+    for told in (
+        "kubectl-edit changed ConfigMap/settings 0s before",
+        "kubectl-edit changed HorizontalPodAutoscaler/hpa 0s before",
+        "Node/node1, which hosts 1 of 1 pods, is NotReady since",
+        "(revision 3) began",
+    ):
+        assert told in blamed["message"]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +300,7 @@ async def test_edge_case_15_git_ops_advises_by_default() -> None:
 
     advice = next(c for c in stage.changes if c["spec"]["action"] == "Rollback")
     assert (advice["spec"]["decision"], advice["spec"]["reason"]) == ("Advise", "GitOpsOwnsField")
-    assert "make this change in Git" in advice["spec"]["message"]
+    assert "in Git, revert the pod template to release" in advice["spec"]["message"]
     assert advice["spec"]["managedBy"]["tool"] == "ArgoCD"
     assert stage.deeds == []
     assert stage.incidents[0]["status"]["phase"] == "Escalated"
@@ -243,10 +385,10 @@ CHANGE = Ref(CHANGE_EVENTS, NAMESPACE, records.change_name(DB, 1))
 DB_REF = Ref(STATEFUL_SETS, NAMESPACE, "db")
 
 
-def a_rollback(uid: str, release: str) -> dict[str, Any]:
-    """The record of a rollback to this release that was just done."""
+def a_rollback(uid: str, release: str, undoes: str = "") -> dict[str, Any]:
+    """The record of a rollback to this release that was just done, or of an undo that put it back."""
     policy = a_policy(remedies=[UNDO])
-    done = an_action(ActionKind.ROLLBACK, target=DB, target_uid=uid, intended=Facts(release=release))
+    done = an_action(ActionKind.ROLLBACK, target=DB, target_uid=uid, intended=Facts(release=release), undoes=undoes)
     body = records.change_body(Entry(policy, done, Decision.ACT, "AboveThreshold", "roll back", NOW), 1, ())
     return {**body, "status": {"appliedAt": format_time(NOW)}}
 
@@ -254,7 +396,7 @@ def a_rollback(uid: str, release: str) -> dict[str, Any]:
 class Stuck:
     """A StatefulSet that was rolled back while its pod db-2 waits for an image that is not there."""
 
-    def __init__(self, **spec: Any) -> None:  # noqa: ANN401 — handed on
+    def __init__(self, undoes: str = "", **spec: Any) -> None:  # noqa: ANN401 — handed on
         self.clock = FakeClock(NOW)
         self.cluster = MortalCluster(now=self.clock.now)
         body = self.cluster.put({**a_deployment_body(name="db", spec=spec), "kind": "StatefulSet"})
@@ -262,7 +404,7 @@ class Stuck:
         self.cluster.edit(DB_REF, lambda b: b["status"].update(observedGeneration=1, updateRevision="db-good"))
         for ordinal in range(3):
             self._pod(ordinal, uid, "db-bad" if ordinal == 2 else "db-good", ready=ordinal != 2)
-        self.cluster.put(a_rollback(uid, workload_from(body).release))
+        self.cluster.put(a_rollback(uid, workload_from(body).release, undoes))
         self.policy = a_policy(remedies=[UNDO])
         self.switches = Switches()
 
@@ -282,6 +424,13 @@ class Stuck:
         case = Case(PolicyKey(NAMESPACE, "checkout"), DB)
         freed = await unsticking.free_rollout(self._world(), policy or self.policy, case, change)
         return freed.note
+
+    async def pursue(self) -> Body:
+        """One tick's worth of the whole change; its record's status then."""
+        change = records.past_change(await self.cluster.get(CHANGE))
+        world, case = self._world(), Case(PolicyKey(NAMESPACE, "checkout"), DB)
+        await Changes(world, Journal(world), Measurer(world)).pursue(self.policy, case, change)
+        return dict((await self.cluster.get(CHANGE))["status"])
 
     @property
     def pods(self) -> list[str]:
@@ -367,3 +516,50 @@ async def test_a_deletion_that_is_forbidden_is_told_once() -> None:
 
     assert note.endswith("; pod db-2 could not be deleted: pods is forbidden")
     assert (await stuck.free(), len(stuck.pods)) == (note, 3)
+
+
+async def test_the_undo_of_a_stateful_set_s_rollback_frees_its_pod_too() -> None:
+    """Only when the controller has seen it can anybody tell which pod is in the way; until then it is not finished."""
+    stuck = Stuck(undoes="db-0a1b2c3d-7")
+    stuck.cluster.edit(DB_REF, lambda body: body["status"].update(observedGeneration=0))
+    early = await stuck.pursue()
+    assert ("outcome" in early, len(stuck.pods)) == (False, 3)
+
+    stuck.cluster.edit(DB_REF, lambda body: body["status"].update(observedGeneration=1))
+    status = await stuck.pursue()
+
+    assert stuck.pods == ["db-0", "db-1"]
+    assert status["outcome"] == "Undone"
+    assert status["message"].startswith("db-0a1b2c3d-7 was taken back; deleting pod db-2 (")
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("after", [pytest.param(False, id="before it"), pytest.param(True, id="after it")])
+async def test_such_an_undo_killed_at_any_write(number: int, after: bool) -> None:
+    stuck = Stuck(undoes="db-0a1b2c3d-7")
+    stuck.cluster.dies_at, stuck.cluster.after = number, after
+    with pytest.raises(Killed):
+        await stuck.pursue()
+    stuck.cluster.dies_at = 0
+    status = (await stuck.cluster.get(CHANGE))["status"]
+    if "outcome" not in status:
+        status = await stuck.pursue()
+
+    assert (status["outcome"], stuck.pods) == ("Undone", ["db-0", "db-1"])
+    assert status["message"].count("db-2") == 1
+    assert [write.verb for write in stuck.cluster.writes].count("delete") == 1
+
+
+async def test_an_undo_does_not_wait_for_a_controller_for_ever() -> None:
+    stuck = Stuck(undoes="db-0a1b2c3d-7")
+    stuck.cluster.edit(DB_REF, lambda body: body["status"].update(observedGeneration=0))
+    stuck.clock.advance(stuck.policy.spec.verify.timeout)
+
+    assert ((await stuck.pursue())["outcome"], len(stuck.pods)) == ("Undone", 3)
+
+
+async def test_an_undo_whose_target_is_gone_is_finished() -> None:
+    stuck = Stuck(undoes="db-0a1b2c3d-7")
+    stuck.cluster.remove(DB_REF)
+
+    assert (await stuck.pursue())["outcome"] == "Undone"

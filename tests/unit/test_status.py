@@ -1,6 +1,7 @@
 """What a policy's status says, and that it is written on transitions only."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -110,6 +111,18 @@ LOST = report(unknown())
             "Throttled",
             ("True", "CooldownActive", "Deployment/checkout: the last action was 40s ago, cooldown 5m"),
             id="held back",
+        ),
+        pytest.param(
+            [WELL],
+            "Overlapping",
+            ("False", "NoOverlap", "no other policy has a target of this one"),
+            id="alone with its target",
+        ),
+        pytest.param(
+            [WELL, replace(SICK, target=OTHER, others=("cart-a", "cart-b"))],
+            "Overlapping",
+            ("True", "SharedTarget", "Deployment/cart is also a target of cart-a, cart-b"),
+            id="not alone with one of two",
         ),
     ],
 )
@@ -352,3 +365,22 @@ def test_a_condition_of_a_record_is_cut_to_its_bound() -> None:
 
     assert Condition.parse(row).last_transition_time == NOW
     assert len(row["message"]) == 1024
+
+
+def test_the_kill_switch_is_shown_where_nothing_else_would_hold_back() -> None:
+    said = policy_status(a_policy(), [report(a_finding(), refusal=COOLING)], {}, NOW, "see CHG-7")
+
+    assert conditions(said)["Throttled"] == ("True", "KillSwitch", "see CHG-7")
+
+
+def test_many_overlaps_fit_into_the_status() -> None:
+    crowd = tuple(f"policy-{'x' * 240}-{number}" for number in range(9))
+    said = status(*[replace(WELL, others=crowd)] * 40)
+
+    assert conditions(said)["Overlapping"][2].endswith("; and 35 more targets")
+
+
+def test_an_overlap_does_not_block_ready() -> None:
+    said = conditions(status(replace(WELL, others=("another",))))
+
+    assert (said["Ready"][0], said["Stalled"][0], said["Reconciling"][0]) == ("True", "False", "False")

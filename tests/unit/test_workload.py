@@ -325,6 +325,8 @@ def test_a_malformed_autoscaler_is_refused_with_its_path() -> None:
 
 ARGO = "argocd.argoproj.io/tracking-id"
 FLUX = "toolkit.fluxcd.io"
+KUSTOMIZED = {f"kustomize.{FLUX}/name": "apps", f"kustomize.{FLUX}/namespace": "flux-system"}
+BY_KUSTOMIZATION = ManagedBy(tool="Flux", ref="Kustomization flux-system/apps")
 
 
 @pytest.mark.parametrize(
@@ -348,6 +350,57 @@ FLUX = "toolkit.fluxcd.io"
         ),
         pytest.param(
             {"labels": {"app.kubernetes.io/instance": "shop"}}, None, id="the instance label alone is no mark"
+        ),
+        pytest.param(
+            {
+                "labels": {"app.kubernetes.io/instance": "shop-app"},
+                "managedFields": [{"manager": "argocd-controller", "operation": "Apply"}],
+            },
+            ManagedBy(tool="ArgoCD", ref="shop-app"),
+            id="Argo CD that tracks by label, by its field manager",
+        ),
+        pytest.param(
+            {"managedFields": [{"manager": "argocd-controller"}]},
+            ManagedBy(tool="ArgoCD", ref=""),
+            id="Argo CD, of an application that it does not name",
+        ),
+        pytest.param(
+            {
+                "annotations": {ARGO: "shop-app:argoproj.io/Rollout:shop/web"},
+                "managedFields": [{"manager": "some-operator"}],
+            },
+            None,
+            id="a copied tracking id on what another manager wrote is no mark",
+        ),
+        *(
+            pytest.param(
+                {place: {f"kustomize.{FLUX}/{mark}": value}, "labels": {**KUSTOMIZED, **extra}},
+                expected,
+                id=f"a Kustomization of Flux with {mark}: {value} as one of its {place}",
+            )
+            for place, mark, value, extra, expected in (
+                ("annotations", "reconcile", "disabled", {}, None),
+                ("labels", "reconcile", "disabled", {f"kustomize.{FLUX}/reconcile": "disabled"}, None),
+                ("annotations", "reconcile", "enabled", {}, BY_KUSTOMIZATION),
+                ("annotations", "ssa", "Ignore", {}, None),
+                ("annotations", "ssa", "IfNotPresent", {}, None),
+                ("annotations", "ssa", "Merge", {}, BY_KUSTOMIZATION),
+            )
+        ),
+        pytest.param(
+            {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}},
+            ManagedBy(tool="kubectl", ref="apply"),
+            id="kubectl apply",
+        ),
+        pytest.param(
+            {
+                "annotations": {
+                    ARGO: "shop-app:apps/Deployment:shop/web",
+                    "kubectl.kubernetes.io/last-applied-configuration": "{}",
+                }
+            },
+            ManagedBy(tool="ArgoCD", ref="shop-app"),
+            id="Argo CD that applies as kubectl does",
         ),
         pytest.param(
             {"labels": {f"kustomize.{FLUX}/name": "apps", f"kustomize.{FLUX}/namespace": "flux-system"}},

@@ -8,12 +8,10 @@ last moment.
 from datetime import datetime, timedelta
 
 from salus.actions.plan import RELEASE_PREFIX, Plan, guarded, keeps_old_pods
+from salus.core.alibi import alibi
 from salus.model.change import ActionKind, Outcome
 from salus.model.types import format_duration
 from salus.model.values import Action, Infeasible, Observation, Release
-
-CLOCK_SKEW = timedelta(seconds=5)
-"""A breach may seem to begin this long before the release that caused it: two clocks, whole seconds."""
 
 
 def plan(asked: Plan) -> Action | Infeasible:
@@ -32,7 +30,7 @@ def plan(asked: Plan) -> Action | Infeasible:
     if good is None:
         text = f"no release of {workload.key} other than the live one was ever known healthy"
         return Infeasible("NoKnownGoodRelease", text)
-    if not workload.paused and (blameless := _blameless(seen, _breach_began(asked), wish.within)):
+    if not workload.paused and (blameless := _blameless(asked, _breach_began(asked), wish.within)):
         return blameless  # of a paused Deployment nothing tells yet when its release began; the guard speaks instead
     return Action(
         kind=ActionKind.ROLLBACK,
@@ -80,14 +78,13 @@ def _breach_began(asked: Plan) -> datetime:
     return min((f.since for f in asked.because if f.since), default=asked.seen.now)
 
 
-def _blameless(seen: Observation, breach: datetime, within: timedelta) -> Infeasible | None:
+def _blameless(asked: Plan, breach: datetime, within: timedelta) -> Infeasible | None:
     """Why the live release is not to blame, if it is not."""
-    started = seen.release_started_at
+    started = asked.seen.release_started_at
     if started is None:
         return Infeasible("ReleaseTooOld", "when the live release began is not known")
-    if breach < started - CLOCK_SKEW:
-        early = format_duration(started - breach)
-        return Infeasible("ReleaseTooOld", f"the breach began {early} before the release, which cannot be its cause")
+    if innocent := alibi(asked.seen, breach, started, {finding.check for finding in asked.because}):
+        return innocent
     if breach - started > within:
         age = format_duration(breach - started)
         return Infeasible(

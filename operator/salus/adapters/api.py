@@ -155,11 +155,12 @@ class Connection:
             await self._login_again(client, request)
             return await self._send(request)
 
-    async def pages(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Body]:
+    async def pages(self, path: str, query: Mapping[str, str], accept: str = JSON) -> AsyncIterator[Body]:
         """A list in pages of 500 objects. Raises Gone if it took so long that its start is forgotten."""
-        token = ""
+        token, headers = "", {"Accept": accept}
         while True:
-            page = await self.send(Request("GET", path, {**query, "limit": str(PAGE_SIZE), "continue": token}))
+            asked = {**query, "limit": str(PAGE_SIZE), "continue": token}
+            page = await self.send(Request("GET", path, asked, headers=headers))
             if not _is_list(page):
                 raise Unavailable(f"GET {path}: the answer is not a list of objects")
             yield page

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from salus.adapters.api import Connection, Gone, Request
+from salus.adapters.api import JSON, Connection, Gone, Request
 from salus.adapters.paths import collection_path, label_selector, object_path
 from salus.model.types import Body
 from salus.ports import Invalid, Ref, Resource, Unavailable
@@ -15,6 +15,7 @@ from salus.ports import Invalid, Ref, Resource, Unavailable
 FIELD_MANAGER = "salus"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
+METADATA_ONLY = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _LIST_ATTEMPTS = 3
 
 
@@ -36,14 +37,11 @@ class ApiCluster:
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> list[Body]:
         """LIST in pages; begun again when the server has forgotten the list's start."""
-        for _ in range(_LIST_ATTEMPTS):
-            try:
-                return await _whole_list(self._connection, resource, namespace, labels or {})
-            except Gone:
-                continue
-        raise Unavailable(
-            f"list of {resource.plural}: {_LIST_ATTEMPTS} times forgotten by the server while it was read"
-        )
+        return await _patient_list(self._connection, resource, namespace, labels or {}, JSON)
+
+    async def list_metadata(self, resource: Resource, namespace: str) -> Sequence[Body]:
+        """LIST as PartialObjectMetadata: the server itself leaves everything else out."""
+        return await _patient_list(self._connection, resource, namespace, {}, METADATA_ONLY)
 
     async def create(self, resource: Resource, body: Body) -> Body:
         """POST `body` to its namespace."""
@@ -87,19 +85,30 @@ class ApiCluster:
         return await self._connection.send(replace(request, query=query, fence=self._fence))
 
 
+async def _patient_list(
+    connection: Connection, resource: Resource, namespace: str | None, labels: Mapping[str, str], accept: str
+) -> list[Body]:
+    for _ in range(_LIST_ATTEMPTS):
+        try:
+            return await _whole_list(connection, resource, namespace, labels, accept)
+        except Gone:
+            continue
+    raise Unavailable(f"list of {resource.plural}: {_LIST_ATTEMPTS} times forgotten by the server while it was read")
+
+
 async def _whole_list(
-    connection: Connection, resource: Resource, namespace: str | None, labels: Mapping[str, str]
+    connection: Connection, resource: Resource, namespace: str | None, labels: Mapping[str, str], accept: str
 ) -> list[Body]:
     query = {"labelSelector": label_selector(labels)}
     return [
-        {**_identity(resource), **item}
-        async for page in connection.pages(collection_path(resource, namespace), query)
+        {**item, **_identity(resource)}
+        async for page in connection.pages(collection_path(resource, namespace), query, accept)
         for item in page["items"]
     ]
 
 
 def _identity(resource: Resource) -> dict[str, str]:
-    """What the server leaves out of the items of a list."""
+    """What the server leaves out of the items of a list, or says of their form instead."""
     return {"apiVersion": resource.api_version, "kind": resource.kind}
 
 

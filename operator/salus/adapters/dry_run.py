@@ -28,6 +28,10 @@ class DryRunCluster:
         """As the cluster."""
         return await self._cluster.list(resource, namespace, labels)
 
+    async def list_metadata(self, resource: Resource, namespace: str) -> Sequence[Body]:
+        """As the cluster."""
+        return await self._cluster.list_metadata(resource, namespace)
+
     async def create(self, resource: Resource, body: Body) -> Body:
         """Ours: created. Another's: returned as it is; Conflict if the name is taken."""
         if _is_ours(resource):

@@ -19,7 +19,7 @@ def collection_path(resource: Resource, namespace: str | None) -> str:
     """Path of all objects of a kind in a namespace (None: in all). Raises Invalid for what is not a namespace."""
     group = resource.api_version
     root = f"/apis/{group}" if "/" in group else f"/api/{group}"
-    if namespace is None:
+    if namespace is None or not resource.namespaced:
         return f"{root}/{resource.plural}"
     return f"{root}/namespaces/{_checked(_NAMESPACE, 'namespace', namespace)}/{resource.plural}"
 

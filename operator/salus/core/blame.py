@@ -1,30 +1,34 @@
-"""What changed just before a breach: a release or a scaling, with the evidence and how sure one can be.
+"""What changed just before a breach, with the evidence and how sure one can be.
 
-Blame is told to people in the incident and decides nothing: whether a rollback is allowed is for its own planner. What
-began after the breach is never its cause. Only what the workload itself tells is looked at: its history of revisions,
-the managers of its fields, and Salus' own records.
+A release, a scaling, an edit of an autoscaler or of a ConfigMap that the pods use, trouble on a node that hosts them.
+Blame is told to people in the incident and decides nothing: whether a rollback is allowed is for its own planner, which
+asks for the same alibis. What began after the breach is never its cause. What could not be read is said to be unknown.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from salus.core.alibi import CLOCK_SKEW, alibi
+from salus.core.beside import OWN_MANAGER
 from salus.model.change import ActionKind
 from salus.model.incident import Blame, BlameKind, Confidence
 from salus.model.types import Body, format_duration, parse_time
-from salus.model.values import Observation, PastChange, Revision
+from salus.model.values import Edit, Infeasible, NodeTrouble, Observation, PastChange, Pod, Revision
 
 LOOK_BACK = timedelta(hours=1)
 """What changed longer before the breach is not blamed."""
 SOON = timedelta(minutes=10)
 """What changed so shortly before the breach is suspected more."""
-CLOCK_SKEW = timedelta(seconds=5)
-"""A breach may seem to begin this long before what caused it: two clocks, whole seconds."""
-OWN_MANAGER = "salus"
-"""Field manager of Salus; its own scalings are told by its records."""
+NODE_NOTICED = timedelta(minutes=1)
+"""A node is gone this long before it counts as NotReady (node-monitor-grace-period: 50 s, 40 s before 1.32)."""
 _LESS = {Confidence.HIGH: Confidence.MEDIUM, Confidence.MEDIUM: Confidence.LOW, Confidence.LOW: Confidence.LOW}
+
+
+_SURE = (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH)
+_MESSAGE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,39 +38,58 @@ class _Suspect:
     confidence: Confidence
     message: str
     revision: str = ""
+    used: bool = True
+    """False for what the workload is not known to have to do with."""
 
 
 def blame(seen: Observation, body: Body, breach: datetime) -> Blame:
-    """The newest change in the hour before the breach; where there were several, it is less sure which one it was."""
-    suspects = sorted(_suspects(seen, body, breach), key=lambda suspect: suspect.at)
+    """The likeliest cause, the newest among equals; where there were several, it is less sure which one it was."""
+    release, suspects = _release(seen, breach), list(_beside_the_release(seen, body, breach))
+    if isinstance(release, _Suspect):
+        suspects.append(release)
+    # What the workload is not known to use is told only where there is nothing else to tell.
+    suspects = [suspect for suspect in suspects if suspect.used] or suspects
+    suspects.sort(key=lambda suspect: (_SURE.index(suspect.confidence), suspect.at))
+    acquitted = [release.message] if isinstance(release, Infeasible) else []
     if not suspects:
-        return Blame(kind=BlameKind.UNKNOWN, confidence=Confidence.LOW, message=_nothing_known(seen.history, breach))
-    *others, newest = suspects
-    messages = [suspect.message for suspect in (newest, *reversed(others))]
+        text = _said([_nothing_known(seen.history, breach), *acquitted], seen)
+        return Blame(kind=BlameKind.UNKNOWN, confidence=Confidence.LOW, message=text)
+    *others, first = suspects
     return Blame(
-        kind=newest.kind,
-        revision=newest.revision,
-        started_at=newest.at,
-        confidence=_LESS[newest.confidence] if others else newest.confidence,
-        message="; ".join(messages)[:1024],
+        kind=first.kind,
+        revision=first.revision,
+        started_at=first.at,
+        confidence=_LESS[first.confidence] if others else first.confidence,
+        message=_said([suspect.message for suspect in (first, *reversed(others))] + acquitted, seen),
     )
 
 
-def _suspects(seen: Observation, body: Body, breach: datetime) -> Iterator[_Suspect]:
-    release = _release(seen, breach)
-    if release is not None:
-        yield release
+def _said(sentences: Iterable[str], seen: Observation) -> str:
+    """One message; what is not known is never what is cut off."""
+    unknown = seen.surroundings.unknown
+    tail = f"; not known: {', '.join(unknown)}"[:_MESSAGE] if unknown else ""
+    return "; ".join(sentences)[: _MESSAGE - len(tail)] + tail
+
+
+def _beside_the_release(seen: Observation, body: Body, breach: datetime) -> Iterator[_Suspect]:
     scalings = [found for found in _scalings(seen.changes, body, breach) if _just_before(found.at, breach)]
     if scalings:
         yield max(scalings, key=lambda suspect: suspect.at)
+    around = seen.surroundings
+    for edit in around.edits:
+        if _just_before(edit.at, breach):
+            yield _edited(edit, breach)
+    for trouble in around.troubles:
+        if (suspect := _on_node(trouble, around.pods, breach)) is not None:
+            yield suspect
 
 
 def _just_before(moment: datetime, breach: datetime) -> bool:
     return breach - LOOK_BACK <= moment <= breach + CLOCK_SKEW
 
 
-def _release(seen: Observation, breach: datetime) -> _Suspect | None:
-    """The release that was the newest at the breach, if it began just before."""
+def _release(seen: Observation, breach: datetime) -> _Suspect | Infeasible | None:
+    """The release that was the newest at the breach, if it began just before; with an alibi, that instead."""
     earlier = [step for step in _releases(seen.history) if step[1].made_at <= breach + CLOCK_SKEW]
     if not earlier:
         return None
@@ -78,6 +101,8 @@ def _release(seen: Observation, breach: datetime) -> _Suspect | None:
     proven = before is not None and before.release in healthy
     soon = breach - began.made_at <= SOON
     text = f"release {began.release} (revision {began.number}) began {_before(breach, began.made_at)}"
+    if innocent := alibi(seen, breach, began.made_at, {finding.check for finding in seen.findings}):
+        return Infeasible(innocent.reason, f"{text}, but is not blamed: {innocent.message}")
     if began.release in healthy:
         return _Suspect(
             BlameKind.RELEASE, began.made_at, Confidence.LOW, f"{text}, but was healthy since", str(began.number)
@@ -106,6 +131,38 @@ def _scalings(changes: Sequence[PastChange], body: Body, breach: datetime) -> It
 def _scaling(text: str, at: datetime, breach: datetime) -> _Suspect:
     confidence = Confidence.MEDIUM if breach - at <= SOON else Confidence.LOW
     return _Suspect(BlameKind.SCALE, at, confidence, f"{text} {_before(breach, at)}")
+
+
+def _edited(edit: Edit, breach: datetime) -> _Suspect:
+    """An autoscaler or a ConfigMap; what is in it is not looked at, so it is never more than likely."""
+    kind = BlameKind.CONFIG_MAP if edit.kind == "ConfigMap" else BlameKind.AUTOSCALER
+    unused = "" if edit.used else ", which the pod template does not name,"
+    text = f"{edit.manager} changed {edit.kind}/{edit.name}{unused} {_before(breach, edit.at)}"
+    soon = edit.used and breach - edit.at <= SOON
+    return _Suspect(kind, edit.at, Confidence.MEDIUM if soon else Confidence.LOW, text, used=edit.used)
+
+
+def _on_node(trouble: NodeTrouble, pods: Sequence[Pod], breach: datetime) -> _Suspect | None:
+    """A node that is NotReady is looked at whenever that began; pressure and a cordon only just before the breach.
+
+    A node is the likelier cause the more of the pods are on it. To be cordoned alone does no pod any harm.
+    """
+    at = trouble.since or breach
+    late = at > breach + NODE_NOTICED
+    if late or (trouble.what != "NotReady" and at < breach - LOOK_BACK):
+        return None
+    hosted = sum(pod.node == trouble.node for pod in pods)
+    share = f"{hosted} of {len(pods)} pods"
+    when = _before(breach, trouble.since) if trouble.since else "nobody knows when"
+    text = f"Node/{trouble.node}, which hosts {share}, is {trouble.what} since {when}"
+    soon = trouble.since is not None and breach - at <= SOON
+    return _Suspect(BlameKind.NODE, at, _of_node(trouble.what, soon=soon, most=2 * hosted >= len(pods)), text)
+
+
+def _of_node(what: str, *, soon: bool, most: bool) -> Confidence:
+    if what == "Cordoned" or not soon:
+        return Confidence.LOW
+    return Confidence.HIGH if what == "NotReady" and most else Confidence.MEDIUM
 
 
 def _scaled_by_others(body: Body) -> Iterator[tuple[str, datetime]]:

@@ -35,10 +35,25 @@ def overspent(budget: Budget, deeds: Sequence[Deed], targets: int, now: datetime
     return f"{spent} actions in the last {format_duration(budget.per)}, at most {allowed}{share}"
 
 
+BRAKE = "FleetBrake"
+"""Reason of the guard's refusals, and of the one notification while it holds."""
+
+
+def told_at(change: PastChange) -> datetime | None:
+    """When people were told by this record that the brake holds; a rehearsal tells nobody."""
+    tells = change.action is ActionKind.NOTIFY and change.reason == BRAKE and change.decision == "Act"
+    return change.decided_at if tells else None
+
+
+def can_be_judged(brake: Brake, fleet: Fleet) -> bool:
+    """Whether enough targets were measured to speak of a fleet."""
+    return fleet.healthy + fleet.unhealthy >= brake.targets
+
+
 def is_braking(brake: Brake, fleet: Fleet) -> bool:
     """Whether so many of the targets that can be judged are unhealthy that the cause is likely a shared one."""
     judged = fleet.healthy + fleet.unhealthy
-    return judged >= brake.targets and 100 * fleet.unhealthy >= brake.percent * judged
+    return can_be_judged(brake, fleet) and 100 * fleet.unhealthy >= brake.percent * judged
 
 
 def held_by_brake(brake: Brake, fleet: Fleet, now: datetime) -> str | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from salus.core import budgets
+from salus.core.advice import advice
 from salus.core.autoscaling import named, objection
 from salus.core.contest import REASON as CONTESTED
 from salus.core.contest import contest, newest_deed
@@ -24,6 +25,7 @@ ALL = frozenset(ActionKind)
 CHANGES = ALL - {ActionKind.NOTIFY}
 """Actions that write to a workload."""
 UNKNOWN = "GuardUnknown"
+KILL_SWITCH = "KillSwitch"
 
 
 class Unknowable(Exception):
@@ -59,7 +61,7 @@ def suspended(review: Review) -> str | None:
 
 def kill_switch(review: Review) -> str | None:
     """The operator's administrator has stopped all actions."""
-    return review.seen.switches.stopped
+    return review.seen.switches.stopped or None
 
 
 def freeze_window(review: Review) -> str | None:
@@ -115,7 +117,9 @@ def git_ops_owns_field(review: Review) -> str | None:
     field = "spec.replicas" if review.action.kind is ActionKind.SCALE else "spec.template"
     if scaler:
         field = f"spec.{scaler.key.floor_field} of {scaler.key}"
-    return f"{owner.tool} ({owner.ref}) holds {field}: make this change in Git: {review.action.message}"
+    who = f"{owner.tool} ({owner.ref})" if owner.ref else owner.tool
+    todo = f"make this change: {review.action.message}" if scaler else advice(review.action, review.seen, owner)
+    return f"{who} holds {field}; in Git, {todo}"
 
 
 def operator_owned(review: Review) -> str | None:
@@ -225,7 +229,7 @@ _SCALE, _RESTART, _ROLLBACK = (
 
 GUARDS: tuple[Guard, ...] = (
     Guard("Suspended", suspended, kinds=ALL),
-    Guard("KillSwitch", kill_switch, undo_too=True),
+    Guard(KILL_SWITCH, kill_switch, undo_too=True),
     Guard("FreezeWindow", freeze_window),
     Guard("MetricsUnavailable", metrics_unavailable),
     Guard("TargetPaused", target_paused),
@@ -239,7 +243,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("AttemptsExhausted", attempts_exhausted, Then.ESCALATE),
     Guard("NamespaceBudgetSpent", namespace_budget_spent),
     Guard("GlobalBudgetSpent", global_budget_spent),
-    Guard("FleetBrake", fleet_brake),
+    Guard(budgets.BRAKE, fleet_brake),
     Guard("DisruptionBudget", disruption_budget, Then.NEXT, _RESTART),
     Guard("QuotaExceeded", quota_exceeded, Then.NEXT, _SCALE),
 )
@@ -249,6 +253,8 @@ INFEASIBLE = frozenset(
     {
         "NoKnownGoodRelease",
         "ReleaseTooOld",
+        "FaultPredatesRelease",
+        "OldPodsFailToo",
         "RolledBackBefore",
         "AboveMaximum",
         "AtMaximum",

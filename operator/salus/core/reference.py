@@ -45,6 +45,10 @@ The fleet brake compares Unhealthy with Healthy targets; Unknown ones count for 
 process has measured, so for the first interval after a start it may not see enough of them to be on; the budgets are
 whole from the start. When it lifts, nothing is replayed: each target is judged by how it is then.
 
+When the brake first holds an action back there is one notification for the whole fleet: a Notify of that target, with
+the reason `FleetBrake`. It is found again on record, so neither other targets nor a restart make another one
+([how](decisions/0015-one-notification-for-a-fleet.md)).
+
 A freeze says its times in its time zone. Where the clocks go back, `from` means the first and `to` the second of the
 two equal times; a time that the clocks skip means as much after they have moved on. A cron fires once in a repeated
 hour, and right after a skipped one; `duration` is elapsed time.

@@ -130,4 +130,5 @@ def _revision(body: Body, number: int) -> Revision:
     """The template of a ControllerRevision is the patch that brings it back, and says so in its midst."""
     template = dict(((body.get("data") or body).get("spec") or {}).get("template") or {})
     template.pop("$patch", None)
-    return Revision(number, release_hash(template), parse_time(body["metadata"]["creationTimestamp"]))
+    made_at = parse_time(body["metadata"]["creationTimestamp"])
+    return Revision(number, release_hash(template), made_at, body["metadata"].get("name", ""))

@@ -1,7 +1,7 @@
 """What a policy's status says, from its targets' findings: a value to compare with what is written already.
 
 `Ready`, `Reconciling` and `Stalled` speak of the spec, so that an incident never blocks the GitOps sync that carries
-its fix; `Healthy`, `MetricsAvailable` and `Throttled` speak of the service.
+its fix; `Healthy`, `MetricsAvailable` and `Throttled` speak of the service, `Overlapping` of other policies.
 """
 
 from collections import Counter
@@ -12,6 +12,7 @@ from typing import Any
 
 from salus.core.compile import SpecError
 from salus.core.decide import overall
+from salus.core.guards import KILL_SWITCH
 from salus.model.policy import Verdict
 from salus.model.types import Body, format_decimal, format_time
 from salus.model.values import Finding, PastChange, Policy, Refusal, TargetKey
@@ -28,18 +29,16 @@ class TargetReport:
     refusal: Refusal | None = None
     """Why nothing was done, when something would have been."""
     last_change: PastChange | None = None
+    others: tuple[str, ...] = ()
+    """Names of other policies that speak of this target too."""
 
 
 def policy_status(
-    policy: Policy,
-    reports: Sequence[TargetReport],
-    written: Mapping[str, Any],
-    now: datetime,
-    stopped: str | None = None,
+    policy: Policy, reports: Sequence[TargetReport], written: Mapping[str, Any], now: datetime, stopped: str = ""
 ) -> dict[str, Any]:
-    """The status of a policy that is in use. `written`: the status as it is, whose transition times are kept.
+    """The status of a policy that is in use.
 
-    `stopped`: why nothing is done to any target at all, which every policy shows, also one that has nothing to do.
+    `written`: the status as it is, whose transition times are kept. `stopped`: why nothing new is done at all, if so.
     """
     worst = min(reports, key=lambda report: _ORDER.index(overall(report.findings)), default=None)
     conditions = [_spec_conditions(policy, reports)[0], *_settled(), *_service_conditions(reports, written, stopped)]
@@ -111,9 +110,9 @@ def _settled() -> list[_Row]:
     ]
 
 
-def _service_conditions(reports: Sequence[TargetReport], written: Mapping[str, Any], stopped: str | None) -> list[_Row]:
-    throttled = _throttled(reports, written) if stopped is None else ("Throttled", "True", "KillSwitch", stopped)
-    return [_healthy(reports), _metrics(reports), throttled]
+def _service_conditions(reports: Sequence[TargetReport], written: Mapping[str, Any], stopped: str) -> list[_Row]:
+    throttled = ("Throttled", "True", KILL_SWITCH, stopped[:1024]) if stopped else _throttled(reports, written)
+    return [_healthy(reports), _metrics(reports), throttled, _overlapping(reports)]
 
 
 def _healthy(reports: Sequence[TargetReport]) -> _Row:
@@ -145,6 +144,15 @@ def _throttled(reports: Sequence[TargetReport], written: Mapping[str, Any]) -> _
             message = _written(written, reason, who) or f"{who}{report.refusal.message}"[:1024]
             return ("Throttled", "True", reason, message)
     return ("Throttled", "False", "NotThrottled", "nothing holds an action back")
+
+
+def _overlapping(reports: Sequence[TargetReport]) -> _Row:
+    """Two policies on one target are allowed: one change at a time, and each policy says that it is not alone."""
+    shared = [f"{report.target} is also a target of {', '.join(report.others)}" for report in reports if report.others]
+    if not shared:
+        return ("Overlapping", "False", "NoOverlap", "no other policy has a target of this one")
+    more = f"; and {len(shared) - 5} more targets" if len(shared) > 5 else ""
+    return ("Overlapping", "True", "SharedTarget", ("; ".join(shared[:5])[:960] + more))
 
 
 def _written(written: Mapping[str, Any], reason: str, who: str) -> str | None:

@@ -6,7 +6,7 @@ which. Also the marks by which others claim a workload. Fetching, watching and j
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from salus.model.values import Autoscaler, ScalerKey, TargetKey, Workload
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 POD_TEMPLATE_HASH = "pod-template-hash"
+ARGO_MANAGER = "argocd-controller"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 _HASH_LENGTH = 10
@@ -71,18 +72,23 @@ def managed_by(body: Body) -> ManagedBy | None:
 
     A controller comes first: it writes whatever another tool's marks, copied down, may say.
     """
+    return next(_claims(body), None)
+
+
+def _claims(body: Body) -> Iterator[ManagedBy]:
     labels, annotations = _texts(body, "metadata.labels"), _texts(body, "metadata.annotations")
-    owner = _owner(body)
-    if owner:
-        return _manager("Operator", owner)
+    if owner := _owner(body):
+        yield _manager("Operator", owner)
     if application := _argo_application(body, annotations):
-        return _manager("ArgoCD", application)
-    for group, kind in (("kustomize", "Kustomization"), ("helm", "HelmRelease")):
-        if name := labels.get(f"{group}.toolkit.fluxcd.io/name"):
-            return _manager("Flux", f"{kind} {labels.get(f'{group}.toolkit.fluxcd.io/namespace', '')}/{name}")
+        yield _manager("ArgoCD", application)
+    if flux := _flux_object({**annotations, **labels}, labels):
+        yield _manager("Flux", flux)
+    if ARGO_MANAGER in _field_managers(body):
+        yield _manager("ArgoCD", labels.get("app.kubernetes.io/instance", ""))
     if labels.get("app.kubernetes.io/managed-by") == "Helm" or "meta.helm.sh/release-name" in annotations:
-        return _manager("Helm", _helm_release(annotations))
-    return None
+        yield _manager("Helm", _helm_release(annotations))
+    if LAST_APPLIED in annotations:
+        yield _manager("kubectl", "apply")
 
 
 def _workload(body: Body) -> Workload:
@@ -230,6 +236,22 @@ def _argo_application(body: Body, annotations: Mapping[str, str]) -> str:
     group, _, _ = _at(body, "apiVersion", str).rpartition("/")
     metadata = f"{_at(body, 'metadata.namespace', str)}/{_at(body, 'metadata.name', str)}"
     return application if address == f"{group}/{_at(body, 'kind', str)}:{metadata}" else ""
+
+
+def _flux_object(marks: Mapping[str, str], labels: Mapping[str, str]) -> str:
+    """The Flux object that applies this one. What Flux was told to leave alone, by label or annotation, it leaves."""
+    group = "kustomize.toolkit.fluxcd.io"
+    opted_out = marks.get(f"{group}/reconcile") == "disabled" or marks.get(f"{group}/ssa") in {"Ignore", "IfNotPresent"}
+    for prefix, kind in ((group, "Kustomization"), ("helm.toolkit.fluxcd.io", "HelmRelease")):
+        name = labels.get(f"{prefix}/name")
+        if name and not (opted_out and prefix == group):
+            return f"{kind} {labels.get(f'{prefix}/namespace', '')}/{name}"
+    return ""
+
+
+def _field_managers(body: Body) -> set[str]:
+    """Argo CD that tracks by label leaves no other mark than this; the label itself is what Helm charts set too."""
+    return {_at(entry, "manager", str) for entry in _objects(body, "metadata.managedFields")}
 
 
 def _helm_release(annotations: Mapping[str, str]) -> str:

@@ -51,7 +51,7 @@ class Changes:
         elif change.applied_at is None:
             await self._settle(policy, case, change)
         elif change.undoes:
-            await self.finish(policy, case, change, Outcome.UNDONE, f"{change.undoes} was taken back")
+            await self._finish_undo(policy, case, change)
         else:
             await self._verify(policy, case, change)
 
@@ -125,7 +125,7 @@ class Changes:
             await self.journal.follow(case, await self.of_target(case), at)
 
     async def _verify(self, policy: Policy, case: Case, change: PastChange) -> None:
-        if change.action is ActionKind.ROLLBACK and case.target.kind is WorkloadKind.STATEFUL_SET:
+        if _may_be_held_up(case, change):
             change = case.change = await unsticking.free_rollout(self.world, policy, case, change)
         if await self._is_contested(case, change):
             text = f"{change.patched or case.target} is again as it was before: someone took this change back"
@@ -134,6 +134,15 @@ class Changes:
         judgement = verify.judge(change, policy, case.findings, self.world.clock.now())
         if judgement.outcome is not None:
             await self.finish(policy, case, change, judgement.outcome, judgement.message)
+
+    async def _finish_undo(self, policy: Policy, case: Case, change: PastChange) -> None:
+        """An undo is not verified. That of a StatefulSet's rollback may need a pod out of its way first."""
+        if _may_be_held_up(case, change):
+            waited = self.world.clock.now() - (change.applied_at or change.decided_at)
+            if waited < policy.spec.verify.timeout and not await unsticking.has_begun(self.world, case):
+                return
+            change = case.change = await unsticking.free_rollout(self.world, policy, case, change)
+        await self.finish(policy, case, change, Outcome.UNDONE, f"{change.undoes} was taken back")
 
     async def _is_contested(self, case: Case, change: PastChange) -> bool:
         """Whether someone took the change back; the watched view may be older than the deed, so it is asked again."""
@@ -268,6 +277,11 @@ def _objection(policy: Policy, change: PastChange, recorded: Body, seen: Observa
         return "no check is unhealthy any more"
     refusal = review(policy, action, seen)
     return f"{refusal.reason}: {refusal.message}" if refusal else None
+
+
+def _may_be_held_up(case: Case, change: PastChange) -> bool:
+    """Whether a pod that never gets ready could keep the template of this change from the others."""
+    return change.action is ActionKind.ROLLBACK and case.target.kind is WorkloadKind.STATEFUL_SET
 
 
 def _hands_off(change: PastChange, workload: Workload, case: Case) -> Action:

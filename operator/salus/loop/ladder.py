@@ -9,13 +9,15 @@ from salus.actions import kind_of, plan
 from salus.actions.plan import Plan
 from salus.core import incidents, records
 from salus.core.blame import blame
+from salus.core.budgets import BRAKE
 from salus.core.decide import Exhausted, Proposal, Wait, binding, decide, grace, mode_of
 from salus.core.guards import review
-from salus.loop import gather
+from salus.loop import beside, gather
 from salus.loop.changes import Changes
 from salus.loop.journal import Journal
 from salus.loop.world import Case, World
 from salus.model.change import ActionKind, Decision, Outcome
+from salus.model.policy import Mode
 from salus.model.types import Body, parse_time
 from salus.model.values import Action, Infeasible, Observation, PastChange, Policy, Refusal, Then, Workload
 
@@ -34,7 +36,7 @@ class Ladder:
         """Take the next rung that can be had, or say why not."""
         await self.journal.open_incident(policy, case, workload, self.world.clock.now())
         seen, body = await gather.observe(self.world, case)
-        await self._tell_blame(case, seen, body)
+        await self._tell_blame(policy, case, seen, body)
         await self._look_at_approvals(policy, case, seen)
         if not self._is_quiet(policy, case, seen):
             await self._try_rungs(policy, case, seen, body)
@@ -43,10 +45,11 @@ class Ladder:
             await self.journal.follow(case, changes, self.world.clock.now())
             case.last_change = records.newest(policy, changes) or case.last_change
 
-    async def _tell_blame(self, case: Case, seen: Observation, body: Body) -> None:
+    async def _tell_blame(self, policy: Policy, case: Case, seen: Observation, body: Body) -> None:
         """Once an incident, before anything is done about it."""
         if case.incident is None or incidents.is_blamed(case.incident):
             return
+        seen = await beside.all_suspects(self.world, policy, case, seen, body)
         found = blame(seen, body, parse_time(case.incident["spec"]["openedAt"]))
         mine = records.of_incident(seen.changes, case.incident)
         status = incidents.progress(case.incident, mine, case.findings, seen.now)
@@ -86,6 +89,8 @@ class Ladder:
         """Try one rung: None when it was recorded, or the refusal that is now on record."""
         remedy, because = proposal.remedy, proposal.because
         incident = case.incident["metadata"]["name"] if case.incident else ""
+        if remedy.rollback is not None:
+            seen = await beside.release_suspect(self.world, policy, case, seen, body)
         planned = plan(Plan(remedy, policy.spec.remedies.index(remedy), because, seen, body, incident))
         if isinstance(planned, Infeasible):
             refusal: Refusal | None = Refusal(planned.reason, planned.message, Then.NEXT)
@@ -95,6 +100,8 @@ class Ladder:
             action, refusal = planned, review(policy, planned, seen)
         if refusal is not None:
             await self.journal.refuse(policy, case, action, refusal, seen, body)
+            if refusal.reason == BRAKE:
+                await self._tell_of_brake(policy, case, seen, body, refusal)
             return refusal
         case.refusal = None
         decision = records.decision_of(mode_of(policy, remedy, self.world.boldest), action.kind)
@@ -130,13 +137,26 @@ class Ladder:
         await self.journal.write_incident(case, incidents.escalated(status, f"{why.reason}: {why.message}"))
         await self.journal.tell(policy, case, "Escalated", why.message, workload=seen.workload, warning=True)
 
+    async def _tell_of_brake(self, policy: Policy, case: Case, seen: Observation, body: Body, why: Refusal) -> None:
+        """One notification for the whole fleet, on the first target that is held back. A rehearsal tells nobody."""
+        observes = min(policy.spec.mode, self.world.boldest, key=lambda mode: mode.boldness) is Mode.OBSERVE
+        if observes or seen.fleet is None or seen.fleet.told:
+            return
+        seen = gather.recounted(self.world, replace(seen, changes=await self.changes.of_target(case)))
+        if seen.fleet is not None and not seen.fleet.told:
+            why = replace(why, message=f"{why.message}. This is the one notification for all targets")
+            await self._notify(policy, case, seen, body, why)
+
     async def _call_people(self, policy: Policy, case: Case, seen: Observation, body: Body, why: Refusal) -> None:
+        seen = replace(seen, changes=await self.changes.of_target(case))
+        await self._notify(policy, case, seen, body, why)
+
+    async def _notify(self, policy: Policy, case: Case, seen: Observation, body: Body, why: Refusal) -> None:
         facts = seen.workload.facts()
         target, uid = case.target, seen.workload.uid
         notice = Action(ActionKind.NOTIFY, "", target, uid, why.message, facts, facts, reason=why.reason)
         mode = min(policy.spec.mode, self.world.boldest, key=lambda mode: mode.boldness)
         decision = records.decision_of(mode, ActionKind.NOTIFY)
-        seen = replace(seen, changes=await self.changes.of_target(case))
         entry = self.journal.entry(policy, case, notice, (), decision, seen)
         change = records.past_change(await self.journal.record(entry, seen.changes, body))
         if decision is Decision.ACT:
@@ -144,8 +164,9 @@ class Ladder:
 
 
 def _told(changes: Sequence[PastChange]) -> bool:
-    """Whether people were notified already."""
-    return any(change.action is ActionKind.NOTIFY and change.decision != "Refuse" for change in changes)
+    """Whether people were notified of this target already; that the fleet brake holds is told of all of them."""
+    notices = (c for c in changes if c.action is ActionKind.NOTIFY and c.reason != BRAKE)
+    return any(notice.decision != "Refuse" for notice in notices)
 
 
 def _unplanned(proposal: Proposal, workload: Workload, message: str) -> Action:

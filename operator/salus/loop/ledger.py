@@ -8,18 +8,20 @@ first. Nothing in it is lost by a restart: it is listed again.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from salus.core.budgets import deed_of
+from salus.core.budgets import can_be_judged, deed_of, is_braking, told_at
 from salus.core.decide import overall
 from salus.core.records import past_change, target_id
 from salus.model.policy import Verdict
 from salus.model.types import Body
-from salus.model.values import Deed, Finding, Fleet, PastChange, TargetKey
+from salus.model.values import Brake, Deed, Finding, Fleet, PastChange, TargetKey
 from salus.ports import CHANGE_EVENTS, Cluster
 
 LIST_EVERY = timedelta(minutes=1)
+SAME_OUTAGE = timedelta(hours=1)
+"""A process that starts takes a notification that is not older than this for one of an outage that may still last."""
 _WORST_FIRST = (Verdict.UNHEALTHY, Verdict.HEALTHY, Verdict.UNKNOWN)
 """A target of two policies counts once; what one of them cannot judge, the other may."""
 
@@ -34,19 +36,25 @@ class Ledger:
     _listed_at: datetime | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _verdicts: dict[TargetKey, Verdict] = field(default_factory=dict)
+    _told: dict[str, datetime] = field(default_factory=dict)
+    """Record → when it told people that the fleet brake holds."""
+    _off_since: datetime | None = None
+    """When the brake was first seen to be off, without a break since."""
+    _lifted_at: datetime | None = None
+    """When the brake was last known to have lifted; what was told before is of another outage."""
 
     async def refresh(self, cluster: Cluster, namespaces: Sequence[str], now: datetime) -> None:
         """List the records of these namespaces (none: of all), if the last list is too old. Raises ClusterError."""
         async with self._lock:
             if self._listed_at is not None and timedelta(0) <= now - self._listed_at < LIST_EVERY:
                 return
-            before = set(self._deeds) - self._under_way
+            before = {*self._deeds, *self._told} - self._under_way
             for namespace in namespaces or (None,):
                 for body in await cluster.list(CHANGE_EVENTS, namespace):
                     before.discard(_key(body))
                     self._enter(body)
             for gone in before:
-                del self._deeds[gone]
+                self._forget(gone)
             self._listed_at = now
 
     def outdated(self) -> None:
@@ -62,7 +70,7 @@ class Ledger:
         """The creation was answered, or may never be; only `refused` says for certain that there is no record."""
         self._under_way.discard(_key(body))
         if refused:
-            self._deeds.pop(_key(body), None)
+            self._forget(_key(body))
 
     def note(self, body: Body) -> None:
         """A record was written: applied, finished, given up."""
@@ -76,6 +84,21 @@ class Ledger:
             verdicts[target] = min(both, key=_WORST_FIRST.index)
         self._verdicts = verdicts
 
+    def watch(self, brake: Brake | None, now: datetime) -> None:
+        """Note when the brake lifts: when it was off for as long as it pauses between two actions.
+
+        Otherwise a fleet that sways about the bound would be told of again and again. Too few measured targets tell
+        nothing.
+        """
+        if self._lifted_at is None:
+            self._lifted_at = now - SAME_OUTAGE
+        if brake is None or not can_be_judged(brake, fleet := self._fleet()) or is_braking(brake, fleet):
+            self._off_since = None
+        else:
+            self._off_since = self._off_since or now
+            if now - self._off_since >= brake.pause:
+                self._lifted_at = now
+
     def fleet(self, target: TargetKey, known: Iterable[PastChange] = ()) -> Fleet:
         """Everything that budgets and the brake ask, for an action on this target.
 
@@ -84,21 +107,29 @@ class Ledger:
         """
         mine, names = f"{target.namespace}/{target_id(target)}-", {change.name for change in known}
         others = [d for key, d in self._deeds.items() if not key.startswith(mine) or key.partition("/")[2] in names]
+        here = sum(other.namespace == target.namespace for other in self._verdicts)
+        told = any(self._lifted_at is None or at > self._lifted_at for at in self._told.values())
+        return replace(self._fleet(), in_namespace=here, deeds=tuple(others), told=told)
+
+    def _fleet(self) -> Fleet:
         verdicts = self._verdicts.values()
         return Fleet(
             targets=len(verdicts),
-            in_namespace=sum(other.namespace == target.namespace for other in self._verdicts),
             healthy=sum(verdict is Verdict.HEALTHY for verdict in verdicts),
             unhealthy=sum(verdict is Verdict.UNHEALTHY for verdict in verdicts),
-            deeds=tuple(others),
         )
 
+    def _forget(self, key: str) -> None:
+        self._deeds.pop(key, None)
+        self._told.pop(key, None)
+
     def _enter(self, body: Body) -> None:
-        deed = deed_of(past_change(body), body["metadata"]["namespace"])
-        if deed is None:
-            self._deeds.pop(_key(body), None)
-        else:
-            self._deeds[_key(body)] = deed
+        change, key = past_change(body), _key(body)
+        self._forget(key)
+        if (deed := deed_of(change, body["metadata"]["namespace"])) is not None:
+            self._deeds[key] = deed
+        if (at := told_at(change)) is not None:
+            self._told[key] = at
 
 
 def _key(body: Body) -> str:

@@ -5,7 +5,7 @@ target one tick, after which its case is loaded anew.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -46,11 +46,12 @@ class Loop:
         free = [job for job in jobs if not job[1].lock.locked()]
         await self._measurer.measure([(policy, case) for policy, case, _ in free])
         self.world.ledger.see((case.target, case.findings) for case in self.cases.values())
+        self.world.ledger.watch(self.world.switches().fleet_brake, self.world.clock.now())
         await self._all("heal", [self._heal(*job) for job in free])
         await self._all(
             "leave", [self._leave(policy, case) for policy, found in chosen for case in self._left(policy, found)]
         )
-        await self._all("report", [self._report(policy, found) for policy, found in chosen])
+        await self._report_all(chosen)
         self.world.telemetry.ticked(late, asyncio.get_running_loop().time() - started, len(free))
 
     async def _all(self, stage: str, steps: Sequence[Coroutine[Any, Any, None]]) -> None:
@@ -111,14 +112,33 @@ class Loop:
             finally:
                 case.loaded = case.loaded and sound
 
-    async def report(self, policies: Iterable[Policy]) -> None:
-        """Bring the status of these policies up to date between their ticks, from what was measured last."""
-        measured = {key for key, _ in self.cases}
-        await self._all("report", [self._report(one, self._targets(one)) for one in policies if one.key in measured])
+    async def show_switches(self, policies: Sequence[Policy]) -> None:
+        """Say in the status of these policies what the operator's administrator has just said.
 
-    async def _report(self, policy: Policy, found: Sequence[Workload]) -> None:
-        cases = [self.cases[key] for workload in found if (key := (policy.key, workload.key)) in self.cases]
-        reports = [TargetReport(c.target, c.findings, c.refusal, c.last_change) for c in cases if c.findings]
+        A policy that was not measured yet says it at its first tick.
+        """
+        chosen = [(policy, self._targets(policy)) for policy in policies]
+        await self._report_all([one for one in chosen if self._is_measured(*one)])
+
+    def _is_measured(self, policy: Policy, found: Sequence[Workload]) -> bool:
+        cases = (self.cases.get((policy.key, workload.key)) for workload in found)
+        return all(case is not None and case.findings for case in cases)
+
+    async def _report_all(self, chosen: Sequence[tuple[Policy, Sequence[Workload]]]) -> None:
+        users: dict[TargetKey, list[str]] = {}
+        for policy, target in self.cases:
+            users.setdefault(target, []).append(policy.name)
+        await self._all("report", [self._report(policy, found, users) for policy, found in chosen])
+
+    async def _report(
+        self, policy: Policy, found: Sequence[Workload], users: Mapping[TargetKey, Sequence[str]]
+    ) -> None:
+        cases = [self.cases[policy.key, workload.key] for workload in found]
+        reports = [
+            TargetReport(c.target, c.findings, c.refusal, c.last_change, _others(users[c.target], policy))
+            for c in cases
+            if c.findings
+        ]
         written, stopped = self.written.setdefault(policy.key, {}), self.world.switches().stopped
         status = policy_status(policy, reports, written, self.world.clock.now(), stopped)
         await self._write(policy.key, status)
@@ -177,3 +197,8 @@ class Loop:
 
     def _cases_of(self, key: PolicyKey) -> list[Case]:
         return [case for (policy, _), case in self.cases.items() if policy == key]
+
+
+def _others(users: Sequence[str], policy: Policy) -> tuple[str, ...]:
+    """A target's policies without this one; all of them are of the target's namespace."""
+    return tuple(sorted(name for name in users if name != policy.key.name))

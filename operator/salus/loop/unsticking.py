@@ -1,6 +1,6 @@
-"""Frees the rollback of a StatefulSet from the pod that holds it back.
+"""Frees the rollback of a StatefulSet, or the undo of one, from the pod that holds it back.
 
-The deletion belongs to the rollback that was recorded and guarded, so it has no record of its own: the change's
+The deletion belongs to the change that was recorded and guarded, so it has no record of its own: the change's
 message names the pod before it is deleted. The uid makes it safe to repeat after a crash: a pod that was made anew is
 another one.
 """
@@ -38,6 +38,15 @@ async def free_rollout(world: World, policy: Policy, case: Case, change: PastCha
         return change
     pod = stuck_pod(body, await world.cluster.list(PODS, case.target.namespace, _selector(body)))
     return change if pod is None else await _delete(world, policy, change, pod)
+
+
+async def has_begun(world: World, case: Case) -> bool:
+    """Whether the controller has seen the newest template: before that nobody can say which pod is in its way."""
+    try:
+        workload = gather.workload_of(await world.cluster.get(gather.workload_ref(case.target)))
+    except NotFound:
+        return True
+    return workload.observed_generation >= workload.generation
 
 
 async def _delete(world: World, policy: Policy, change: PastChange, pod: Body) -> PastChange:

@@ -8,7 +8,7 @@ from datetime import datetime
 from salus.loop.ledger import Ledger
 from salus.model.policy import Mode
 from salus.model.types import Body
-from salus.model.values import Finding, Memory, PastChange, Policy, PolicyKey, Refusal, Switches, TargetKey
+from salus.model.values import Finding, Memory, PastChange, Policy, PolicyKey, Refusal, SickBefore, Switches, TargetKey
 from salus.ports import Clock, Cluster, MetricHistory, MetricSource, Recorder, Telemetry, Workloads
 
 
@@ -63,6 +63,8 @@ class Case:
     """The live release, and since when it is rolled out."""
     looked_back: str = ""
     """The release for which Prometheus' history was asked already."""
+    before_release: tuple[datetime, frozenset[str], tuple[SickBefore, ...]] | None = None
+    """When the suspect release began, the checks that were asked about, and those that were unhealthy then already."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

@@ -101,7 +101,7 @@ class ManagedBy(Resource):
     """The tool that owns the workload's desired state, if one was seen."""
 
     tool: ShortText = ""
-    """ArgoCD, Flux, Helm, Operator or empty."""
+    """ArgoCD, Flux, Helm, kubectl, Operator or empty."""
     ref: ShortText = ""
     """Its name for what holds the workload."""
 

@@ -26,6 +26,9 @@ class BlameKind(StrEnum):
 
     RELEASE = "Release"
     SCALE = "Scale"
+    AUTOSCALER = "Autoscaler"
+    CONFIG_MAP = "ConfigMap"
+    NODE = "Node"
     UNKNOWN = "Unknown"
 
 

@@ -473,7 +473,7 @@ class HealthPolicyStatus(Resource):
     observed_generation: Generation = -1
     """The spec generation that this status speaks of; -1 until it was seen."""
     conditions: Conditions = ()
-    """Ready, Reconciling, Stalled speak of the spec; Healthy, MetricsAvailable, Throttled of the service."""
+    """Ready, Reconciling, Stalled speak of the spec; Healthy, MetricsAvailable, Throttled, Overlapping of targets."""
     targets: TargetCounts | None = None
     """How many targets are in which state."""
     checks: Annotated[tuple[CheckStatus, ...], Field(max_length=16), MapList("name")] = ()

@@ -251,6 +251,65 @@ class Revision:
     """Hash of its template; a restart is a revision of the same release."""
     made_at: datetime
     """When it was first made; what comes back keeps this."""
+    name: str = ""
+    """Name of the object; its pods carry what follows the workload's name in it as a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod of the target, as far as it tells how its release fares."""
+
+    name: str
+    release: str
+    """Hash of its template; empty where the workload's history does not know it."""
+    node: str
+    made_at: datetime
+    failing: str = ""
+    """Why it is of no use, in a phrase; empty for a pod that is ready, is going, or may still be starting."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTrouble:
+    """That a node is not as it should be."""
+
+    node: str
+    what: str
+    """`NotReady`, `Cordoned`, or the name of a pressure condition."""
+    since: datetime | None
+    """None where the node does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """That someone changed an object beside the workload: which one, who and when, never what is in it."""
+
+    kind: str
+    name: str
+    manager: str
+    at: datetime
+    used: bool = True
+    """Whether the workload is known to use it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SickBefore:
+    """A check that was unhealthy already when the release began that one would suspect."""
+
+    check: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What lies around a target that is unhealthy, and may be to blame; read only when somebody asks who is."""
+
+    pods: tuple[Pod, ...] = ()
+    troubles: tuple[NodeTrouble, ...] = ()
+    """Of the nodes that host the pods."""
+    edits: tuple[Edit, ...] = ()
+    sick_before: tuple[SickBefore, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """What could not be read, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,9 +505,9 @@ class Switches:
     fleet_brake: Brake | None = None
 
     @property
-    def stopped(self) -> str | None:
-        """Why all actions are stopped; None when they are not."""
-        return (self.kill_switch_message or "the operator's kill switch is on") if self.kill_switch else None
+    def stopped(self) -> str:
+        """Why nothing new is done at all; empty while the kill switch is off."""
+        return (self.kill_switch_message or "the operator's kill switch is on") if self.kill_switch else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -470,6 +529,8 @@ class Fleet:
     unhealthy: int = 0
     """Healthy and unhealthy; the rest is Unknown."""
     deeds: tuple[Deed, ...] = ()
+    told: bool = False
+    """Whether people were told already that the brake holds, since it came on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -518,6 +579,7 @@ class Observation:
     """The workload's own history, as far as its controller keeps it, oldest first."""
     release_started_at: datetime | None = None
     """When the live release began, as far as the workload's own history tells."""
+    surroundings: Surroundings = Surroundings()
     switches: Switches = Switches()
     fleet: Fleet | None = Fleet()
     """None when the records could not be read."""

@@ -1,0 +1,148 @@
+"""Reads what lies around a target, when somebody asks what is to blame: once an incident, and before a rollback.
+
+Nothing here is needed to heal: what cannot be read is told as unknown, and everything goes on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import structlog
+
+from salus.core.alibi import CLOCK_SKEW
+from salus.core.beside import config_maps_of, edits_of, troubles_of
+from salus.core.evaluate import recall
+from salus.core.pods import pods_from
+from salus.core.workload import autoscaler_from
+from salus.loop.measure import question
+from salus.loop.world import Case, World
+from salus.model.policy import Verdict
+from salus.model.types import Body
+from salus.model.values import (
+    CompiledCheck,
+    Edit,
+    Error,
+    NodeTrouble,
+    Observation,
+    Pod,
+    Policy,
+    SickBefore,
+    Surroundings,
+    TargetKey,
+)
+from salus.ports import AUTOSCALERS, CONFIG_MAPS, NODES, PODS, ClusterError, NotFound, Ref
+
+log = structlog.get_logger(__name__)
+
+LOOK_BEFORE = timedelta(minutes=10)
+"""How far before a release its checks are looked at, beside their `for`."""
+MOST_NODES = 20
+"""Nodes that are looked at for one incident; those with failing pods first."""
+_Found = TypeVar("_Found")
+
+
+async def release_suspect(world: World, policy: Policy, case: Case, seen: Observation, body: Body) -> Observation:
+    """The observation with what may speak for the live release: its old pods, and the checks before it began."""
+    unknown: list[str] = []
+    pods, sick = await asyncio.gather(
+        _or_unknown(_pods(world, case, seen, body), (), "pods", unknown),
+        _sick_before(world, policy, case, seen, unknown),
+    )
+    return replace(seen, surroundings=Surroundings(pods=pods, sick_before=sick, unknown=tuple(unknown)))
+
+
+async def all_suspects(world: World, policy: Policy, case: Case, seen: Observation, body: Body) -> Observation:
+    """The same, and everything else that may be to blame: autoscalers, ConfigMaps and nodes."""
+    seen = await release_suspect(world, policy, case, seen, body)
+    unknown, nothing = list(seen.surroundings.unknown), tuple[Edit, ...]()
+    scalers, config_maps, troubles = await asyncio.gather(
+        _or_unknown(_autoscaler_edits(world, case.target), nothing, "autoscalers", unknown),
+        _or_unknown(_config_map_edits(world, case.target, body), nothing, "ConfigMaps", unknown),
+        _or_unknown(_troubles(world, seen.surroundings.pods), (), "nodes", unknown),
+    )
+    around = replace(
+        seen.surroundings, edits=(*scalers, *config_maps), troubles=troubles, unknown=tuple(sorted(unknown))
+    )
+    return replace(seen, surroundings=around)
+
+
+async def _or_unknown(reading: Awaitable[_Found], nothing: _Found, what: str, unknown: list[str]) -> _Found:
+    """What was read; else nothing, and the reason among what is unknown."""
+    try:
+        return await reading
+    except ClusterError as error:
+        log.warning("what is to blame may stay unknown", what=what, error=str(error))
+        unknown.append(f"{what} ({type(error).__name__})")
+        return nothing
+
+
+async def _pods(world: World, case: Case, seen: Observation, body: Body) -> tuple[Pod, ...]:
+    labels = (body["spec"].get("selector") or {}).get("matchLabels") or {}
+    found = await world.cluster.list(PODS, case.target.namespace, labels)
+    return pods_from(found, case.target.name, seen.history, seen.now)
+
+
+async def _autoscaler_edits(world: World, target: TargetKey) -> tuple[Edit, ...]:
+    found = await world.cluster.list(AUTOSCALERS, target.namespace)
+    return tuple(edit for body in found if _scales(body, target) for edit in edits_of(body, used=True))
+
+
+def _scales(autoscaler: Body, target: TargetKey) -> bool:
+    pair = autoscaler_from(autoscaler)
+    return pair is not None and pair[0] == target
+
+
+async def _config_map_edits(world: World, target: TargetKey, body: Body) -> tuple[Edit, ...]:
+    names = config_maps_of(body["spec"]["template"])
+    found = await world.cluster.list_metadata(CONFIG_MAPS, target.namespace)
+    return tuple(edit for body in found for edit in edits_of(body, used=body["metadata"]["name"] in names))
+
+
+async def _troubles(world: World, pods: Sequence[Pod]) -> tuple[NodeTrouble, ...]:
+    names = list(dict.fromkeys(pod.node for pod in sorted(pods, key=lambda pod: not pod.failing) if pod.node))
+    nodes = await asyncio.gather(*(_node(world, name) for name in names[:MOST_NODES]))
+    return tuple(trouble for node in nodes if node is not None for trouble in troubles_of(node))
+
+
+async def _node(world: World, name: str) -> Body | None:
+    try:
+        return await world.cluster.get(Ref(NODES, "", name))
+    except NotFound:
+        return None
+
+
+async def _sick_before(
+    world: World, policy: Policy, case: Case, seen: Observation, unknown: list[str]
+) -> tuple[SickBefore, ...]:
+    """Which checks that are unhealthy now were so when the release began; the past does not change, so asked once."""
+    began, checks = seen.release_started_at, frozenset(f.check for f in case.findings if f.verdict is Verdict.UNHEALTHY)
+    if began is None:
+        return ()
+    if case.before_release is not None and case.before_release[:2] == (began, checks):
+        return case.before_release[2]
+    asked = [check for check in policy.checks if check.name in checks]
+    answers = await asyncio.gather(*(_sick_at(world, policy, case, check, began) for check in asked))
+    sick = tuple(answer for answer in answers if isinstance(answer, SickBefore))
+    if errors := [answer for answer in answers if isinstance(answer, Error)]:
+        unknown.append(f"the checks before the release ({errors[0].reason})")
+    else:
+        case.before_release = began, checks, sick
+    return sick
+
+
+async def _sick_at(
+    world: World, policy: Policy, case: Case, check: CompiledCheck, began: datetime
+) -> SickBefore | Error | None:
+    """Whether the check was unhealthy at that moment, by Prometheus' history."""
+    interval = policy.spec.interval
+    end = began - CLOCK_SKEW
+    samples = await world.history.samples(question(policy, check, case), end - LOOK_BEFORE - check.hold, end, interval)
+    if isinstance(samples, Error):
+        return samples
+    memory = recall(check, samples, interval)
+    recent = memory.seen_at is not None and end - memory.seen_at <= 2 * interval
+    if not memory.unhealthy or memory.breached_since is None or not recent:
+        return None
+    return SickBefore(check.name, memory.breached_since)
