@@ -302,7 +302,7 @@ class Remedy(Resource):
     restart: Restart | None = None
     """Replace the pods one by one."""
     scale: Scale | None = None
-    """Change the number of replicas."""
+    """Change the number of replicas; under an autoscaler, raise its minimum instead."""
     notify: Notify | None = None
     """Tell people."""
 
