@@ -62,7 +62,7 @@ def _told(change: Object, numbers: Mapping[str, int]) -> str:
 
 
 def _evidence(spec: Object) -> str:
-    return ", ".join(f"{e['check']} was {e['value']} ({e['threshold']})" for e in spec["evidence"])
+    return ", ".join(f"{e['check']} was {e['value']} ({e['threshold']})" for e in spec.get("evidence", ()))
 
 
 def _effect(spec: Object) -> str:

@@ -36,7 +36,15 @@ def parts(ready_cluster: DevCluster, pump: Pump) -> Iterator[Mapping[str, Scene]
         stack.callback(salus.stop)
         salus.start()
         yield {part: Scene(ready_cluster, pump, name, salus) for part, name in names.items()}
-        print(f"--- the operator's log\n{salus.log.read_text()[-20_000:]}")  # noqa: T201 — shown with a failure only
+
+
+@pytest.fixture(autouse=True)
+def _told(parts: Mapping[str, Scene]) -> Iterator[None]:
+    """Print how everything stands; pytest shows it with a test that fails."""
+    yield
+    for scene in parts.values():
+        scene.tell()
+    print(f"--- the operator's log\n{parts[PARTS[0]].salus.log.read_text()[-20_000:]}")  # noqa: T201
 
 
 def configure(scene: Scene, **settings: Any) -> None:  # noqa: ANN401

@@ -57,7 +57,7 @@ def race(scene: Scene, names: Sequence[str]) -> None:
     for name in names:
         scene.gauge(0.5, target=name)
     scene.wait(lambda: {event.name for event in effects(scene)} == set(names), "every target is restarted", PATIENCE)
-    scene.wait_status_ticks(6)
+    scene.wait(lambda: told_to_wait(scene) == set(names), "the other policy is told what it waits for", PATIENCE)
 
 
 def effects(scene: Scene) -> list[AuditEvent]:
@@ -81,7 +81,6 @@ def test_two_policies_race_for_each_of_a_hundred_deployments(scene: Scene) -> No
     assert sorted(c["spec"]["targetRef"]["name"] for c in acted) == names
     lost = [event for event in scene.writes("changeevents", "create") if event.code == 409]
     assert lost, "nobody ever came second: that was no race"
-    scene.wait(lambda: told_to_wait(scene) == set(names), "the other policy is told what it waits for", PATIENCE)
 
 
 def test_two_operators_that_know_nothing_of_each_other_race(scene: Scene) -> None:

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from salus.core.workload import RESTARTED_AT
 from salus.model.types import Body
-from tests.reading import story
+from tests.reading import WORKED_EXAMPLE, story
 from tests.unit.stage import TARGET, Stage, a_stage
 
 RESTART: Mapping[str, Any] = {"name": "restart", "restart": {}}
@@ -166,6 +168,14 @@ SCENARIOS = {
         it_is_deleted,
     ),
 }
+
+
+def test_the_worked_example_of_the_documentation_is_told_by_its_records_alone() -> None:
+    """What is shortened there is not needed to tell it; tests/cluster/test_record_alone.py plays it."""
+    text = (Path(__file__).parents[2] / "docs" / "records.md").read_text().partition("## A worked example")[2]
+    incident, *changes = yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])["items"]
+
+    assert story(incident, changes) == WORKED_EXAMPLE
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
