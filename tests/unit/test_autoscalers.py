@@ -353,7 +353,8 @@ def test_a_minimum_that_git_holds_is_advised(metadata: Mapping[str, Any], advise
     if refusal:
         assert refusal.reason == "GitOpsOwnsField"
         assert refusal.message.startswith(
-            "Flux (Kustomization flux-system/shop) holds spec.minReplicas of HorizontalPodAutoscaler/checkout; in Git, make this change: "
+            "Flux (Kustomization flux-system/shop) holds spec.minReplicas of HorizontalPodAutoscaler/checkout; "
+            "in Git, make this change: "
         )
 
 
