@@ -188,6 +188,7 @@ class Operator:
                 is_known=self._knows,
                 operator=f"salus {__version__} {settings.cluster}/{instance}",
                 default_service_account=self._default_service_account,
+                approval_expiry=lambda: self._settings.defaults.approval_expiry,
                 boldest=Mode.OBSERVE if options.dry_run else Mode.ENFORCE,
                 namespaces=options.namespaces,
             )

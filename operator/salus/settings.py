@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError
 
+from salus.core.approvals import DEFAULT_EXPIRY
 from salus.core.freeze import check_cron, zone_of
 from salus.model.errors import problems
 from salus.model.types import DnsLabel, DnsName, Duration, LongText, MapList, Resource, Rule, ShortText, quote
@@ -209,8 +210,18 @@ class Limits(Resource):
 class Defaults(Resource):
     """What holds where a policy says nothing."""
 
+    RULES: ClassVar = (
+        Rule(
+            "",
+            "approvalExpiry must be between 1m and 24h",
+            lambda d: timedelta(minutes=1) <= d.approval_expiry <= timedelta(hours=24),
+            field=".approvalExpiry",
+        ),
+    )
     service_account_name: DnsName | None = None
     """The account that acts in a policy's namespace. Default: the operator's own."""
+    approval_expiry: Duration = DEFAULT_EXPIRY
+    """How long people may take to answer a change that awaits approval."""
 
 
 class LeaderElection(Resource):

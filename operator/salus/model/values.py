@@ -283,6 +283,15 @@ class PastChange:
     intended: Facts | None = None
     approval: str = ""
     """Approved, Denied or empty."""
+    approved_by: str = ""
+    """Who said so, and by which ticket, as a sentence shows it."""
+    expires_at: datetime | None = None
+    policy_uid: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """A person is asked, or has answered, and nothing came of it yet."""
+        return self.decision == "AwaitApproval" and self.applied_at is None and self.completed_at is None
 
     @property
     def acted(self) -> bool:
