@@ -4,17 +4,24 @@ Mallory may write everything of Salus in the namespace as far as RBAC goes; ada 
 more rights than it needs. So whatever is refused here, a policy or the CRD refused it.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from salus.core.records import question_digest
+from salus.model.types import format_time
 from tests.contract.crd_cases import CHANGE, INCIDENT, valid
 from tests.devcluster.admission import install_admission, rule
 from tests.devcluster.api import Api, ApiError
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.processes import wait_until
+from tests.devcluster.salus import REPOSITORY
 
 pytestmark = pytest.mark.usefixtures("our_kinds")
 
@@ -37,6 +44,12 @@ class Place:
     namespace: str
     question: str = ""
     incident: str = ""
+
+    @property
+    def digest(self) -> str:
+        """What an approval of the question repeats."""
+        found = self.cluster.api().get(self.path("changeevents", self.question))
+        return str(found["spec"]["digest"])
 
     @property
     def remediator(self) -> str:
@@ -75,7 +88,7 @@ class Place:
 
     def answer(self, user: str, **fields: str) -> Object:
         """Approve the question."""
-        given = {"decision": "Approved", "by": user, "digest": "a5e1", **fields}
+        given = {"decision": "Approved", "by": user, "digest": self.digest, **fields}
         return self.api(user).patch(self.path("changeevents", self.question), {"spec": {"approval": given}})
 
     def record(self, kind: str = CHANGE, name: str = "", **edits: Any) -> Object:  # noqa: ANN401
@@ -83,7 +96,10 @@ class Place:
         body = valid(kind, {f"/{key}": value for key, value in edits.items()})
         body["metadata"] = {"name": name or body["metadata"]["name"], "namespace": self.namespace, "labels": dict(OURS)}
         if kind == CHANGE:
-            body["spec"]["actor"] = {"operator": "salus", "identity": self.remediator}
+            spec = body["spec"]
+            spec["actor"] = {"operator": "salus", "identity": self.remediator}
+            spec["expiresAt"] = format_time(datetime.now(UTC) + timedelta(hours=1))
+            spec["digest"] = question_digest(self.namespace, spec)
         return body
 
     def policy(self, user: str, name: str = "web", **spec: Any) -> Object:  # noqa: ANN401
@@ -128,6 +144,11 @@ def _sees(place: Place, user: str) -> bool:
     except ApiError:
         return False
     return True
+
+
+def _approved_by(user: str, body: Object) -> Object:
+    body["spec"]["approval"] = {"decision": "Approved", "by": user, "digest": body["spec"]["digest"]}
+    return body
 
 
 def _edit_approval(place: Place) -> None:
@@ -223,7 +244,7 @@ Attack = Callable[[Place], object]
         pytest.param(
             lambda place: place.api(SALUS).create(
                 place.path("changeevents"),
-                place.record(name="born-1", approval={"decision": "Approved", "by": SALUS, "digest": "a5e1"}),
+                _approved_by(SALUS, place.record(name="born-1")),
             ),
             "a ChangeEvent is made without an approval; a person gives it afterwards",
             id="Salus makes a change that is approved already",
@@ -340,7 +361,82 @@ def test_an_attack_is_refused(place: Place, attack: Attack, seen: str) -> None:
 def test_a_person_with_the_verb_approves_as_themselves(place: Place) -> None:
     answered = place.answer("ada", ticket="CHG-7")
 
-    assert answered["spec"]["approval"] == {"decision": "Approved", "by": "ada", "digest": "a5e1", "ticket": "CHG-7"}
+    given = {"decision": "Approved", "by": "ada", "digest": place.digest, "ticket": "CHG-7"}
+    assert answered["spec"]["approval"] == given
+
+
+def command(place: Place, verb: str, user: str, *options: str, name: str = "") -> subprocess.CompletedProcess[str]:
+    """`kubectl salus approve` or `deny`, as this user."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "salus", verb, name or place.question, "-n", place.namespace),
+            *(f"--kubeconfig={place.cluster.kubeconfig_for(user)}", *options),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "operator")},
+    )
+
+
+@pytest.mark.parametrize(("verb", "decision"), [("approve", "Approved"), ("deny", "Denied")])
+def test_the_command_shows_what_it_is_about_and_answers_in_the_callers_name(
+    place: Place, verb: str, decision: str
+) -> None:
+    shown = command(place, verb, "ada", "--dry-run")
+    unanswered = place.api(SALUS).get(place.path("changeevents", place.question))
+
+    ended = command(place, verb, "ada", "--ticket", "CHG-7")
+
+    assert (shown.returncode, ended.returncode) == (0, 0), ended.stderr
+    assert "approval" not in unanswered["spec"]
+    assert "Target    Deployment/checkout" in shown.stdout
+    assert ended.stdout.startswith(shown.stdout.partition("Expires")[0])
+    assert ended.stdout.splitlines()[-1] == f"changeevent/{place.question} {decision.lower()}"
+    given = place.api(SALUS).get(place.path("changeevents", place.question))["spec"]["approval"]
+    assert given.pop("at")
+    assert given == {"decision": decision, "by": "ada", "digest": place.digest, "ticket": "CHG-7"}
+
+
+def test_the_command_says_who_was_faster(place: Place) -> None:
+    place.answer("bob")
+
+    ended = command(place, "deny", "ada")
+
+    assert ended.returncode == 2
+    assert ended.stderr == f"salus: changeevent {place.question} was answered already: Approved by bob\n"
+
+
+@pytest.mark.parametrize(
+    ("user", "told"),
+    [
+        pytest.param("nobody", "nobody may not get changeevents in namespace {}", id="one who may not even read"),
+        pytest.param("mallory", "mallory may not approve changeevents in namespace {}", id="one without the verb"),
+    ],
+)
+def test_the_command_names_the_role_that_is_missing(place: Place, user: str, told: str) -> None:
+    ended = command(place, "approve", user)
+
+    assert ended.returncode == 2
+    grant = f"kubectl create rolebinding salus-approvers --clusterrole=salus-approver --user='{user}'"
+    assert told.format(place.namespace) + "; ClusterRole salus-approver has that right." in ended.stderr
+    assert f"{grant} -n {place.namespace}" in ended.stderr
+
+
+def test_the_command_tells_the_refusal_of_a_program_in_the_policys_words(place: Place) -> None:
+    ended = command(place, "approve", place.remediator)
+
+    assert ended.returncode == 2
+    assert ended.stderr == f"salus: a person approves a change, and {place.remediator} is the account of a program\n"
+
+
+def test_the_command_knows_no_such_record(place: Place) -> None:
+    ended = command(place, "approve", "ada", name="checkout-5f3a91c2-99")
+
+    assert ended.returncode == 2
+    assert ended.stderr == f"salus: there is no changeevent checkout-5f3a91c2-99 in namespace {place.namespace}\n"
 
 
 def test_salus_writes_its_records(place: Place) -> None:
