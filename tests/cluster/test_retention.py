@@ -33,6 +33,17 @@ def put_refusal(scene: Scene, sequence: int, age: timedelta) -> Object:
     )
 
 
+def put_incident(scene: Scene, number: int, age: timedelta) -> Object:
+    """An incident that was over so long ago."""
+    root, at = f"{_SALUS}/{scene.namespace}/incidents", format_time(datetime.now(UTC) - age)
+    name = f"web-9f8e7d6c-{number}"
+    spec = {"policyRef": {"name": "web"}, "targetRef": {"kind": "Deployment", "name": "web"}, "openedAt": at}
+    kind = {"apiVersion": "salus.dev/v1alpha1", "kind": "Incident", "metadata": {"name": name}}
+    scene.cluster.api().create(root, {**kind, "spec": spec})
+    status = {"phase": "Resolved", "resolvedAt": at, "resolution": "RecoveredByItself"}
+    return scene.cluster.api().patch(f"{root}/{name}/status", {"status": status})
+
+
 def exported(scene: Scene) -> list[Object]:
     """The objects that the log carries."""
     lines = (json.loads(line) for line in scene.salus.log.read_text().splitlines() if '"salus.export"' in line)
@@ -40,17 +51,20 @@ def exported(scene: Scene) -> list[Object]:
 
 
 def test_old_records_are_exported_and_deleted_and_the_newest_stays(scene: Scene) -> None:
-    """Three of 40 days, one of a day; the newest of the target is old too, and stays."""
-    month, old = timedelta(days=30), timedelta(days=40)
-    stored = [put_refusal(scene, n, age) for n, age in enumerate((old, old, month - timedelta(days=29), old), 1)]
+    """Three changes of 40 days, one of a day; the newest of the target is old too, and stays. So for incidents."""
+    day, old = timedelta(days=1), timedelta(days=40)
+    stored = [put_refusal(scene, number, age) for number, age in enumerate((old, old, day, old), 1)]
+    incidents = [put_incident(scene, number, old) for number in (1, 2)]
     scene.salus.configure({"retention": {"maxAge": "720h", "interval": "10s"}})
     scene.salus.start()
 
     scene.wait(lambda: [c["spec"]["sequence"] for c in scene.changes()] == [3, 4], "the old records are gone")
 
-    assert sorted(exported(scene), key=lambda body: body["spec"]["sequence"]) == stored[:2]
-    deleted = scene.writes("changeevents", "delete")
-    assert [event.code for event in deleted] == [200, 200]
+    scene.wait(lambda: len(scene.incidents()) == 1, "the old incident is gone")
+    gone = {body["metadata"]["name"]: body for body in exported(scene)}
+    assert gone == {body["metadata"]["name"]: body for body in (*stored[:2], incidents[0])}
+    assert [event.code for event in scene.writes("changeevents", "delete")] == [200, 200]
+    assert [event.code for event in scene.writes("incidents", "delete")] == [200]
     metrics = requests.get(f"{scene.salus.url}/metrics", timeout=5).text
     assert 'salus_records_collected_total{kind="ChangeEvent"} 2.0' in metrics
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from salus.adapters.api import Login, default_namespace
 from salus.cli.answer import CannotAnswer, Wish, answer, closed, lacking, question, shown
 from salus.core.records import question_digest
 from salus.model.types import Body, format_time
@@ -180,3 +182,30 @@ def test_what_can_be_answered(make: Callable[[], Body], said: str | None) -> Non
 
 def test_a_second_before_its_end_it_can_be_answered() -> None:
     assert closed(a_record(), later(3600) - timedelta(seconds=1)) is None
+
+
+CONTEXTS = """
+apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "https://192.0.2.1"}}]
+users: [{name: u, user: {}}]
+contexts:
+- {name: one, context: {cluster: c, user: u, namespace: shop}}
+- {name: two, context: {cluster: c, user: u}}
+current-context: one
+"""
+
+
+@pytest.mark.parametrize(
+    ("context", "namespace"),
+    [
+        pytest.param(None, "shop", id="that of the current context"),
+        pytest.param("one", "shop", id="that of the context that was asked for"),
+        pytest.param("two", "default", id="one that names none"),
+    ],
+)
+def test_the_namespace_is_the_one_that_kubectl_would_take(tmp_path: Path, context: str | None, namespace: str) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(CONTEXTS)
+
+    assert default_namespace(Login(kubeconfig, context)) == namespace
