@@ -351,10 +351,7 @@ class ApprovingMachine(SalusMachine):
     def a_person_answers(self, decision: str, ticks: int) -> None:
         """Sick until somebody is asked, they answer, and some time passes."""
         self.time_passes("sick", 4)
-        for body in self.stage.changes:
-            spec = body["spec"]
-            if spec["decision"] == "AwaitApproval" and "approval" not in spec:
-                self._answer(body, decision)
+        self._answer_all(decision)
         self.time_passes("sick", ticks)
 
     @rule(decision=st.sampled_from(["Approved", "Denied"]))
@@ -365,9 +362,24 @@ class ApprovingMachine(SalusMachine):
             self._answer(over[-1], decision)
 
     @rule()
-    def an_hour_passes(self) -> None:
-        """Longer than people may take."""
+    def a_person_answers_after_an_hour(self) -> None:
+        """Longer than people may take; it is sick all the while."""
+        self.time_passes("sick", 4)
         self.clock_jumps_forth(3600)
+        self.time_passes("sick", 4)
+        self._answer_all("Approved")
+        self.time_passes("sick", 4)
+
+    @rule()
+    def denied_and_then_released(self) -> None:
+        """A no, another release while it is still sick, and somebody who says yes to whatever is asked."""
+        self.a_person_answers("Denied", 1)
+        self.others_release()
+        self.a_person_answers("Approved", 4)
+
+    def _answer_all(self, decision: str) -> None:
+        for body in filter(self._is_unanswered, self.stage.changes):
+            self._answer(body, decision)
 
     @staticmethod
     def _is_unanswered(body: Body) -> bool:
