@@ -1,8 +1,8 @@
 """The one place that chooses adapters and joins them: from options and configuration to a running operator.
 
 What runs: kopf feeding the store, the informer, the scheduler, a LIST that heals the store, a watch on the
-configuration file, the part in an election if there is one, and the server for metrics and probes. When one of them
-ends by itself, Salus ends, and says which.
+configuration file, the collector of old records, the part in an election if there is one, and the server for metrics
+and probes. When one of them ends by itself, Salus ends, and says which.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ from salus.adapters.telemetry import Probes, PrometheusTelemetry, TelemetryServe
 from salus.core.compile import Catalog, SpecError
 from salus.handlers import PolicyWatch
 from salus.loop import Loop, World
+from salus.loop.retention import Collector
 from salus.model.policy import Mode
 from salus.model.types import Body
 from salus.model.values import Answer, Error, Policy, PolicyKey, Question, Sample, Switches
@@ -186,6 +187,7 @@ class Operator:
                 is_known=self._knows,
                 operator=f"salus {__version__} {settings.cluster}/{instance}",
                 default_service_account=self._default_service_account,
+                approval_expiry=lambda: self._settings.defaults.approval_expiry,
                 boldest=Mode.OBSERVE if options.dry_run else Mode.ENFORCE,
                 namespaces=options.namespaces,
             )
@@ -228,6 +230,7 @@ class Operator:
         start("list of policies", self._relist())
         start("watch of the configuration", self._reload())
         start("scheduler", self._scheduler.run())
+        start("collector of old records", self._collect())
         if self._leadership is not None:
             start("leader election", self._leadership.run())
             start("leading", self._lead(self._leadership))
@@ -334,6 +337,21 @@ class Operator:
             except ClusterError as error:
                 self._telemetry.failed("relist")
                 log.warning("the policies could not be listed", error=str(error))
+
+    async def _collect(self) -> None:
+        """Delete records whose time is over, while this process leads."""
+        collector = Collector(self._loop.world, self._store.policies.values)
+        while True:
+            await asyncio.sleep(self._settings.retention.interval.total_seconds())
+            if self._leads():
+                await self._soon(self._collect_once(collector))
+
+    async def _collect_once(self, collector: Collector) -> None:
+        try:
+            await collector.round(self._settings.retention.value())
+        except ClusterError as error:
+            self._telemetry.failed("retention")
+            log.warning("old records are not deleted yet", error=str(error))
 
     async def _reload(self) -> None:
         """Use the configuration file anew when it has changed; a bad one is refused and the old one stays."""

@@ -218,6 +218,10 @@ class Telemetry(Protocol):
         """One tick of the loop: seconds late, seconds long, targets judged."""
         ...
 
+    def collected(self, kind: str) -> None:
+        """A record whose time was over was deleted."""
+        ...
+
     def failed(self, stage: str) -> None:
         """A stage of the loop met an error that it recovered from."""
         ...

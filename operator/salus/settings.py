@@ -12,7 +12,9 @@ from typing import Annotated, ClassVar
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError
 
+from salus.core.approvals import DEFAULT_EXPIRY
 from salus.core.freeze import check_cron, zone_of
+from salus.core.retention import Retention
 from salus.model.errors import problems
 from salus.model.types import DnsLabel, DnsName, Duration, LongText, MapList, Resource, Rule, ShortText, quote
 from salus.model.values import Brake, Budget, Freeze, Switches
@@ -209,8 +211,37 @@ class Limits(Resource):
 class Defaults(Resource):
     """What holds where a policy says nothing."""
 
+    RULES: ClassVar = (
+        Rule(
+            "",
+            "approvalExpiry must be between 1m and 24h",
+            lambda d: timedelta(minutes=1) <= d.approval_expiry <= timedelta(hours=24),
+            field=".approvalExpiry",
+        ),
+    )
     service_account_name: DnsName | None = None
     """The account that acts in a policy's namespace. Default: the operator's own."""
+    approval_expiry: Duration = DEFAULT_EXPIRY
+    """How long people may take to answer a change that awaits approval."""
+
+
+class RetentionConfig(Resource):
+    """How long records are kept. Policies have no say in it."""
+
+    RULES: ClassVar = (
+        Rule("", "maxAge must be at least 1h", lambda r: r.max_age >= timedelta(hours=1), field=".maxAge"),
+        Rule("", "interval must be at least 10s", lambda r: r.interval >= timedelta(seconds=10), field=".interval"),
+    )
+    max_age: Duration = Retention().max_age
+    """Finished records older than this are deleted."""
+    max_per_namespace: Annotated[int, Field(strict=True, ge=1)] = Retention().per_namespace
+    """Beyond so many Incidents and ChangeEvents in a namespace, the oldest finished ones are deleted."""
+    interval: Duration = timedelta(minutes=10)
+    """How often to look."""
+
+    def value(self) -> Retention:
+        """As the choice of records takes it."""
+        return Retention(self.max_age, self.max_per_namespace)
 
 
 class LeaderElection(Resource):
@@ -239,6 +270,8 @@ class Settings(Resource):
     """What may be done to many targets together."""
     defaults: Defaults = Defaults()
     """What holds where a policy says nothing."""
+    retention: RetentionConfig = RetentionConfig()
+    """How long records are kept."""
     leader_election: LeaderElection = LeaderElection()
     """Lets several replicas run of which one acts."""
 

@@ -201,8 +201,14 @@ RULES = [
             ("spec.approval", "only a change that awaits approval can be approved"): {
                 "what was not asked cannot be approved": {
                     "/decision": "Act",
-                    "/approval": {"decision": "Approved", "by": "ada"},
+                    "/approval": {"decision": "Approved", "by": "ada", "digest": "a5e1"},
                 },
+            },
+            (
+                "spec.approval",
+                "approval.digest must repeat spec.digest: it binds the approval to this target and this patch",
+            ): {
+                "an approval of something else": {"/approval": {"decision": "Approved", "by": "ada", "digest": "0b77"}},
             },
         },
     ),
@@ -366,7 +372,7 @@ BOUNDS = [
                 "a generation that cannot be": {"/policyRef/generation": -1},
             },
             ("spec.approval.by", "expected at least 1 character, got 0"): {
-                "an approval by nobody": {"/approval": {"decision": "Approved", "by": ""}},
+                "an approval by nobody": {"/approval": {"decision": "Approved", "by": "", "digest": "a5e1"}},
             },
         },
     ),
@@ -412,7 +418,9 @@ ACCEPTED = [
         CHANGE,
         {
             "the change event as it is": {},
-            "a change that was denied": {"/approval": {"decision": "Denied", "by": "ada", "ticket": "CHG-1"}},
+            "a change that was denied": {
+                "/approval": {"decision": "Denied", "by": "ada", "digest": "a5e1", "ticket": "CHG-1"}
+            },
             "any JSON as a patch's value": {"/patch/0/value": {"a": ["b", 1, True]}},
         },
     ),
@@ -424,7 +432,7 @@ def _unchanging(name: str, value: object) -> Any:  # noqa: ANN401 — the type o
     return pytest.param(row, id=f"{name} {'is taken away' if value is None else 'is rewritten'}")
 
 
-_APPROVED = {"/approval": {"decision": "Approved", "by": "ada"}}
+_APPROVED = {"/approval": {"decision": "Approved", "by": "ada", "digest": "a5e1"}}
 _OTHER = {"name": "another"}
 _TIME = "2026-11-22T04:00:00Z"
 
@@ -451,6 +459,8 @@ UPDATES = [
     _unchanging("actor", {"operator": "mallory"}),
     _unchanging("change", {"type": "Emergency"}),
     _unchanging("decidedAt", _TIME),
+    _unchanging("expiresAt", _TIME),
+    _unchanging("digest", "0b77"),
     pytest.param(
         RefusedUpdate(CHANGE, "spec.patch", "patch is part of the record and never changes", {"/patch/1/value": 60}),
         id="the value within a patch is rewritten",
@@ -466,7 +476,7 @@ UPDATES = [
             CHANGE,
             "spec.approval",
             "approval is given once and never changes",
-            {"/approval": {"decision": "Denied", "by": "ada"}},
+            {"/approval": {"decision": "Denied", "by": "ada", "digest": "a5e1"}},
             before=_APPROVED,
         ),
         id="an approval is turned into a denial",

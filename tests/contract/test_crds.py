@@ -88,12 +88,12 @@ def test_a_record_is_not_rewritten(server: Server, row: RefusedUpdate) -> None:
 def test_an_approval_is_given_once(server: Server) -> None:
     stored = server.create(valid(CHANGE)).body
     approved = copy.deepcopy(stored)
-    approved["spec"]["approval"] = {"decision": "Approved", "by": "ada"}
+    approved["spec"]["approval"] = {"decision": "Approved", "by": "ada", "digest": "a5e1"}
 
     answer = server.replace(approved)
 
     assert answer.causes == []
-    assert answer.body["spec"]["approval"] == {"decision": "Approved", "by": "ada", "ticket": ""}
+    assert answer.body["spec"]["approval"] == {"decision": "Approved", "by": "ada", "digest": "a5e1", "ticket": ""}
 
 
 @pytest.mark.parametrize("kind", [INCIDENT, CHANGE])

@@ -54,5 +54,8 @@ class NullTelemetry:
     def ticked(self, lag: float, duration: float, targets: int) -> None:
         """Nothing."""
 
+    def collected(self, kind: str) -> None:
+        """Nothing."""
+
     def failed(self, stage: str) -> None:
         """Nothing."""

@@ -142,6 +142,21 @@ def test_a_rung_that_was_tried_is_spent_whatever_came_of_it(outcome: str) -> Non
             id="denied and finished is spent",
         ),
         pytest.param(
+            [a_change(1, decision="AwaitApproval", approval="Denied", outcome="Abandoned", policy_generation=99)],
+            "page",
+            id="denied holds when the policy was edited since",
+        ),
+        pytest.param(
+            [a_change(1, decision="AwaitApproval", outcome="Abandoned")],
+            "restart",
+            id="a question that became void is asked anew",
+        ),
+        pytest.param(
+            [a_change(1, decision="AwaitApproval", approval="Approved", outcome="Abandoned")],
+            "restart",
+            id="approved, but not to be done just then: asked anew",
+        ),
+        pytest.param(
             [a_change(1, decision="AwaitApproval", outcome="Expired")],
             "page",
             id="an approval that never came is spent",

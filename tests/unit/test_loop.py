@@ -299,36 +299,6 @@ def without_uids(spec: dict[str, Any]) -> dict[str, Any]:
     return {**spec, "patch": [op for op in spec["patch"] if op["path"] != "/metadata/uid"]}
 
 
-async def test_approve_waits_for_a_person_and_then_acts() -> None:
-    """AwaitApproval is on record and nothing is done; a yes does it, judged again."""
-    stage = a_stage(was_restarted, {"name": "r", "restart": {}}, mode="Approve")
-    await stage.ticks(8)
-    assert stage.deeds == []
-    assert [i["status"]["phase"] for i in stage.incidents] == ["AwaitingApproval"]
-    approve(stage, "Approved")
-    await stage.ticks(LONG)
-    assert len(stage.deeds) == 1
-    assert stage.changes[0]["status"]["outcome"] == "Recovered"
-
-
-async def test_a_persons_no_is_the_end_of_that_remedy() -> None:
-    """Denied: nothing is done, the record is finished, people are called."""
-    stage = a_stage(was_restarted, {"name": "r", "restart": {}}, mode="Approve")
-    await stage.ticks(8)
-    approve(stage, "Denied")
-    await stage.ticks(LONG)
-    assert stage.deeds == []
-    assert stage.changes[0]["status"]["outcome"] == "Abandoned"
-    assert [i["status"]["phase"] for i in stage.incidents] == ["Escalated"]
-
-
-def approve(stage: Stage, decision: str) -> None:
-    """A person answers."""
-    name = stage.changes[0]["metadata"]["name"]
-    ref = next(w.ref for w in stage.cluster.writes if w.ref.name == name)
-    stage.cluster.edit(ref, lambda body: body["spec"].update(approval={"decision": decision, "by": "ada"}))
-
-
 async def test_a_forbidden_deed_fails_on_record_and_the_ladder_goes_on() -> None:
     """No rights on the target: Failed with the server's words, then people are called."""
     stage = a_stage(was_restarted, {"name": "r", "restart": {}})

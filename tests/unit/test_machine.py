@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from salus.core.workload import release_hash
-from salus.model.types import Body
+from salus.model.types import Body, format_time
 from salus.model.values import Answer, Error, NoData, Question, Sample, Value
 from salus.ports import AUTOSCALERS, CHANGE_EVENTS, ClusterError, Conflict, Ref, Throttled, Unavailable
 from tests.builders import an_hpa_body
@@ -108,12 +108,15 @@ class Oracle:
 class SalusMachine(RuleBasedStateMachine):
     """One policy with every remedy, one Deployment, and everything that may come between them."""
 
+    mode = "Enforce"
+
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
         self.stage: Stage = a_stage(
             lambda _: True,
             *(dict(remedy) for remedy in REMEDIES),
+            mode=self.mode,
             limits={"cooldown": "20s", "maxActions": MOST, "per": "3m"},
         )
         self.policy = self.stage.policy
@@ -255,6 +258,7 @@ class SalusMachine(RuleBasedStateMachine):
         if undone:
             self._judge_undo(moment, next(body for body in self.stage.changes if body["metadata"]["name"] == undone))
             return
+        self._judge_leave(moment, record)
         lasted = self.oracle.breach_lasted(moment.told)
         assert lasted is not None, "a deed while no check is unhealthy"
         assert lasted >= HOLD - JITTER, "a deed before `for` was over"
@@ -264,6 +268,9 @@ class SalusMachine(RuleBasedStateMachine):
             self.moments[id(deed)].lived for deed in deeds[: index + 1] if not self._record(deed)["spec"].get("undoes")
         ]
         assert sum(moment.lived - lived < PER for lived in own) <= MOST, "more deeds than maxActions in one window"
+
+    def _judge_leave(self, moment: Moment, record: Body) -> None:
+        """What a person has to do with it: nothing, in mode Enforce."""
 
     @staticmethod
     def _judge_undo(moment: Moment, undone: Body) -> None:
@@ -349,16 +356,93 @@ class SalusMachine(RuleBasedStateMachine):
         return next(body for body in self.stage.changes if body["metadata"]["name"] == name)
 
 
+class ApprovingMachine(SalusMachine):
+    """The same in mode Approve, with a person who says yes, no, too late, or to something else.
+
+    - a deed follows a yes, to this very record, before it expires, while the workload is as it was then;
+    - no remedy is done in an incident in which it was denied.
+    """
+
+    mode = "Approve"
+
+    @rule(decision=st.sampled_from(["Approved", "Approved", "Approved", "Denied"]), ticks=st.integers(0, 12))
+    def a_person_answers(self, decision: str, ticks: int) -> None:
+        """Sick until somebody is asked, they answer, and some time passes."""
+        self.time_passes("sick", 4)
+        self._answer_all(decision)
+        self.time_passes("sick", ticks)
+
+    @rule(decision=st.sampled_from(["Approved", "Denied"]))
+    def a_person_answers_what_was_over(self, decision: str) -> None:
+        """Nobody holds them back: the record has its end already."""
+        over = [body for body in self.stage.changes if "completedAt" in body["status"] and self._is_unanswered(body)]
+        if over:
+            self._answer(over[-1], decision)
+
+    @rule()
+    def a_person_answers_after_an_hour(self) -> None:
+        """Longer than people may take; it is sick all the while."""
+        self.time_passes("sick", 4)
+        self.clock_jumps_forth(3600)
+        self.time_passes("sick", 4)
+        self._answer_all("Approved")
+        self.time_passes("sick", 4)
+
+    @rule()
+    def denied_and_then_released(self) -> None:
+        """A no, another release while it is still sick, and somebody who says yes to whatever is asked."""
+        self.a_person_answers("Denied", 1)
+        self.others_release()
+        self.a_person_answers("Approved", 4)
+
+    def _answer_all(self, decision: str) -> None:
+        for body in filter(self._is_unanswered, self.stage.changes):
+            self._answer(body, decision)
+
+    @staticmethod
+    def _is_unanswered(body: Body) -> bool:
+        return body["spec"]["decision"] == "AwaitApproval" and "approval" not in body["spec"]
+
+    def _answer(self, body: Body, decision: str) -> None:
+        given = {"decision": decision, "by": "ada", "digest": body["spec"]["digest"]}
+        ref = Ref(CHANGE_EVENTS, body["metadata"]["namespace"], body["metadata"]["name"])
+        self.stage.cluster.edit(ref, lambda body: body["spec"].update(approval=given))
+
+    def _judge_leave(self, moment: Moment, record: Body) -> None:
+        spec = record["spec"]
+        assert spec["decision"] == "AwaitApproval", "a deed that nobody was asked about"
+        assert (spec.get("approval") or {}).get("decision") == "Approved", "a deed that nobody approved"
+        assert format_time(moment.at) < spec["expiresAt"], "a deed after its approval had expired"
+        assert moment.body["metadata"]["generation"] == spec["before"]["generation"], "approved for another workload"
+        denied = [
+            change
+            for change in self.stage.changes
+            if (change["spec"].get("approval") or {}).get("decision") == "Denied"
+            and change["spec"].get("incidentRef") == spec.get("incidentRef")
+            and change["spec"]["remedy"] == spec["remedy"]
+            and change["spec"]["sequence"] < spec["sequence"]
+            and not self._answered_when_over(change)
+        ]
+        assert denied == [], "a deed that was denied in this incident"
+
+    @staticmethod
+    def _answered_when_over(change: Body) -> bool:
+        return not str(change["status"].get("message", "")).startswith("denied by")
+
+
 def _container(body: dict[str, Any]) -> dict[str, Any]:
     container: dict[str, Any] = body["spec"]["template"]["spec"]["containers"][0]
     return container
 
 
-TestAnyHistory = SalusMachine.TestCase
-TestAnyHistory.settings = settings(
+_SETTINGS = settings(
     derandomize=True,
     deadline=None,
     max_examples=25,
     stateful_step_count=20,
     suppress_health_check=[HealthCheck.too_slow],
 )
+TestAnyHistory = SalusMachine.TestCase
+TestAnyHistory.settings = _SETTINGS
+TestAnyHistoryWithAPerson = ApprovingMachine.TestCase
+TestAnyHistoryWithAPerson.settings = _SETTINGS

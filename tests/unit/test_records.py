@@ -240,6 +240,7 @@ def test_a_change_event_reads_back() -> None:
         evidence=(("error-ratio", 0.08),),
         before=entry.action.before,
         intended=entry.action.intended,
+        policy_uid="uid-of-policy",
     )
 
 
@@ -272,10 +273,12 @@ def test_an_undo_reads_back_with_what_it_undoes() -> None:
 
 def test_an_approval_reads_back() -> None:
     body = written(an_entry(decision=Decision.AWAIT_APPROVAL))
-    body["spec"]["approval"] = {"decision": "Approved", "by": "ada"}
+    body["spec"]["approval"] = {"decision": "Approved", "by": "ada", "ticket": "CHG-7"}
 
     assert past_change(body).approval == "Approved"
+    assert past_change(body).approved_by == "ada (ticket CHG-7)"
     assert past_change(body).open
+    assert past_change(body).waits
 
 
 def test_a_record_without_an_incident_reads_back() -> None:

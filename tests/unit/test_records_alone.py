@@ -53,13 +53,14 @@ def it_is_deleted(stage: Stage) -> None:
 
 
 def somebody_answers(answer: str) -> Callable[[Stage], None]:
-    approval = {"decision": answer, "by": "ada"}
+    def answer_one(body: Body) -> None:
+        body["spec"]["approval"] = {"decision": answer, "by": "ada", "digest": body["spec"]["digest"]}
 
     def answering(stage: Stage) -> None:
         """A person decides."""
         for body in stage.changes:
             if body["spec"]["decision"] == "AwaitApproval" and "approval" not in body["spec"]:
-                stage.cluster.edit(change_ref(stage, body), lambda b: b["spec"].update(approval=approval))
+                stage.cluster.edit(change_ref(stage, body), answer_one)
 
     return answering
 

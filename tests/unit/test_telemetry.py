@@ -48,6 +48,7 @@ async def test_everything_that_is_told_is_counted(telemetry: PrometheusTelemetry
     telemetry.finished(ActionKind.SCALE, "Recovered")
     telemetry.ticked(lag=0.02, duration=0.3, targets=7)
     telemetry.failed("plan")
+    telemetry.collected("Incident")
     telemetry.queried(0.004, "Value")
     telemetry.watch("deployments", lambda: 12.5)
 
@@ -62,6 +63,7 @@ async def test_everything_that_is_told_is_counted(telemetry: PrometheusTelemetry
         'salus_tick_duration_seconds_bucket{le="0.25"} 0.0',
         "salus_tick_targets 7.0",
         'salus_errors_total{stage="plan"} 1.0',
+        'salus_records_collected_total{kind="Incident"} 1.0',
         'salus_query_duration_seconds_bucket{le="0.005",outcome="Value"} 1.0',
         'salus_watch_last_event_age_seconds{watch="deployments"} 12.5',
     ):

@@ -50,6 +50,7 @@ _LONGEST_LINE = 4 * 2**20
 _DEFAULT_RETRY_AFTER = 1.0
 _LONGEST_HOLD = 60.0
 """Seconds; a server, or something before it, that asks for a longer pause is asked again after this one."""
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _log = structlog.get_logger(__name__)
 
 
@@ -330,6 +331,19 @@ async def _configure(configuration: Configuration, login: Login) -> None:
     await kubernetes_config.load_kube_config(  # type: ignore[no-untyped-call]  # theirs, not ours
         config_file=path, context=login.context, client_configuration=configuration, persist_config=False
     )
+
+
+def default_namespace(login: Login) -> str:
+    """The namespace that kubectl would take for this login. Raises NoCredentials."""
+    path = _source(login)
+    if path is None:
+        return _POD_NAMESPACE.read_text(encoding="utf-8").strip() if _POD_NAMESPACE.is_file() else "default"
+    try:
+        contexts, active = kubernetes_config.list_kube_config_contexts(path)  # type: ignore[no-untyped-call]
+    except (kubernetes_config.ConfigException, yaml.YAMLError, OSError) as error:
+        raise NoCredentials(f"cannot use {path}: {error}") from error
+    chosen = next((one for one in contexts if one["name"] == login.context), active)
+    return str(chosen["context"].get("namespace") or "default")
 
 
 def _source(login: Login) -> str | None:

@@ -25,9 +25,12 @@ class ApiCluster:
     `fence` raises if we may not write any more: it is called before every write, and again when the write leaves.
     """
 
-    def __init__(self, connection: Connection, fence: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, connection: Connection, fence: Callable[[], None] = lambda: None, *, manager: str = FIELD_MANAGER
+    ) -> None:
         self._connection = connection
         self._fence = fence
+        self._manager = manager
 
     async def get(self, ref: Ref) -> Body:
         """GET the object."""
@@ -81,7 +84,7 @@ class ApiCluster:
 
     async def _write(self, request: Request) -> Body:
         self._fence()
-        query = {**request.query, "fieldManager": FIELD_MANAGER}
+        query = {**request.query, "fieldManager": self._manager}
         return await self._connection.send(replace(request, query=query, fence=self._fence))
 
 

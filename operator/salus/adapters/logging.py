@@ -12,6 +12,8 @@ from typing import TextIO
 import structlog
 from structlog.typing import Processor
 
+from salus.loop.retention import EXPORT
+
 _CHATTY = ("aiohttp.access", "asyncio", "kubernetes", "urllib3")
 """Loggers of libraries that say at INFO what only their authors need."""
 
@@ -39,6 +41,7 @@ def configure(log_format: LogFormat, level: str = "INFO", stream: TextIO | None 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger(EXPORT).setLevel(logging.INFO)  # a record that is deleted is exported at any level
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(

@@ -37,6 +37,12 @@ class PrometheusTelemetry:
         self._outcomes = Counter(
             "salus_changes_finished_total", "Changes whose outcome is known.", ["action", "outcome"], registry=registry
         )
+        self._collected = Counter(
+            "salus_records_collected_total",
+            "Records deleted by retention, after they were exported to the log.",
+            ["kind"],
+            registry=registry,
+        )
         self._errors = Counter(
             "salus_errors_total", "Errors that a stage of the loop recovered from.", ["stage"], registry=registry
         )
@@ -80,6 +86,10 @@ class PrometheusTelemetry:
         self._lag.observe(lag)
         self._duration.observe(duration)
         self._targets.set(targets)
+
+    def collected(self, kind: str) -> None:
+        """A record whose time was over was deleted."""
+        self._collected.labels(kind).inc()
 
     def failed(self, stage: str) -> None:
         """A stage of the loop met an error that it recovered from."""

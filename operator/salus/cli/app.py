@@ -146,3 +146,56 @@ def validate_command(
     from salus.cli.validate import run  # noqa: PLC0415 — see the module's docstring
 
     raise typer.Exit(run(inputs, config, sources, as_json=output == "json"))
+
+
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="The ChangeEvent that awaits approval.")]
+_Namespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", metavar="NAME", help="Default: the kubeconfig's, as kubectl.")
+]
+_Ticket = Annotated[str, typer.Option(metavar="TEXT", help="A ticket to refer to; kept in the record.")]
+_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask again, on a terminal.")]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what is asked.")]
+_Kubeconfig = Annotated[Path | None, typer.Option(metavar="FILE", exists=True, dir_okay=False)]
+_Context = Annotated[str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig.")]
+
+
+@app.command("approve")
+def approve_command(  # noqa: PLR0913 — a command's arguments are its options
+    name: _Name,
+    *,
+    namespace: _Namespace = None,
+    ticket: _Ticket = "",
+    yes: _Yes = False,
+    dry_run: _DryRun = False,
+    kubeconfig: _Kubeconfig = None,
+    context: _Context = None,
+) -> None:
+    """Show a change that awaits approval, and approve it as yourself.
+
+    Salus then judges everything anew, and does it once. Exit status: 0 approved, 1 you stepped back, 2 it cannot be.
+    """
+    from salus.adapters.api import Login  # noqa: PLC0415 — see the module's docstring
+    from salus.cli.answer import Wish, run  # noqa: PLC0415
+
+    raise typer.Exit(run(Wish(name, "Approved", namespace, ticket, dry_run, yes), Login(kubeconfig, context)))
+
+
+@app.command("deny")
+def deny_command(  # noqa: PLR0913 — a command's arguments are its options
+    name: _Name,
+    *,
+    namespace: _Namespace = None,
+    ticket: _Ticket = "",
+    yes: _Yes = False,
+    dry_run: _DryRun = False,
+    kubeconfig: _Kubeconfig = None,
+    context: _Context = None,
+) -> None:
+    """Show a change that awaits approval, and deny it as yourself; it is not tried again in this incident.
+
+    Exit status: 0 denied, 1 you stepped back, 2 it cannot be.
+    """
+    from salus.adapters.api import Login  # noqa: PLC0415 — see the module's docstring
+    from salus.cli.answer import Wish, run  # noqa: PLC0415
+
+    raise typer.Exit(run(Wish(name, "Denied", namespace, ticket, dry_run, yes), Login(kubeconfig, context)))

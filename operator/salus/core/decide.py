@@ -119,10 +119,11 @@ def decide(policy: Policy, findings: Sequence[Finding], changes: Sequence[PastCh
     pending = next((change for change in changes if change.open), None)
     if pending:
         return Wait("ChangeUnderWay", f"{pending.name} is not finished")
+    denied = {change.remedy for change in changes if change.approval == "Denied"}
     changes = binding(policy, changes, release)
     for remedy in policy.spec.remedies:
         because = tuple(f for f in unhealthy if remedy.checks is None or f.check in remedy.checks)
-        if not because:
+        if not because or remedy.name in denied:  # a person's no holds as long as the incident, whatever changes
             continue
         match _standing(remedy, changes):
             case None:
@@ -148,7 +149,7 @@ def _standing(remedy: Remedy, changes: Sequence[PastChange]) -> Wait | _Spent | 
                 return Wait("AwaitingApproval", f"{change.name} waits for a person")
             case "Refuse" if change.reason not in LASTING:
                 continue
-            case "Act" if change.outcome == "Abandoned":
+            case "Act" | "AwaitApproval" if change.outcome == "Abandoned" and change.approval != "Denied":
                 continue
             case _:
                 return _Spent()

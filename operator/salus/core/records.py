@@ -6,7 +6,7 @@ or a restart cannot both open a target's next change; the loser's create is answ
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -135,6 +135,8 @@ class Entry:
     managed_by: ManagedBy | None = None
     operator: str = ""
     identity: str = ""
+    expires_at: datetime | None = None
+    """When a question to people is over."""
 
 
 def change_body(entry: Entry, sequence: int, patch: Sequence[Any]) -> dict[str, Any]:
@@ -172,12 +174,29 @@ def _change_body(entry: Entry, sequence: int, patch: Sequence[Any], query_length
         spec["undoes"] = action.undoes
     if entry.managed_by is not None:
         spec["managedBy"] = entry.managed_by.to_dict()
+    if entry.expires_at is not None:
+        spec["expiresAt"] = format_time(entry.expires_at)
+        spec["digest"] = question_digest(policy.key.namespace, spec)
     metadata = {
         "name": change_name(action.target, sequence),
         "namespace": policy.key.namespace,
         "labels": _labels(policy.key.name, action.target),
     }
     return {"apiVersion": API_VERSION, "kind": "ChangeEvent", "metadata": metadata, "spec": spec}
+
+
+def question_digest(namespace: str, spec: Mapping[str, Any]) -> str:
+    """What a person approves, in 64 hex characters: this target in this generation, this action, this patch.
+
+    With it goes the object that the patch is for. Whoever shows the record to them and whoever does the deed computes it anew, from the record.
+    """
+    target = spec["targetRef"]
+    bound = (
+        *(namespace, target["kind"], target["name"], target.get("uid", "")),
+        *((spec.get("before") or {}).get("generation"), spec["action"], spec.get("patch") or []),
+        spec.get("patchedRef"),
+    )
+    return hashlib.sha256(json.dumps(bound, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _size(body: Body) -> int:
@@ -229,7 +248,15 @@ def past_change(body: Body) -> PastChange:
         intended=Facts.model_validate(spec["intended"]) if spec.get("intended") else None,
         approval=(spec.get("approval") or {}).get("decision", ""),
         patched=_patched(spec.get("patchedRef")),
+        approved_by=_approver(spec.get("approval") or {}),
+        expires_at=_time(spec.get("expiresAt")),
+        policy_uid=spec["policyRef"].get("uid") or "",
     )
+
+
+def _approver(approval: Mapping[str, Any]) -> str:
+    ticket = f" (ticket {approval['ticket']})" if approval.get("ticket") else ""
+    return f"{approval.get('by', '')}{ticket}"
 
 
 def _patched(ref: Body | None) -> ScalerKey | None:

@@ -11,7 +11,8 @@ import structlog
 
 from salus.actions import undo
 from salus.actions.plan import CHANGE_ANNOTATION, resolved
-from salus.core import incidents, records, verify
+from salus.core import approvals, incidents, records, verify
+from salus.core.approvals import Ended
 from salus.core.contest import is_reverted
 from salus.core.decide import overall
 from salus.core.guards import UNKNOWN, review
@@ -21,7 +22,7 @@ from salus.loop.measure import Measurer
 from salus.loop.world import Case, World, identity_of
 from salus.model.change import ActionKind, Decision, Outcome
 from salus.model.meta import WorkloadKind
-from salus.model.policy import Verdict
+from salus.model.policy import Mode, Verdict
 from salus.model.types import Body
 from salus.model.values import Action, Infeasible, Observation, PastChange, Policy, Workload
 from salus.ports import CHANGE_EVENTS, ClusterError, Invalid, NotFound, Ref, Rejected
@@ -86,8 +87,8 @@ class Changes:
         recorded = await self.world.cluster.get(Ref(CHANGE_EVENTS, policy.key.namespace, change.name))
         changes = await self.of_target(case)
         seen, body = await gather.observe(self.world, case, [c for c in changes if c.name != change.name])
-        if objection := _objection(policy, change, recorded, seen):
-            await self.finish(policy, case, change, Outcome.ABANDONED, objection)
+        if ended := _objection(policy, change, recorded, seen, self.world.boldest):
+            await self.finish(policy, case, change, ended.outcome, ended.message)
             return
         await keeping.quarantine(self.world, case, change, body)
         templates = {release.hash: release.template for release in seen.releases}
@@ -197,10 +198,8 @@ class Changes:
             return
         now = self.world.clock.now()
         mine = records.of_incident(changes, case.incident)
-        for change in mine:
-            if change.decision == Decision.AWAIT_APPROVAL and change.completed_at is None and not change.open:
-                text = "the incident was over before a person answered"
-                await self.journal.finish(change, policy.key.namespace, Outcome.EXPIRED, text, now)
+        await self.journal.close_questions(mine, policy.key.namespace, now)
+        case.waiting = False
         status = incidents.progress(case.incident, mine, case.findings, now)
         await self.journal.write_incident(case, incidents.resolved(status, mine, now, resolution))
         log.info("incident resolved")
@@ -268,15 +267,28 @@ def _taken_back(change: PastChange, changes: Sequence[PastChange]) -> bool:
     return any((u.acted and u.outcome != Outcome.ABANDONED) or u.outcome == Outcome.UNDO_SKIPPED for u in undos)
 
 
-def _objection(policy: Policy, change: PastChange, recorded: Body, seen: Observation) -> str | None:
-    """Why a recorded change must not be done now after all."""
-    action = records.action_of(change, recorded, seen.workload.key)
+def _objection(policy: Policy, change: PastChange, recorded: Body, seen: Observation, boldest: Mode) -> Ended | None:
+    """Why a recorded change must not be done now after all, and how its record ends."""
+    if gone := _leave_is_gone(policy, records.past_change(recorded), recorded, seen, boldest):
+        return gone
     if change.target_uid != seen.workload.uid:
-        return f"{seen.workload.key} was deleted and made again"
+        return Ended(Outcome.ABANDONED, f"{seen.workload.key} was deleted and made again")
     if not change.undoes and overall(seen.findings) is not Verdict.UNHEALTHY:
-        return "no check is unhealthy any more"
-    refusal = review(policy, action, seen)
-    return f"{refusal.reason}: {refusal.message}" if refusal else None
+        return Ended(Outcome.ABANDONED, "no check is unhealthy any more")
+    refusal = review(policy, records.action_of(change, recorded, seen.workload.key), seen)
+    return Ended(Outcome.ABANDONED, f"{refusal.reason}: {refusal.message}") if refusal else None
+
+
+def _leave_is_gone(
+    policy: Policy, change: PastChange, recorded: Body, seen: Observation, boldest: Mode
+) -> Ended | None:
+    """Whether a person, or the mode, no longer allows a deed; asked right before it, as every guard is."""
+    if change.decision != Decision.AWAIT_APPROVAL:
+        gone = approvals.without_leave(change, policy, boldest)
+        return Ended(Outcome.ABANDONED, gone) if gone else None
+    if not approvals.is_what_was_approved(recorded):
+        return Ended(Outcome.ABANDONED, "the approval is of something else: its digest is not that of this record")
+    return approvals.end_of(change, policy, seen.workload, boldest, seen.now)
 
 
 def _may_be_held_up(case: Case, change: PastChange) -> bool:

@@ -13,6 +13,7 @@ from salus.loop.changes import Changes, revertible
 from salus.loop.journal import Journal
 from salus.loop.ladder import Ladder
 from salus.loop.measure import Measurer
+from salus.loop.questions import Questions
 from salus.loop.world import Case, World
 from salus.model.change import Outcome
 from salus.model.values import PastChange, Policy, PolicyKey, Workload
@@ -32,6 +33,8 @@ class Healer:
         changes = Changes(self.world, journal, self.measurer)
         if not case.loaded:
             await self._load(policy, case, journal, changes)
+        if case.change is None and case.waiting:
+            await Questions(self.world, changes).look(policy, case)
         if case.change is not None:
             await changes.pursue(policy, case, case.change)
         elif incidents.needs_incident(case.findings):
@@ -57,6 +60,7 @@ class Healer:
         case.incident = max(open_incidents, key=records.incident_number, default=None)
         mine = [change for change in known if change.policy == policy.key.name]
         case.change = next((change for change in mine if change.open), None)
+        case.waiting = any(change.waits for change in mine)
         case.last_change = mine[-1] if mine else None
         case.revertible = revertible(policy, known)
         await journal.follow(case, known, self.world.clock.now())

@@ -177,6 +177,18 @@ class Journal:
         log.info("finished", change=change.name, outcome=outcome.value if outcome else "Delivered", message=message)
         return finished
 
+    async def close_questions(self, changes: Sequence[PastChange], namespace: str, now: datetime) -> None:
+        """The incident of these records is over: nobody needs to answer any more."""
+        for change in changes:
+            if not change.waits:
+                continue
+            if change.open:
+                text = f"approved by {change.approved_by}, but the incident was over before it was done"
+                await self.finish(change, namespace, Outcome.ABANDONED, text, now)
+            else:
+                text = "the incident was over before a person answered"
+                await self.finish(change, namespace, Outcome.EXPIRED, text, now)
+
     async def tell(
         self,
         policy: Policy,
@@ -223,6 +235,7 @@ class Journal:
             because=because,
             managed_by=seen.managed_by,
             identity=identity_of(self.world, policy) if acts else "",
+            expires_at=seen.now + self.world.approval_expiry() if decision is Decision.AWAIT_APPROVAL else None,
         )
 
     async def follow(self, case: Case, changes: Sequence[PastChange], now: datetime) -> None:

@@ -15,8 +15,9 @@ from salus.core.guards import review
 from salus.loop import beside, gather
 from salus.loop.changes import Changes
 from salus.loop.journal import Journal
+from salus.loop.questions import Questions
 from salus.loop.world import Case, World
-from salus.model.change import ActionKind, Decision, Outcome
+from salus.model.change import ActionKind, Decision
 from salus.model.policy import Mode
 from salus.model.types import Body, parse_time
 from salus.model.values import Action, Infeasible, Observation, PastChange, Policy, Refusal, Then, Workload
@@ -37,7 +38,6 @@ class Ladder:
         await self.journal.open_incident(policy, case, workload, self.world.clock.now())
         seen, body = await gather.observe(self.world, case)
         await self._tell_blame(policy, case, seen, body)
-        await self._look_at_approvals(policy, case, seen)
         if not self._is_quiet(policy, case, seen):
             await self._try_rungs(policy, case, seen, body)
         if case.change is None and case.incident is not None:
@@ -111,18 +111,9 @@ class Ladder:
         case.last_change = change
         if decision is Decision.ACT:
             await self.changes.act(policy, case, change)
+        elif decision is Decision.AWAIT_APPROVAL:
+            await Questions(self.world, self.changes).asked(policy, case, change)
         return None
-
-    async def _look_at_approvals(self, policy: Policy, case: Case, seen: Observation) -> None:
-        """A person's no finishes the record; a yes makes it an open change, which the next tick pursues."""
-        for change in records.of_incident(seen.changes, case.incident):
-            if change.decision != Decision.AWAIT_APPROVAL or change.completed_at is not None or not change.approval:
-                continue
-            if change.open:
-                case.loaded = False
-            else:
-                now = self.world.clock.now()
-                await self.journal.finish(change, policy.key.namespace, Outcome.ABANDONED, "a person said no", now)
 
     async def _escalate(self, policy: Policy, case: Case, seen: Observation, body: Body, why: Refusal) -> None:
         """Hand over to people: one notification, then quiet."""

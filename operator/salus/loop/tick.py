@@ -14,11 +14,14 @@ import structlog
 
 from salus.core import incidents
 from salus.core.compile import SpecError
+from salus.core.records import of_incident, past_changes
 from salus.core.status import TargetReport, changes_anything, metrics_lost, policy_status, stalled_status
+from salus.loop import gather
 from salus.loop.healing import Healer
-from salus.loop.journal import policy_reference
+from salus.loop.journal import Journal, policy_reference
 from salus.loop.measure import Measurer
 from salus.loop.world import Case, World
+from salus.model.meta import WorkloadKind
 from salus.model.types import Body
 from salus.model.values import Policy, PolicyKey, TargetKey, Workload
 from salus.ports import HEALTH_POLICIES, INCIDENTS, ClusterError, Conflict, NotFound, Notice, Ref
@@ -153,10 +156,16 @@ class Loop:
             for body in await self.world.cluster.list(INCIDENTS, namespace):
                 key = PolicyKey(body["metadata"]["namespace"], body["spec"]["policyRef"]["name"])
                 if not incidents.is_over(body) and not self.world.is_known(key):
-                    status = incidents.resolved(body.get("status") or {}, (), self.world.clock.now(), "PolicyGone")
-                    await self.world.cluster.update_status(
-                        Ref(INCIDENTS, key.namespace, body["metadata"]["name"]), status
-                    )
+                    await self._end(body)
+
+    async def _end(self, incident: Body) -> None:
+        """The policy of an incident is gone: nobody looks at it any more, and nobody needs to answer."""
+        now, metadata, target = self.world.clock.now(), incident["metadata"], incident["spec"]["targetRef"]
+        key = TargetKey(metadata["namespace"], WorkloadKind(target["kind"]), target["name"])
+        changes = past_changes(await gather.change_bodies(self.world, key))
+        await Journal(self.world).close_questions(of_incident(changes, incident), metadata["namespace"], now)
+        status = incidents.resolved(incident.get("status") or {}, (), now, "PolicyGone")
+        await self.world.cluster.update_status(Ref(INCIDENTS, metadata["namespace"], metadata["name"]), status)
 
     async def report_invalid(self, body: Body, error: SpecError, now: datetime) -> None:
         """Say in the policy's own status what is wrong with it."""

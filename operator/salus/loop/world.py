@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from salus.core.approvals import DEFAULT_EXPIRY
 from salus.loop.ledger import Ledger
 from salus.model.policy import Mode
 from salus.model.types import Body
@@ -30,6 +31,8 @@ class World:
     """Version and instance, for the records."""
     default_service_account: Callable[[], str] = str
     """The account that acts where a policy names none; empty: the operator's own."""
+    approval_expiry: Callable[[], timedelta] = lambda: DEFAULT_EXPIRY
+    """How long a person may take to answer."""
     boldest: Mode = Mode.ENFORCE
     """No policy's mode counts as bolder than this."""
     namespaces: tuple[str, ...] = ()
@@ -51,6 +54,8 @@ class Case:
     """The open incident."""
     change: PastChange | None = None
     """The unfinished change of this policy on this target."""
+    waiting: bool = False
+    """A record of this policy on this target asks a person, and its end is not written yet."""
     revertible: PastChange | None = None
     """A scaling that is taken back when its time is over."""
     refusal: Refusal | None = None

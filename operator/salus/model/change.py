@@ -122,6 +122,8 @@ class Approval(Resource):
     """Approved or Denied."""
     by: Annotated[str, Field(min_length=1, max_length=256)]
     """The person's user name."""
+    digest: Annotated[str, Field(min_length=1, max_length=256)]
+    """The record's own `digest`: what was approved, and nothing else."""
     at: Time | None = None
     """When."""
     ticket: ShortText = ""
@@ -149,6 +151,8 @@ _IMMUTABLE = [
     "actor",
     "change",
     "decidedAt",
+    "expiresAt",
+    "digest",
 ]
 
 
@@ -176,6 +180,12 @@ class ChangeEventSpec(Resource):
             "!has(self.approval) || self.decision == 'AwaitApproval'",
             "only a change that awaits approval can be approved",
             lambda s: s.approval is None or s.decision is Decision.AWAIT_APPROVAL,
+            field=".approval",
+        ),
+        Rule(
+            "!has(self.approval) || self.approval.digest == self.digest",
+            "approval.digest must repeat spec.digest: it binds the approval to this target and this patch",
+            lambda s: s.approval is None or s.approval.digest == s.digest,
             field=".approval",
         ),
     )
@@ -219,6 +229,10 @@ class ChangeEventSpec(Resource):
     """Who decided and who wrote."""
     change: ChangeInfo = ChangeInfo()
     """What change management wants to know, from the policy."""
+    expires_at: Time | None = None
+    """A change that awaits approval is not done from then on, whoever approves it."""
+    digest: ShortText = ""
+    """A change that awaits approval: SHA-256 of its target (uid, generation), action and patch."""
     approval: Approval | None = None
     """The one field that a person may set, once."""
 

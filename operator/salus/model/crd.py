@@ -129,6 +129,7 @@ KINDS = (
             Column("Reason", ".spec.reason"),
             Column("Outcome", ".status.outcome"),
             Column("Policy", ".spec.policyRef.name", wide=True),
+            Column("Expires", ".spec.expiresAt", wide=True),
             Column("Message", ".spec.message", wide=True),
             AGE,
         ),

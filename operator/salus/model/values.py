@@ -392,6 +392,15 @@ class PastChange:
     """Approved, Denied or empty."""
     patched: ScalerKey | None = None
     """The autoscaler that was patched in the target's place; None: the target itself."""
+    approved_by: str = ""
+    """Who said so, and by which ticket, as a sentence shows it."""
+    expires_at: datetime | None = None
+    policy_uid: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """A person is asked, or has answered, and nothing came of it yet."""
+        return self.decision == "AwaitApproval" and self.applied_at is None and self.completed_at is None
 
     @property
     def acted(self) -> bool:

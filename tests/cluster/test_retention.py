@@ -1,0 +1,79 @@
+"""Old records on a real API server: exported, then deleted, with the rights that Salus has."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import requests
+
+from salus.model.types import format_time
+from tests.cluster.scene import Object, Scene
+
+_SALUS = "/apis/salus.dev/v1alpha1/namespaces"
+
+
+def put_refusal(scene: Scene, sequence: int, age: timedelta) -> Object:
+    """A refusal that was put on record so long ago."""
+    return scene.cluster.api().create(
+        f"{_SALUS}/{scene.namespace}/changeevents",
+        {
+            "apiVersion": "salus.dev/v1alpha1",
+            "kind": "ChangeEvent",
+            "metadata": {"name": f"web-0a1b2c3d-{sequence}"},
+            "spec": {
+                "decision": "Refuse",
+                "action": "Restart",
+                "reason": "CooldownActive",
+                "message": "the last action was a moment ago",
+                "policyRef": {"name": "web"},
+                "targetRef": {"kind": "Deployment", "name": "web"},
+                "sequence": sequence,
+                "decidedAt": format_time(datetime.now(UTC) - age),
+            },
+        },
+    )
+
+
+def put_incident(scene: Scene, number: int, age: timedelta) -> Object:
+    """An incident that was over so long ago."""
+    root, at = f"{_SALUS}/{scene.namespace}/incidents", format_time(datetime.now(UTC) - age)
+    name = f"web-9f8e7d6c-{number}"
+    spec = {"policyRef": {"name": "web"}, "targetRef": {"kind": "Deployment", "name": "web"}, "openedAt": at}
+    kind = {"apiVersion": "salus.dev/v1alpha1", "kind": "Incident", "metadata": {"name": name}}
+    scene.cluster.api().create(root, {**kind, "spec": spec})
+    status = {"phase": "Resolved", "resolvedAt": at, "resolution": "RecoveredByItself"}
+    return scene.cluster.api().patch(f"{root}/{name}/status", {"status": status})
+
+
+def exported(scene: Scene) -> list[Object]:
+    """The objects that the log carries."""
+    lines = (json.loads(line) for line in scene.salus.log.read_text().splitlines() if '"salus.export"' in line)
+    return [line["object"] for line in lines]
+
+
+def test_old_records_are_exported_and_deleted_and_the_newest_stays(scene: Scene) -> None:
+    """Three changes of 40 days, one of a day; the newest of the target is old too, and stays. So for incidents."""
+    day, old = timedelta(days=1), timedelta(days=40)
+    stored = [put_refusal(scene, number, age) for number, age in enumerate((old, old, day, old), 1)]
+    incidents = [put_incident(scene, number, old) for number in (1, 2)]
+    scene.salus.configure({"retention": {"maxAge": "720h", "interval": "10s"}})
+    scene.salus.start()
+
+    scene.wait(lambda: [c["spec"]["sequence"] for c in scene.changes()] == [3, 4], "the old records are gone")
+
+    scene.wait(lambda: len(scene.incidents()) == 1, "the old incident is gone")
+    gone = {body["metadata"]["name"]: body for body in exported(scene)}
+    assert gone == {body["metadata"]["name"]: body for body in (*stored[:2], incidents[0])}
+    assert [event.code for event in scene.writes("changeevents", "delete")] == [200, 200]
+    assert [event.code for event in scene.writes("incidents", "delete")] == [200]
+    metrics = requests.get(f"{scene.salus.url}/metrics", timeout=5).text
+    assert 'salus_records_collected_total{kind="ChangeEvent"} 2.0' in metrics
+
+
+def test_beyond_their_number_the_oldest_go(scene: Scene) -> None:
+    """Six records of a day ago where four are allowed: the two oldest go."""
+    for number in range(1, 7):
+        put_refusal(scene, number, timedelta(days=2) - timedelta(minutes=number))
+    scene.salus.configure({"retention": {"maxPerNamespace": 4, "interval": "10s"}})
+    scene.salus.start()
+
+    scene.wait(lambda: [c["spec"]["sequence"] for c in scene.changes()] == [3, 4, 5, 6], "the two oldest are gone")

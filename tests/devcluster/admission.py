@@ -1,0 +1,87 @@
+"""The chart's admission policies on a devcluster: whose account they name, and in which namespaces they hold.
+
+They hold people and Salus alike to the rules; tests that forge records on purpose need namespaces without them.
+"""
+
+import json
+from typing import Any
+
+import yaml
+
+from tests.devcluster.cluster import DevCluster, KubectlError
+from tests.devcluster.processes import wait_until
+from tests.devcluster.salus import REPOSITORY
+
+FILES = REPOSITORY / "charts" / "salus" / "files"
+OPERATOR = "system:serviceaccount:salus-system:salus"
+"""Salus' account as the file names it."""
+RULED = "admission.salus.dev"
+"""Label of the namespaces in which the policies hold."""
+
+_METADATA = {"name": "probe"}
+_TARGET = {"kind": "Deployment", "name": "probe"}
+_RECORD = {"policyRef": {"name": "probe"}, "targetRef": _TARGET}
+_DECIDED = {"decision": "AwaitApproval", "action": "Restart", "reason": "Probe", "message": "probe", "sequence": 1}
+_APPROVED = {"digest": "a5e1", "approval": {"decision": "Approved", "by": "probe", "digest": "a5e1"}}
+_TIME = "2026-11-22T03:04:05Z"
+_CHECK = {"name": "probe", "query": "up", "unhealthy": {"below": "1"}}
+_FORBIDDEN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "approvals": (
+        ("--as={operator}", "--as-group=system:masters"),
+        {
+            "apiVersion": "salus.dev/v1alpha1",
+            "kind": "ChangeEvent",
+            "spec": {**_RECORD, **_DECIDED, **_APPROVED, "decidedAt": _TIME},
+        },
+    ),
+    "records": (
+        (),
+        {"apiVersion": "salus.dev/v1alpha1", "kind": "Incident", "spec": {**_RECORD, "openedAt": _TIME}},
+    ),
+    "releases": ((), {"apiVersion": "apps/v1", "kind": "ControllerRevision", "revision": 1, "data": {"a": 1}}),
+    "authors": (
+        ("--as=probe",),
+        {
+            "apiVersion": "salus.dev/v1alpha1",
+            "kind": "HealthPolicy",
+            "spec": {"mode": "Enforce", "target": _TARGET, "checks": [_CHECK]},
+        },
+    ),
+}
+"""Something that each policy forbids to whoever these options make of the administrator."""
+
+
+def install_admission(cluster: DevCluster, *, operator: str = "salus") -> None:
+    """Apply the policies, with `operator` as Salus' account, and the roles for people. They hold nowhere yet."""
+    documents = list(yaml.safe_load_all((FILES / "admission.yaml").read_text().replace(OPERATOR, operator)))
+    for body in documents:
+        if body["kind"] == "ValidatingAdmissionPolicyBinding":
+            body["spec"]["matchResources"] = {"namespaceSelector": {"matchLabels": {RULED: operator}}}
+    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(documents))
+    cluster.kubectl("apply", "-f", str(FILES / "user-roles.yaml"))
+
+
+def rule(cluster: DevCluster, namespace: str, *, operator: str = "salus") -> None:
+    """Let the policies hold in this namespace, and wait until all of them do."""
+    cluster.kubectl("create", "rolebinding", "probe", "-n", namespace, "--clusterrole=salus-edit", "--user=probe")
+    cluster.kubectl("label", "namespace", namespace, f"{RULED}={operator}")
+    for policy in _FORBIDDEN:
+        wait_until(
+            lambda policy=policy: _holds(cluster, namespace, policy, operator),  # type: ignore[misc]  # bound now
+            timeout=30,
+            what=f"{policy}.salus.dev holds in {namespace}",
+        )
+
+
+def _holds(cluster: DevCluster, namespace: str, policy: str, operator: str) -> bool:
+    options, body = _FORBIDDEN[policy]
+    metadata = {**_METADATA, "namespace": namespace, "labels": {"salus.dev/target": "probe"}}
+    try:
+        cluster.kubectl(
+            *("create", "--dry-run=server", "-f", "-"),
+            *(option.format(operator=operator) for option in options),
+            stdin=json.dumps({**body, "metadata": metadata}),
+        )
+    except KubectlError as error:
+        return f"'{policy}.salus.dev'" in str(error)
+    return False
