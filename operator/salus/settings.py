@@ -58,6 +58,8 @@ class SourceConfig(Resource):
     """Further headers of every request."""
     tenant_header: ShortText | None = None
     """Header that carries the policy's namespace, such as X-Scope-OrgID."""
+    enforce_namespace: bool = False
+    """Whether every selector of a query gets `namespace="<the policy's>"`; a query that names another is refused."""
 
 
 class KillSwitch(Resource):
@@ -209,8 +211,8 @@ class Limits(Resource):
 class Defaults(Resource):
     """What holds where a policy says nothing."""
 
-    service_account_name: DnsName | None = None
-    """The account that acts in a policy's namespace. Default: the operator's own."""
+    service_account_name: DnsName = "salus-remediator"
+    """The account of a policy's namespace that acts where the policy names none."""
 
 
 class LeaderElection(Resource):

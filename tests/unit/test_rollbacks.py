@@ -17,7 +17,7 @@ from salus.model.types import Body, format_time
 from salus.model.values import Policy, PolicyKey, Switches, TargetKey
 from salus.ports import CHANGE_EVENTS, CONTROLLER_REVISIONS, PODS, STATEFUL_SETS, Forbidden, Ref
 from tests.builders import NOW, RESTARTED_AT, a_deployment_body, a_policy, a_template, an_action
-from tests.fakes.cluster import FakeWorkloads, Write
+from tests.fakes.cluster import FakeAccounts, FakeWorkloads, Write
 from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
 from tests.unit.stage import NAME, NAMESPACE, TARGET, Killed, MortalCluster, Service, Stage, a_stage
 
@@ -193,6 +193,7 @@ class Stuck:
         metrics = Service(self.cluster, self.clock, lambda _: True)
         return World(
             cluster=self.cluster,
+            accounts=FakeAccounts(self.cluster),
             workloads=FakeWorkloads(self.cluster),
             metrics=metrics,
             history=metrics,

@@ -29,8 +29,8 @@ this incident; **advises** records what to change in Git and goes on; **calls pe
 whether the guard holds an undo or a revert as well; all others let these pass, since the way back must stay open.
 
 The mode Approve is no guard: what passes them all is recorded and waits for a person, and the guards are asked again
-when they have said yes. Rights are no guard either: what the acting account may not do, the API server refuses, and
-the change ends as `Failed` with its words.
+when they have said yes. What `NotOwned` lets pass, the API server still judges: what the acting account may not do, it
+refuses, and the change ends as `Failed` with its words.
 
 ## What is counted, and from what
 

@@ -14,12 +14,14 @@ import structlog
 
 from salus.core import incidents
 from salus.core.compile import SpecError
+from salus.core.rights import has_deeds
 from salus.core.status import TargetReport, changes_anything, policy_status, stalled_status
 from salus.loop.healing import Healer
 from salus.loop.measure import Measurer
+from salus.loop.permits import Permits
 from salus.loop.world import Case, World
 from salus.model.types import Body
-from salus.model.values import Policy, PolicyKey, TargetKey, Workload
+from salus.model.values import Policy, PolicyKey, Rights, TargetKey, Workload
 from salus.ports import HEALTH_POLICIES, INCIDENTS, ClusterError, Conflict, NotFound, Ref
 
 log = structlog.get_logger(__name__)
@@ -32,6 +34,7 @@ class Loop:
     world: World
     cases: dict[tuple[PolicyKey, TargetKey], Case] = field(default_factory=dict)
     written: dict[PolicyKey, dict[str, Any]] = field(default_factory=dict)
+    permits: Permits = field(default_factory=Permits)
 
     @property
     def _measurer(self) -> Measurer:
@@ -113,8 +116,9 @@ class Loop:
     async def _report(self, policy: Policy, found: Sequence[Workload]) -> None:
         cases = [self.cases[policy.key, workload.key] for workload in found]
         reports = [TargetReport(c.target, c.findings, c.refusal, c.last_change) for c in cases if c.findings]
-        written = self.written.setdefault(policy.key, {})
-        await self._write(policy.key, policy_status(policy, reports, written, self.world.clock.now()))
+        now, written = self.world.clock.now(), self.written.setdefault(policy.key, {})
+        rights = await self.permits.of(self.world, policy, found, now) if found and has_deeds(policy) else Rights()
+        await self._write(policy.key, policy_status(policy, reports, written, now, rights))
 
     async def sweep(self, namespaces: Sequence[str | None]) -> None:
         """Close the incidents of policies that are gone. Raises ClusterError."""
