@@ -372,8 +372,8 @@ class ClusterContract:
 
     async def test_the_operator_itself_writes_records_only(self, cluster: Cluster, namespace: str) -> None:
         """Whatever RBAC says: what is not in the list does not leave the house."""
-        itself = self.as_the_operator(cluster)
         await cluster.create(DEPLOYMENTS, deployment(namespace))
+        itself = self.as_the_operator(cluster)
         ref = Ref(DEPLOYMENTS, namespace, "web")
 
         for write in (

@@ -217,6 +217,19 @@ async def test_without_rights_nothing_is_done_and_the_record_says_so_until_they_
     assert policy_conditions(stage)["Ready"]["status"] == "True"
 
 
+async def test_rights_that_are_found_lacking_in_an_incident_stall_the_policy_at_once() -> None:
+    """Not only when what was remembered is old."""
+    stage = a_stage(lambda _: False, RESTARTS)
+    await stage.ticks(1)
+    assert policy_conditions(stage)["Ready"]["status"] == "True"
+    stage.accounts.denied.add((*ACCOUNT, PATCH))
+    while not stage.changes:
+        await stage.ticks(1)
+
+    assert stage.changes[0]["spec"]["reason"] == "NotOwned"
+    assert policy_conditions(stage)["Stalled"]["reason"] == DENIED
+
+
 async def test_rights_that_are_taken_away_hold_an_undo_back() -> None:
     """What did not help cannot be taken back any more: refused on record, done once there are rights again."""
     stage = a_stage(lambda _: False, {"name": "s", "scale": {"to": 5, "max": 5}})

@@ -13,7 +13,7 @@ from salus.core import budgets
 from salus.core.contest import REASON as CONTESTED
 from salus.core.contest import contest
 from salus.core.freeze import frozen_until
-from salus.core.rights import writes
+from salus.core.rights import NOT_OWNED, writes
 from salus.core.room import shortage
 from salus.model.change import ActionKind
 from salus.model.policy import GitOps, Verdict
@@ -232,7 +232,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("KillSwitch", kill_switch, undo_too=True),
     Guard("FreezeWindow", freeze_window),
     Guard("MetricsUnavailable", metrics_unavailable),
-    Guard("NotOwned", not_owned, undo_too=True),
+    Guard(NOT_OWNED, not_owned, undo_too=True),
     Guard("TargetPaused", target_paused),
     Guard("RolloutInProgress", rollout_in_progress, kinds=_RESTART | _SCALE),
     Guard("HpaOwnsReplicas", hpa_owns_replicas, Then.NEXT, _SCALE),

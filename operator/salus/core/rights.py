@@ -11,6 +11,8 @@ from salus.model.change import ActionKind
 from salus.model.policy import Mode
 from salus.model.values import Action, Policy, Right, Rights, Workload
 
+NOT_OWNED = "NotOwned"
+"""Reason of the guard; the two reasons in a policy's status say what is lacking."""
 MISSING, DENIED = "ServiceAccountMissing", "NotPermitted"
 REMEDIATOR, IMPERSONATOR = "salus-remediator", "salus-impersonator"
 """ClusterRoles of examples/install/rbac.yaml; the impersonator's names the account `salus-remediator` alone."""

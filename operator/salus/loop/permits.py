@@ -72,9 +72,16 @@ class Permits:
     _tokens: float = PER_SECOND
     _filled_at: datetime | None = None
 
-    async def of(self, world: World, policy: Policy, targets: Sequence[Workload], now: datetime) -> Rights | None:
-        """What the policy's account may do, as far as it was found lately; None when nobody knows."""
+    async def of(
+        self, world: World, policy: Policy, targets: Sequence[Workload], now: datetime, *, doubted: bool = False
+    ) -> Rights | None:
+        """What the policy's account may do, as far as it was found lately; None when nobody knows.
+
+        `doubted`: a deed was refused for lack of rights, so that good news are old news.
+        """
         key = (policy.key.namespace, account_of(world, policy))
+        if doubted and key in self._known and self._known[key].good_for == GOOD_FOR:
+            self._known[key].good_for = timedelta(0)
         try:
             known = self._fresh(key, now) or self._anew(world, policy, key, now)
             if known is None:

@@ -14,7 +14,7 @@ import structlog
 
 from salus.core import incidents
 from salus.core.compile import SpecError
-from salus.core.rights import has_deeds
+from salus.core.rights import NOT_OWNED, has_deeds
 from salus.core.status import TargetReport, changes_anything, policy_status, stalled_status
 from salus.loop.healing import Healer
 from salus.loop.measure import Measurer
@@ -117,7 +117,10 @@ class Loop:
         cases = [self.cases[policy.key, workload.key] for workload in found]
         reports = [TargetReport(c.target, c.findings, c.refusal, c.last_change) for c in cases if c.findings]
         now, written = self.world.clock.now(), self.written.setdefault(policy.key, {})
-        rights = await self.permits.of(self.world, policy, found, now) if found and has_deeds(policy) else Rights()
+        rights: Rights | None = Rights()
+        if found and has_deeds(policy):
+            doubted = any(case.refusal and case.refusal.reason == NOT_OWNED for case in cases)
+            rights = await self.permits.of(self.world, policy, found, now, doubted=doubted)
         await self._write(policy.key, policy_status(policy, reports, written, now, rights))
 
     async def sweep(self, namespaces: Sequence[str | None]) -> None:
