@@ -6,6 +6,7 @@ it. Forged records and approvals have a place of their own.
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -144,6 +145,8 @@ class _Hostile(BaseHTTPRequestHandler):
     """Redirects to the metadata service, or answers without end, by its path."""
 
     def do_POST(self) -> None:
+        """Take the whole request, and answer it badly."""
+        self.rfile.read(int(self.headers["Content-Length"]))
         if self.path.startswith("/redirect"):
             self.send_response(307)
             self.send_header("Location", "http://169.254.169.254/latest/meta-data")
@@ -151,8 +154,9 @@ class _Hostile(BaseHTTPRequestHandler):
             return
         self.send_response(200)
         self.end_headers()
-        for _ in range(11):
-            self.wfile.write(b"SECRET! " * 2**17)
+        with suppress(ConnectionError):  # the client has had enough, as it should
+            for _ in range(11):
+                self.wfile.write(b"SECRET! " * 2**17)
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
