@@ -4,13 +4,16 @@ Both ways to ask are attacked alike: instant queries (aiohttp) and range queries
 """
 
 import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from salus.model.values import Error, Question
 from salus.sources.addresses import AddressRefused, refuse
@@ -19,6 +22,7 @@ from salus.sources.prometheus import PrometheusSource
 from salus.sources.settings import SourceSettings
 from tests.contract.source_prometheus import settings
 from tests.contract.source_server import reply, serving, success, url, vector
+from tests.devcluster.certificates import Authority
 
 Asker = Callable[[SourceSettings, str], Awaitable[Error | None]]
 
@@ -210,3 +214,58 @@ async def test_a_bound_source_is_not_asked_for_another_namespace(ask: Asker) -> 
     assert given is not None
     assert given.reason == "ForeignNamespace"
     assert given.message == 'source main: x{namespace="bank"} reads namespace "bank"; this policy may read shop only'
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("issued_for", "trusted", "reason"),
+    [
+        pytest.param("prometheus.test", True, None, id="the certificate of that name"),
+        pytest.param("other.test", True, "Unreachable", id="the certificate of another name"),
+        pytest.param("prometheus.test", False, "Unreachable", id="an authority that nobody named"),
+    ],
+)
+async def test_tls_is_checked_for_the_name_though_an_address_is_asked(
+    ask: Asker,
+    issued_for: str,
+    trusted: bool,
+    reason: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pair = Authority.create(tmp_path).issue("server", "prometheus", sans=[issued_for])
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.cert, pair.key)
+    app = web.Application()
+    app.router.add_post("/api/v1/query", reply(200, vector()))
+    app.router.add_post("/api/v1/query_range", reply(200, success("matrix", [])))
+    server = TestServer(app, scheme="https", host="127.0.0.1")
+    await server.start_server(ssl=context)
+    names(monkeypatch, "127.0.0.1")
+    ca_file = tmp_path / "ca.crt" if trusted else None
+    try:
+        given = await ask(
+            SourceSettings(name="main", url=f"https://prometheus.test:{server.port}", ca_file=ca_file), "x"
+        )
+    finally:
+        await server.close()
+
+    assert (given.reason if given else None) == reason
+
+
+async def test_a_token_may_be_replaced_between_two_looks_into_the_past(tmp_path: Path) -> None:
+    token, seen = tmp_path / "token", list[str]()
+
+    async def handle(request: web.Request) -> web.Response:
+        seen.append(request.headers["Authorization"])
+        return web.Response(body=success("matrix", []))
+
+    async with serving(handle, "/api/v1/query_range") as server:
+        history = PrometheusHistory({"main": SourceSettings(name="main", url=url(server), bearer_token_file=token)})
+        for secret in ("first", "second"):
+            (tmp_path / "new").write_text(secret, encoding="utf-8")
+            (tmp_path / "new").rename(token)
+            at = datetime.fromtimestamp(1_700_000_000, UTC)
+            await history.samples(a_question("x"), at, at, timedelta(seconds=15))
+
+    assert seen == ["Bearer first", "Bearer second"]
