@@ -13,6 +13,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError
 
 from salus.core.freeze import check_cron, zone_of
+from salus.core.rights import REMEDIATOR
 from salus.model.errors import problems
 from salus.model.types import DnsLabel, DnsName, Duration, LongText, MapList, Resource, Rule, ShortText, quote
 from salus.model.values import Brake, Budget, Freeze, Switches
@@ -211,7 +212,7 @@ class Limits(Resource):
 class Defaults(Resource):
     """What holds where a policy says nothing."""
 
-    service_account_name: DnsName = "salus-remediator"
+    service_account_name: DnsName = REMEDIATOR
     """The account of a policy's namespace that acts where the policy names none."""
 
 

@@ -15,7 +15,7 @@ NOT_OWNED = "NotOwned"
 """Reason of the guard; the two reasons in a policy's status say what is lacking."""
 MISSING, DENIED = "ServiceAccountMissing", "NotPermitted"
 REMEDIATOR, IMPERSONATOR = "salus-remediator", "salus-impersonator"
-"""ClusterRoles of examples/install/rbac.yaml; the impersonator's names the account `salus-remediator` alone."""
+"""ClusterRoles of examples/install/rbac.yaml; the account that acts by default has the name of the first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from salus.core.rights import REMEDIATOR
 from salus.loop.ledger import Ledger
 from salus.model.policy import Mode
 from salus.model.types import Body
 from salus.model.values import Finding, Memory, PastChange, Policy, PolicyKey, Refusal, Switches, TargetKey
 from salus.ports import Account, Accounts, Clock, Cluster, MetricHistory, MetricSource, Recorder, Telemetry, Workloads
-
-DEFAULT_ACCOUNT = "salus-remediator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class World:
     """Whether a policy of this name is in use; a change of one that is not is finished as it stands."""
     operator: str = "salus"
     """Version and instance, for the records."""
-    default_service_account: Callable[[], str] = lambda: DEFAULT_ACCOUNT
+    default_service_account: Callable[[], str] = lambda: REMEDIATOR
     """The account that acts where a policy names none."""
     boldest: Mode = Mode.ENFORCE
     """No policy's mode counts as bolder than this."""
