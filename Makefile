@@ -67,7 +67,9 @@ chart: programs  ## The chart by its tools (lint, suites, kubeconform), and inst
 
 .PHONY: cluster-test
 cluster-test: programs  ## The whole operator on a real control plane
-	@$(BIN)/pytest tests/cluster -n 3 --dist loadgroup $(ARGS)
+	@rm -rf .run/rights
+	@SALUS_RIGHTS=$(CURDIR)/.run/rights $(BIN)/pytest tests/cluster -n 3 --dist loadgroup $(ARGS)
+	@$(if $(ARGS),echo "Rights are compared after whole runs only",$(BIN)/python -m tests.devcluster.rights .run/rights)
 
 .PHONY: shop
 shop: setup  ## Vet and test the example service, where Go is

@@ -20,12 +20,13 @@ from typing import Any
 import structlog
 
 from salus.adapters import logging
+from salus.adapters.accounts import ApiAccounts
 from salus.adapters.api import Connection, Login, NoCredentials
 from salus.adapters.clock import SystemClock
 from salus.adapters.cluster import ApiCluster
-from salus.adapters.dry_run import DryRunCluster
+from salus.adapters.dry_run import DryRunAccounts
 from salus.adapters.informer import Informer
-from salus.adapters.lease import LEASES, PATIENCE, Leadership
+from salus.adapters.lease import PATIENCE, Leadership
 from salus.adapters.recorder import EventRecorder
 from salus.adapters.telemetry import Probes, PrometheusTelemetry, TelemetryServer
 from salus.core.compile import Catalog, SpecError
@@ -35,7 +36,7 @@ from salus.loop.retention import Collector
 from salus.model.policy import Mode
 from salus.model.types import Body
 from salus.model.values import Answer, Error, Policy, PolicyKey, Question, Sample, Switches
-from salus.ports import HEALTH_POLICIES, Cluster, ClusterError, NotFound, Ref
+from salus.ports import HEALTH_POLICIES, LEASES, Accounts, Cluster, ClusterError, NotFound, Ref
 from salus.presets import load_presets
 from salus.scheduler import Scheduler
 from salus.settings import LeaderElection, Settings, SettingsError, SourceConfig, read_settings
@@ -117,6 +118,8 @@ class LiveMetrics:
 
     observe: Callable[[float, str], None]
     names: frozenset[str] = frozenset()
+    bound: frozenset[str] = frozenset()
+    """Those of them that bind every query to its policy's namespace."""
     _sources: dict[str, PrometheusSource] = field(default_factory=dict)
     _now: Sources = field(default_factory=lambda: Sources({}))
     _past: PrometheusHistory = field(default_factory=lambda: PrometheusHistory({}))
@@ -128,6 +131,7 @@ class LiveMetrics:
         self._sources = {name: PrometheusSource(one, observe=self.observe) for name, one in settings.items()}
         self._now, self._past = Sources(self._sources), PrometheusHistory(settings)
         self.names = frozenset(settings)
+        self.bound = frozenset(name for name, one in settings.items() if one.enforce_namespace)
         for source in old:
             await source.close()
 
@@ -157,6 +161,7 @@ def _source_settings(name: str, config: SourceConfig) -> SourceSettings:
         ca_file=Path(config.ca_file) if config.ca_file else None,
         tenant_header=config.tenant_header or "",
         headers=config.headers,
+        enforce_namespace=config.enforce_namespace,
     )
 
 
@@ -169,14 +174,16 @@ class Operator:
         self._options, self._settings, self._leadership = options, settings, leadership
         self._telemetry = PrometheusTelemetry()
         self._clock = SystemClock()
-        live = ApiCluster(connection, leadership.fence) if leadership else ApiCluster(connection)
-        self._cluster: Cluster = DryRunCluster(live) if options.dry_run else live
+        fence = leadership.fence if leadership else _no_fence
+        self._cluster: Cluster = ApiCluster(connection, fence)
+        accounts: Accounts = ApiAccounts(connection, fence)
         self._informer = Informer(connection, options.namespaces or None)
         self.metrics = LiveMetrics(self._telemetry.queried)
         instance = _instance()
         self._loop = Loop(
             World(
                 cluster=self._cluster,
+                accounts=DryRunAccounts(accounts, self._cluster) if options.dry_run else accounts,
                 workloads=self._informer,
                 metrics=self.metrics,
                 history=self.metrics,
@@ -377,7 +384,7 @@ class Operator:
             self._soon(self._loop.show_switches(list(self._store.policies.values())))
         if changed:
             await self.metrics.use(settings.sources)
-            self._store.use(Catalog(self._store.catalog.signals, self.metrics.names))
+            self._store.use(Catalog(self._store.catalog.signals, self.metrics.names, self.metrics.bound))
 
     async def _tick(self, due: Sequence[Policy], late: float) -> None:
         if self._informer.synced and self._leads():
@@ -412,7 +419,7 @@ class Operator:
         return self._store.knows(key)
 
     def _default_service_account(self) -> str:
-        return self._settings.defaults.service_account_name or ""
+        return self._settings.defaults.service_account_name
 
     def _switches(self) -> Switches:
         return self._settings.switches()
@@ -429,6 +436,10 @@ class Operator:
         if self._leadership is not None and not self._leadership.has_looked:
             return "the lease was not read yet"
         return None if self._informer.synced else "the workloads are not listed yet"
+
+
+def _no_fence() -> None:
+    """Without an election this process always acts."""
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from salus.model.change import ActionKind
 from salus.model.meta import AutoscalerKind, WorkloadKind
 from salus.model.types import API_VERSION, Body
-from salus.model.values import Answer, Error, Question, Sample, TargetKey, Workload
+from salus.model.values import Answer, Error, Question, Right, Sample, TargetKey, Workload
 
 
 class ClusterError(Exception):
@@ -88,7 +88,9 @@ RESOURCE_QUOTAS = Resource("v1", "resourcequotas", "ResourceQuota")
 CONFIG_MAPS = Resource("v1", "configmaps", "ConfigMap")
 NODES = Resource("v1", "nodes", "Node", namespaced=False)
 LIMIT_RANGES = Resource("v1", "limitranges", "LimitRange")
+SERVICE_ACCOUNTS = Resource("v1", "serviceaccounts", "ServiceAccount")
 EVENTS = Resource("events.k8s.io/v1", "events", "Event")
+LEASES = Resource("coordination.k8s.io/v1", "leases", "Lease")
 HEALTH_POLICIES = Resource(API_VERSION, "healthpolicies", "HealthPolicy")
 INCIDENTS = Resource(API_VERSION, "incidents", "Incident")
 CHANGE_EVENTS = Resource(API_VERSION, "changeevents", "ChangeEvent")
@@ -103,6 +105,32 @@ SCALERS: Mapping[AutoscalerKind, Resource] = {
 }
 
 
+def right(verb: str, resource: Resource, subresource: str = "") -> Right:
+    """The right to do this with objects of this kind."""
+    group, slash, _ = resource.api_version.rpartition("/")
+    return Right(verb, group if slash else "", resource.plural, subresource)
+
+
+RECORD_KEEPING = frozenset(
+    {
+        *(right("create", kind) for kind in (INCIDENTS, CHANGE_EVENTS, CONTROLLER_REVISIONS, EVENTS, LEASES)),
+        *(right("patch", kind, "status") for kind in (HEALTH_POLICIES, INCIDENTS, CHANGE_EVENTS)),
+        *(right("patch", kind) for kind in (CONTROLLER_REVISIONS, LEASES)),
+        *(right("delete", kind) for kind in (CONTROLLER_REVISIONS, INCIDENTS, CHANGE_EVENTS)),
+    }
+)
+"""All that the operator writes as itself: its records, which it also deletes when their time is over, the releases it
+keeps, its Lease."""
+
+REMEDIATION = frozenset(
+    {
+        *(right(verb, kind) for kind in (*WORKLOADS.values(), *SCALERS.values()) for verb in ("get", "patch")),
+        right("delete", PODS),
+    }
+)
+"""All that it does as an account of a policy's namespace; what of this it may do there, the namespace decides."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ref:
     """One object by address."""
@@ -113,7 +141,11 @@ class Ref:
 
 
 class Cluster(Protocol):
-    """Kubernetes, object by object; always fresh, never a cache. Every method raises ClusterError, nothing else."""
+    """Kubernetes as the operator itself sees it; always fresh, never a cache.
+
+    It reads what decisions need and writes Salus' own records; what is another's is written through `Account` alone.
+    Every method raises ClusterError, nothing else.
+    """
 
     async def get(self, ref: Ref) -> Body:
         """The object. NotFound if there is none."""
@@ -133,18 +165,59 @@ class Cluster(Protocol):
         """Create `body` (metadata.namespace says where). Conflict if the name is taken."""
         ...
 
-    async def patch(
-        self, ref: Ref, operations: Sequence[Mapping[str, Any]], *, subresource: str = "", act_as: str = ""
-    ) -> Body:
-        """Apply a JSON Patch, all or nothing. Invalid if a `test` fails. `act_as`: user name to impersonate."""
+    async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]], *, subresource: str = "") -> Body:
+        """Apply a JSON Patch, all or nothing. Invalid if a `test` fails."""
         ...
 
     async def update_status(self, ref: Ref, status: Mapping[str, Any]) -> Body:
         """Replace the fields of the status subresource that `status` holds (a merge patch; None removes)."""
         ...
 
-    async def delete(self, ref: Ref, *, uid: str = "", act_as: str = "") -> None:
+    async def delete(self, ref: Ref, *, uid: str = "") -> None:
         """Delete the object; with `uid` only that very one (Conflict otherwise). NotFound if there is none."""
+        ...
+
+
+class Account(Protocol):
+    """One service account of one namespace, by impersonation: the only hand that writes to what is not Salus' own.
+
+    It reaches nothing outside its namespace, and does only what is in `REMEDIATION`. Every method raises ClusterError.
+    """
+
+    async def get(self, ref: Ref) -> Body:
+        """The object, as this account sees it. Forbidden if it may not."""
+        ...
+
+    async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]]) -> Body:
+        """Apply a JSON Patch as this account, all or nothing. Invalid if a `test` fails."""
+        ...
+
+    async def delete(self, ref: Ref, *, uid: str = "") -> None:
+        """Delete the object as this account; with `uid` only that very one (Conflict otherwise)."""
+        ...
+
+    async def exists(self) -> bool:
+        """Whether there is such a service account."""
+        ...
+
+    async def is_lent(self) -> bool:
+        """Whether the operator may act as this account."""
+        ...
+
+    async def may(self, right: Right, name: str = "") -> bool:
+        """Whether this account has a right, on the object of this name (or on all of the namespace)."""
+        ...
+
+
+class Accounts(Protocol):
+    """Hands out accounts; the one factory of everything that writes to a workload."""
+
+    def of(self, namespace: str, name: str) -> Account:
+        """This account of this namespace. Invalid for what is not a name."""
+        ...
+
+    async def me(self) -> str:
+        """The user name that the API server knows the operator by. Raises ClusterError."""
         ...
 
 

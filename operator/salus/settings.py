@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 from salus.core.approvals import DEFAULT_EXPIRY
 from salus.core.freeze import check_cron, zone_of
 from salus.core.retention import Retention
+from salus.core.rights import REMEDIATOR
 from salus.model.errors import problems
 from salus.model.types import DnsLabel, DnsName, Duration, LongText, MapList, Resource, Rule, ShortText, quote
 from salus.model.values import Brake, Budget, Freeze, Switches
@@ -60,6 +61,8 @@ class SourceConfig(Resource):
     """Further headers of every request."""
     tenant_header: ShortText | None = None
     """Header that carries the policy's namespace, such as X-Scope-OrgID."""
+    enforce_namespace: bool = False
+    """Whether every selector of a query gets `namespace="<the policy's>"`; a query that names another is refused."""
 
 
 class KillSwitch(Resource):
@@ -219,8 +222,8 @@ class Defaults(Resource):
             field=".approvalExpiry",
         ),
     )
-    service_account_name: DnsName | None = None
-    """The account that acts in a policy's namespace. Default: the operator's own."""
+    service_account_name: DnsName = REMEDIATOR
+    """The account of a policy's namespace that acts where the policy names none."""
     approval_expiry: Duration = DEFAULT_EXPIRY
     """How long people may take to answer a change that awaits approval."""
 

@@ -27,7 +27,7 @@ from tests.devcluster.cluster import DevCluster
 from tests.devcluster.processes import NotInTimeError, ProcessFailedError, wait_until
 from tests.devcluster.programs import ProgramMissingError
 from tests.devcluster.progress import Say, say_on_stderr
-from tests.devcluster.salus import install
+from tests.devcluster.salus import ACCOUNT, install, lend_account
 
 NAMESPACE = "chaos"
 REMEDIES = [
@@ -86,7 +86,8 @@ def _run(cluster: DevCluster, options: argparse.Namespace, arguments: Sequence[s
             _kill(killer, options, say)
         api.plan = metrics.plan = lambda _: None
         _let_it_end(cluster, killer.salus, say)
-    books = from_audit(cluster.audit.writes(), _items(cluster, "changeevents"), frozenset({"salus"}))
+    account = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
+    books = from_audit(cluster.audit.writes(), _items(cluster, "changeevents"), "salus", account)
     return Run(
         arguments=arguments,
         seed=options.seed,
@@ -105,6 +106,7 @@ def _run(cluster: DevCluster, options: argparse.Namespace, arguments: Sequence[s
 def _deploy(cluster: DevCluster, names: Sequence[str], say: Say) -> None:
     api = cluster.api()
     api.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    lend_account(cluster, NAMESPACE)
     for name in names:
         api.create(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments", deployment(name, replicas=1))
     cluster.kubectl("wait", "-n", NAMESPACE, "--for=condition=Available", "--timeout=180s", "deployment", "--all")

@@ -31,6 +31,8 @@ class Effect:
     """When the server received it; seconds, or any number that grows."""
     certain: bool = True
     """False for a 5xx: the server itself did not know whether it took effect."""
+    as_account: bool = True
+    """Whether it was done as the account that the namespace lends; nothing else may write there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ def _effects(books: Books) -> Iterator[str]:
     """Every effect has exactly one intent, which precedes it, and no intent has two effects."""
     began = {intent.change: intent.at for intent in books.intents}
     for effect in books.effects:
+        if not effect.as_account:
+            yield f"{effect.target} was written to by somebody else than the account of its namespace"
         if effect.change not in began:
             yield f"{effect.target} was written to without an intent ({effect.change or 'no change is named'})"
         elif began[effect.change] > effect.at:
@@ -118,11 +122,11 @@ def _sequences(books: Books) -> Iterator[str]:
             yield f"{target} has a gap in its numbers: {numbers}"
 
 
-def from_audit(events: Iterable[AuditEvent], bodies: Iterable[Mapping[str, Any]], writers: frozenset[str]) -> Books:
-    """The books of these users, from the API server's audit log and from the ChangeEvents as they are."""
-    ours = [event for event in events if event.user in writers]
+def from_audit(events: Iterable[AuditEvent], bodies: Iterable[Mapping[str, Any]], operator: str, account: str) -> Books:
+    """The books of an operator that acts as this account, from the audit log and from the ChangeEvents as they are."""
+    ours = [event for event in events if event.user == operator]
     ends = Counter(event.name for event in ours if _is_end(event))
-    effects = [effect for event in ours if (effect := _effect(event)) is not None]
+    effects = [effect for event in ours if (effect := _effect(event, account)) is not None]
     intents = [
         Intent(event.body["metadata"]["name"], event.received.timestamp())
         for event in ours
@@ -131,11 +135,17 @@ def from_audit(events: Iterable[AuditEvent], bodies: Iterable[Mapping[str, Any]]
     return Books(effects, intents, [record_of(body) for body in bodies], ends)
 
 
-def _effect(event: AuditEvent) -> Effect | None:
+def _effect(event: AuditEvent, account: str) -> Effect | None:
     if event.resource not in WORKLOADS or not (200 <= event.code < 300 or event.code >= 500):
         return None
     target = f"{event.namespace}/{event.name}"
-    return Effect(target, stamp_in(event.body), event.received.timestamp(), certain=event.code < 300)
+    return Effect(
+        target,
+        stamp_in(event.body),
+        event.received.timestamp(),
+        certain=event.code < 300,
+        as_account=event.impersonated == account,
+    )
 
 
 def _is_end(event: AuditEvent) -> bool:

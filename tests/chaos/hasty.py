@@ -14,6 +14,7 @@ from salus.core import records
 from salus.loop import gather
 from salus.loop.changes import Changes
 from salus.loop.journal import Journal
+from salus.loop.world import client_for
 from salus.model.change import Decision
 from salus.model.types import Body
 from salus.model.values import PastChange
@@ -26,7 +27,8 @@ async def _deed_first(journal: Journal, entry: records.Entry, changes: Sequence[
     action: Any = entry.action
     if entry.decision is Decision.ACT and action.patch:
         name = records.change_name(action.target, records.next_sequence(changes))
-        await journal.world.cluster.patch(gather.workload_ref(action.target), stamped(action.patch, seen_body, name))
+        account = client_for(journal.world, entry.policy)
+        await account.patch(gather.workload_ref(action.target), stamped(action.patch, seen_body, name))
     return await _record(journal, entry, changes, seen_body)
 
 

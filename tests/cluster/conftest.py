@@ -7,7 +7,7 @@ import pytest
 
 from tests.cluster.scene import Pump, Scene
 from tests.devcluster.cluster import DevCluster
-from tests.devcluster.salus import Salus, install
+from tests.devcluster.salus import Salus, install, lend_account
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +40,10 @@ def salus(ready_cluster: DevCluster, namespace: str) -> Iterator[Salus]:
 
 @pytest.fixture
 def scene(ready_cluster: DevCluster, pump: Pump, namespace: str, salus: Salus) -> Iterator[Scene]:
-    """A namespace with nothing in it yet, and the hands to put something there."""
+    """A namespace with an account for Salus and nothing else in it yet, and the hands to put something there."""
     scene = Scene(ready_cluster, pump, namespace, salus)
+    lend_account(ready_cluster, namespace)
     yield scene
     scene.tell()
     pump.forget(namespace)
+    scene.assert_nothing_was_written_as_itself()

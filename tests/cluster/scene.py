@@ -18,7 +18,7 @@ from tests.devcluster.cluster import DevCluster
 from tests.devcluster.processes import wait_until
 from tests.devcluster.prometheus import Prometheus
 from tests.devcluster.remote_write import Series
-from tests.devcluster.salus import Salus
+from tests.devcluster.salus import ACCOUNT, Salus
 
 Object = dict[str, Any]
 SOON = 60.0
@@ -153,6 +153,16 @@ class Scene:
     def writes(self, resource: str = "deployments", verb: str | None = None) -> list[AuditEvent]:
         """What Salus wrote to objects of this kind, from the API server's audit log."""
         return self.cluster.audit.writes(user="salus", resource=resource, verb=verb, namespace=self.namespace)
+
+    @property
+    def account(self) -> str:
+        """The user name of the account that acts here."""
+        return f"system:serviceaccount:{self.namespace}:{ACCOUNT}"
+
+    def assert_nothing_was_written_as_itself(self) -> None:
+        """Whatever Salus wrote here that is not its own, it wrote as the account of this namespace."""
+        for kind in ("deployments", "statefulsets", "daemonsets", "pods", "horizontalpodautoscalers", "scaledobjects"):
+            assert {event.impersonated for event in self.writes(kind)} <= {self.account}, kind
 
     # Waiting
 

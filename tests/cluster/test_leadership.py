@@ -221,7 +221,7 @@ def test_both_are_cut_off_in_turn_in_the_middle_of_an_action(scene: Scene, repli
         scene.wait(lambda: scene.incidents()[-1]["status"].get("phase") == "Resolved", "all is well")
 
         events = scene.cluster.audit.writes(namespace=scene.namespace)
-        assert reconcile(from_audit(events, scene.changes(), frozenset({"salus"}))) == []
+        assert reconcile(from_audit(events, scene.changes(), "salus", scene.account)) == []
         outcomes = [change["status"]["outcome"] for change in scene.changes(decision="Act")]
         assert outcomes == ["Recovered", "Abandoned", "Recovered"]
         for way in ways:

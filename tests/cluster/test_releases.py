@@ -89,21 +89,26 @@ def test_edge_case_14_stuck_stateful_set_is_rolled_back_whatever_the_kind(scene:
 
 
 def test_kept_releases_are_never_adopted_nor_collected(scene: Scene) -> None:
-    """A StatefulSet that keeps one old revision of its own leaves the ones that Salus keeps alone."""
+    """A StatefulSet that keeps one old revision of its own leaves the ones that Salus keeps alone: its newest five."""
     scene.gauge(0.0)
     deploy(scene, "StatefulSet", revisionHistoryLimit=1)
     scene.apply(target={"kind": "StatefulSet", "name": NAME})
     scene.salus.start()
-    scene.wait_kept()
-    for number in (2, 3, 4):
+    scene.wait(lambda: kept_images(scene) == {"app:v1"}, "v1 is kept")
+    for number in range(2, 7):
         patch = {"spec": {"template": {"spec": {"containers": [{"name": "app", "image": f"app:v{number}"}]}}}}
         release(scene, "StatefulSet", patch)
         scene.wait(lambda: is_ready(scene, "StatefulSet"), f"v{number} is ready")
-        scene.wait_kept(number)
+        newest = {f"app:v{one}" for one in range(max(1, number - 4), number + 1)}
+        scene.wait(lambda newest=newest: kept_images(scene) == newest, f"v{number} is kept")  # type: ignore[misc]
 
-    kept = scene.kept_releases()
-    assert len(kept) == 4
-    assert all("ownerReferences" not in one["metadata"] for one in kept)
+    assert all("ownerReferences" not in one["metadata"] for one in scene.kept_releases())
+
+
+def kept_images(scene: Scene) -> set[str]:
+    """The image of each release that Salus keeps."""
+    templates = (one["data"]["spec"]["template"] for one in scene.kept_releases())
+    return {template["spec"]["containers"][0]["image"] for template in templates}
 
 
 @pytest.mark.parametrize(

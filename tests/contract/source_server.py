@@ -1,6 +1,7 @@
 """A server that misbehaves in every way that a source must survive, on loopback, and what each must be called."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -76,6 +77,24 @@ async def oversized(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def drip(request: web.Request) -> web.StreamResponse:
+    """Send a byte now and then, always in time for whoever waits for the next one only."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    try:
+        while True:
+            await response.write(b" ")
+            await asyncio.sleep(0.02)
+    except ConnectionResetError:
+        pass
+    return response
+
+
+async def inflated(_request: web.Request) -> web.Response:
+    """Send eleven MiB of blanks, packed into eleven KiB."""
+    return web.Response(body=gzip.compress(b" " * (MAX_BODY + 2**20)), headers={"Content-Encoding": "gzip"})
+
+
 def several_parts() -> bytes:
     """A value, and a sample time of a selector that the query does not have."""
     rows = [{"metric": {"salus_part": part}, "value": [1_700_000_000, "1"]} for part in ("value", "99")]
@@ -107,11 +126,13 @@ ODD_REPLIES: Sequence[Any] = [
     ),
     pytest.param(hang, "Timeout", "within 0.2s", id="no answer in time"),
     pytest.param(cut_off, "Unreachable", "cannot be reached", id="hung up in the middle"),
+    pytest.param(trickle, "Timeout", "within 0.2s", id="an answer that never ends"),
+    pytest.param(drip, "Timeout", "within 0.2s", id="an answer that goes on and on"),
+    pytest.param(oversized, "ResponseTooLarge", "more than 10 MiB", id="an answer that is too large"),
+    pytest.param(inflated, "ResponseTooLarge", "more than 10 MiB", id="a small answer that unpacks to a large one"),
 ]
 
 ODD_VECTORS: Sequence[Any] = [
-    pytest.param(trickle, "Timeout", "within 0.2s", id="an answer that never ends"),
-    pytest.param(oversized, "ResponseTooLarge", "more than 10 MiB", id="an answer that is too large"),
     pytest.param(reply(200, success("matrix", [])), "WrongType", "matrix", id="a matrix"),
     pytest.param(reply(200, success("string", [0, "a"])), "WrongType", "string", id="a string"),
     pytest.param(reply(200, vector({"metric": {}})), "NotPrometheus", "unknown form", id="a series without a value"),

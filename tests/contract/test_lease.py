@@ -7,8 +7,8 @@ import pytest
 from salus.adapters.api import Connection
 from salus.adapters.clock import SystemClock
 from salus.adapters.cluster import ApiCluster
-from salus.adapters.lease import LEASES, Leadership, NotLeading
-from salus.ports import Conflict, Invalid, NotFound, Ref, Resource
+from salus.adapters.lease import Leadership, NotLeading
+from salus.ports import LEASES, Conflict, Invalid, NotFound, Ref, Resource
 from tests.devcluster.cluster import DevCluster
 
 CONFIG_MAPS = Resource("v1", "configmaps", "ConfigMap")

@@ -15,7 +15,7 @@ from tests.demo.traffic import RealTraffic, SimulatedTraffic, Traffic
 from tests.demo.view import open_view, table
 from tests.demo.watch import Watch
 from tests.devcluster.cluster import DevCluster
-from tests.devcluster.salus import Salus, install
+from tests.devcluster.salus import Salus, install, lend_account
 
 Tell = Callable[[Happening], None]
 
@@ -68,6 +68,7 @@ def _at_work(real: bool, tell: Tell) -> Iterator[Stage]:
             cluster.node.load([shop_image(say)])
         say("Opening the shop …")
         cluster.kubectl("apply", "-f", str(SHOP / "manifests" / "namespace.yaml"))
+        lend_account(cluster, NAMESPACE)
         cluster.kubectl("apply", "-f", str(SHOP / "manifests"))
         with Watch(cluster.api(), NAMESPACE, tell) as watch, _traffic(cluster, real, say) as traffic:
             stage = Stage(cluster, Salus(cluster), traffic, watch, tell)

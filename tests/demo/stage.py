@@ -23,7 +23,7 @@ from tests.devcluster.api import Object
 from tests.devcluster.audit import AuditEvent
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.processes import NotInTimeError
-from tests.devcluster.salus import Salus
+from tests.devcluster.salus import ACCOUNT, Salus
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 NAMESPACE = "shop"
@@ -199,7 +199,10 @@ class Stage:
         return self.watch.deployment(SERVICE)
 
     def _writes_since(self, at: datetime) -> list[AuditEvent]:
-        found = self.cluster.audit.writes(user="salus", resource="deployments", namespace=NAMESPACE, since=at)
+        account = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
+        found = self.cluster.audit.writes(
+            user="salus", impersonated=account, resource="deployments", namespace=NAMESPACE, since=at
+        )
         return [event for event in found if event.code < 300]
 
     def _kubectl(self, *arguments: str) -> None:

@@ -1,10 +1,11 @@
 """The API server's audit log as a list of writes: who changed what, by which field manager, with which body.
 
-The log is what proves that Salus wrote once, or not at all. What is logged is decided by audit-policy.yaml.
+The log is what proves that Salus wrote once, or not at all. What is logged is decided by audit-policy.yaml. Of what the
+operator read, only the kinds are remembered (`Asked`), which `rights` holds against the RBAC rules.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,14 +15,16 @@ from urllib.parse import parse_qs, urlsplit
 from tests.devcluster.processes import wait_until
 
 _WAIT_SECONDS = 10.0
+_READS = frozenset({"get", "list", "watch"})
+_REVIEWS = frozenset({"authentication.k8s.io", "authorization.k8s.io"})
 
 
 @dataclass(frozen=True)
 class AuditEvent:
     """One write that the API server has answered."""
 
-    user: str
-    impersonated: str | None
+    user: str  # who sent it; with impersonation, the one who impersonates
+    impersonated: str | None  # as whom, if as someone else
     verb: str  # create, update, patch, delete, deletecollection
     group: str
     resource: str  # plural, as in deployments
@@ -36,6 +39,19 @@ class AuditEvent:
     audit_id: str
 
 
+@dataclass(frozen=True, order=True)
+class Asked:
+    """That something of this sort was asked, once or often."""
+
+    user: str
+    as_account: bool
+    """Impersonating someone."""
+    verb: str
+    group: str
+    resource: str
+    subresource: str
+
+
 @dataclass
 class AuditLog:
     """The audit log at `path`, which the API server goes on writing."""
@@ -45,11 +61,13 @@ class AuditLog:
     def __post_init__(self) -> None:
         self._offset = 0
         self._events: list[AuditEvent] = []
+        self._asked: set[Asked] = set()
 
     def writes(
         self,
         *,
         user: str | None = None,
+        impersonated: str | None = None,
         resource: str | None = None,
         verb: str | None = None,
         namespace: str | None = None,
@@ -61,7 +79,14 @@ class AuditLog:
         `since` compares with the time at which the API server received the request.
         """
         self._read_on()
-        wanted = {"user": user, "resource": resource, "verb": verb, "namespace": namespace, "name": name}
+        wanted = {
+            "user": user,
+            "impersonated": impersonated,
+            "resource": resource,
+            "verb": verb,
+            "namespace": namespace,
+            "name": name,
+        }
         given = {key: value for key, value in wanted.items() if value is not None}
         return [
             event
@@ -69,6 +94,11 @@ class AuditLog:
             if all(getattr(event, key) == value for key, value in given.items())
             and (since is None or event.received >= since)
         ]
+
+    def asked(self, user: str) -> frozenset[Asked]:
+        """Everything that this user asked of kinds of objects, whatever the answer was."""
+        self._read_on()
+        return frozenset(one for one in self._asked if one.user == user)
 
     def wait_for(
         self, condition: Callable[[AuditEvent], bool], *, what: str, timeout: float = _WAIT_SECONDS
@@ -92,13 +122,26 @@ class AuditLog:
             content = log.read()
         complete, newline, _ = content.rpartition(b"\n")
         self._offset += len(complete) + len(newline)
-        self._events += parse(complete.decode().splitlines())
+        for event in parse(complete.decode().splitlines()):
+            self._asked.update(_asked(event))
+            if event.verb not in _READS and event.group not in _REVIEWS:
+                self._events.append(event)
 
 
 def parse(lines: Iterable[str]) -> list[AuditEvent]:
     """Return the answered requests among `lines`, each a JSON audit event."""
     events = (json.loads(line) for line in lines if line)
     return [_event(event) for event in events if event["stage"] == "ResponseComplete"]
+
+
+def _asked(event: AuditEvent) -> Iterator[Asked]:
+    """What it took: the thing itself, and to act as someone else the right to do so. What is no object is left out."""
+    if event.resource:
+        yield Asked(
+            event.user, event.impersonated is not None, event.verb, event.group, event.resource, event.subresource
+        )
+    if event.impersonated is not None:
+        yield Asked(event.user, False, "impersonate", "", "serviceaccounts", "")
 
 
 def _event(event: dict[str, Any]) -> AuditEvent:

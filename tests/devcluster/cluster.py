@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
-from tests.devcluster import kubelet
+from tests.devcluster import kubelet, rights
 from tests.devcluster.api import Api, Object
 from tests.devcluster.audit import AuditLog
 from tests.devcluster.controlplane import ControlPlane, Settings
@@ -107,6 +107,8 @@ class DevCluster:
         """Stop everything and remove the run's folder, unless it is to be kept."""
         try:
             self._teardown.close()
+            if self._audit is not None:
+                rights.note(self._audit)
         finally:
             if self._keep or failed:
                 self._folder.keep()

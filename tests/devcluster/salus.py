@@ -16,6 +16,8 @@ from tests.devcluster.cluster import DevCluster, KubectlError
 from tests.devcluster.processes import Process, free_port, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
+ACCOUNT = "salus-remediator"
+"""The service account of every tenant's namespace that acts for its policies."""
 _READY_SECONDS = 30.0
 
 
@@ -24,6 +26,21 @@ def install(cluster: DevCluster) -> None:
     cluster.install_crds(REPOSITORY / "crds")
     cluster.kubectl("apply", "-f", str(REPOSITORY / "examples" / "install" / "rbac.yaml"))
     wait_until(lambda: _are_served(cluster), timeout=_READY_SECONDS, what="the new kinds are served")
+
+
+def lend_account(cluster: DevCluster, namespace: str) -> None:
+    """Do in a namespace what a tenant does to be healed: examples/install/tenant.yaml, for this namespace."""
+    example = (REPOSITORY / "examples" / "install" / "tenant.yaml").read_text(encoding="utf-8")
+    documents = yaml.safe_dump_all(_moved(document, namespace) for document in yaml.safe_load_all(example))
+    cluster.kubectl("apply", "-f", "-", stdin=documents)
+
+
+def _moved(document: dict[str, Any], namespace: str) -> dict[str, Any]:
+    document["metadata"]["namespace"] = namespace
+    for subject in document.get("subjects", ()):
+        if "namespace" in subject:
+            subject["namespace"] = namespace
+    return document
 
 
 def _are_served(cluster: DevCluster) -> bool:

@@ -6,7 +6,7 @@ with `edit`. Of Salus' own kinds it checks the spec with the models, since the s
 
 import copy
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,7 @@ from salus.model.incident import IncidentSpec
 from salus.model.meta import WorkloadKind
 from salus.model.policy import HealthPolicySpec
 from salus.model.types import GROUP, Body, format_time
-from salus.model.values import TargetKey, Workload
+from salus.model.values import Right, TargetKey, Workload
 from salus.ports import (
     AUTOSCALERS,
     CHANGE_EVENTS,
@@ -31,7 +31,10 @@ from salus.ports import (
     HEALTH_POLICIES,
     INCIDENTS,
     NODES,
+    RECORD_KEEPING,
+    REMEDIATION,
     SCALERS,
+    SERVICE_ACCOUNTS,
     WORKLOADS,
     ClusterError,
     Conflict,
@@ -41,6 +44,7 @@ from salus.ports import (
     Ref,
     Resource,
     Unavailable,
+    right,
 )
 
 _SPECS: Mapping[str, type[pydantic.BaseModel]] = {
@@ -48,6 +52,14 @@ _SPECS: Mapping[str, type[pydantic.BaseModel]] = {
     INCIDENTS.kind: IncidentSpec,
     CHANGE_EVENTS.kind: ChangeEventSpec,
 }
+SPECIMENS = RECORD_KEEPING | {
+    right(verb, kind, subresource)
+    for verb in ("create", "patch", "delete")
+    for kind in (*WORKLOADS.values(), *SCALERS.values(), CHANGE_EVENTS, CONTROLLER_REVISIONS)
+    for subresource in ("", "status")
+}
+"""Wider rights, for tests of what a Cluster does with any kind of object."""
+
 _WITH_GENERATION = {*(resource.kind for resource in (*WORKLOADS.values(), *SCALERS.values())), *_SPECS}
 
 
@@ -75,6 +87,8 @@ class FakeCluster:
     """Objects by address. `writes` had an effect, in this order; `refused` had none."""
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    rights: Set[Right] = RECORD_KEEPING
+    """What the operator may write as itself."""
     writes: list[Write] = field(default_factory=list)
     refused: list[Write] = field(default_factory=list)
     unreadable: set[Resource] = field(default_factory=set)
@@ -125,11 +139,13 @@ class FakeCluster:
         ref = Ref(resource, metadata.get("namespace", ""), metadata.get("name", ""))
         return self._write(Write("create", ref, copy.deepcopy(body)), lambda: self._create(ref, body))
 
-    async def patch(
-        self, ref: Ref, operations: Sequence[Mapping[str, Any]], *, subresource: str = "", act_as: str = ""
-    ) -> Body:
+    async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]], *, subresource: str = "") -> Body:
         """Apply a JSON Patch to the object, or to its status subresource."""
-        write = Write("patch", ref, copy.deepcopy(list(operations)), act_as, subresource)
+        return self.patch_as("", ref, operations, subresource)
+
+    def patch_as(self, user: str, ref: Ref, operations: Sequence[Mapping[str, Any]], subresource: str = "") -> Body:
+        """The same, impersonating a user; "" is the operator itself."""
+        write = Write("patch", ref, copy.deepcopy(list(operations)), user, subresource)
         return self._write(write, lambda: self._patch(ref, operations, subresource))
 
     async def update_status(self, ref: Ref, status: Mapping[str, Any]) -> Body:
@@ -138,9 +154,13 @@ class FakeCluster:
             Write("update_status", ref, copy.deepcopy(dict(status))), lambda: self._update_status(ref, status)
         )
 
-    async def delete(self, ref: Ref, *, uid: str = "", act_as: str = "") -> None:
+    async def delete(self, ref: Ref, *, uid: str = "") -> None:
         """Delete the object."""
-        self._write(Write("delete", ref, uid, act_as), lambda: self._delete(ref, uid))
+        self.delete_as("", ref, uid)
+
+    def delete_as(self, user: str, ref: Ref, uid: str) -> None:
+        """The same, impersonating a user."""
+        self._write(Write("delete", ref, uid, user), lambda: self._delete(ref, uid))
 
     def fail_next(self, error: ClusterError | None = None, *, after_effect: bool = False) -> None:
         """Let the next write raise `error` (default Unavailable); `after_effect`: it happened, its reply was lost."""
@@ -182,6 +202,7 @@ class FakeCluster:
         fault = self._faults.pop(0) if self._faults else None
         try:
             object_path(write.ref, write.subresource)
+            _check(write, REMEDIATION if write.act_as else self.rights)
             if fault and not fault.after_effect:
                 raise fault.error
             result = effect()
@@ -263,6 +284,98 @@ class FakeCluster:
         return str(self._version)
 
 
+@dataclass(slots=True)
+class FakeAccounts:
+    """The port `Accounts` over a fake cluster: every account is there and may do everything, until it is told."""
+
+    cluster: FakeCluster
+    user: str = "salus"
+    missing: set[tuple[str, str]] = field(default_factory=set)
+    """(namespace, name) of accounts that do not exist."""
+    kept: set[tuple[str, str]] = field(default_factory=set)
+    """… that the operator may not act as."""
+    denied: set[tuple[str, str, Right]] = field(default_factory=set)
+    """(namespace, name, right): what they may not do."""
+    unreachable: bool = False
+    """Whether nobody answers what accounts may do."""
+    reviews: int = 0
+    """How often anything of this was asked."""
+
+    def of(self, namespace: str, name: str) -> "FakeAccount":
+        """This account of this namespace."""
+        object_path(Ref(SERVICE_ACCOUNTS, namespace, name))
+        return FakeAccount(self, namespace, name)
+
+    async def me(self) -> str:
+        """Our name."""
+        if self.unreachable:
+            raise Unavailable("the fake was told to be unreachable")
+        return self.user
+
+    def ask(self) -> None:
+        """Count a question; raise if nobody answers."""
+        self.reviews += 1
+        if self.unreachable:
+            raise Unavailable("the fake was told to be unreachable")
+
+
+@dataclass(frozen=True, slots=True)
+class FakeAccount:
+    """One account."""
+
+    accounts: FakeAccounts
+    namespace: str
+    name: str
+
+    async def get(self, ref: Ref) -> Body:
+        """As the account sees it."""
+        self._check("get", ref)
+        return await self.accounts.cluster.get(ref)
+
+    async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]]) -> Body:
+        """Patch as the account."""
+        self._check("patch", ref)
+        return self.accounts.cluster.patch_as(self._user, ref, operations)
+
+    async def delete(self, ref: Ref, *, uid: str = "") -> None:
+        """Delete as the account."""
+        self._check("delete", ref)
+        self.accounts.cluster.delete_as(self._user, ref, uid)
+
+    async def exists(self) -> bool:
+        """Whether it was not told to be missing."""
+        self.accounts.ask()
+        return (self.namespace, self.name) not in self.accounts.missing
+
+    async def is_lent(self) -> bool:
+        """Whether it was not told to be kept."""
+        self.accounts.ask()
+        return (self.namespace, self.name) not in self.accounts.kept
+
+    async def may(self, right: Right, name: str = "") -> bool:  # noqa: ARG002 - rights are on all of a kind here
+        """Whether it was not denied; asking takes a loan, as on the server."""
+        self.accounts.ask()
+        if (self.namespace, self.name) in self.accounts.kept:
+            raise Forbidden(f"salus cannot impersonate {self._user}")
+        return (self.namespace, self.name, right) not in self.accounts.denied
+
+    @property
+    def _user(self) -> str:
+        return f"system:serviceaccount:{self.namespace}:{self.name}"
+
+    def _check(self, verb: str, ref: Ref) -> None:
+        object_path(ref)
+        wanted = right(verb, ref.resource)
+        if wanted not in REMEDIATION or ref.namespace != self.namespace:
+            raise Forbidden(f"{self._user} is not asked to {wanted} in {ref.namespace}")
+        if (self.namespace, self.name) in self.accounts.kept or (
+            self.namespace,
+            self.name,
+            wanted,
+        ) in self.accounts.denied:
+            raise Forbidden(f"{self._user} may not {wanted}")
+
+
 @dataclass(frozen=True, slots=True)
 class FakeWorkloads:
     """The port `Workloads`, never behind the fake cluster."""
@@ -283,6 +396,16 @@ class FakeWorkloads:
 
     def _all(self, kind: WorkloadKind) -> list[Workload]:
         return [workload_from(body) for body in self.cluster.objects(WORKLOADS[kind])]
+
+
+_VERBS = {"create": "create", "patch": "patch", "update_status": "patch", "delete": "delete"}
+
+
+def _check(write: Write, rights: Set[Right]) -> None:
+    subresource = "status" if write.verb == "update_status" else write.subresource
+    wanted = right(_VERBS[write.verb], write.ref.resource, subresource)
+    if wanted not in rights:
+        raise Forbidden(f"{write.act_as or 'the operator itself'} does not {wanted}")
 
 
 _SERVERS_OWN = ("uid", "resourceVersion", "generation", "creationTimestamp")

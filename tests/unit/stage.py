@@ -26,7 +26,7 @@ from salus.ports import (
     Ref,
 )
 from tests.builders import NOW, a_deployment_body
-from tests.fakes.cluster import FakeCluster, FakeWorkloads, Write
+from tests.fakes.cluster import FakeAccounts, FakeCluster, FakeWorkloads, Write
 from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
 
 TICK = timedelta(seconds=5)
@@ -92,12 +92,17 @@ class Metrics(MetricSource, MetricHistory, Protocol):
 
 
 def a_loop(
-    cluster: FakeCluster, metrics: Metrics, clock: FakeClock, switches: Callable[[], Switches] = Switches
+    cluster: FakeCluster,
+    metrics: Metrics,
+    clock: FakeClock,
+    switches: Callable[[], Switches] = Switches,
+    accounts: FakeAccounts | None = None,
 ) -> Loop:
     """A new process that knows nothing but what is on record."""
     return Loop(
         World(
             cluster=cluster,
+            accounts=accounts or FakeAccounts(cluster),
             workloads=FakeWorkloads(cluster),
             metrics=metrics,
             history=metrics,
@@ -117,14 +122,16 @@ class Stage:
     cluster: MortalCluster
     clock: FakeClock
     service: Service
+    accounts: FakeAccounts = field(init=False)
     loop: Loop = field(init=False)
 
     def __post_init__(self) -> None:
+        self.accounts = FakeAccounts(self.cluster)
         self.restart()
 
     def restart(self) -> None:
         """Start a new process that knows nothing but what is on record."""
-        self.loop = a_loop(self.cluster, self.service, self.clock)
+        self.loop = a_loop(self.cluster, self.service, self.clock, accounts=self.accounts)
 
     @property
     def policy(self) -> Policy:

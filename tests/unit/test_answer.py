@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from salus.adapters.api import Login, default_namespace
-from salus.cli.answer import CannotAnswer, Wish, answer, closed, lacking, question, shown
+from salus.cli.answer import ANSWERING, CannotAnswer, Wish, answer, closed, lacking, question, shown
 from salus.core.records import question_digest
 from salus.model.types import Body, format_time
 from salus.ports import CHANGE_EVENTS, Conflict, Forbidden, Invalid, Ref
@@ -57,7 +57,7 @@ def a_record(**fields: Any) -> dict[str, Any]:  # noqa: ANN401
 
 @pytest.fixture
 def cluster() -> FakeCluster:
-    cluster = FakeCluster(now=lambda: NOW)
+    cluster = FakeCluster(now=lambda: NOW, rights=ANSWERING)
     cluster.put(a_record())
     return cluster
 

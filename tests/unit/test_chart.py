@@ -47,6 +47,30 @@ def test_rights_have_no_wildcard_no_secret_no_exec(who: str) -> None:
         assert not {"*", "secrets", "pods/exec", "bind", "escalate"} & set(said), rule
 
 
+@pytest.mark.parametrize(
+    ("role", "listed"),
+    [("salus", "operator"), ("salus-remediator", "remediator"), ("salus-impersonator", "impersonator")],
+)
+def test_the_chart_grants_what_the_plain_manifest_grants(role: str, listed: str) -> None:
+    """The manifest's rights are held against the audit log of all cluster tests (`tests.devcluster.rights`)."""
+    assert RULES[listed] == plain_roles()[role]
+
+
+def test_the_roles_for_people_let_an_administrator_lend_as_the_plain_manifest_does() -> None:
+    for_people = {body["metadata"]["name"]: body["rules"] for body in load_all("files/user-roles.yaml")}
+
+    assert for_people["salus-lend"] == plain_roles()["salus-lend"]
+
+
+def plain_roles() -> dict[str, Any]:
+    documents = yaml.safe_load_all((ROOT / "examples/install/rbac.yaml").read_text("utf-8"))
+    return {body["metadata"]["name"]: body["rules"] for body in documents if body["kind"] == "ClusterRole"}
+
+
+def load_all(path: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((CHART / path).read_text("utf-8")))
+
+
 def test_the_operator_s_own_account_writes_only_what_it_keeps() -> None:
     """Records, Events and the releases that it keeps: no workload, no pod, no autoscaler."""
     written = {

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from salus.core.compile import Catalog, Signal, SpecError, compile_policy
-from salus.core.promql import problems_in, render
+from salus.core.promql import bound_to, problems_in, render
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Threshold, Verdict
 from salus.model.values import CompiledCheck, PolicyKey
+from salus.presets import load_presets
 from tests.builders import a_policy_body
 
 LOOPING = Signal(
@@ -207,3 +208,32 @@ def test_the_error_reads_as_one_line() -> None:
         'spec.source: unknown source "nope"; known: default, prod; '
         'spec.checks[0].preset: unknown preset "Nope"; known: PodsCrashLooping'
     )
+
+
+BOUND = Catalog(load_presets(), ("default", "shared"), bound=("shared",))
+"""Of two sources, one binds every query to its policy's namespace."""
+
+
+def test_a_source_that_binds_refuses_other_namespaces_with_the_path() -> None:
+    mine, theirs = (
+        {"name": name, "query": f'x{{namespace="{namespace}"}}', "unhealthy": {"above": "1"}}
+        for name, namespace in (("mine", "$namespace"), ("theirs", "bank"))
+    )
+    compile_policy(a_policy_body(checks=[mine, theirs], source="default"), BOUND)
+    compile_policy(a_policy_body(checks=[mine], source="shared"), BOUND)
+
+    with pytest.raises(SpecError) as error:
+        compile_policy(a_policy_body(checks=[mine, theirs], source="shared"), BOUND)
+
+    assert [(problem.path, problem.message) for problem in error.value.problems] == [
+        (
+            "spec.checks[1].query",
+            'source "shared": x{namespace="bank"} reads namespace "bank"; this policy may read shop only',
+        )
+    ]
+
+
+@pytest.mark.parametrize("preset", sorted(load_presets()))
+def test_every_preset_can_be_bound(preset: str) -> None:
+    for query in load_presets()[preset].queries.values():
+        assert 'namespace="shop"' in bound_to(render(query, "shop", "checkout"), "shop")

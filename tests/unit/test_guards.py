@@ -24,6 +24,7 @@ from salus.model.values import (
     PastChange,
     Quota,
     Refusal,
+    Rights,
     Room,
     ScalerKey,
     Switches,
@@ -71,6 +72,8 @@ UNSEEN = a_workload(status={"observedGeneration": 6})
 PODS_DOWN = a_workload(status={"readyReplicas": 0, "availableReplicas": 0})
 
 
+REHEARSING = {"mode": "Enforce", "remedies": [{"name": "restart", "restart": {}, "mode": "Observe"}]}
+LACKING = Rights("NotPermitted", "shop/healer may not")
 OWNED = replace(a_workload(), owner="Shop/checkout")
 LIMITS: Mapping[str, Any] = {"limits": {"cooldown": "5m", "maxActions": 2, "per": "1h"}}
 TWO_HOURS = [a_deed(1, done=ago(7100)), a_deed(2, done=ago(3700))]
@@ -129,6 +132,20 @@ OBJECTIONS = [
         {"findings": (unknown("a"), a_finding(), unknown("b", "HttpError"))},
         "no trustworthy answer for a (Timeout), b (HttpError)",
         id="all checks without an answer are named",
+    ),
+    pytest.param(
+        "NotOwned",
+        RESTART,
+        {"spec": {"mode": "Enforce"}, "rights": LACKING},
+        "shop/healer may not",
+        id="an account without the rights",
+    ),
+    pytest.param(
+        "NotOwned",
+        ROLLBACK,
+        {"spec": {"mode": "Approve"}, "rights": LACKING},
+        "shop/healer may not",
+        id="nor after an approval",
     ),
     pytest.param(
         "TargetPaused", ROLLBACK, {"workload": PAUSED}, "Deployment/checkout is paused", id="a paused Deployment"
@@ -426,6 +443,14 @@ def test_a_guard_objects(reason: str, kind: ActionKind, case: Mapping[str, Any],
         pytest.param("KillSwitch", NOTIFY, {"switches": Switches(True)}, id="the kill switch lets people be told"),
         pytest.param("MetricsUnavailable", RESTART, {}, id="all checks have an answer"),
         pytest.param("MetricsUnavailable", NOTIFY, {"findings": (unknown(),)}, id="people are told without metrics"),
+        pytest.param("NotOwned", RESTART, {"spec": {"mode": "Enforce"}}, id="an account that has the rights"),
+        pytest.param(
+            "NotOwned", RESTART, {"spec": {"mode": "Observe"}, "rights": LACKING}, id="rehearsed without rights"
+        ),
+        pytest.param("NotOwned", RESTART, {"spec": REHEARSING, "rights": None}, id="a remedy that is rehearsed"),
+        pytest.param(
+            "NotOwned", NOTIFY, {"spec": {"mode": "Enforce"}, "rights": LACKING}, id="telling takes no rights"
+        ),
         pytest.param("TargetPaused", RESTART, {}, id="a target that is not paused"),
         pytest.param("TargetPaused", NOTIFY, {"workload": PAUSED}, id="people are told of a paused target"),
         pytest.param("RolloutInProgress", RESTART, {}, id="nothing rolls out"),
@@ -659,6 +684,7 @@ def test_the_composed_order() -> None:
         ("KillSwitch", Then.WAIT),
         ("FreezeWindow", Then.WAIT),
         ("MetricsUnavailable", Then.WAIT),
+        ("NotOwned", Then.WAIT),
         ("TargetPaused", Then.WAIT),
         ("RolloutInProgress", Then.WAIT),
         ("HpaOwnsReplicas", Then.NEXT),
@@ -679,6 +705,13 @@ def test_the_composed_order() -> None:
 @pytest.mark.parametrize(
     ("reason", "kind", "case", "lack"),
     [
+        pytest.param(
+            "NotOwned",
+            RESTART,
+            {"spec": {"mode": "Enforce"}, "rights": None},
+            "the API server did not say what the service account may do",
+            id="an account of which nobody could ask",
+        ),
         pytest.param(
             "HpaOwnsReplicas",
             SCALE,
@@ -779,7 +812,7 @@ EVERYTHING_AGAINST: Mapping[str, Any] = {
 
 @pytest.mark.parametrize("kind", [SCALE, ROLLBACK, RESTART])
 @pytest.mark.parametrize("workload", [PAUSED, HALF, OWNED], ids=["paused", "rolling out", "owned"])
-def test_an_undo_passes_all_but_the_kill_switch_an_autoscaler_and_a_contest(
+def test_an_undo_passes_all_but_the_kill_switch_missing_rights_an_autoscaler_and_a_contest(
     kind: ActionKind, workload: Workload
 ) -> None:
     policy = a_policy(suspend=True, **LIMITS)
@@ -791,6 +824,9 @@ def test_an_undo_passes_all_but_the_kill_switch_an_autoscaler_and_a_contest(
     assert review(policy, an_action(kind), calm) is not None
     assert review(policy, undo, calm) is None
     assert review(policy, undo, stopped) == Refusal("KillSwitch", "the operator's kill switch is on")
+    powerless, uncertain = replace(calm, rights=LACKING), replace(calm, rights=None)
+    assert (review(policy, undo, powerless) or Refusal("", "")).reason == "NotOwned"
+    assert (review(policy, undo, uncertain) or Refusal("", "")).reason == "GuardUnknown"
     contested = replace(calm, changes=(GROWN,))
     assert (review(policy, undo, contested) or Refusal("", "")).reason == "Contested"
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from salus.adapters.lease import LEASES, Leadership, NotLeading
+from salus.adapters.lease import Leadership, NotLeading
 from salus.core.leadership import Lease, Move, Sighting, Timing, held_spec, lease_from, may_act, next_move, sighted
 from salus.model.types import Body
-from salus.ports import Forbidden, Ref, Unavailable
+from salus.ports import LEASES, Forbidden, Ref, Unavailable
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.loop import FakeClock
 
@@ -99,13 +99,11 @@ class SlowCluster(FakeCluster):
         super().__init__()
         self.before_patch: list[Callable[[], Awaitable[None]]] = []
 
-    async def patch(
-        self, ref: Ref, operations: Sequence[Mapping[str, Any]], *, subresource: str = "", act_as: str = ""
-    ) -> Body:
+    async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]], *, subresource: str = "") -> Body:
         """Patch, after what is to happen before."""
         if self.before_patch:
             await self.before_patch.pop()()
-        return await super().patch(ref, operations, subresource=subresource, act_as=act_as)
+        return await super().patch(ref, operations, subresource=subresource)
 
 
 @dataclass

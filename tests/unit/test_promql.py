@@ -164,3 +164,92 @@ def test_what_is_no_number_is_not_asked(query: str) -> None:
 
 def test_quote_leaves_placeholders_to_be_filled_in() -> None:
     assert promql.render(promql.quote('say "$target"'), namespace="n", target="t") == '"say \\"t\\""'
+
+
+@pytest.mark.parametrize(
+    ("query", "bound"),
+    [
+        pytest.param("x", 'x{namespace="shop"}', id="a bare metric"),
+        pytest.param("x{}", 'x{namespace="shop"}', id="empty braces"),
+        pytest.param("{__name__='x'}", '{namespace="shop",__name__="x"}', id="a metric without a name of its own"),
+        pytest.param('x{a="1"} / y', 'x{namespace="shop",a="1"} / y{namespace="shop"}', id="both sides"),
+        pytest.param('x{namespace="shop"}', 'x{namespace="shop",namespace="shop"}', id="one that is bound already"),
+        pytest.param('x{namespace=~".+"}', 'x{namespace="shop",namespace=~".+"}', id="a regex is narrowed"),
+        pytest.param("sum by (x) (x)", 'sum by (x) (x{namespace="shop"})', id="a label of the same name"),
+        pytest.param(
+            "x * on (x) group_left (y) y",
+            'x{namespace="shop"} * on (x) group_left (y) y{namespace="shop"}',
+            id="labels of a match",
+        ),
+        pytest.param('sum(x) by ("a(b")', 'sum by ("a(b") (x{namespace="shop"})', id="a label of any letters"),
+        pytest.param("sum(sum)", 'sum(sum{namespace="shop"})', id="a metric named as an aggregation"),
+        pytest.param("rate(rate[5m])", 'rate(rate{namespace="shop"}[5m])', id="a metric named as a function"),
+        pytest.param("a:b offset 1h", 'a:b{namespace="shop"} offset 1h', id="a recorded one, shifted"),
+        pytest.param(
+            "sum_over_time(x[1h:5m] @ end())", 'sum_over_time(x{namespace="shop"}[1h:5m] @ end())', id="pinned"
+        ),
+        pytest.param('x{a="}, y{"}', 'x{namespace="shop",a="}, y{"}', id="a string that looks like the end"),
+        pytest.param("x{a='\"} or y{b=\"'}", 'x{namespace="shop",a="\\"} or y{b=\\""}', id="the other quotes inside"),
+        pytest.param('label_replace(x, "a", "y{b=1}", "c", "y")', None, id="strings of a function"),
+        pytest.param("x # } or y", 'x{namespace="shop"}', id="a comment does not travel"),
+        pytest.param("2 ^ 0x10 + 1e3", "2 ^ 16 + 1000", id="nothing to bind"),
+    ],
+)
+def test_every_selector_is_bound(query: str, bound: str | None) -> None:
+    expected = bound or 'label_replace(x{namespace="shop"}, "a", "y{b=1}", "c", "y")'
+
+    assert " ".join(promql.bound_to(query, "shop").split()) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        pytest.param('x{namespace="bank"}', 'reads namespace "bank"; this policy may read shop only', id="another"),
+        pytest.param('x or y{namespace=""}', 'reads namespace ""', id="those of no namespace"),
+        pytest.param('x{a="1" or b="2"}', "cannot be bound", id="alternatives inside the braces"),
+    ],
+)
+def test_what_cannot_be_bound_is_refused(query: str, says: str) -> None:
+    with pytest.raises(promql.ForeignNamespace, match=says):
+        promql.bound_to(query, "shop")
+
+
+_NAMES = st.sampled_from(["x", "by", "sum", "rate", "on", "namespace", "job:x", "start", "without", "bool", "inf"])
+_LABELS = st.dictionaries(st.sampled_from(["a", "by", "le", "namespace"]), st.text(max_size=6), max_size=2)
+
+
+@st.composite
+def _queries(draw: st.DrawFn) -> str:
+    """A query of any shape; its strings hold anything."""
+
+    def selector() -> str:
+        matchers = ",".join(
+            f"{name}{draw(st.sampled_from(['=', '!=']))}{promql.quote(value)}" for name, value in draw(_LABELS).items()
+        )
+        return f"{draw(_NAMES)}{{{matchers}}}" if matchers or draw(st.booleans()) else draw(_NAMES)
+
+    shapes = [
+        "{0}",
+        "sum({0})",
+        "sum by (by, x) ({0})",
+        "rate({0}[5m])",
+        "{0} or {1}",
+        "{0} * on (x) {1}",
+        "-{0}",
+        "{0} offset 5m",
+    ]
+    return draw(st.sampled_from(shapes)).format(selector(), selector())
+
+
+@given(_queries())
+def test_no_selector_escapes(query: str) -> None:
+    """Whatever comes out, every selector of it holds the matcher; else nothing comes out."""
+    try:
+        bound = promql.bound_to(query, "shop")
+    except ValueError:
+        return
+
+    read = promql.selectors(bound)
+    assert read
+    assert all('namespace="shop"' in selector.text for selector in read)
+    assert not any(other in selector.text for selector in read for other in ('namespace="bank"', 'namespace=""'))

@@ -32,7 +32,7 @@ from salus.ports import (
     Ref,
 )
 from tests.builders import NOW, RESTARTED_AT, a_deployment_body, a_policy, a_template, an_action
-from tests.fakes.cluster import FakeWorkloads, Write
+from tests.fakes.cluster import FakeAccounts, FakeWorkloads, Write
 from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
 from tests.unit.stage import NAME, NAMESPACE, TARGET, Killed, MortalCluster, Service, Stage, a_stage
 
@@ -440,6 +440,7 @@ class Stuck:
         metrics = Service(self.cluster, self.clock, lambda _: True)
         return World(
             cluster=self.cluster,
+            accounts=FakeAccounts(self.cluster),
             workloads=FakeWorkloads(self.cluster),
             metrics=metrics,
             history=metrics,

@@ -22,7 +22,15 @@ def test_the_example_shows_every_field() -> None:
 
     assert set(settings.model_fields_set) == set(Settings.model_fields)
     shown = {field for source in settings.sources.values() for field in source.model_fields_set}
-    assert shown == {"url", "timeout", "bearer_token_file", "ca_file", "tenant_header", "basic_auth"}
+    assert shown == {
+        "url",
+        "timeout",
+        "bearer_token_file",
+        "ca_file",
+        "tenant_header",
+        "basic_auth",
+        "enforce_namespace",
+    }
     assert settings.sources["fleet"].timeout == timedelta(seconds=10)
     assert settings.kill_switch == KillSwitch(enabled=False)
 

@@ -368,7 +368,7 @@ def test_a_condition_of_a_record_is_cut_to_its_bound() -> None:
 
 
 def test_the_kill_switch_is_shown_where_nothing_else_would_hold_back() -> None:
-    said = policy_status(a_policy(), [report(a_finding(), refusal=COOLING)], {}, NOW, "see CHG-7")
+    said = policy_status(a_policy(), [report(a_finding(), refusal=COOLING)], {}, NOW, stopped="see CHG-7")
 
     assert conditions(said)["Throttled"] == ("True", "KillSwitch", "see CHG-7")
 

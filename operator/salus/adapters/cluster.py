@@ -1,16 +1,18 @@
-"""The port `Cluster` on a real API server: which path, verb, media type and identity each of its methods means.
+"""The port `Cluster` on a real API server: which path, verb and media type each of its methods means.
 
+It writes what `RECORD_KEEPING` lists, as RBAC does, and so cannot write to a workload: that is for `accounts` alone.
 Connection, credentials and errors are `api`'s; whether a write is wise is the loop's.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
 from salus.adapters.api import JSON, Connection, Gone, Request
 from salus.adapters.paths import collection_path, label_selector, object_path
 from salus.model.types import Body
-from salus.ports import Invalid, Ref, Resource, Unavailable
+from salus.model.values import Right
+from salus.ports import RECORD_KEEPING, Forbidden, Ref, Resource, Unavailable, right
 
 FIELD_MANAGER = "salus"
 JSON_PATCH = "application/json-patch+json"
@@ -23,13 +25,19 @@ class ApiCluster:
     """Kubernetes through its API.
 
     `fence` raises if we may not write any more: it is called before every write, and again when the write leaves.
+    Writes that are not among `rights` are Forbidden, and not sent.
     """
 
     def __init__(
-        self, connection: Connection, fence: Callable[[], None] = lambda: None, *, manager: str = FIELD_MANAGER
+        self,
+        connection: Connection,
+        fence: Callable[[], None] = lambda: None,
+        rights: Set[Right] = RECORD_KEEPING,
+        manager: str = FIELD_MANAGER,
     ) -> None:
         self._connection = connection
         self._fence = fence
+        self._rights = rights
         self._manager = manager
 
     async def get(self, ref: Ref) -> Body:
@@ -53,39 +61,52 @@ class ApiCluster:
         path = collection_path(resource, namespace)
         if name:
             object_path(Ref(resource, namespace, name))
-        return await self._write(Request("POST", path, body={**_identity(resource), **body}))
+        request = Request("POST", path, body={**_identity(resource), **body})
+        return await self._write(right("create", resource), by(self._manager, request))
 
-    async def patch(
-        self, ref: Ref, operations: Sequence[Mapping[str, Any]], *, subresource: str = "", act_as: str = ""
-    ) -> Body:
-        """PATCH with a JSON Patch, as `act_as` if given."""
-        path = object_path(ref, subresource)
+    async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]], *, subresource: str = "") -> Body:
+        """PATCH with a JSON Patch."""
         return await self._write(
-            Request("PATCH", path, body=list(operations), content_type=JSON_PATCH, headers=_impersonation(act_as))
+            right("patch", ref.resource, subresource), json_patch(ref, operations, subresource, self._manager)
         )
 
     async def update_status(self, ref: Ref, status: Mapping[str, Any]) -> Body:
         """PATCH the status subresource with a merge patch."""
-        path = object_path(ref, "status")
-        return await self._write(Request("PATCH", path, body={"status": status}, content_type=MERGE_PATCH))
+        request = Request("PATCH", object_path(ref, "status"), body={"status": status}, content_type=MERGE_PATCH)
+        return await self._write(right("patch", ref.resource, "status"), by(self._manager, request))
 
-    async def delete(self, ref: Ref, *, uid: str = "", act_as: str = "") -> None:
+    async def delete(self, ref: Ref, *, uid: str = "") -> None:
         """DELETE, with the uid as a precondition if given."""
-        options = {"apiVersion": "v1", "kind": "DeleteOptions", **({"preconditions": {"uid": uid}} if uid else {})}
-        self._fence()
-        headers = _impersonation(act_as)
-        await self._connection.send(
-            Request("DELETE", object_path(ref), body=options, headers=headers, fence=self._fence)
-        )
+        await self._write(right("delete", ref.resource), deletion(ref, uid))
 
     async def close(self) -> None:
         """End the connection."""
         await self._connection.close()
 
-    async def _write(self, request: Request) -> Body:
+    async def _write(self, wanted: Right, request: Request) -> Body:
+        if wanted not in self._rights:
+            raise Forbidden(f"{request}: the operator does not {wanted} as itself")
         self._fence()
-        query = {**request.query, "fieldManager": self._manager}
-        return await self._connection.send(replace(request, query=query, fence=self._fence))
+        return await self._connection.send(replace(request, fence=self._fence))
+
+
+def by(manager: str, request: Request) -> Request:
+    """The request under this field manager."""
+    return replace(request, query={**request.query, "fieldManager": manager})
+
+
+def json_patch(
+    ref: Ref, operations: Sequence[Mapping[str, Any]], subresource: str = "", manager: str = FIELD_MANAGER
+) -> Request:
+    """A PATCH, all or nothing. Raises Invalid for what is not a name."""
+    path = object_path(ref, subresource)
+    return by(manager, Request("PATCH", path, body=list(operations), content_type=JSON_PATCH))
+
+
+def deletion(ref: Ref, uid: str) -> Request:
+    """A DELETE, of this very object if a uid is given. Raises Invalid for what is not a name."""
+    options = {"apiVersion": "v1", "kind": "DeleteOptions", **({"preconditions": {"uid": uid}} if uid else {})}
+    return Request("DELETE", object_path(ref), body=options)
 
 
 async def _patient_list(
@@ -113,9 +134,3 @@ async def _whole_list(
 def _identity(resource: Resource) -> dict[str, str]:
     """What the server leaves out of the items of a list, or says of their form instead."""
     return {"apiVersion": resource.api_version, "kind": resource.kind}
-
-
-def _impersonation(user: str) -> dict[str, str]:
-    if not user.isprintable():
-        raise Invalid(f"{user!r} is not a user name")
-    return {"Impersonate-User": user} if user else {}

@@ -23,9 +23,8 @@ from salus.core.leadership import (
     released_spec,
     sighted,
 )
-from salus.ports import Clock, Cluster, ClusterError, Conflict, Invalid, NotFound, Ref, Resource, Unavailable
+from salus.ports import LEASES, Clock, Cluster, ClusterError, Conflict, Invalid, NotFound, Ref, Unavailable
 
-LEASES = Resource("coordination.k8s.io/v1", "leases", "Lease")
 PATIENCE = timedelta(seconds=4)
 """For one request of an election: two of them fit between the last renewal and its deadline."""
 

@@ -13,16 +13,18 @@ from typing import Any, Literal
 import typer
 
 from salus.adapters.api import Connection, Login, NoCredentials, default_namespace
-from salus.adapters.caller import may, whoami
 from salus.adapters.clock import SystemClock
 from salus.adapters.cluster import ApiCluster
+from salus.adapters.reviews import may, whoami
 from salus.core.records import question_digest
 from salus.model.types import Body, format_duration, format_time, parse_time
-from salus.ports import CHANGE_EVENTS, Cluster, ClusterError, Conflict, Forbidden, Invalid, NotFound, Ref
+from salus.ports import CHANGE_EVENTS, Cluster, ClusterError, Conflict, Forbidden, Invalid, NotFound, Ref, right
 
 ROLE = "salus-approver"
 """The ClusterRole that has all that it takes; charts/salus/files/user-roles.yaml."""
 FIELD_MANAGER = "salus-cli"
+ANSWERING = frozenset({right("patch", CHANGE_EVENTS)})
+"""All that the command writes."""
 Decision = Literal["Approved", "Denied"]
 
 
@@ -55,13 +57,13 @@ async def _run(wish: Wish, login: Login) -> int:
     async with await Connection.open(login) as connection:
         ref = Ref(CHANGE_EVENTS, wish.namespace or default_namespace(login), wish.name)
         me = await whoami(connection)
-        cluster = ApiCluster(connection, manager=FIELD_MANAGER)
+        cluster = ApiCluster(connection, rights=ANSWERING, manager=FIELD_MANAGER)
         body = await question(cluster, ref, me, SystemClock().now())
         typer.echo(shown(body, SystemClock().now()))
         if wish.only_show:
             return 0
         for verb in ("patch", "approve"):
-            if not await may(connection, verb, ref):
+            if not await may(connection, right(verb, CHANGE_EVENTS), ref.namespace, ref.name):
                 raise CannotAnswer(lacking(verb, ref, me))
         if not wish.sure and not _is_sure(wish, sys.stdin.isatty):
             return 1

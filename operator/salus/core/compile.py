@@ -40,6 +40,8 @@ class Catalog:
 
     signals: Mapping[str, Signal]
     sources: Collection[str]
+    bound: Collection[str] = ()
+    """Sources that bind every query to its policy's namespace."""
 
 
 def parse_spec(body: Body) -> HealthPolicySpec:
@@ -53,10 +55,10 @@ def parse_spec(body: Body) -> HealthPolicySpec:
 def compile_policy(body: Body, catalog: Catalog) -> Policy:
     """Parse, resolve references, check the PromQL. Raises SpecError with every problem found."""
     spec = parse_spec(body)
-    found = tuple(_problems_of(spec, catalog))
+    metadata = body["metadata"]
+    found = tuple(_problems_of(spec, catalog)) or tuple(_foreign(spec, catalog, metadata["namespace"]))
     if found:
         raise SpecError(found)
-    metadata = body["metadata"]
     return Policy(
         key=PolicyKey(metadata["namespace"], metadata["name"]),
         uid=metadata.get("uid", ""),
@@ -71,6 +73,15 @@ def _problems_of(spec: HealthPolicySpec, catalog: Catalog) -> Iterator[Problem]:
         yield Problem("spec.source", f'unknown source "{spec.source}"; known: {_menu(catalog.sources)}')
     for index, check in enumerate(spec.checks):
         yield from _problems_in_check(f"spec.checks[{index}]", check, spec.target.kind, catalog)
+
+
+def _foreign(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> Iterator[Problem]:
+    """Queries that a source which binds them to the policy's namespace will not take; presets and alerts all fit."""
+    for index, check in enumerate(spec.checks if spec.source in catalog.bound else ()):
+        try:
+            promql.bound_to(promql.render(check.query or "up", namespace, "any"), namespace)
+        except ValueError as error:
+            yield Problem(f"spec.checks[{index}].query", f'source "{spec.source}": {error}')
 
 
 def _problems_in_check(path: str, check: Check, kind: WorkloadKind, catalog: Catalog) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from salus.core.autoscaling import named, objection
 from salus.core.contest import REASON as CONTESTED
 from salus.core.contest import contest, newest_deed
 from salus.core.freeze import frozen_until
+from salus.core.rights import NOT_OWNED, writes
 from salus.core.room import shortage
 from salus.model.change import ActionKind
 from salus.model.policy import GitOps, Verdict
@@ -81,6 +82,15 @@ def metrics_unavailable(review: Review) -> str | None:
     """A check has no trustworthy answer, so that nobody could prove that an action helped."""
     unknown = [f"{f.check} ({f.reason})" for f in review.seen.findings if f.verdict is Verdict.UNKNOWN]
     return f"no trustworthy answer for {', '.join(unknown)}" if unknown else None
+
+
+def not_owned(review: Review) -> str | None:
+    """The service account that would act is missing, not lent to Salus, or lacks a right; a rehearsal needs none."""
+    if not writes(review.policy, review.action):
+        return None
+    if review.seen.rights is None:
+        raise Unknowable("the API server did not say what the service account may do")
+    return review.seen.rights.message if review.seen.rights.lacks else None
 
 
 def target_paused(review: Review) -> str | None:
@@ -232,6 +242,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard(KILL_SWITCH, kill_switch, undo_too=True),
     Guard("FreezeWindow", freeze_window),
     Guard("MetricsUnavailable", metrics_unavailable),
+    Guard(NOT_OWNED, not_owned, undo_too=True),
     Guard("TargetPaused", target_paused),
     Guard("RolloutInProgress", rollout_in_progress, kinds=_RESTART | _SCALE),
     Guard("HpaOwnsReplicas", hpa_owns_replicas, Then.NEXT, _SCALE, undo_too=True),

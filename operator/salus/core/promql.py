@@ -34,6 +34,24 @@ _REGEX_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _AFTER_REGEX_OPERATOR = re.compile(r"[=!]~\s*$")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+_NAMESPACE = "namespace"
+_KEYWORDS = frozenset({"and", "or", "unless", "atan2", "bool", "offset", "Inf", "NaN"})
+_STRING = r'"(?:\\.|[^"\\])*"'
+_CANONICAL = re.compile(
+    rf"""
+    (?P<other> {_STRING}
+      | \b(?:by|without|on|ignoring|group_left|group_right) \s* \((?:{_STRING}|[^()"])*\)   # lists of labels
+      | \[ [^\]]* \]                                                                         # ranges
+      | \d [\w.]*                                                                            # numbers, durations
+      | [A-Za-z_] \w* (?= \s* \( | \s+ (?:by|without) \s* \( )                              # functions, aggregations
+    )
+    | (?P<name> [A-Za-z_:][\w:]* ) (?P<braces> \{{ (?:{_STRING}|[^{{}}"])* \}} )?
+    | (?P<nameless> \{{ (?:{_STRING}|[^{{}}"])* \}} )
+    """,
+    re.VERBOSE,
+)
+"""The tokens of a query as the parser prints it: what is a selector, and what only looks like one."""
+
 _OPERATORS = (  # pairs, as the parser's enums cannot be hashed
     (ast.MatchOp.Equal, "="),
     (ast.MatchOp.NotEqual, "!="),
@@ -131,6 +149,53 @@ def with_sample_times(query: str, label: str = "") -> Probe:
     value = f"vector(\n{query}\n)" if _value_type(tree) == "scalar" else query
     times = (_part(_newest(selector, label), str(index)) for index, selector in enumerate(read))
     return Probe("\nor ".join((_part(value, VALUE_PART), *times)), read)
+
+
+class ForeignNamespace(ValueError):
+    """A query asks for the series of another namespace than the one that it is bound to, or cannot be bound."""
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def bound_to(query: str, namespace: str) -> str:
+    """The query with `namespace="…"` in every selector, so that it sees no series of another namespace.
+
+    What is sent is printed from the tree, so that no server reads the author's text in another way than it was read
+    here: no comments, one kind of quotes. The matchers are put into that text by its tokens, and the tree of the result
+    has to show that every selector has one, and that nothing else has changed.
+
+    Raises ForeignNamespace if a selector names another namespace or the query cannot be bound, ValueError if it cannot
+    be read.
+    """
+    before = list(_leaves(ast.parse(query)))
+    for leaf in before:
+        for named in leaf.node.matchers.matchers:
+            if named.name == _NAMESPACE and named.op == ast.MatchOp.Equal and named.value != namespace:
+                raise ForeignNamespace(
+                    f"{_printed(leaf.node)} reads namespace {quote(named.value)}; this policy may read {namespace} only"
+                )
+    matcher = f"{_NAMESPACE}={quote(namespace)}"
+    bound = _CANONICAL.sub(lambda token: _bound(token, matcher), ast.parse(query).prettify())
+    if not namespace or [*map(_shape, _leaves(ast.parse(bound)))] != [_shape(leaf, matcher) for leaf in before]:
+        raise ForeignNamespace(
+            f"the query cannot be bound to namespace {namespace}; write {matcher} into every selector"
+        )
+    return bound
+
+
+def _bound(token: re.Match[str], matcher: str) -> str:
+    name, braces = token["name"] or "", token["braces"] or token["nameless"]
+    if token["other"] is not None or (name in _KEYWORDS and braces is None):
+        return token[0]
+    inside = (braces or "{}")[1:-1]
+    return f"{name}{{{matcher},{inside}}}" if inside else f"{name}{{{matcher}}}"
+
+
+def _shape(leaf: "_Leaf", added: str = "") -> tuple[object, ...]:
+    """What a selector reads; `added` is a matcher that it is to have besides."""
+    node = leaf.node
+    matchers = {*([added] if added else ()), *map(_printed_matcher, node.matchers.matchers)}
+    alternatives = [[_printed_matcher(m) for m in some] for some in node.matchers.or_matchers]
+    return node.name, matchers, alternatives, leaf.offset, leaf.reach, leaf.ranged, leaf.pinned
 
 
 def _selectors(tree: ast.Expr) -> tuple[Selector, ...]:

@@ -188,7 +188,8 @@ def _change_body(entry: Entry, sequence: int, patch: Sequence[Any], query_length
 def question_digest(namespace: str, spec: Mapping[str, Any]) -> str:
     """What a person approves, in 64 hex characters: this target in this generation, this action, this patch.
 
-    With it goes the object that the patch is for. Whoever shows the record to them and whoever does the deed computes it anew, from the record.
+    With it goes the object that the patch is for. Whoever shows the record to them and whoever does the deed computes
+    it anew, from the record.
     """
     target = spec["targetRef"]
     bound = (

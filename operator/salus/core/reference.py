@@ -30,9 +30,9 @@ whether the guard holds an undo or a revert as well; all others let these pass, 
 
 The mode Approve is no guard: what passes them all is recorded and waits for a person, and the guards are asked again
 when they have said yes. Right before any deed the mode is looked at once more: what was meant under Enforce is not
-done when the policy asks a person by now (the record then ends as `Abandoned`, `ApprovalRequired`). Rights are no
-guard either: what the acting account may not do, the API server refuses, and the change ends as `Failed` with its
-words.
+done when the policy asks a person by now (the record then ends as `Abandoned`, `ApprovalRequired`). What `NotOwned`
+lets pass, the API server still judges: what the acting account may not do, it refuses, and the change ends as `Failed`
+with its words.
 
 ## What is counted, and from what
 

@@ -13,10 +13,12 @@ from typing import Any
 from salus.core.compile import SpecError
 from salus.core.decide import overall
 from salus.core.guards import KILL_SWITCH
+from salus.core.rights import DENIED, MISSING, acts
 from salus.model.policy import Verdict
 from salus.model.types import Body, format_decimal, format_time
-from salus.model.values import Finding, PastChange, Policy, Refusal, TargetKey
+from salus.model.values import Finding, PastChange, Policy, Refusal, Rights, TargetKey
 
+_NOTHING_LACKS = Rights()
 _ORDER = (Verdict.UNHEALTHY, Verdict.UNKNOWN, Verdict.HEALTHY)
 
 
@@ -34,14 +36,22 @@ class TargetReport:
 
 
 def policy_status(
-    policy: Policy, reports: Sequence[TargetReport], written: Mapping[str, Any], now: datetime, stopped: str = ""
+    policy: Policy,
+    reports: Sequence[TargetReport],
+    written: Mapping[str, Any],
+    now: datetime,
+    *,
+    rights: Rights | None = _NOTHING_LACKS,
+    stopped: str = "",
 ) -> dict[str, Any]:
-    """The status of a policy that is in use.
+    """The status of a policy that is in use. `written`: the status as it is, whose transition times are kept.
 
-    `written`: the status as it is, whose transition times are kept. `stopped`: why nothing new is done at all, if so.
+    `rights`: what its account may do; None while nobody knows, and then what is written about it stays. `stopped`: why
+    nothing new is done at all, if so.
     """
     worst = min(reports, key=lambda report: _ORDER.index(overall(report.findings)), default=None)
-    conditions = [_spec_conditions(policy, reports)[0], *_settled(), *_service_conditions(reports, written, stopped)]
+    rights = _as_written(written) if rights is None else rights
+    conditions = [*_spec_conditions(policy, reports, rights), *_service_conditions(reports, written, stopped)]
     last = max(
         (r.last_change for r in reports if r.last_change), key=lambda c: (c.decided_at, c.sequence), default=None
     )
@@ -89,18 +99,37 @@ def changes_anything(status: Mapping[str, Any], written: Mapping[str, Any]) -> b
 _Row = tuple[str, str, str, str]
 
 
-def _spec_conditions(policy: Policy, reports: Sequence[TargetReport]) -> list[_Row]:
+def _spec_conditions(policy: Policy, reports: Sequence[TargetReport], rights: Rights) -> list[_Row]:
+    """Whether the spec can be carried out: its targets are there, and its account may act."""
+    if not reports:
+        return [_without_target(policy), *_settled()]
+    if rights.lacks and acts(policy):
+        message = rights.message[:1024]
+        return [
+            ("Ready", "False", rights.lacks, message),
+            ("Reconciling", "False", rights.lacks, "waits for rights; it goes on measuring"),
+            ("Stalled", "True", rights.lacks, message),
+        ]
+    to_act = f"; to act it would need more: {rights.message}" if rights.lacks else ""
+    found = f"the spec is accepted, {len(reports)} target(s){to_act}"[:1024]
+    return [("Ready", "True", "Accepted", found), *_settled()]
+
+
+def _without_target(policy: Policy) -> _Row:
     target = policy.spec.target
-    if reports or target.name is None:
-        found = f"{len(reports)} target(s)"
-        if not reports:
-            labels = ",".join(
-                f"{key}={value}" for key, value in (target.selector.match_labels if target.selector else {}).items()
-            )
-            text = f"spec.target.selector: no {target.kind} matches {labels}"
-            return [("Ready", "False", "NoTarget", text)]
-        return [("Ready", "True", "Accepted", f"the spec is accepted, {found}")]
-    return [("Ready", "False", "TargetNotFound", f"spec.target.name: there is no {target.kind} {target.name}")]
+    if target.name is not None:
+        return ("Ready", "False", "TargetNotFound", f"spec.target.name: there is no {target.kind} {target.name}")
+    wanted = target.selector.match_labels if target.selector else {}
+    labels = ",".join(f"{key}={value}" for key, value in wanted.items())
+    return ("Ready", "False", "NoTarget", f"spec.target.selector: no {target.kind} matches {labels}")
+
+
+def _as_written(written: Mapping[str, Any]) -> Rights:
+    """What the status says of the account's rights."""
+    for condition in written.get("conditions") or ():
+        if condition["type"] == "Stalled" and condition["reason"] in {MISSING, DENIED}:
+            return Rights(condition["reason"], condition["message"])
+    return _NOTHING_LACKS
 
 
 def _settled() -> list[_Row]:

@@ -19,7 +19,7 @@ from salus.core.guards import UNKNOWN, review
 from salus.loop import gather, keeping, unsticking
 from salus.loop.journal import Journal
 from salus.loop.measure import Measurer
-from salus.loop.world import Case, World, identity_of
+from salus.loop.world import Case, World, client_for
 from salus.model.change import ActionKind, Decision, Outcome
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode, Verdict
@@ -86,16 +86,18 @@ class Changes:
         await self.measurer.measure([(policy, case)])
         recorded = await self.world.cluster.get(Ref(CHANGE_EVENTS, policy.key.namespace, change.name))
         changes = await self.of_target(case)
-        seen, body = await gather.observe(self.world, case, [c for c in changes if c.name != change.name])
+        others = [c for c in changes if c.name != change.name]
+        seen, body = await gather.observe(self.world, policy, case, others)
         if ended := _objection(policy, change, recorded, seen, self.world.boldest):
             await self.finish(policy, case, change, ended.outcome, ended.message)
             return
         await keeping.quarantine(self.world, case, change, body)
         templates = {release.hash: release.template for release in seen.releases}
+        account, ref = client_for(self.world, policy), gather.patched_ref(case.target, change.patched)
         try:
             patch = resolved(tuple(recorded["spec"]["patch"]), templates)
-            ref, act_as = gather.patched_ref(case.target, change.patched), identity_of(self.world, policy)
-            after = await self.world.cluster.patch(ref, patch, act_as=act_as)
+            await account.get(ref)  # what it may not even see, an account does not change
+            after = await account.patch(ref, patch)
         except KeyError as error:
             await self.finish(policy, case, change, Outcome.ABANDONED, f"release {error} is no longer kept")
         except Invalid as error:
@@ -219,7 +221,7 @@ class Changes:
     async def take_back(self, policy: Policy, case: Case, change: PastChange, reason: str, why: str) -> None:
         """Record and do the inverse of a change, unless someone has changed the field since."""
         recorded = await self.world.cluster.get(Ref(CHANGE_EVENTS, policy.key.namespace, change.name))
-        seen, body = await gather.observe(self.world, case)
+        seen, body = await gather.observe(self.world, policy, case)
         inverse = tuple(recorded["spec"].get("inverse") or ())
         live = undo.Live(seen.workload, body, await gather.scaler_now(self.world, case.target, change.patched))
         planned = undo.plan(change, inverse, live, reason, why)

@@ -12,9 +12,11 @@ from salus.core.ownership import git_holds
 from salus.core.records import TARGET_LABEL, past_changes, target_id
 from salus.core.room import disruptions_from, room_from
 from salus.core.workload import managed_by, workload_from
+from salus.loop import permits
 from salus.loop.world import Case, World
 from salus.model.change import Facts
 from salus.model.meta import WorkloadKind
+from salus.model.policy import Mode
 from salus.model.types import Body
 from salus.model.values import (
     Action,
@@ -23,7 +25,9 @@ from salus.model.values import (
     Fleet,
     Observation,
     PastChange,
+    Policy,
     Release,
+    Rights,
     Room,
     ScalerKey,
     TargetKey,
@@ -108,7 +112,9 @@ async def kept_releases(world: World, target: TargetKey) -> tuple[Release, ...]:
     return releases.releases_from(await world.cluster.list(CONTROLLER_REVISIONS, target.namespace, labels))
 
 
-async def observe(world: World, case: Case, changes: Sequence[PastChange] | None = None) -> tuple[Observation, Body]:
+async def observe(
+    world: World, policy: Policy, case: Case, changes: Sequence[PastChange] | None = None
+) -> tuple[Observation, Body]:
     """The live target with everything around it. Raises ClusterError when the target itself cannot be read."""
     body, scalers, kept, fleet = await asyncio.gather(
         world.cluster.get(workload_ref(case.target)),
@@ -121,7 +127,9 @@ async def observe(world: World, case: Case, changes: Sequence[PastChange] | None
         changes = past_changes(await change_bodies(world, case.target))
     good = next((r.hash for r in kept if r.healthy_at and not r.quarantined_by and r.hash != workload.release), None)
     history = releases.history_from(await _revisions(world, body, case.target))
-    disruptions, room = await _protections(world, body)
+    (disruptions, room), rights = await asyncio.gather(
+        _protections(world, body), _rights(world, policy, workload, scalers)
+    )
     observation = Observation(
         now=world.clock.now(),
         workload=workload,
@@ -137,6 +145,7 @@ async def observe(world: World, case: Case, changes: Sequence[PastChange] | None
         fleet=fleet,
         disruptions=disruptions,
         room=room,
+        rights=rights,
     )
     return recounted(world, observation), body
 
@@ -153,6 +162,19 @@ async def _fleet(world: World, target: TargetKey) -> Fleet | None:
         log.warning("the records of other targets could not be read", error=str(error))
         return None
     return world.ledger.fleet(target)
+
+
+async def _rights(
+    world: World, policy: Policy, workload: Workload, scalers: tuple[Autoscaler, ...] | None
+) -> Rights | None:
+    """As they are at this moment; an operator that writes to no workload does not ask."""
+    if world.boldest is Mode.OBSERVE:
+        return Rights()
+    try:
+        return await permits.look(world, policy, [workload], scalers or ())
+    except ClusterError as error:
+        log.warning("what the service account may do could not be asked", error=str(error))
+        return None
 
 
 async def _protections(world: World, body: Body) -> tuple[tuple[Disruption, ...] | None, Room | None]:

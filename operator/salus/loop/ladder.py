@@ -36,7 +36,7 @@ class Ladder:
     async def climb(self, policy: Policy, case: Case, workload: Workload) -> None:
         """Take the next rung that can be had, or say why not."""
         await self.journal.open_incident(policy, case, workload, self.world.clock.now())
-        seen, body = await gather.observe(self.world, case)
+        seen, body = await gather.observe(self.world, policy, case)
         await self._tell_blame(policy, case, seen, body)
         if not self._is_quiet(policy, case, seen):
             await self._try_rungs(policy, case, seen, body)

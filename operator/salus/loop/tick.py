@@ -15,15 +15,17 @@ import structlog
 from salus.core import incidents
 from salus.core.compile import SpecError
 from salus.core.records import of_incident, past_changes
+from salus.core.rights import NOT_OWNED, has_deeds
 from salus.core.status import TargetReport, changes_anything, metrics_lost, policy_status, stalled_status
 from salus.loop import gather
 from salus.loop.healing import Healer
 from salus.loop.journal import Journal, policy_reference
 from salus.loop.measure import Measurer
+from salus.loop.permits import Permits
 from salus.loop.world import Case, World
 from salus.model.meta import WorkloadKind
 from salus.model.types import Body
-from salus.model.values import Policy, PolicyKey, TargetKey, Workload
+from salus.model.values import Policy, PolicyKey, Rights, TargetKey, Workload
 from salus.ports import HEALTH_POLICIES, INCIDENTS, ClusterError, Conflict, NotFound, Notice, Ref
 
 log = structlog.get_logger(__name__)
@@ -36,6 +38,7 @@ class Loop:
     world: World
     cases: dict[tuple[PolicyKey, TargetKey], Case] = field(default_factory=dict)
     written: dict[PolicyKey, dict[str, Any]] = field(default_factory=dict)
+    permits: Permits = field(default_factory=Permits)
 
     @property
     def _measurer(self) -> Measurer:
@@ -142,13 +145,23 @@ class Loop:
             for c in cases
             if c.findings
         ]
-        written, stopped = self.written.setdefault(policy.key, {}), self.world.switches().stopped
-        status = policy_status(policy, reports, written, self.world.clock.now(), stopped)
+        now, written = self.world.clock.now(), self.written.setdefault(policy.key, {})
+        rights, stopped = await self._rights(policy, found, cases, now), self.world.switches().stopped
+        status = policy_status(policy, reports, written, now, rights=rights, stopped=stopped)
         await self._write(policy.key, status)
         if lost := metrics_lost(status, written):
             about = policy_reference(policy)
             notice = Notice(regarding=about, reason="MetricsUnavailable", action="Measure", note=lost, warning=True)
             await self.world.recorder.post(notice)
+
+    async def _rights(
+        self, policy: Policy, found: Sequence[Workload], cases: Sequence[Case], now: datetime
+    ) -> Rights | None:
+        """What the policy's account may do; of a policy that only tells people, nothing is asked."""
+        if not found or not has_deeds(policy):
+            return Rights()
+        doubted = any(case.refusal and case.refusal.reason == NOT_OWNED for case in cases)
+        return await self.permits.of(self.world, policy, found, now, doubted=doubted)
 
     async def sweep(self, namespaces: Sequence[str | None]) -> None:
         """Close the incidents of policies that are gone. Raises ClusterError."""

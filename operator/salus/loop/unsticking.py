@@ -12,7 +12,7 @@ import structlog
 from salus.core import records
 from salus.core.pods import stuck_pod
 from salus.loop import gather
-from salus.loop.world import Case, World, identity_of
+from salus.loop.world import Case, World, client_for
 from salus.model.types import Body
 from salus.model.values import PastChange, Policy
 from salus.ports import CHANGE_EVENTS, PODS, NotFound, Ref, Rejected
@@ -57,7 +57,7 @@ async def _delete(world: World, policy: Policy, change: PastChange, pod: Body) -
         world, policy, change, f"deleting pod {name} ({uid}), which is not ready and holds the rollout back"
     )
     try:
-        await world.cluster.delete(Ref(PODS, metadata["namespace"], name), uid=uid, act_as=identity_of(world, policy))
+        await client_for(world, policy).delete(Ref(PODS, metadata["namespace"], name), uid=uid)
     except NotFound:
         log.info("the pod that held the rollout back is gone already", pod=name)
     except Rejected as error:

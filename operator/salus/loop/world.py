@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from salus.core.approvals import DEFAULT_EXPIRY
+from salus.core.rights import REMEDIATOR
 from salus.loop.ledger import Ledger
 from salus.model.policy import Mode
 from salus.model.types import Body
 from salus.model.values import Finding, Memory, PastChange, Policy, PolicyKey, Refusal, SickBefore, Switches, TargetKey
-from salus.ports import Clock, Cluster, MetricHistory, MetricSource, Recorder, Telemetry, Workloads
+from salus.ports import Account, Accounts, Clock, Cluster, MetricHistory, MetricSource, Recorder, Telemetry, Workloads
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,9 @@ class World:
     """Every port of the loop, chosen by `bootstrap`."""
 
     cluster: Cluster
+    """What the operator reads and records as itself."""
+    accounts: Accounts
+    """Who writes to workloads."""
     workloads: Workloads
     metrics: MetricSource
     history: MetricHistory
@@ -29,8 +33,8 @@ class World:
     """Whether a policy of this name is in use; a change of one that is not is finished as it stands."""
     operator: str = "salus"
     """Version and instance, for the records."""
-    default_service_account: Callable[[], str] = str
-    """The account that acts where a policy names none; empty: the operator's own."""
+    default_service_account: Callable[[], str] = lambda: REMEDIATOR
+    """The account that acts where a policy names none."""
     approval_expiry: Callable[[], timedelta] = lambda: DEFAULT_EXPIRY
     """How long a person may take to answer."""
     boldest: Mode = Mode.ENFORCE
@@ -73,7 +77,16 @@ class Case:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
+def account_of(world: World, policy: Policy) -> str:
+    """Name of the service account that acts for this policy, in the policy's own namespace."""
+    return policy.spec.service_account_name or world.default_service_account()
+
+
 def identity_of(world: World, policy: Policy) -> str:
-    """The user name that acts for this policy; empty: the operator itself."""
-    account = policy.spec.service_account_name or world.default_service_account()
-    return f"system:serviceaccount:{policy.key.namespace}:{account}" if account else ""
+    """The user name that acts for this policy, for the records."""
+    return f"system:serviceaccount:{policy.key.namespace}:{account_of(world, policy)}"
+
+
+def client_for(world: World, policy: Policy) -> Account:
+    """The one way in which anything is written for this policy that is not Salus' own."""
+    return world.accounts.of(policy.key.namespace, account_of(world, policy))

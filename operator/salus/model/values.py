@@ -569,6 +569,33 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
+class Right:
+    """A verb on a kind of object, as RBAC grants it."""
+
+    verb: str
+    group: str
+    """Empty for the core group."""
+    resource: str
+    """In the plural."""
+    subresource: str = ""
+
+    def __str__(self) -> str:
+        """As `patch deployments.apps`."""
+        kind = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+        return f"{self.verb} {kind}.{self.group}" if self.group else f"{self.verb} {kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Whether the account of a policy may do what the policy's remedies do."""
+
+    lacks: str = ""
+    """ServiceAccountMissing or NotPermitted; empty: nothing is lacking."""
+    message: str = ""
+    """What is lacking, and the commands that would help."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """Everything a guard may look at, gathered first so that judging is pure."""
 
@@ -596,3 +623,5 @@ class Observation:
     """None when they could not be read."""
     room: Room | None = Room()
     """None when it could not be read."""
+    rights: Rights | None = Rights()
+    """None when the API server did not say."""

@@ -1,29 +1,38 @@
 """Looking back: range queries through prometheus-api-client, in threads, since they are few.
 
-The library raises four families of exceptions, follows redirects and drops warnings. Its session is therefore given a
-hook that judges each response by the same rules as the hot path, and what the library still raises becomes an Error.
+The library raises four families of exceptions, follows redirects, reads without end and drops warnings. Its session is
+therefore given a hook that takes in and judges each response by the same rules as the hot path, and connections that
+look at the address before they open; what the library still raises becomes an Error.
 Prometheus itself bounds a series to 11,000 points, and shows the last sample of a series that fell silent for five
 minutes more: the past is not asked for the age of its samples.
 """
 
 import asyncio
 import math
+import socket
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import requests
+import urllib3
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
+from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
+from salus.core.promql import ForeignNamespace, bound_to
 from salus.model.values import Error, Question, Sample
-from salus.sources.reply import data_in, described
+from salus.sources.addresses import refuse, refused_in
+from salus.sources.prometheus import MAX_BODY
+from salus.sources.reply import data_in, described, too_large
 from salus.sources.router import unknown_source
 from salus.sources.settings import Credentials, CredentialsUnreadable, SourceSettings
 
 IN_FLIGHT = 4
+_CHUNK = 64 * 1024
 
 
 class PrometheusHistory:
@@ -47,35 +56,30 @@ class PrometheusHistory:
     def _samples(
         self, settings: SourceSettings, question: Question, start: datetime, end: datetime, step: timedelta
     ) -> Sequence[Sample] | Error:
-        name = f"source {settings.name}"
         try:
             rows = self._query(settings, question, start, end, step)
             return _one_series(rows, question)
         except _Refused as refused:
             return refused.error
-        except CredentialsUnreadable as error:
-            return Error("CredentialsUnreadable", f"{name}: {error}")
-        except requests.Timeout:
-            return Error("Timeout", f"{name} did not answer within {settings.timeout.total_seconds():g}s")
-        except requests.RequestException as error:
-            return Error("Unreachable", f"{name} cannot be reached: {error}")
-        except (PrometheusApiClientException, KeyError, IndexError, TypeError, ValueError, OverflowError):
-            return Error("NotPrometheus", f"{name} answered something else than the Prometheus HTTP API does")
+        except _FAILURES as error:
+            return _error(settings, error)
 
     def _query(
         self, settings: SourceSettings, question: Question, start: datetime, end: datetime, step: timedelta
     ) -> list[Mapping[str, Any]]:
-        timeout = settings.timeout.total_seconds()
+        timeout, url = settings.timeout.total_seconds(), settings.url.rstrip("/")
+        query = bound_to(question.query, question.namespace) if settings.enforce_namespace else question.query
+        session = _session(settings)
         with PrometheusConnect(
-            url=settings.url.rstrip("/"),
+            url=url,
             headers=self._credentials[settings.name].headers(question.namespace),
-            session=_session(settings),
-            retry=Retry(0, read=False),  # read=False: a timeout stays a timeout
+            session=session,
             timeout=timeout,
             method="POST",
         ) as prometheus:
+            session.mount(url, _CarefulAdapter(max_retries=Retry(0, read=False)))  # read=False: a timeout stays one
             rows: list[Mapping[str, Any]] = prometheus.custom_query_range(
-                question.query, start, end, f"{step.total_seconds():.3f}", params={"timeout": f"{timeout:.3f}"}
+                query, start, end, f"{step.total_seconds():.3f}", params={"timeout": f"{timeout:.3f}"}
             )
         return rows
 
@@ -88,17 +92,111 @@ class _Refused(Exception):
         self.error = error
 
 
+_FAILURES = (
+    CredentialsUnreadable,
+    OSError,  # requests.RequestException and AddressRefused are among these
+    urllib3.exceptions.HTTPError,
+    PrometheusApiClientException,
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,  # ForeignNamespace is among these
+    OverflowError,
+)
+
+
+def _error(settings: SourceSettings, error: Exception) -> Error:
+    name = f"source {settings.name}"
+    if refused := refused_in(error):
+        return Error("AddressRefused", f"{name}: {refused}")
+    match error:
+        case ForeignNamespace():
+            return Error("ForeignNamespace", f"{name}: {error}")
+        case CredentialsUnreadable():
+            return Error("CredentialsUnreadable", f"{name}: {error}")
+        case requests.Timeout():
+            return Error("Timeout", f"{name} did not answer within {settings.timeout.total_seconds():g}s")
+        case OSError() | urllib3.exceptions.HTTPError():
+            return Error("Unreachable", f"{name} cannot be reached: {error}")
+    return Error("NotPrometheus", f"{name} answered something else than the Prometheus HTTP API does")
+
+
 def _session(settings: SourceSettings) -> requests.Session:
     def judge(response: requests.Response, **_: object) -> None:
-        judged = data_in(f"source {settings.name}", response.status_code, response.content)
+        name = f"source {settings.name}"
+        body = _read(response, time.monotonic() + settings.timeout.total_seconds())
+        judged = too_large(name, MAX_BODY) if body is None else data_in(name, response.status_code, body)
         if isinstance(judged, Error):
+            response.close()
             raise _Refused(judged)
+        response._content = body  # noqa: SLF001 - the library reads it from there, however it was read
 
     session = requests.Session()
     session.trust_env = False
     session.verify = _authorities(settings.ca_file)
     session.hooks["response"] = judge
     return session
+
+
+def _read(response: requests.Response, deadline: float) -> bytes | None:
+    """The body, unpacked; None as soon as it is larger than is allowed. Raises Timeout when it takes too long."""
+    body = bytearray()
+    try:
+        for chunk in response.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > MAX_BODY:
+                return None
+            if time.monotonic() > deadline:
+                raise requests.Timeout
+    except requests.ConnectionError as error:
+        if any(isinstance(part, urllib3.exceptions.ReadTimeoutError) for part in error.args):
+            raise requests.Timeout from error
+        raise
+    return bytes(body)
+
+
+class _CarefulAdapter(HTTPAdapter):
+    """Opens connections that look at the address first."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - handed on
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+
+
+class _Careful(urllib3.connection.HTTPConnection):
+    """A connection to one of the very addresses that were looked at: the name is resolved once."""
+
+    def _new_conn(self) -> socket.socket:
+        host = self._dns_host
+        found = [str(where[0]) for *_, where in socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)]
+        for address in found:
+            refuse(address)
+        try:
+            return self._first_of(found)
+        finally:
+            self._dns_host = host
+
+    def _first_of(self, addresses: Sequence[str]) -> socket.socket:
+        for address in addresses:
+            self._dns_host = address
+            try:
+                return super()._new_conn()
+            except urllib3.exceptions.NewConnectionError:
+                if address == addresses[-1]:
+                    raise
+        raise OSError("the name has no address")
+
+
+class _CarefulTls(_Careful, urllib3.connection.HTTPSConnection):
+    """The same with TLS; the certificate is still checked for the name."""
+
+
+class _HttpPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Careful
+
+
+class _HttpsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _CarefulTls
 
 
 def _authorities(ca_file: Path | None) -> bool | str:

@@ -20,8 +20,6 @@ Nothing here raises for what a network or a server does; what their replies mean
 """
 
 import asyncio
-import errno
-import ipaddress
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,10 +30,11 @@ from typing import Self
 
 import aiohttp
 
-from salus.core.promql import Probe, with_sample_times
+from salus.core.promql import ForeignNamespace, Probe, bound_to, with_sample_times
 from salus.model.values import Answer, Error, Question
+from salus.sources.addresses import refuse, refused_in
 from salus.sources.breaker import Breaker
-from salus.sources.reply import Reply, answer, data_in, reply_in
+from salus.sources.reply import Reply, answer, data_in, reply_in, too_large
 from salus.sources.settings import Credentials, CredentialsUnreadable, SourceSettings
 
 IN_FLIGHT = 16
@@ -43,9 +42,9 @@ MAX_BODY = 10 * 1024 * 1024
 """Bytes of a reply, unpacked."""
 
 _CHUNK = 64 * 1024
-_FAULTS_OF_THE_SOURCE = frozenset({"HttpError", "NotPrometheus", "ResponseTooLarge", "Timeout", "Unreachable"})
-_METADATA_SERVICES = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "fd00:ec2::254")))
-"""Cloud metadata addresses outside the link-local range."""
+_FAULTS_OF_THE_SOURCE = frozenset(
+    {"AddressRefused", "HttpError", "NotPrometheus", "ResponseTooLarge", "Timeout", "Unreachable"}
+)
 
 Observe = Callable[[float, str], None]
 """Told of each request: seconds, and `Success` or the reason of its failure."""
@@ -58,6 +57,8 @@ class _Request:
     query: str
     label: str
     tenant: str
+    bound: str = ""
+    """The namespace that every selector is bound to; empty: none."""
 
 
 class PrometheusSource:
@@ -101,7 +102,9 @@ class PrometheusSource:
 
     def _request(self, question: Question) -> _Request:
         label = question.select[0] if question.select else ""
-        return _Request(question.query, label, question.namespace if self._settings.tenant_header else "")
+        tenant = question.namespace if self._settings.tenant_header else ""
+        bound = question.namespace if self._settings.enforce_namespace else ""
+        return _Request(question.query, label, tenant, bound)
 
     async def _replies(self, requests: Sequence[_Request]) -> dict[_Request, Reply | Error]:
         replies: dict[_Request, Reply | Error] = {}
@@ -121,7 +124,10 @@ class PrometheusSource:
 
     async def _reply(self, request: _Request) -> Reply | Error:
         try:
-            probe = with_sample_times(request.query, request.label)
+            query = bound_to(request.query, request.bound) if self._settings.enforce_namespace else request.query
+            probe = with_sample_times(query, request.label)
+        except ForeignNamespace as error:
+            return Error("ForeignNamespace", f"{self._name}: {error}")
         except ValueError as error:
             return Error("QueryFailed", f"the query was not sent: {error}")
         if not self._breaker.admits():
@@ -153,12 +159,14 @@ class PrometheusSource:
                 allow_redirects=False,
             ) as response:
                 body = await _read(response)
-                return (response.status, body) if body is not None else self._too_large()
+                return (response.status, body) if body is not None else too_large(self._name, MAX_BODY)
         except CredentialsUnreadable as error:
             return Error("CredentialsUnreadable", f"{self._name}: {error}")
         except TimeoutError:
             return Error("Timeout", f"{self._name} did not answer within {seconds:g}s")
         except (aiohttp.ClientError, OSError) as error:
+            if refused := refused_in(error):
+                return Error("AddressRefused", f"{self._name}: {refused}")
             return Error("Unreachable", f"{self._name} cannot be reached: {error}")
 
     def _open(self) -> aiohttp.ClientSession:
@@ -171,11 +179,6 @@ class PrometheusSource:
     @property
     def _name(self) -> str:
         return f"source {self._settings.name}"
-
-    def _too_large(self) -> Error:
-        return Error(
-            "ResponseTooLarge", f"{self._name} answered with more than {MAX_BODY // 1024**2} MiB; narrow the query"
-        )
 
     def _unavailable(self) -> Error:
         """What the source's last failure said: the reason stays the same while it is left alone for a while."""
@@ -202,8 +205,5 @@ async def _read(response: aiohttp.ClientResponse) -> bytes | None:
 def _socket(address: aiohttp.connector.AddrInfoType) -> socket.socket:
     """A socket for a resolved address, unless it is one that only an attacker would have us ask."""
     family, kind, protocol, _, where = address
-    target = ipaddress.ip_address(str(where[0]).partition("%")[0])
-    target = getattr(target, "ipv4_mapped", None) or target
-    if target.is_link_local or target in _METADATA_SERVICES:
-        raise OSError(errno.EACCES, f"{target} is a link-local or metadata address, which is not allowed")
+    refuse(str(where[0]))
     return socket.socket(family, kind, protocol)

@@ -70,6 +70,11 @@ def data_in(source: str, status: int, body: bytes) -> Mapping[str, Any] | Error:
     return data
 
 
+def too_large(source: str, limit: int) -> Error:
+    """The answer to a reply of more than `limit` bytes."""
+    return Error("ResponseTooLarge", f"{source} answered with more than {limit // 1024**2} MiB; narrow the query")
+
+
 def reply_in(source: str, data: Mapping[str, Any], probe: Probe) -> Reply | Error:
     """The series in the `data` of an instant query."""
     kind = data.get("resultType")

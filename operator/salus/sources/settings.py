@@ -41,6 +41,8 @@ class SourceSettings:
     tenant_header: str = ""
     """Header that carries the policy's namespace, such as X-Scope-OrgID; empty: none."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    enforce_namespace: bool = False
+    """Whether every selector of a query is bound to the policy's namespace."""
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
