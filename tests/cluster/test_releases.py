@@ -105,6 +105,27 @@ def test_kept_releases_are_never_adopted_nor_collected(scene: Scene) -> None:
     assert all("ownerReferences" not in one["metadata"] for one in scene.kept_releases())
 
 
+def test_a_release_that_comes_back_is_the_newest_good_one_again(scene: Scene) -> None:
+    """Its record is there already: what changes is since when it is known healthy."""
+    scene.gauge(0.0)
+    deploy(scene, "DaemonSet")
+    scene.apply(target={"kind": "DaemonSet", "name": NAME})
+    scene.salus.start()
+    for image in ("app:v1", "app:v2", "app:v1"):
+        containers = [{"name": "app", "image": image}]
+        release(scene, "DaemonSet", {"spec": {"template": {"spec": {"containers": containers}}}})
+        scene.wait(lambda image=image: newest_good(scene) == image, f"{image} is the newest good one")  # type: ignore[misc]
+
+    assert len(scene.kept_releases()) == 2
+
+
+def newest_good(scene: Scene) -> str:
+    """The image of the release that was last known healthy."""
+    kept = scene.kept_releases()
+    newest = max(kept, key=lambda one: one["metadata"]["annotations"]["salus.dev/healthy-at"], default=None)
+    return str(newest["data"]["spec"]["template"]["spec"]["containers"][0]["image"]) if newest else ""
+
+
 def kept_images(scene: Scene) -> set[str]:
     """The image of each release that Salus keeps."""
     templates = (one["data"]["spec"]["template"] for one in scene.kept_releases())

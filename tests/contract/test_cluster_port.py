@@ -847,7 +847,7 @@ class TestCredentials:
         server.answer = answer
         async with await Connection.open(login) as connection:
             token.write_text("new")
-            assert await ApiCluster(connection).patch(REF, []) == {"kind": "Deployment"}
+            assert await ApiCluster(connection, rights=SPECIMENS).patch(REF, []) == {"kind": "Deployment"}
 
         assert [seen.get("Authorization") for seen in server.seen] == ["Bearer old", "Bearer new"]
 
@@ -874,7 +874,7 @@ class TestCredentials:
 
         server.answer = answer
         async with await Connection.open(Login(kubeconfig(tmp_path / "kubeconfig", server.url))) as connection:
-            cluster = ApiCluster(connection)
+            cluster = ApiCluster(connection, rights=SPECIMENS)
             await cluster.patch(REF, ({"op": "test", "path": "/x", "value": ("a", None)},))
             await cluster.update_status(REF, {"gone": None})
 

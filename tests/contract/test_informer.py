@@ -19,7 +19,7 @@ from salus.model.meta import WorkloadKind
 from salus.model.values import TargetKey
 from salus.ports import DEPLOYMENTS, WORKLOADS, Cluster, Ref, Workloads
 from tests.contract.conftest import Proxy, Scripted, eventually, kubeconfig, status
-from tests.fakes.cluster import FakeCluster, FakeWorkloads
+from tests.fakes.cluster import SPECIMENS, FakeCluster, FakeWorkloads
 
 IMPATIENT = Patience(first_pause=timedelta(milliseconds=10), longest_pause=timedelta(milliseconds=50))
 
@@ -110,7 +110,7 @@ class TestFakeWorkloads(WorkloadsContract):
 
     @pytest.fixture
     def cluster(self) -> FakeCluster:
-        return FakeCluster()
+        return FakeCluster(rights=SPECIMENS)
 
     @pytest.fixture
     def workloads(self, cluster: FakeCluster) -> FakeWorkloads:
@@ -126,7 +126,7 @@ class TestInformer(WorkloadsContract):
 
     @pytest.fixture
     def cluster(self, connection: Connection) -> ApiCluster:
-        return ApiCluster(connection)
+        return ApiCluster(connection, rights=SPECIMENS)
 
     @pytest.fixture
     async def workloads(self, proxied: Connection) -> AsyncIterator[Informer]:

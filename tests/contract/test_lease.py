@@ -8,7 +8,7 @@ from salus.adapters.api import Connection
 from salus.adapters.clock import SystemClock
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.lease import Leadership, NotLeading
-from salus.ports import LEASES, Conflict, Invalid, NotFound, Ref, Resource
+from salus.ports import LEASES, Conflict, Invalid, NotFound, Ref, Resource, right
 from tests.devcluster.cluster import DevCluster
 
 CONFIG_MAPS = Resource("v1", "configmaps", "ConfigMap")
@@ -83,8 +83,9 @@ async def test_a_write_that_waited_for_its_turn_is_fenced_when_it_leaves(
         if len(asked) > 1:
             raise NotLeading("frozen in between")
 
+    cluster = ApiCluster(connection, fence, {right("create", CONFIG_MAPS)})
     with pytest.raises(NotLeading, match="frozen in between"):
-        await ApiCluster(connection, fence).create(CONFIG_MAPS, {"metadata": {"namespace": namespace, "name": "x"}})
+        await cluster.create(CONFIG_MAPS, {"metadata": {"namespace": namespace, "name": "x"}})
 
     assert asked == [True, True]
     assert await ApiCluster(connection).list(CONFIG_MAPS, namespace, {"app": "x"}) == []
