@@ -27,6 +27,7 @@ pytestmark = pytest.mark.usefixtures("our_kinds")
 
 Object = dict[str, Any]
 SALUS, REMEDIATOR = "salus", "system:serviceaccount:{}:salus-remediator"
+BOT = "system:serviceaccount:chat:bot"
 RELEASE = {"apiVersion": "apps/v1", "kind": "ControllerRevision", "revision": 1, "data": {}}
 OURS = {"salus.dev/target": "checkout-5f3a91c2", "salus.dev/release": "9c1d7f"}
 ALL = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"]
@@ -129,7 +130,7 @@ def place(ruled: DevCluster, namespace: str) -> Place:
     rule(ruled, namespace, operator=SALUS)
     place.grant(SALUS, [*WRITER, {"apiGroups": ["salus.dev"], "resources": ["changeevents"], "verbs": ["approve"]}])
     place.grant("mallory", WRITER)
-    for approver in ("ada", "bob", place.remediator):
+    for approver in ("ada", "bob", BOT, place.remediator):
         place.bind(approver, "salus-approver")
     changes, incidents = place.path("changeevents"), place.path("incidents")
     place.question = place.api(SALUS).create(changes, place.record())["metadata"]["name"]
@@ -313,6 +314,11 @@ Attack = Callable[[Place], object]
             "a person approves a change, and system:serviceaccount:{namespace}:salus-remediator is the account of a "
             "program",
             id="the account that would act approves its own change",
+        ),
+        pytest.param(
+            lambda place: place.answer(BOT),
+            f"a person approves a change, and {BOT} is the account of a program",
+            id="a bot that was made an approver answers for people",
         ),
         pytest.param(_edit_approval, "approval is given once and never changes", id="an approval is edited afterwards"),
         pytest.param(_approve_twice, "approval is given once and never changes", id="an approval is taken over"),
