@@ -359,6 +359,15 @@ class TestProtocol:
         assert played.lists == [""]
         assert played.watches[:2] == ["10", "10"]
 
+    async def test_watches_of_many_namespaces_leave_room_for_requests(self, played: Played, way: Connection) -> None:
+        """Forty namespaces are a hundred and twenty watches, more than the client library's bound of connections."""
+        played.items = [seen("old", "9")]
+        async with running(Informer(way, [f"team-{number}" for number in range(40)], IMPATIENT)) as informer:
+            await informer.wait_synced()
+            await eventually(lambda: len(played.watches) >= 40)
+            async with asyncio.timeout(5):
+                assert await ApiCluster(way).list(DEPLOYMENTS, "team-1")
+
     @pytest.mark.parametrize("code", [401, 403, 404, 429, 500])
     async def test_a_refused_list_is_asked_again(self, played: Played, way: Connection, code: int) -> None:
         """A Role may come later, as may the API server."""

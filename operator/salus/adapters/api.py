@@ -118,11 +118,9 @@ class Connection:
         self._held_until = 0.0
         self._renewing = asyncio.Lock()
         self._patience = aiohttp.ClientTimeout(total=patience.total_seconds())
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=client.configuration.connection_pool_maxsize),
-            read_bufsize=_LONGEST_LINE // 2,
-            trust_env=not _is_loopback(client.configuration.host),
-        )
+        self._session = _session(client, client.configuration.connection_pool_maxsize)
+        self._watching = _session(client, 0)
+        """Apart, and without a bound: three watches a namespace would leave no connection to the other requests."""
 
     @classmethod
     async def open(
@@ -139,6 +137,7 @@ class Connection:
     async def close(self) -> None:
         """End all connections; what is under way ends as Unavailable."""
         await self._session.close()
+        await self._watching.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -178,7 +177,7 @@ class Connection:
         request = Request("GET", path, {**query, "watch": "true", "allowWatchBookmarks": "true"})
         patience = aiohttp.ClientTimeout(sock_connect=self._patience.total, sock_read=silence.total_seconds())
         try:
-            async with self._session.request(**await self._arguments(request, patience)) as response:
+            async with self._watching.request(**await self._arguments(request, patience)) as response:
                 if response.status != 200:
                     raise self._refused(request, response, await response.read())
                 while line := await response.content.readline():
@@ -252,6 +251,15 @@ class Connection:
                 self._client = await _client(self._login)
             except NoCredentials as error:
                 raise Forbidden(f"{request}: {error}") from error
+
+
+def _session(client: ApiClient, connections: int) -> aiohttp.ClientSession:
+    """At most so many connections at a time; 0: no bound."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections),
+        read_bufsize=_LONGEST_LINE // 2,
+        trust_env=not _is_loopback(client.configuration.host),
+    )
 
 
 class _Unauthorized(Forbidden):
