@@ -83,10 +83,9 @@ def helm(stage: DevCluster) -> Iterator[Helm]:
     helm("uninstall", "salus", "-n", NAMESPACE, "--ignore-not-found", "--wait")
 
 
-@pytest.fixture
-def no_crds(stage: DevCluster) -> None:
-    """A cluster that never saw Salus."""
-    stage.kubectl("delete", "crd", "--ignore-not-found", "--timeout=60s", *CRDS)
+def without_crds(stage: DevCluster) -> None:
+    """Make it a cluster that never saw Salus. The API server may take minutes to let go of a kind: do it rarely."""
+    stage.kubectl("delete", "crd", "--ignore-not-found", *CRDS)
 
 
 def install(helm: Helm, *options: str, chart: Path = CHART) -> str:

@@ -96,13 +96,8 @@ def readme() -> Files:
     """The chart's README, by helm-docs from the comments of values.yaml."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copytree(CHART, Path(folder, "salus")))
-        command: list[str | Path] = [
-            find(["helm-docs"])["helm-docs"],
-            "--chart-search-root",
-            copy,
-            "--sort-values-order",
-            "file",
-        ]
+        helm_docs = str(find(["helm-docs"])["helm-docs"])
+        command = [helm_docs, f"--chart-search-root={copy}", "--sort-values-order=file"]
         subprocess.run(command, capture_output=True, check=True)
         return {CHART / "README.md": Path(copy, "README.md").read_text("utf-8").rstrip("\n") + "\n"}
 

@@ -10,11 +10,13 @@ import pytest
 import yaml
 
 from tests.chart import schemas
-from tests.chart.conftest import CI, CRDS, Tools, install
+from tests.chart.conftest import CI, CRDS, Tools, install, without_crds
 from tests.chart.generated import CHART, CONFIG, NAMESPACE, ROOT
 from tests.devcluster.cluster import DevCluster, KubectlError
 from tests.devcluster.helm import Helm
 from tests.devcluster.processes import wait_until
+
+pytestmark = pytest.mark.timeout(600)
 
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:salus"
 REMEDIATOR = "system:serviceaccount:{}:salus-remediator"
@@ -80,6 +82,7 @@ def has_field(stage: DevCluster, field: str) -> bool:
 
 
 def test_crds_and_records_outlive_upgrade_rollback_and_uninstall(stage: DevCluster, helm: Helm, copied: Path) -> None:
+    without_crds(stage)
     install(helm, "--set=clusterWide=true", chart=previous(copied))
     assert not has_field(stage, "change")
     before = record(stage)
@@ -133,7 +136,6 @@ RIGHTS = [
 ]
 
 
-@pytest.mark.usefixtures("no_crds")
 @pytest.mark.parametrize("way", ["cluster-wide", "namespaces", "kustomize", "notes"])
 def test_rights_are_the_same_whichever_way_salus_comes(way: str, stage: DevCluster, helm: Helm, tmp_path: Path) -> None:
     WAYS[way](stage, helm, tmp_path)
@@ -163,6 +165,7 @@ def _with_kustomize(stage: DevCluster, _: Helm, tmp_path: Path) -> None:
     relative = Path("../" * len(tmp_path.parts[1:])) / (CONFIG / "tenant").relative_to("/")
     overlay = {"namespace": "shop", "resources": [str(relative)]}
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    without_crds(stage)
     stage.kubectl("apply", "--server-side", "-k", str(CONFIG))
     stage.kubectl("apply", "--server-side", "-k", str(tmp_path))
     stage.kubectl("rollout", "status", "deployment/salus", "-n", NAMESPACE, "--timeout=60s")

@@ -81,14 +81,9 @@ def series(registry: CollectorRegistry) -> dict[str, set[str]]:
 def telemetry() -> dict[str, set[str]]:
     """Every series, after each label was used once."""
     salus = PrometheusTelemetry()
-    salus.evaluated("Healthy")
-    salus.failed("heal")
-    salus.queried(1, "Success")
-    salus.watch("workloads", lambda: 0)
-    salus.leads(lambda: True)
-    for name in ("_decisions", "_outcomes"):
-        metric = getattr(salus, name)
-        metric.labels(*metric._labelnames)
+    for metric in vars(salus).values():
+        if names := getattr(metric, "_labelnames", ()):
+            metric.labels(*names)
     return series(salus.registry)
 
 

@@ -68,12 +68,12 @@ HELM = Module("helm", {"helm": "helm.sh/helm/v4/cmd/helm"}, {"helm": 165}, _SMAL
 HELM_UNITTEST = Module(
     "helm-unittest",
     {"helm-unittest": "github.com/helm-unittest/helm-unittest/cmd/helm-unittest"},
-    {"helm-unittest": 60},
+    {"helm-unittest": 150},
     _SMALL,
 )
-HELM_DOCS = Module("helm-docs", {"helm-docs": "github.com/norwoodj/helm-docs/cmd/helm-docs"}, {"helm-docs": 60}, _SMALL)
+HELM_DOCS = Module("helm-docs", {"helm-docs": "github.com/norwoodj/helm-docs/cmd/helm-docs"}, {"helm-docs": 30}, _SMALL)
 KUBECONFORM = Module(
-    "kubeconform", {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}, {"kubeconform": 20}, _SMALL
+    "kubeconform", {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}, {"kubeconform": 15}, _SMALL
 )
 MODULES = (ETCD, KUBERNETES, KWOK, PROMETHEUS, PROMTOOL, ALERTMANAGER, HELM, HELM_UNITTEST, HELM_DOCS, KUBECONFORM)
 
