@@ -84,12 +84,12 @@ class OperatorImage:
         return base, sum(added)
 
     @cached_property
-    def config(self) -> Mapping[str, object]:
-        """How containers of it are run: user, entry point, labels."""
+    def labels(self) -> Mapping[str, str]:
+        """Its labels, such as org.opencontainers.image.revision."""
         with tarfile.open(self.archive) as archive:
             manifest = json.loads(_member(archive, "manifest.json"))
-            config: dict[str, object] = json.loads(_member(archive, manifest[0]["Config"]))["config"]
-        return config
+            labels: dict[str, str] = json.loads(_member(archive, manifest[0]["Config"]))["config"]["Labels"]
+        return labels
 
 
 def build(say: Say = silence) -> OperatorImage:
@@ -124,17 +124,8 @@ def _find_tools(say: Say) -> None:
 
 def _hash_of(commit: str, base: str) -> str:
     digest = hashlib.sha256(f"{commit}\0{base}".encode())
-    single = (
-        "Dockerfile",
-        ".dockerignore",
-        "pyproject.toml",
-        "constraints.txt",
-        "hatch_build.py",
-        "README.md",
-        "LICENSE",
-    )
     tree = sorted(path for path in (ROOT / "operator").rglob("*") if path.is_file() and path.suffix != ".pyc")
-    for file in [*(ROOT / name for name in single), *tree]:
+    for file in [*(ROOT / name for name in _COPIED), *tree]:
         digest.update(f"\0{file.relative_to(ROOT)}\0".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
