@@ -31,7 +31,7 @@ LABEL org.opencontainers.image.title="Salus" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${COMMIT}"
 COPY --from=build /opt/salus /opt/salus
-# Logs leave at once, and no environment of the base decides what is imported.
+# Logs leave at once, and nothing tries to write beside the modules.
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/salus/bin:/usr/local/bin:/usr/bin:/bin
 # By number, so that runAsNonRoot can be checked without the base's list of users.
 USER 65532:65532

@@ -44,6 +44,7 @@ _LEFT_OUT = (
 )
 _COPIED = ("Dockerfile", ".dockerignore", "pyproject.toml", "constraints.txt", "hatch_build.py", "README.md", "LICENSE")
 _BUILDAH_FOLDER = Path("/var/lib/containers")
+_SCHEMES = ("http://", "https://", "file:")  # that debootstrap knows
 _EPOCH = "0"  # of every file and of the image, so that the same sources give the same image
 
 
@@ -83,12 +84,12 @@ class OperatorImage:
         return base, sum(added)
 
     @cached_property
-    def config(self) -> Mapping[str, object]:
-        """How containers of it are run: user, entry point, labels."""
+    def labels(self) -> Mapping[str, str]:
+        """Its labels, such as org.opencontainers.image.revision."""
         with tarfile.open(self.archive) as archive:
             manifest = json.loads(_member(archive, "manifest.json"))
-            config: dict[str, object] = json.loads(_member(archive, manifest[0]["Config"]))["config"]
-        return config
+            labels: dict[str, str] = json.loads(_member(archive, manifest[0]["Config"]))["config"]["Labels"]
+        return labels
 
 
 def build(say: Say = silence) -> OperatorImage:
@@ -123,17 +124,8 @@ def _find_tools(say: Say) -> None:
 
 def _hash_of(commit: str, base: str) -> str:
     digest = hashlib.sha256(f"{commit}\0{base}".encode())
-    single = (
-        "Dockerfile",
-        ".dockerignore",
-        "pyproject.toml",
-        "constraints.txt",
-        "hatch_build.py",
-        "README.md",
-        "LICENSE",
-    )
     tree = sorted(path for path in (ROOT / "operator").rglob("*") if path.is_file() and path.suffix != ".pyc")
-    for file in [*(ROOT / name for name in single), *tree]:
+    for file in [*(ROOT / name for name in _COPIED), *tree]:
         digest.update(f"\0{file.relative_to(ROOT)}\0".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
@@ -177,13 +169,21 @@ def _debootstrap(root: Path) -> None:
 
 
 def _mirror() -> str:
-    """Return where apt gets this release's packages."""
+    """Return where apt gets this release's packages; apt knows once it has its lists."""
+    if mirror := _known_mirror():
+        return mirror
+    _run(["apt-get", "update"], "apt cannot fetch its package lists")
+    if mirror := _known_mirror():
+        return mirror
+    raise ImageBuildError(f"apt has no source of {_codename()} main that debootstrap can use")
+
+
+def _known_mirror() -> str | None:
     fields = ["apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)", "Created-By: Packages"]
-    for line in _run(fields, "apt does not say where its packages come from").splitlines():
-        codename, component, uri = line.split(maxsplit=2)
-        if (codename, component) == (_codename(), "main"):
-            return uri
-    raise ImageBuildError(f"apt knows no source of {_codename()} main: run apt-get update")
+    listed = _run(fields, "apt does not say where its packages come from").splitlines()
+    sources = (line.split(maxsplit=2) for line in listed)
+    wanted = (uri for codename, component, uri in sources if (codename, component) == (_codename(), "main"))
+    return next((uri for uri in wanted if uri.startswith(_SCHEMES)), None)
 
 
 def _pack(root: Path, layer: Path) -> None:

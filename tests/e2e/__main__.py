@@ -18,7 +18,7 @@ from tests.devcluster.processes import NotInTimeError, wait_until
 from tests.devcluster.programs import TIERS, ProgramMissingError, find, find_e2e
 from tests.devcluster.progress import Say, say_on_stderr
 from tests.devcluster.sandbox import SandboxUnavailableError, available, reexec_in_sandbox
-from tests.e2e.traces import adopt_orphans, children, traces
+from tests.e2e.traces import mark, marked, traces
 
 _FOLDER = Path(__file__).parent
 _OF_THE_SANDBOX = "test_sandbox.py"
@@ -43,10 +43,9 @@ def main(arguments: Sequence[str]) -> int:
             raise SandboxUnavailableError(reason)
         say = say_on_stderr()
         _find_programs(say)
-        adopt_orphans()
-        before = traces()
+        run, before = mark(), traces()
         _build_images(say)
-        return _run(selected) or _look_for_leftovers(before)
+        return _run(selected) or _look_for_leftovers(run, before)
     except _UNABLE as error:
         return _cannot(str(error), optional=_IF_POSSIBLE in arguments)
     except _BROKEN as error:
@@ -86,11 +85,11 @@ def _file(argument: str) -> Path:
     return Path(argument.partition("::")[0])
 
 
-def _look_for_leftovers(before: set[str]) -> int:
+def _look_for_leftovers(run: str, before: set[str]) -> int:
     """Say what is on the machine that was not, once what is ending has ended; 1 if there is anything."""
 
     def left() -> list[str]:
-        return sorted((traces() - before) | children())
+        return sorted((traces() - before) | marked(run))
 
     with suppress(NotInTimeError):
         wait_until(lambda: not left(), timeout=_SETTLE_SECONDS, what="the end of everything")

@@ -244,6 +244,10 @@ class Installation:
 def installed(cluster: DevCluster) -> Iterator[Installation]:
     """Install Salus, deploy the shop under traffic, and apply its policy."""
     image = OperatorImage.of_checkout()
+    if not image.archive.exists():
+        raise FileNotFoundError(
+            f"no image of this checkout: `make e2e` builds it, if no file changes meanwhile ({image})"
+        )
     cluster.node.load_archive(image.archive)
     cluster.node.load([shop_image(lambda _: None)])
     source = _publish_prometheus(cluster)

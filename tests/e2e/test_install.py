@@ -72,6 +72,14 @@ def test_the_program_names_the_commit_that_it_is_built_from(salus: Installation)
     )
 
 
+def test_the_image_says_what_it_is(salus: Installation) -> None:
+    labels, prefix = salus.image.labels, "org.opencontainers.image"
+
+    assert labels[f"{prefix}.version"] == __version__
+    assert labels[f"{prefix}.revision"] == salus.image.commit
+    assert {f"{prefix}.{name}" for name in ("title", "description", "licenses")} <= set(labels)
+
+
 _AS_TENANT = {"verb": "impersonate", "resource": "serviceaccounts", "name": "salus-remediator", "namespace": TENANT}
 
 

@@ -1,7 +1,7 @@
 """What a kubelet, a build or a test could leave on this machine, to be looked at before and after."""
 
-import ctypes
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.devcluster import sandbox
 
 _KERNEL_SETTINGS = tuple(Path("/proc/sys", name) for name in sandbox._KERNEL_SETTINGS)
 _FOLDERS = ("/var/lib/cni", "/var/lib/kubelet", "/var/log/containers", "/var/lib/containers")
-_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+_MARK = "SALUS_E2E_RUN"  # an environment variable: nothing that we start takes it away
 
 
 def traces() -> set[str]:
@@ -21,21 +21,26 @@ def traces() -> set[str]:
     return {*_namespaces(), *_cgroups(), *mounts, *settings, *folders, *devices}
 
 
-def adopt_orphans() -> None:
-    """Have every descendant of this process whose parent ends become a child of this one, where `children` sees it."""
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+def mark() -> str:
+    """Mark every process that this one starts from now on, and all their descendants; return the mark."""
+    os.environ[_MARK] = uuid.uuid4().hex
+    return os.environ[_MARK]
 
 
-def children() -> set[str]:
-    """Return the processes that this one has, and has not waited for, as `pid command`; the dead are reaped."""
-    return {f"process {pid}: {command}" for pid, command in _children_of(os.getpid())}
+def marked(mark: str) -> set[str]:
+    """Return the processes that carry the mark, whoever their parents are now. The dead do not count."""
+    sign = f"{_MARK}={mark}".encode()
+    return set(_processes_with(sign))
 
 
-def _children_of(parent: int) -> Iterator[tuple[int, str]]:
-    for pid in (int(word) for word in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()):
-        if os.waitpid(pid, os.WNOHANG) == (0, 0):
-            yield pid, Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+def _processes_with(sign: bytes) -> Iterator[str]:
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if sign in (process / "environ").read_bytes().split(b"\0"):
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                yield f"process {process.name}: {command}"
+        except OSError:  # it has ended, or is another user's
+            continue
 
 
 def _namespaces() -> Iterator[str]:

@@ -74,3 +74,25 @@ def test_what_is_copied_in_is_let_in_and_counts_for_the_cache() -> None:
 )
 def test_pip_in_the_build_is_configured_as_pip_here(listed: str, settings: dict[str, str]) -> None:
     assert dict(dockerfile._pip_settings(listed)) == settings
+
+
+@pytest.mark.parametrize(
+    ("listed", "mirror"),
+    [
+        pytest.param("", None, id="apt has no lists"),
+        pytest.param("bookworm main https://a.example/\n", "https://a.example/", id="its only source"),
+        pytest.param(
+            "bookworm-updates main https://u.example/\nbookworm contrib https://c.example/\n", None, id="other parts"
+        ),
+        pytest.param(
+            "bookworm main cdrom:[Debian 12]/\nbookworm main http://b.example/\n", "http://b.example/", id="not a disc"
+        ),
+    ],
+)
+def test_the_base_comes_from_where_apt_gets_this_release(
+    listed: str, mirror: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dockerfile, "_codename", lambda: "bookworm")
+    monkeypatch.setattr(dockerfile, "_run", lambda _command, _complaint: listed)
+
+    assert dockerfile._known_mirror() == mirror

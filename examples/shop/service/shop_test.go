@@ -167,7 +167,7 @@ func TestAFullQueueAnswers503(t *testing.T) {
 
 func TestSettingsSayEverythingThatIsWrong(t *testing.T) {
 	env := map[string]string{
-		"SHOP_ERROR_RATIO": "30%", "SHOP_LATENCY": "fast", "SHOP_CAPACITY": "0", "SHOP_CRASH": "yes",
+		"SHOP_ERROR_RATIO": "30%", "SHOP_LATENCY": "fast", "SHOP_CAPACITY": "0", "SHOP_CRASH": "yes", "SHOP_LEAK": "1MiB",
 	}
 	_, err := readSettings(func(name string) string { return env[name] })
 	if err == nil {
@@ -176,6 +176,24 @@ func TestSettingsSayEverythingThatIsWrong(t *testing.T) {
 	for name := range env {
 		if !strings.Contains(err.Error(), name+": want ") {
 			t.Errorf("%s is not named in: %v", name, err)
+		}
+	}
+}
+
+func TestALeakGrowsWithEachServedRequestAndAGoodReleaseHasNone(t *testing.T) {
+	for _, kib := range []float64{0, 64} {
+		settings := good()
+		settings.Leak = kib
+		shop := newShop(settings, start)
+		for range 3 {
+			shop.outcome(context.Background())
+		}
+		kept := 0
+		for _, block := range shop.leaked.kept {
+			kept += len(block)
+		}
+		if want := int(3 * kib * 1024); kept != want {
+			t.Errorf("with a leak of %v KiB, %d bytes are kept after three requests; want %d", kib, kept, want)
 		}
 	}
 }
