@@ -478,7 +478,7 @@ async def test_edge_case_14_stuck_stateful_set_killed_at_any_write(number: int, 
     note = await stuck.free()
 
     assert stuck.pods == ["db-0", "db-1"]
-    assert note.count("db-2") == 1
+    assert note.count("pod db-2 ") == 1  # a uid may hold "db-2" by chance
     assert [write.verb for write in stuck.cluster.writes].count("delete") == 1
 
 
@@ -547,7 +547,7 @@ async def test_such_an_undo_killed_at_any_write(number: int, after: bool) -> Non
         status = await stuck.pursue()
 
     assert (status["outcome"], stuck.pods) == ("Undone", ["db-0", "db-1"])
-    assert status["message"].count("db-2") == 1
+    assert status["message"].count("pod db-2 ") == 1
     assert [write.verb for write in stuck.cluster.writes].count("delete") == 1
 
 
