@@ -787,7 +787,7 @@ class TestErrors:
         now = [100.0]
         login = Login(kubeconfig(tmp_path / "kubeconfig", server.url))
         async with await Connection.open(login, monotonic=lambda: now[0]) as connection:
-            cluster = ApiCluster(connection)
+            cluster = ApiCluster(connection, rights=SPECIMENS)
             server.answer = status(429, **header)
             with pytest.raises(Throttled):
                 await cluster.patch(REF, [])

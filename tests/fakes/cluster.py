@@ -25,6 +25,7 @@ from salus.model.values import Right, TargetKey, Workload
 from salus.ports import (
     AUTOSCALERS,
     CHANGE_EVENTS,
+    CONFIG_MAPS,
     CONTROLLER_REVISIONS,
     DEPLOYMENTS,
     EVENTS,
@@ -55,7 +56,7 @@ _SPECS: Mapping[str, type[pydantic.BaseModel]] = {
 SPECIMENS = RECORD_KEEPING | {
     right(verb, kind, subresource)
     for verb in ("create", "patch", "delete")
-    for kind in (*WORKLOADS.values(), *SCALERS.values(), CHANGE_EVENTS, CONTROLLER_REVISIONS)
+    for kind in (*WORKLOADS.values(), *SCALERS.values(), CHANGE_EVENTS, CONTROLLER_REVISIONS, CONFIG_MAPS, NODES)
     for subresource in ("", "status")
 }
 """Wider rights, for tests of what a Cluster does with any kind of object."""
