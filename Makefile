@@ -104,7 +104,7 @@ sbom: package  ## List the Python packages of the image in dist/salus.cdx.json (
 	@$(BIN)/pytest tests/package -q -p no:cacheprovider
 
 .PHONY: test
-test: check shop unit pythons package sbom contract cluster-test  ## All that CI runs, with the e2e tests where they can run
+test: check shop unit pythons package sbom contract chart cluster-test  ## All that CI runs, with the e2e tests where they can run
 	@$(BIN)/python -m tests.e2e --if-possible
 
 .PHONY: e2e
