@@ -63,7 +63,7 @@ def stamps(patches: list[AuditEvent]) -> list[str]:
     "body",
     [pytest.param(HPA, id="min 2, max 10"), pytest.param(SCALED_OBJECT, id="ScaledObject likewise, min left out")],
 )
-def test_hpa_managed_target(scene: Scene, body: dict[str, Any]) -> None:
+def test_edge_case_08_hpa_managed_target(scene: Scene, body: dict[str, Any]) -> None:
     """Policy asks for 6 → min 6, zero writes to `replicas`; on expiry exactly what was there (edge case 8)."""
     scene.cluster.kubectl("apply", "--server-side", "-f", str(_SCALED_OBJECTS))
     scene.cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "-f", str(_SCALED_OBJECTS))

@@ -130,7 +130,7 @@ def test_a_policy_that_cannot_be_used_is_told_to_who_waits_for_the_sync(scene: S
     assert scene.condition("Stalled")["message"].startswith("spec.source")
 
 
-def test_edge_case_15c_our_restart_rolls_the_pods_exactly_once_across_two_reconciles(
+def test_edge_case_15_c_our_restart_rolls_the_pods_exactly_once_across_two_reconciles(
     scene: Scene, repository: Repository
 ) -> None:
     """Flux leaves restartedAt alone, because its manager is not called kubectl; the pods roll once."""
