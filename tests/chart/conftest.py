@@ -1,6 +1,5 @@
 """What the tests of the chart stand on: its tools, and a devcluster with the namespaces that its ci files name."""
 
-import json
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -11,14 +10,12 @@ import pytest
 
 from tests.chart.generated import CHART, NAMESPACE
 from tests.devcluster.cluster import DevCluster
-from tests.devcluster.gobuild import Go
+from tests.devcluster.gomod import PROMETHEUS_OPERATOR
 from tests.devcluster.helm import Helm
 from tests.devcluster.programs import TIERS, find
 
 CI = sorted((CHART / "ci").glob("*-values.yaml"))
 CRDS = ("healthpolicies.salus.dev", "incidents.salus.dev", "changeevents.salus.dev")
-_OPERATOR = Path(__file__).parents[1] / "devcluster" / "programs" / "prometheus-operator"
-_MODULE = "github.com/prometheus-operator/prometheus-operator"
 _KINDS = ("servicemonitors", "podmonitors", "prometheusrules")
 _MONITORING = "example/prometheus-operator-crd/monitoring.coreos.com_{}.yaml"
 
@@ -52,12 +49,8 @@ def copied(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def monitoring_crds() -> list[Path]:
     """The CRDs of Prometheus Operator that the chart makes objects of, from its pinned Go module."""
-    go = Go.find()
-    assert go, "Go is needed to fetch the CRDs of Prometheus Operator"
-    command = [str(go.path), "mod", "download", "-json", _MODULE]
-    done = subprocess.run(command, cwd=_OPERATOR, capture_output=True, text=True, check=True)
-    folder = json.loads(done.stdout)["Dir"]
-    return [Path(folder, _MONITORING.format(kind)) for kind in _KINDS]
+    folder = PROMETHEUS_OPERATOR.folder()
+    return [folder / _MONITORING.format(kind) for kind in _KINDS]
 
 
 @pytest.fixture(scope="session")
@@ -70,8 +63,7 @@ def stage(chart_tools: Tools, devcluster: DevCluster, monitoring_crds: list[Path
     devcluster.kubectl("create", "serviceaccount", "own-account", "-n", "salus-system")
     devcluster.kubectl("label", "nodes", "--all", "kubernetes.io/os=linux")
     for crd in monitoring_crds:
-        devcluster.kubectl("apply", "--server-side", "-f", str(crd))
-        devcluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(crd))
+        devcluster.install_crds(crd)
     return devcluster
 
 

@@ -65,8 +65,7 @@ def stamps(patches: list[AuditEvent]) -> list[str]:
 )
 def test_edge_case_08_hpa_managed_target(scene: Scene, body: dict[str, Any]) -> None:
     """Policy asks for 6 → min 6, zero writes to `replicas`; on expiry exactly what was there (edge case 8)."""
-    scene.cluster.kubectl("apply", "--server-side", "-f", str(_SCALED_OBJECTS))
-    scene.cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "-f", str(_SCALED_OBJECTS))
+    scene.cluster.install_crds(_SCALED_OBJECTS)
     scene.gauge(0.0)
     scene.deploy(replicas=2)
     scene.cluster.api().create(path_of(scene, body), body)

@@ -122,15 +122,13 @@ def kubeconfig(path: Path, url: str, **user: str) -> Path:
 @pytest.fixture(scope="session")
 def our_kinds(devcluster: DevCluster) -> None:
     """HealthPolicy, Incident and ChangeEvent are served."""
-    devcluster.kubectl("apply", "--server-side", "-f", str(_CRDS))
-    devcluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "-f", str(_CRDS))
+    devcluster.install_crds(_CRDS)
 
 
 @pytest.fixture(scope="session")
 def keda(devcluster: DevCluster) -> None:
     """ScaledObject is served."""
-    devcluster.kubectl("apply", "--server-side", "-f", str(_SCALED_OBJECTS))
-    devcluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "-f", str(_SCALED_OBJECTS))
+    devcluster.install_crds(_SCALED_OBJECTS)
 
 
 @pytest.fixture

@@ -57,3 +57,6 @@ FLUX_KUSTOMIZE = Published(
     "github.com/fluxcd/kustomize-controller", "v1.9.5", "h1:/XY2zy3K7fntyppEXIHG7oRMzmfgIt50eJzUfaPX1Kc="
 )
 ARGO_CD = Published("github.com/argoproj/argo-cd/v3", "v3.4.2", "h1:S3j0K34uGW4geWiM88+0cHcCEtInn2Sa9U7/Sa18L7Y=")
+PROMETHEUS_OPERATOR = Published(
+    "github.com/prometheus-operator/prometheus-operator", "v0.85.0", "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s="
+)
