@@ -186,7 +186,7 @@ class Proxy:
         return answer
 
     async def _stream(self, answer: web.StreamResponse, reply: aiohttp.ClientResponse, limit: float | None) -> bool:
-        """Pass the reply on as it comes; False when it was cut after `limit` seconds."""
+        """Pass the reply on as it comes; False when it was cut after `limit` seconds, which a refusal never is."""
         try:
             async with asyncio.timeout(limit):
                 async for chunk in reply.content.iter_any():
@@ -194,7 +194,7 @@ class Proxy:
                     await answer.write(chunk)
         except TimeoutError:
             return False
-        return limit is None
+        return True
 
 
 async def _instead(request: web.Request, fault: Fault) -> web.StreamResponse | None:

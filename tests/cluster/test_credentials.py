@@ -28,13 +28,22 @@ def an_account(scene: Scene) -> None:
 
 
 def bind(scene: Scene) -> list[str]:
-    """Give the account the rights of Salus; the names of the bindings."""
+    """Give the account the rights of Salus, the loan of the namespace's account too; the names of the bindings."""
     subject = {"kind": "ServiceAccount", "namespace": scene.namespace, "name": ACCOUNT}
     made = []
     for body in rights_of_salus(scene):
         name = f"{body['metadata']['name']}-{scene.namespace}"
         binding = {"metadata": {"name": name}, "roleRef": body["roleRef"], "subjects": [subject]}
         made.append(scene.cluster.api().create(_RBAC, binding)["metadata"]["name"])
+    scene.cluster.kubectl(
+        "create",
+        "rolebinding",
+        f"lent-to-{ACCOUNT}",
+        "-n",
+        scene.namespace,
+        "--clusterrole=salus-impersonator",
+        f"--serviceaccount={scene.namespace}:{ACCOUNT}",
+    )
     return made
 
 

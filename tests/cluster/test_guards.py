@@ -14,7 +14,7 @@ import pytest
 from tests.cluster.scene import Object, Pump, Scene, deployment
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.namespaces import fresh_namespace
-from tests.devcluster.salus import Salus
+from tests.devcluster.salus import Salus, lend_account
 
 pytestmark = pytest.mark.xdist_group("guards")
 """One operator, whose configuration the tests change: they stay on one worker."""
@@ -32,6 +32,8 @@ def parts(ready_cluster: DevCluster, pump: Pump) -> Iterator[Mapping[str, Scene]
     """A scene for each part, all under one operator that runs."""
     with ExitStack() as stack:
         names = {part: stack.enter_context(fresh_namespace(ready_cluster, f"guards-{part}")) for part in PARTS}
+        for name in names.values():
+            lend_account(ready_cluster, name)
         salus = Salus(ready_cluster, "salus-guards", list(names.values()), {"limits": UNBRAKED})
         stack.callback(salus.stop)
         salus.start()

@@ -137,7 +137,7 @@ def test_the_operators_own_account_can_touch_nothing(scene: Scene, twin: str) ->
         ("delete", "deployment/web"),
         ("delete", "pods", "--all"),
         ("get", "secrets"),
-        ("get", "configmaps"),
+        ("get", "configmap/kube-root-ca.crt"),
         ("create", "token", "default"),
         ("create", "rolebinding", "x", "--clusterrole=admin", f"--user={twin}"),
         ("get", "pods", f"--as=system:serviceaccount:{scene.namespace}:default"),

@@ -18,7 +18,7 @@ from tests.cluster.scene import Pump, Scene
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.processes import free_port
 from tests.devcluster.remote_write import Series
-from tests.devcluster.salus import Salus
+from tests.devcluster.salus import Salus, lend_account
 
 ENOUGH_TICKS = 4
 
@@ -75,6 +75,7 @@ def watched(ready_cluster: DevCluster, pump: Pump, sources: Mapping[str, object]
     """All failures at once, after enough ticks for each of them to have led to an action."""
     namespace = f"unknown-{uuid.uuid4().hex[:8]}"
     ready_cluster.kubectl("create", "namespace", namespace)
+    lend_account(ready_cluster, namespace)
     default = {"default": {"url": ready_cluster.prometheus_url, "timeout": "2s"}}
     salus = Salus(ready_cluster, f"salus-{namespace}", [namespace], {"sources": {**default, **sources}})
     scene = Scene(ready_cluster, pump, namespace, salus)
