@@ -42,7 +42,8 @@ def parts(ready_cluster: DevCluster, pump: Pump) -> Iterator[Mapping[str, Scene]
 
 @pytest.fixture(autouse=True)
 def _told(parts: Mapping[str, Scene]) -> Iterator[None]:
-    """Print how everything stands; pytest shows it with a test that fails."""
+    """Start without the budgets and freezes of the test before; print how everything stands, for a test that fails."""
+    configure(parts[PARTS[0]])
     yield
     for scene in parts.values():
         scene.tell()

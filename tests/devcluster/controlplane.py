@@ -165,6 +165,7 @@ def _api_server_flags(etcd_url: str, signing: KeyPair, plane: ControlPlane) -> l
         f"--audit-policy-file={_AUDIT_POLICY}",
         f"--audit-log-path={plane.audit_log}",
         "--audit-log-mode=blocking",
+        "--audit-log-maxsize=100000",  # MB; at 100, the default, a long run's first writes would be rotated away
         *([f"--advertise-address={settings.advertise_address}"] if settings.advertise_address else []),
         *([] if settings.publishes_endpoint else ["--endpoint-reconciler-type=none"]),
         *(_kubelet_flags(plane) if settings.reaches_kubelets else []),
