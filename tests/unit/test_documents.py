@@ -37,7 +37,10 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _PATH = re.compile(r"(?<![\w./~$:-])((?:[\w.*-]+/)+[\w.*-]*|[\w*-]+\.(?:md|yaml|toml|txt|py))(?![\w/-])")
 _FOLDERS = ("", "operator/salus", "examples/shop")
 """Where a path that a document names may begin, beside the document's own folder."""
-_KNOWN_ROOTS = {path.name for folder in _FOLDERS for path in (ROOT / folder).iterdir() if path.is_dir()}
+_MADE_BY_RUNNING = {".run", ".venv", "dist"}
+_KNOWN_ROOTS = {
+    path.name for folder in _FOLDERS for path in (ROOT / folder).iterdir() if path.is_dir()
+} - _MADE_BY_RUNNING
 _NOT_HERE = {"salus.yaml", "policy.yaml", "operator/__init__.py"}
 """Files that a reader is to write, and the one that must never be."""
 _REASON = re.compile(r'(?:NoData|Error)\(\s*"([A-Z]\w+)"|reason="([A-Z]\w+)"')
