@@ -1,8 +1,8 @@
 """The one place that chooses adapters and joins them: from options and configuration to a running operator.
 
 What runs: kopf feeding the store, the informer, the scheduler, a LIST that heals the store, a watch on the
-configuration file, the collector of old records, the part in an election if there is one, and the server for metrics
-and probes. When one of them ends by itself, Salus ends, and says which.
+configuration file, the courier to the sinks, the collector of old records, the part in an election if there is one, and
+the server for metrics and probes. When one of them ends by itself, Salus ends, and says which.
 """
 
 import asyncio
@@ -28,22 +28,25 @@ from salus.adapters.dry_run import DryRunAccounts
 from salus.adapters.informer import Informer
 from salus.adapters.lease import PATIENCE, Leadership
 from salus.adapters.recorder import EventRecorder
+from salus.adapters.sinks import HttpSinks, SinkSettings
 from salus.adapters.telemetry import Probes, PrometheusTelemetry, TelemetryServer
 from salus.core.compile import Catalog, SpecError
+from salus.endpoints.settings import BasicAuth
 from salus.handlers import PolicyWatch
 from salus.loop import Loop, World
+from salus.loop.courier import Courier
 from salus.loop.retention import Collector
 from salus.model.policy import Mode
 from salus.model.types import Body
-from salus.model.values import Answer, Error, Policy, PolicyKey, Question, Sample, Switches
+from salus.model.values import Answer, Error, Policy, PolicyKey, Question, Sample, Sink, Switches
 from salus.ports import HEALTH_POLICIES, LEASES, Accounts, Cluster, ClusterError, NotFound, Ref
 from salus.presets import load_presets
 from salus.scheduler import Scheduler
-from salus.settings import LeaderElection, Settings, SettingsError, SourceConfig, read_settings
+from salus.settings import EndpointConfig, LeaderElection, Settings, SettingsError, SourceConfig, read_settings
 from salus.sources.history import PrometheusHistory
 from salus.sources.prometheus import PrometheusSource
 from salus.sources.router import Sources
-from salus.sources.settings import BasicAuth, SourceSettings
+from salus.sources.settings import SourceSettings
 from salus.store import PolicyStore, key_of
 from salus.version import __version__, described
 
@@ -51,6 +54,7 @@ log = structlog.get_logger(__name__)
 
 RELIST_EVERY = timedelta(minutes=10)
 RELOAD_EVERY = timedelta(seconds=1)
+DELIVER_EVERY = timedelta(seconds=1)
 RETRY_EVERY = timedelta(seconds=2)
 DEAD_AFTER = timedelta(minutes=5)
 """A watch that said nothing for so long (a bookmark comes each minute) will not heal by itself."""
@@ -98,6 +102,7 @@ async def _main(options: RunOptions, settings: Settings) -> int:
             leadership = _leadership(settings.leader_election, ApiCluster(apart))
         operator = Operator(options, settings, connection, leadership)
         stack.push_async_callback(operator.metrics.close)
+        stack.push_async_callback(operator.sinks.close)
         return await operator.run(stop)
 
 
@@ -151,18 +156,23 @@ class LiveMetrics:
 
 
 def _source_settings(name: str, config: SourceConfig) -> SourceSettings:
-    auth = config.basic_auth
     return SourceSettings(
-        name=name,
-        url=config.url,
-        timeout=config.timeout,
-        bearer_token_file=Path(config.bearer_token_file) if config.bearer_token_file else None,
-        basic_auth=BasicAuth(auth.username, Path(auth.password_file)) if auth else None,
-        ca_file=Path(config.ca_file) if config.ca_file else None,
-        tenant_header=config.tenant_header or "",
-        headers=config.headers,
-        enforce_namespace=config.enforce_namespace,
+        **_endpoint(name, config), tenant_header=config.tenant_header or "", enforce_namespace=config.enforce_namespace
     )
+
+
+def _endpoint(name: str, config: EndpointConfig) -> dict[str, Any]:
+    """What the settings of sources and sinks have in common."""
+    auth = config.basic_auth
+    return {
+        "name": name,
+        "url": config.url,
+        "timeout": config.timeout,
+        "bearer_token_file": Path(config.bearer_token_file) if config.bearer_token_file else None,
+        "basic_auth": BasicAuth(auth.username, Path(auth.password_file)) if auth else None,
+        "ca_file": Path(config.ca_file) if config.ca_file else None,
+        "headers": config.headers,
+    }
 
 
 class Operator:
@@ -172,6 +182,7 @@ class Operator:
         self, options: RunOptions, settings: Settings, connection: Connection, leadership: Leadership | None = None
     ) -> None:
         self._options, self._settings, self._leadership = options, settings, leadership
+        self._in_use: Settings | None = None
         self._telemetry = PrometheusTelemetry()
         self._clock = SystemClock()
         fence = leadership.fence if leadership else _no_fence
@@ -197,8 +208,11 @@ class Operator:
                 approval_expiry=lambda: self._settings.defaults.approval_expiry,
                 boldest=Mode.OBSERVE if options.dry_run else Mode.ENFORCE,
                 namespaces=options.namespaces,
+                sinks=self._sink_values,
             )
         )
+        self.sinks = HttpSinks()
+        self._courier = Courier(self._loop.world, self.sinks, lambda: self._settings.cluster, self._leads)
         self._store = PolicyStore(Catalog(load_presets(), ()), self)
         self._scheduler = Scheduler(self._tick, self._store.policies)
         self._watch = PolicyWatch(self._store, Login(options.kubeconfig, options.context), options.namespaces)
@@ -237,6 +251,7 @@ class Operator:
         start("list of policies", self._relist())
         start("watch of the configuration", self._reload())
         start("scheduler", self._scheduler.run())
+        start("courier to the sinks", self._deliver())
         start("collector of old records", self._collect())
         if self._leadership is not None:
             start("leader election", self._leadership.run())
@@ -292,6 +307,7 @@ class Operator:
             await asyncio.wait(self._work)
         self._store.replace(())
         self._loop.world.ledger.outdated()
+        self._courier.outdated()
         await self._list_policies()
         if leadership.begin(term):
             log.info("this process leads", term=term)
@@ -345,6 +361,13 @@ class Operator:
                 self._telemetry.failed("relist")
                 log.warning("the policies could not be listed", error=str(error))
 
+    async def _deliver(self) -> None:
+        """Send records to the sinks, while this process leads."""
+        while True:
+            await self._loop.world.outbox.wait(DELIVER_EVERY.total_seconds())
+            if self._leads():
+                await self._soon(self._courier.round())
+
     async def _collect(self) -> None:
         """Delete records whose time is over, while this process leads."""
         collector = Collector(self._loop.world, self._store.policies.values)
@@ -377,14 +400,18 @@ class Operator:
                 log.error("the new configuration is refused, the old one stays", error=str(error))
 
     async def _use(self, settings: Settings) -> None:
-        changed = settings.sources != self._settings.sources or not self.metrics.names
-        switched = settings.kill_switch != self._settings.kill_switch
-        self._settings = settings
-        if switched and self._leads():
+        """Exchange what has changed; at first, everything."""
+        old, self._settings, self._in_use = self._in_use, settings, settings
+        if old is not None and old.kill_switch != settings.kill_switch and self._leads():
             self._soon(self._loop.show_switches(list(self._store.policies.values())))
-        if changed:
+        moved, rewired = (old is None or getattr(old, one) != getattr(settings, one) for one in ("sources", "sinks"))
+        if moved:
             await self.metrics.use(settings.sources)
-            self._store.use(Catalog(self._store.catalog.signals, self.metrics.names, self.metrics.bound))
+        if rewired:
+            await self.sinks.use({name: SinkSettings(**_endpoint(name, sink)) for name, sink in settings.sinks.items()})
+        if moved or rewired:
+            names, bound = self.metrics.names, self.metrics.bound
+            self._store.use(Catalog(self._store.catalog.signals, names, bound, settings.sink_values()))
 
     async def _tick(self, due: Sequence[Policy], late: float) -> None:
         if self._informer.synced and self._leads():
@@ -423,6 +450,9 @@ class Operator:
 
     def _switches(self) -> Switches:
         return self._settings.switches()
+
+    def _sink_values(self) -> Mapping[str, Sink]:
+        return self._settings.sink_values()
 
     def _not_alive(self) -> str | None:
         age = self._informer.last_event_age if self._informer.synced else 0.0

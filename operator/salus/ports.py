@@ -272,6 +272,27 @@ class Recorder(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """A sink did not take what was sent; it may be sent again."""
+
+    reason: str
+    """In one CamelCase word."""
+    message: str
+    of_this_event: bool = False
+    """The sink refuses this very event; it may well take others."""
+    retry_after: timedelta | None = None
+    """Not before, if the sink said so."""
+
+
+class Sinks(Protocol):
+    """Sends what Salus records to places that the administrator configured by name; never raises for what they do."""
+
+    async def send(self, sink: str, event: Body) -> NotTaken | None:
+        """Send one CloudEvent; None: the sink has taken it."""
+        ...
+
+
 class Telemetry(Protocol):
     """Counts what Salus does, for its own /metrics."""
 
@@ -289,6 +310,14 @@ class Telemetry(Protocol):
 
     def ticked(self, lag: float, duration: float, targets: int) -> None:
         """One tick of the loop: seconds late, seconds long, targets judged."""
+        ...
+
+    def sent(self, sink: str, outcome: str) -> None:
+        """A sink was sent an event: `Taken`, or the reason why it was not."""
+        ...
+
+    def waiting(self, sink: str, events: int) -> None:
+        """So many events wait for a sink."""
         ...
 
     def collected(self, kind: str) -> None:

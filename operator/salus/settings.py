@@ -1,13 +1,15 @@
 """The operator's configuration: one YAML file, read at start and again whenever it changes.
 
-Only the operator's administrator writes it; policies choose a source by its name and never give a URL.
+Only the operator's administrator writes it; policies choose sources and sinks by name and never give a URL.
 """
 
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError
@@ -16,9 +18,10 @@ from salus.core.approvals import DEFAULT_EXPIRY
 from salus.core.freeze import check_cron, zone_of
 from salus.core.retention import Retention
 from salus.core.rights import REMEDIATOR
+from salus.model.change import ActionKind
 from salus.model.errors import problems
-from salus.model.types import DnsLabel, DnsName, Duration, LongText, MapList, Resource, Rule, ShortText, quote
-from salus.model.values import Brake, Budget, Freeze, Switches
+from salus.model.types import DnsLabel, DnsName, Duration, LongText, MapList, Resource, Rule, SetList, ShortText, quote
+from salus.model.values import Brake, Budget, Freeze, Sink, Switches
 
 DEFAULT_SOURCE = "default"
 
@@ -28,7 +31,7 @@ class SettingsError(Exception):
 
 
 class BasicAuth(Resource):
-    """User and password for a source."""
+    """User and password for a server."""
 
     username: ShortText
     """User name."""
@@ -36,33 +39,80 @@ class BasicAuth(Resource):
     """Mounted file that holds the password; read again when it changes."""
 
 
-class SourceConfig(Resource):
-    """One Prometheus-compatible endpoint."""
+def _http_url(text: str) -> str:
+    """The URL of a server. Raises ValueError."""
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("url must begin with http:// or https://")
+    parts = urlsplit(text)
+    if not parts.hostname or parts.port == 0:
+        raise ValueError("expected a URL such as http://prometheus.monitoring:9090")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("no passwords in the URL; use basicAuth with a password file")
+    return text
+
+
+def _header(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("a header holds a character that cannot be printed")
+    return text
+
+
+HeaderText = Annotated[ShortText, AfterValidator(_header)]
+
+
+class EndpointConfig(Resource):
+    """One HTTP server."""
 
     RULES: ClassVar = (
-        Rule("", "url must begin with http:// or https://", lambda s: s.url.startswith(("http://", "https://"))),
         Rule(
             "",
             "set at most one of bearerTokenFile and basicAuth",
             lambda s: s.bearer_token_file is None or s.basic_auth is None,
         ),
     )
-    url: Annotated[str, Field(min_length=8, max_length=2048)]
-    """Base URL, as `http://prometheus.monitoring:9090`."""
+    url: Annotated[str, Field(min_length=8, max_length=2048), AfterValidator(_http_url)]
+    """Where it is."""
     timeout: Duration = timedelta(seconds=5)
-    """After this a query counts as not answered."""
+    """After this a request counts as not answered."""
     bearer_token_file: ShortText | None = None
     """Mounted file that holds a bearer token; read again when it changes."""
     basic_auth: BasicAuth | None = None
     """User and password."""
     ca_file: ShortText | None = None
     """CA certificates to trust, in place of the system's."""
-    headers: Mapping[str, str] = {}
+    headers: Mapping[HeaderText, Annotated[str, Field(max_length=4096), AfterValidator(_header)]] = {}
     """Further headers of every request."""
-    tenant_header: ShortText | None = None
+
+
+class SourceConfig(EndpointConfig):
+    """One Prometheus-compatible server; its URL is the part before `/api/v1/…`."""
+
+    tenant_header: HeaderText | None = None
     """Header that carries the policy's namespace, such as X-Scope-OrgID."""
     enforce_namespace: bool = False
     """Whether every selector of a query gets `namespace="<the policy's>"`; a query that names another is refused."""
+
+
+class Audience(StrEnum):
+    """Whose records a sink takes."""
+
+    ALL = "All"
+    NAMING = "Naming"
+
+
+class SinkConfig(EndpointConfig):
+    """A place that records are sent to, each as a CloudEvent by POST."""
+
+    policies: Audience = Audience.ALL
+    """All: of every policy (default). Naming: of those that name it in spec.sinks."""
+    namespaces: Annotated[tuple[DnsLabel, ...], SetList()] = ()
+    """Only records of these namespaces, and only their policies may name it. Default: all."""
+    actions: Annotated[tuple[ActionKind, ...], SetList()] = ()
+    """Only records of these actions: Scale, Restart, Rollback, Notify. Default: all."""
+
+    def value(self) -> Sink:
+        """As the choice of sinks takes it."""
+        return Sink(self.policies is Audience.ALL, frozenset(self.namespaces), frozenset(self.actions))
 
 
 class KillSwitch(Resource):
@@ -265,6 +315,8 @@ class Settings(Resource):
     """Name of this cluster in records and events."""
     sources: Mapping[DnsLabel, SourceConfig] = {}
     """Metric sources by name; policies use `default` unless they say otherwise."""
+    sinks: Annotated[Mapping[DnsLabel, SinkConfig], Field(max_length=8)] = {}
+    """Places that records are sent to, by name."""
     kill_switch: KillSwitch = KillSwitch()
     """Stops every new action."""
     freezes: Annotated[tuple[FreezeWindow, ...], MapList("name"), Field(max_length=64)] = ()
@@ -289,6 +341,10 @@ class Settings(Resource):
             global_budget=limits.global_.value() if limits.global_ else None,
             fleet_brake=limits.fleet_brake.value(),
         )
+
+    def sink_values(self) -> dict[str, Sink]:
+        """The sinks, as policies may name them."""
+        return {name: sink.value() for name, sink in self.sinks.items()}
 
 
 def read_settings(path: Path) -> Settings:

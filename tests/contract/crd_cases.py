@@ -455,6 +455,7 @@ UPDATES = [
     _unchanging("inverse", []),
     _unchanging("undoes", "checkout-5f3a91c2-5"),
     _unchanging("undoes", None),
+    _unchanging("sinks", ["elsewhere"]),
     _unchanging("managedBy", {"tool": "Flux"}),
     _unchanging("actor", {"operator": "mallory"}),
     _unchanging("change", {"type": "Emergency"}),

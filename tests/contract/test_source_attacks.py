@@ -15,8 +15,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from salus.endpoints.addresses import AddressRefused, refuse
 from salus.model.values import Error, Question
-from salus.sources.addresses import AddressRefused, refuse
 from salus.sources.history import PrometheusHistory
 from salus.sources.prometheus import PrometheusSource
 from salus.sources.settings import SourceSettings

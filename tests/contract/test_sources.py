@@ -15,12 +15,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from salus.core import promql
+from salus.endpoints.settings import BasicAuth
 from salus.model.values import Answer, Error, NoData, Question, Sample, Value
 from salus.presets import load_presets
 from salus.sources.history import PrometheusHistory
 from salus.sources.prometheus import IN_FLIGHT, PrometheusSource
 from salus.sources.router import Sources
-from salus.sources.settings import BasicAuth, SourceSettings
+from salus.sources.settings import SourceSettings
 from tests.contract.source_presets import WORLDS, World
 from tests.contract.source_prometheus import (
     CASES,

@@ -54,6 +54,12 @@ class NullTelemetry:
     def ticked(self, lag: float, duration: float, targets: int) -> None:
         """Nothing."""
 
+    def sent(self, sink: str, outcome: str) -> None:
+        """Nothing."""
+
+    def waiting(self, sink: str, events: int) -> None:
+        """Nothing."""
+
     def collected(self, kind: str) -> None:
         """Nothing."""
 

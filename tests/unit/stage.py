@@ -4,7 +4,7 @@ Time passes only when the stage says so; a tick is five seconds. `Stage.restart`
 same cluster.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from salus.core.compile import Catalog, compile_policy
 from salus.loop import Loop, World
 from salus.model.meta import WorkloadKind
 from salus.model.types import API_VERSION, Body
-from salus.model.values import Answer, Policy, Question, Sample, Switches, TargetKey, Value
+from salus.model.values import Answer, Policy, Question, Sample, Sink, Switches, TargetKey, Value
 from salus.ports import (
     CHANGE_EVENTS,
     DEPLOYMENTS,
@@ -97,6 +97,7 @@ def a_loop(
     clock: FakeClock,
     switches: Callable[[], Switches] = Switches,
     accounts: FakeAccounts | None = None,
+    sinks: Callable[[], Mapping[str, Sink]] = dict,
 ) -> Loop:
     """A new process that knows nothing but what is on record."""
     return Loop(
@@ -111,6 +112,7 @@ def a_loop(
             clock=clock,
             switches=switches,
             is_known=lambda _: True,
+            sinks=sinks,
         )
     )
 

@@ -10,7 +10,7 @@ from salus.core.compile import Catalog, Signal, SpecError, compile_policy
 from salus.core.promql import bound_to, problems_in, render
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Threshold, Verdict
-from salus.model.values import CompiledCheck, PolicyKey
+from salus.model.values import CompiledCheck, PolicyKey, Sink
 from salus.presets import load_presets
 from tests.builders import a_policy_body
 
@@ -231,6 +231,39 @@ def test_a_source_that_binds_refuses_other_namespaces_with_the_path() -> None:
             'source "shared": x{namespace="bank"} reads namespace "bank"; this policy may read shop only',
         )
     ]
+
+
+SINKS = Catalog({}, ("default",), sinks={"audit": Sink(), "bank": Sink(namespaces=frozenset({"bank"}))})
+
+
+@pytest.mark.parametrize(
+    ("sinks", "problems"),
+    [
+        pytest.param(["audit"], [], id="one that is configured"),
+        pytest.param(
+            ["audit", "adit"],
+            [("spec.sinks[1]", 'unknown sink "adit"; known: audit, bank')],
+            id="an unknown sink answers with the menu",
+        ),
+        pytest.param(
+            ["bank"],
+            [("spec.sinks[0]", 'sink "bank" takes no records of namespace shop')],
+            id="one that is for other namespaces",
+        ),
+    ],
+)
+def test_a_policy_names_sinks_of_the_configuration(sinks: list[str], problems: list[tuple[str, str]]) -> None:
+    try:
+        compile_policy(a_policy_body(sinks=sinks), SINKS)
+        found = []
+    except SpecError as error:
+        found = [(problem.path, problem.message) for problem in error.problems]
+
+    assert found == problems
+
+
+def test_where_nobody_told_which_sinks_there_are_any_will_do() -> None:
+    compile_policy(a_policy_body(sinks=["whatever"]), Catalog({}, ("default",)))
 
 
 @pytest.mark.parametrize("preset", sorted(load_presets()))

@@ -220,6 +220,22 @@ def test_beyond_their_number_the_oldest_go_however_young() -> None:
 
 
 @pytest.mark.parametrize(
+    ("age", "delivered", "gone"),
+    [
+        pytest.param(20, True, ["1"], id="of those that a sink took the oldest goes"),
+        pytest.param(20, False, ["2"], id="one that a sink did not take stays"),
+        pytest.param(31, False, ["1"], id="… until it is too old"),
+    ],
+)
+def test_what_a_sink_did_not_take_goes_by_its_age_only(age: float, *, delivered: bool, gone: list[str]) -> None:
+    first = a_record(1, age=age, decision="Refuse", sinks=["audit"])
+    if delivered:
+        first["status"] = {"deliveries": [{"sink": "audit", "told": "Finished", "at": days_ago(age)}]}
+
+    assert go([first, a_record(2, age=10, decision="Refuse"), NEWEST], retention=Retention(per_namespace=2)) == gone
+
+
+@pytest.mark.parametrize(
     ("limits", "switches", "window"),
     [
         pytest.param({}, Switches(), HOUR + timedelta(minutes=10), id="hands off for an hour, noticed within ten"),
@@ -244,6 +260,7 @@ def any_books(draw: st.DrawFn) -> Books:
         for number, age in enumerate(ages, 1):
             earlier = [f"{target}-0a1b2c3d-{n}" for n in range(1, number)]
             undoes = draw(st.sampled_from(["", *earlier]))
+            sinks, told = draw(st.sampled_from([(False, False), (True, False), (True, True)]))
             changes.append(
                 a_record(
                     number,
@@ -255,8 +272,12 @@ def any_books(draw: st.DrawFn) -> Books:
                     open_=draw(st.integers(0, 9)) == 0,
                     incident=f"{target}-9f8e7d6c-{draw(st.integers(1, 3))}",
                     **({"undoes": undoes} if undoes else {}),
+                    **({"sinks": ["audit"]} if sinks else {}),
                 )
             )
+            if told:
+                taken = {"sink": "audit", "told": "Finished", "at": format_time(NOW)}
+                changes[-1]["status"]["deliveries"] = [taken]
         for number in range(1, draw(st.integers(0, 3)) + 1):
             phase = draw(st.sampled_from(["Resolved", "Resolved", "Open", "Escalated"]))
             incidents.append(an_incident(number, age=draw(st.floats(0, 90)), target=target, phase=phase))
@@ -303,6 +324,7 @@ def test_whatever_is_on_record_nothing_that_is_needed_goes(books: Books, retenti
         assert spec["incidentRef"]["name"] not in going_on
         assert name not in books.quarantining
         assert parse_time(spec["decidedAt"]) < NOW - WINDOW
+        assert "sinks" not in spec or "deliveries" in status or parse_time(spec["decidedAt"]) < NOW - retention.max_age
         undone = spec.get("undoes")
         assert undone is None or undone not in {b["metadata"]["name"] for b in left.changes}, "would be undone again"
 

@@ -75,8 +75,43 @@ def test_an_empty_configuration_has_no_source_and_no_kill_switch(text: str, tmp_
         pytest.param("sources: {default: {}}", "sources.default.url: is required", id="a source without url"),
         pytest.param(
             "sources: {default: {url: 'ftp://a.example'}}",
-            "sources.default: url must begin with http:// or https://",
+            "sources.default.url: url must begin with http:// or https://",
             id="a url that is not HTTP",
+        ),
+        pytest.param(
+            "sources: {a: {url: 'http://:9090'}}",
+            "sources.a.url: expected a URL such as http://prometheus.monitoring:9090",
+            id="a url without a host",
+        ),
+        pytest.param(
+            "sources: {a: {url: 'http://user:secret@a.example'}}",
+            "sources.a.url: no passwords in the URL; use basicAuth with a password file",
+            id="a url with a password",
+        ),
+        pytest.param(
+            "sinks: {a: {url: 'https://user@a.example'}}",
+            "sinks.a.url: no passwords in the URL; use basicAuth with a password file",
+            id="a sink's url with a user",
+        ),
+        pytest.param(
+            'sinks: {a: {url: "http://a.example", headers: {X-A: "b\\nX-C: d"}}}',
+            "sinks.a.headers.X-A: a header holds a character that cannot be printed",
+            id="a header that would be two",
+        ),
+        pytest.param(
+            "sinks: {a: {url: 'http://a.example', policies: Some}}",
+            'sinks.a.policies: expected All or Naming, got "Some"',
+            id="an audience that is none",
+        ),
+        pytest.param(
+            "sinks: {a: {url: 'http://a.example', namespaces: [shop, shop]}}",
+            'sinks.a.namespaces[1]: "shop" stands here twice',
+            id="a namespace that stands twice",
+        ),
+        pytest.param(
+            "sinks: {" + ", ".join(f"s{n}: {{url: 'http://a.example'}}" for n in range(9)) + "}",
+            "sinks: expected at most 8 items, got 9",
+            id="nine sinks",
         ),
         pytest.param(
             "sources: {a: {url: 'http://a.example', timeout: 5}}",

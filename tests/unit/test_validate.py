@@ -8,7 +8,7 @@ import pytest
 
 from salus.cli.documents import UnreadableError, read_documents
 from salus.cli.progress import Progress
-from salus.cli.validate import Report, validate
+from salus.cli.validate import Report, catalog_of, validate
 from salus.presets import load_presets
 from salus.settings import read_settings
 
@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def checked(*inputs: str | Path, sources: tuple[str, ...] | None = ("default",)) -> Report:
-    return validate([str(one) for one in inputs], sources, Progress(io.StringIO()))
+    return validate([str(one) for one in inputs], catalog_of(None, sources or ()), Progress(io.StringIO()))
 
 
 def findings_of(text: str, sources: tuple[str, ...] | None = ("default",)) -> list[str]:
@@ -53,12 +53,12 @@ def test_an_example_is_sound_and_says_what_it_does(path: Path) -> None:
     assert path.read_text(encoding="utf-8").startswith("# ")
 
 
-def test_the_examples_name_only_sources_of_the_example_configuration() -> None:
-    sources = tuple(read_settings(EXAMPLES / "operator.yaml").sources)
+def test_the_examples_name_only_what_the_example_configuration_has() -> None:
+    catalog = catalog_of(read_settings(EXAMPLES / "operator.yaml"))
 
-    report = checked(EXAMPLES, sources=sources)
+    report = validate([str(EXAMPLES)], catalog, Progress(io.StringIO()))
 
-    assert report.exit_code == 0
+    assert [str(finding) for finding in report.findings] == []
     assert report.policies >= 10
 
 
@@ -205,6 +205,62 @@ def test_a_sound_policy_has_no_problem() -> None:
 @pytest.mark.usefixtures("folder")
 def test_without_known_sources_any_source_will_do() -> None:
     assert findings_of(POLICY.replace("  target", "  source: eu\n  target"), sources=None) == []
+
+
+CONFIGURATION = """
+sources:
+  default: {url: "http://prometheus:9090", enforceNamespace: true}
+sinks:
+  audit: {url: "http://audit", namespaces: [shop]}
+"""
+
+
+FOREIGN = (
+    'spec.checks[0].query: source "default": up{namespace="bank"} reads namespace "bank"; '
+    "this policy may read shop only"
+)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        pytest.param("", "", [], id="all is there"),
+        pytest.param("  target", "  sinks: [audit]\n  target", [], id="a sink that is there"),
+        pytest.param(
+            "  target",
+            "  sinks: [adit]\n  target",
+            ['spec.sinks[0]: unknown sink "adit"; known: audit'],
+            id="a sink that is not",
+        ),
+        pytest.param(
+            "  target",
+            "  sinks: [adit]\n  intervall: 5s\n  target",
+            ['spec.sinks[0]: unknown sink "adit"; known: audit', "spec.intervall: unknown field"],
+            id="a sink that is not, in a policy with another mistake",
+        ),
+        pytest.param(
+            "namespace: shop",
+            "namespace: bank",
+            [],
+            id="another namespace",
+        ),
+        pytest.param(
+            'up{namespace="$namespace"}',
+            'up{namespace="bank"}',
+            [FOREIGN],
+            id="a query that the source would refuse",
+        ),
+    ],
+)
+def test_against_the_operators_configuration(old: str, new: str, found: list[str]) -> None:
+    Path("operator.yaml").write_text(CONFIGURATION, encoding="utf-8")
+    assert not old or old in POLICY
+    Path("policy.yaml").write_text(POLICY.replace(old, new, 1) if old else POLICY, encoding="utf-8")
+
+    report = validate(["policy.yaml"], catalog_of(read_settings(Path("operator.yaml"))), Progress(io.StringIO()))
+
+    assert [f"{finding.path}: {finding.message}" for finding in report.findings] == found
 
 
 @pytest.mark.usefixtures("folder")

@@ -86,15 +86,30 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* Ports of the metric sources' URLs. */}}
-{{- define "salus.sourcePorts" -}}
+{{/* Ports of the URLs of a map of sources, or of sinks. */}}
+{{- define "salus.ports" -}}
 {{- $ports := list }}
-{{- range .Values.config.sources }}
+{{- range . }}
 {{- $url := urlParse .url }}
 {{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" }}
 {{- $ports = append $ports (int ($port | default (ternary "443" "80" (eq $url.scheme "https")))) }}
 {{- end }}
 {{- toYaml ($ports | uniq) }}
+{{- end }}
+
+{{/* Peers that may be asked or told: the given ones, or all but the link-local networks, where clouds keep credentials. */}}
+{{- define "salus.peers" -}}
+{{- with . }}
+{{- toYaml . }}
+{{- else -}}
+- namespaceSelector: {}
+- ipBlock:
+    cidr: 0.0.0.0/0
+    except: [169.254.0.0/16]
+- ipBlock:
+    cidr: ::/0
+    except: [fe80::/10, fd00:ec2::254/128]
+{{- end }}
 {{- end }}
 
 {{/* What cannot be right together, said before anything is installed. */}}

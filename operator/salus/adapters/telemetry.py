@@ -43,6 +43,15 @@ class PrometheusTelemetry:
             ["kind"],
             registry=registry,
         )
+        self._deliveries = Counter(
+            "salus_sink_deliveries_total",
+            "Events that were sent to sinks; the outcome is Taken or why one was not.",
+            ["sink", "outcome"],
+            registry=registry,
+        )
+        self._waiting = Gauge(
+            "salus_sink_waiting_events", "Events that wait until a sink takes them.", ["sink"], registry=registry
+        )
         self._errors = Counter(
             "salus_errors_total", "Errors that a stage of the loop recovered from.", ["stage"], registry=registry
         )
@@ -86,6 +95,14 @@ class PrometheusTelemetry:
         self._lag.observe(lag)
         self._duration.observe(duration)
         self._targets.set(targets)
+
+    def sent(self, sink: str, outcome: str) -> None:
+        """A sink was sent an event: `Taken`, or the reason why it was not."""
+        self._deliveries.labels(sink, outcome).inc()
+
+    def waiting(self, sink: str, events: int) -> None:
+        """So many events wait for a sink."""
+        self._waiting.labels(sink).set(events)
 
     def collected(self, kind: str) -> None:
         """A record whose time was over was deleted."""

@@ -112,29 +112,34 @@ def problems_of(body: Body, catalog: Catalog) -> Iterator[Problem]:
     except ValidationError as error:
         yield from problems(error, "")
     if body.get("spec") is not None:
-        yield from _problems_of_spec(body["spec"], catalog)
+        metadata = body.get("metadata")
+        namespace = _text(metadata, "namespace") if isinstance(metadata, Mapping) else ""
+        yield from _problems_of_spec(body["spec"], catalog, namespace)
 
 
-def _problems_of_spec(spec: object, catalog: Catalog) -> Iterator[Problem]:
+def _problems_of_spec(spec: object, catalog: Catalog, namespace: str) -> Iterator[Problem]:
     try:
         HealthPolicySpec.parse(spec)
     except ValidationError as error:
         yield from problems(error)
-        yield from _problems_of_parts(spec, catalog)
+        yield from _problems_of_parts(spec, catalog, namespace)
     else:
-        yield from _unresolved(spec, catalog)
+        yield from _unresolved(spec, catalog, namespace)
 
 
-def _problems_of_parts(spec: object, catalog: Catalog) -> Iterator[Problem]:
+def _problems_of_parts(spec: object, catalog: Catalog, namespace: str) -> Iterator[Problem]:
     """References and PromQL of a spec that cannot be read as a whole: each part is tried in a spec that is sound."""
     if not isinstance(spec, Mapping):
         return
     sound = _sound_spec(spec.get("target"))
-    if "source" in spec:
-        yield from _unresolved({**sound, "source": spec["source"]}, catalog)
+    for part in ("source", "sinks"):
+        if part in spec:
+            named = {**sound, part: spec[part]}
+            some = catalog if part == "source" else replace(catalog, sources=AnyName())
+            yield from (problem for problem in _unresolved(named, some, namespace) if f"spec.{part}" in problem.path)
     checks = spec.get("checks")
     for index, check in enumerate(checks if isinstance(checks, list) else ()):
-        for problem in _unresolved({**sound, "checks": [check]}, replace(catalog, sources=AnyName())):
+        for problem in _unresolved({**sound, "checks": [check]}, replace(catalog, sources=AnyName()), namespace):
             if problem.path.startswith("spec.checks[0]"):
                 yield replace(problem, path=problem.path.replace("[0]", f"[{index}]", 1))
 
@@ -147,8 +152,8 @@ def _sound_spec(target: object) -> Mapping[str, Any]:
     return {"target": {"kind": known, "name": "any"}, "checks": [check]}
 
 
-def _unresolved(spec: object, catalog: Catalog) -> Iterator[Problem]:
+def _unresolved(spec: object, catalog: Catalog, namespace: str) -> Iterator[Problem]:
     try:
-        compile_policy({"metadata": {"namespace": "", "name": ""}, "spec": spec}, catalog)
+        compile_policy({"metadata": {"namespace": namespace, "name": ""}, "spec": spec}, catalog)
     except SpecError as error:
         yield from error.problems

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from salus.cli.findings import AnyName, Finding, findings_in, is_ours
 from salus.cli.progress import Progress
 from salus.core.compile import Catalog
 from salus.presets import load_presets
-from salus.settings import SettingsError, read_settings
+from salus.settings import Settings, SettingsError, read_settings
 
 STDIN = "-"
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -79,29 +79,32 @@ class Report:
 def run(inputs: Sequence[str], config: Path | None, sources: Sequence[str] | None, *, as_json: bool) -> int:
     """The command: check and print. Returns the exit status."""
     try:
-        known = _known(config, sources)
+        settings = read_settings(config) if config is not None else None
     except SettingsError as error:
         typer.echo(f"salus: {error}", err=True)
         return 2
-    report = validate(inputs, known, Progress(sys.stderr))
+    report = validate(inputs, catalog_of(settings, sources or ()), Progress(sys.stderr))
     for unreadable in report.unreadable:
         typer.echo(f"salus: {unreadable}", err=True)
     typer.echo(report.to_json() if as_json else report.to_text())
     return report.exit_code
 
 
-def _known(config: Path | None, named: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Names of sources, or None if neither option tells them. Raises SettingsError."""
-    if config is None and not named:
-        return None
-    configured = read_settings(config).sources if config is not None else ()
-    return tuple(sorted({*configured, *(named or ())}))
+def catalog_of(settings: Settings | None, named: Collection[str] = ()) -> Catalog:
+    """What policies may refer to: by the operator's configuration, where there is one, and these sources besides.
+
+    Where neither tells, any source and any sink will do.
+    """
+    signals = load_presets()
+    if settings is None:
+        return Catalog(signals, tuple(sorted(named)) if named else AnyName())
+    bound = tuple(name for name, source in settings.sources.items() if source.enforce_namespace)
+    return Catalog(signals, tuple(sorted({*settings.sources, *named})), bound, settings.sink_values())
 
 
-def validate(inputs: Sequence[str], sources: tuple[str, ...] | None, progress: Progress) -> Report:
-    """Check every policy in `inputs`: files, folders and `-` for standard input. `sources` None: any source will do."""
-    report = Report(sources)
-    catalog = Catalog(load_presets(), AnyName() if sources is None else sources)
+def validate(inputs: Sequence[str], catalog: Catalog, progress: Progress) -> Report:
+    """Check every policy in `inputs`: files, folders and `-` for standard input."""
+    report = Report(None if isinstance(catalog.sources, AnyName) else tuple(catalog.sources))
     for file in _files(inputs, report):
         try:
             _check(file, catalog, report, progress)

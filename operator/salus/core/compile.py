@@ -12,7 +12,7 @@ from salus.model.errors import Problem, problems
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Check, HealthPolicySpec, Threshold, Verdict
 from salus.model.types import Body
-from salus.model.values import CompiledCheck, Policy, PolicyKey
+from salus.model.values import CompiledCheck, Policy, PolicyKey, Sink
 
 
 class SpecError(Exception):
@@ -42,6 +42,8 @@ class Catalog:
     sources: Collection[str]
     bound: Collection[str] = ()
     """Sources that bind every query to its policy's namespace."""
+    sinks: Mapping[str, Sink] | None = None
+    """None: nobody told which there are, and any will do."""
 
 
 def parse_spec(body: Body) -> HealthPolicySpec:
@@ -56,7 +58,7 @@ def compile_policy(body: Body, catalog: Catalog) -> Policy:
     """Parse, resolve references, check the PromQL. Raises SpecError with every problem found."""
     spec = parse_spec(body)
     metadata = body["metadata"]
-    found = tuple(_problems_of(spec, catalog)) or tuple(_foreign(spec, catalog, metadata["namespace"]))
+    found = tuple(_problems_of(spec, catalog)) or tuple(_out_of_reach(spec, catalog, metadata["namespace"]))
     if found:
         raise SpecError(found)
     return Policy(
@@ -71,8 +73,21 @@ def compile_policy(body: Body, catalog: Catalog) -> Policy:
 def _problems_of(spec: HealthPolicySpec, catalog: Catalog) -> Iterator[Problem]:
     if spec.source not in catalog.sources:
         yield Problem("spec.source", f'unknown source "{spec.source}"; known: {_menu(catalog.sources)}')
+    for index, sink in enumerate(spec.sinks):
+        if catalog.sinks is not None and sink not in catalog.sinks:
+            yield Problem(f"spec.sinks[{index}]", f'unknown sink "{sink}"; known: {_menu(catalog.sinks)}')
     for index, check in enumerate(spec.checks):
         yield from _problems_in_check(f"spec.checks[{index}]", check, spec.target.kind, catalog)
+
+
+def _out_of_reach(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> Iterator[Problem]:
+    """What exists and is not for policies of this namespace; a file may leave open which that is."""
+    if not namespace:
+        return
+    yield from _foreign(spec, catalog, namespace)
+    for index, name in enumerate(spec.sinks):
+        if catalog.sinks is not None and not catalog.sinks[name].serves(namespace):
+            yield Problem(f"spec.sinks[{index}]", f'sink "{name}" takes no records of namespace {namespace}')
 
 
 def _foreign(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> Iterator[Problem]:

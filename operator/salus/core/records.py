@@ -137,6 +137,8 @@ class Entry:
     identity: str = ""
     expires_at: datetime | None = None
     """When a question to people is over."""
+    sinks: tuple[str, ...] = ()
+    """The sinks that are told of it."""
 
 
 def change_body(entry: Entry, sequence: int, patch: Sequence[Any]) -> dict[str, Any]:
@@ -170,6 +172,8 @@ def _change_body(entry: Entry, sequence: int, patch: Sequence[Any], query_length
         spec["incidentRef"] = {"name": metadata["name"], "uid": metadata.get("uid", "")}
     if action.patched is not None:
         spec["patchedRef"] = patched_ref(action.patched)
+    if entry.sinks:
+        spec["sinks"] = list(entry.sinks)
     if action.undoes:
         spec["undoes"] = action.undoes
     if entry.managed_by is not None:
@@ -252,6 +256,7 @@ def past_change(body: Body) -> PastChange:
         approved_by=_approver(spec.get("approval") or {}),
         expires_at=_time(spec.get("expiresAt")),
         policy_uid=spec["policyRef"].get("uid") or "",
+        sinks=tuple(spec.get("sinks") or ()),
     )
 
 

@@ -1,7 +1,8 @@
 """Which records may go: a pure choice among the finished ones, oldest first.
 
 What limits, verification, undo and the numbering of records still read is kept, however old it is and however many
-there are; so a namespace may hold more than it should for a while. Deleting is `loop/retention`'s.
+there are; so a namespace may hold more than it should for a while. What a sink has not taken yet goes by its age only.
+Deleting is `loop/retention`'s.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from salus.core import blame, contest
+from salus.core.delivery import is_delivered
 from salus.core.incidents import is_over
 from salus.core.records import incident_number, past_change
 from salus.model.change import Outcome
@@ -45,24 +47,27 @@ def longest_window(policies: Iterable[Policy], switches: Switches) -> timedelta:
 def expendable(books: Books, retention: Retention, window: timedelta, now: datetime) -> list[Body]:
     """The records that may go now, oldest first. `window`: what is younger is still counted by some limit."""
     changes = [(body, past_change(body)) for body in books.changes]
-    kept = _kept_changes([change for _, change in changes], books, now - window)
+    oldest = now - retention.max_age
+    waiting = {change.name for body, change in changes if _moment(change) >= oldest and not is_delivered(body)}
+    kept = _kept_changes([change for _, change in changes], books, now - window, waiting)
     kept_incidents = _kept_incidents(books, [change for _, change in changes])
     free = [(_moment(change), body) for body, change in changes if change.name not in kept]
     free += [(_ended(body), body) for body in books.incidents if body["metadata"]["name"] not in kept_incidents]
     free.sort(key=lambda pair: (pair[0], pair[1]["spec"].get("sequence", 0), pair[1]["metadata"]["name"]))
-    too_old = sum(moment < now - retention.max_age for moment, _ in free)
+    too_old = sum(moment < oldest for moment, _ in free)
     too_many = len(books.changes) + len(books.incidents) - retention.per_namespace
     return [body for _, body in free[: max(too_old, too_many, 0)]]
 
 
-def _kept_changes(changes: Sequence[PastChange], books: Books, since: datetime) -> set[str]:
+def _kept_changes(changes: Sequence[PastChange], books: Books, since: datetime, waiting: Set[str]) -> set[str]:
     going_on = {body["metadata"]["name"] for body in books.incidents if not is_over(body)}
     kept = {
         change.name
         for change in changes
-        if is_unfinished(change)
+        if change.unfinished
         or change.incident in going_on
         or change.name in books.quarantining
+        or change.name in waiting
         or _moment(change) >= since
     }
     kept |= set(_newest(changes))
@@ -70,11 +75,6 @@ def _kept_changes(changes: Sequence[PastChange], books: Books, since: datetime) 
         if change.undoes in kept:  # it goes after what it took back, or that would be taken back again
             kept.add(change.name)
     return kept
-
-
-def is_unfinished(change: PastChange) -> bool:
-    """Something may still come of it."""
-    return change.decision in {"Act", "AwaitApproval"} and change.completed_at is None
 
 
 def _newest(changes: Sequence[PastChange]) -> Iterator[str]:
@@ -99,7 +99,7 @@ def _kept_incidents(books: Books, changes: Sequence[PastChange]) -> set[str]:
         newest[body["metadata"]["name"].rpartition("-")[0]] = body
     going_on = {body["metadata"]["name"] for body in books.incidents if not is_over(body)}
     names: set[Any] = {body["metadata"]["name"] for body in newest.values()}
-    return names | going_on | {change.incident for change in changes if is_unfinished(change)}
+    return names | going_on | {change.incident for change in changes if change.unfinished}
 
 
 def _moment(change: PastChange) -> datetime:

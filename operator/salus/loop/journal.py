@@ -10,6 +10,7 @@ import structlog
 from salus.actions.plan import stamped
 from salus.core import incidents, records
 from salus.core.decide import binding
+from salus.core.delivery import DELIVERED, recipients
 from salus.core.records import Entry
 from salus.core.status import condition
 from salus.loop.world import Case, World, identity_of
@@ -74,8 +75,10 @@ class Journal:
         acts = entry.decision in {Decision.ACT, Decision.DRY_RUN, Decision.AWAIT_APPROVAL}
         patch = stamped(entry.action.patch, seen_body, name) if acts else ()
         action = entry.action if acts else replace(entry.action, inverse=())
-        body = records.change_body(replace(entry, action=action, operator=self.world.operator), sequence, patch)
-        created = await self._create(body)
+        sinks = recipients(self.world.sinks(), entry.policy.spec.sinks, action.target.namespace, action.kind)
+        entry = replace(entry, action=action, operator=self.world.operator, sinks=sinks)
+        created = await self._create(records.change_body(entry, sequence, patch))
+        self.world.outbox.note(created)
         self.world.telemetry.decided(entry.decision.value, entry.action.kind, entry.reason)
         log.info(
             "decided",
@@ -149,11 +152,11 @@ class Journal:
     async def finish(
         self, change: PastChange, namespace: str, outcome: Outcome | None, message: str, now: datetime
     ) -> PastChange:
-        """Note how the change ended; a notification has no outcome, it is only delivered."""
+        """Note how the change ended; a notification has no outcome: it is delivered, by its sinks if any."""
         ref = Ref(CHANGE_EVENTS, namespace, change.name)
         conditions = []
         if outcome is None:
-            conditions.append(condition("Delivered", "True", "Posted", message, now))
+            conditions += [] if change.sinks else [condition(DELIVERED, "True", "Posted", message, now)]
         elif change.applied_at:
             conditions.append(
                 condition("Applied", "True", "Patched", "the API server took the patch", change.applied_at)
@@ -172,6 +175,7 @@ class Journal:
         }
         written = await self.world.cluster.update_status(ref, status)
         self.world.ledger.note(written)
+        self.world.outbox.note(written)
         finished = records.past_change(written)
         self.world.telemetry.finished(change.action, outcome.value if outcome else "Delivered")
         log.info("finished", change=change.name, outcome=outcome.value if outcome else "Delivered", message=message)

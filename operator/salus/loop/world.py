@@ -1,16 +1,28 @@
 """What the shell holds: the ports, and per policy and target what it remembers between two ticks."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from salus.core.approvals import DEFAULT_EXPIRY
 from salus.core.rights import REMEDIATOR
 from salus.loop.ledger import Ledger
+from salus.loop.outbox import Outbox
 from salus.model.policy import Mode
 from salus.model.types import Body
-from salus.model.values import Finding, Memory, PastChange, Policy, PolicyKey, Refusal, SickBefore, Switches, TargetKey
+from salus.model.values import (
+    Finding,
+    Memory,
+    PastChange,
+    Policy,
+    PolicyKey,
+    Refusal,
+    SickBefore,
+    Sink,
+    Switches,
+    TargetKey,
+)
 from salus.ports import Account, Accounts, Clock, Cluster, MetricHistory, MetricSource, Recorder, Telemetry, Workloads
 
 
@@ -41,7 +53,10 @@ class World:
     """No policy's mode counts as bolder than this."""
     namespaces: tuple[str, ...] = ()
     """The namespaces that are watched; empty: all."""
+    sinks: Callable[[], Mapping[str, Sink]] = dict
+    """Places that records are sent to, by name."""
     ledger: Ledger = field(default_factory=Ledger)
+    outbox: Outbox = field(default_factory=Outbox)
 
 
 @dataclass(slots=True)

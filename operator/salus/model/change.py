@@ -6,8 +6,20 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from salus.model.meta import AutoscalerRef, Conditions, ObjectRef, WorkloadRef
-from salus.model.policy import ChangeInfo
-from salus.model.types import Count, DnsLabel, DnsName, Generation, LongText, Reason, Resource, Rule, ShortText, Time
+from salus.model.policy import ChangeInfo, SinkNames
+from salus.model.types import (
+    Count,
+    DnsLabel,
+    DnsName,
+    Generation,
+    LongText,
+    MapList,
+    Reason,
+    Resource,
+    Rule,
+    ShortText,
+    Time,
+)
 
 
 class Decision(StrEnum):
@@ -147,6 +159,7 @@ _IMMUTABLE = [
     "patch",
     "inverse",
     "undoes",
+    "sinks",
     "managedBy",
     "actor",
     "change",
@@ -223,6 +236,8 @@ class ChangeEventSpec(Resource):
     """The patch that takes it back; empty where nothing can be taken back."""
     undoes: DnsName | None = None
     """The ChangeEvent that this one takes back."""
+    sinks: SinkNames = ()
+    """The sinks that are told of it, by the policy and the operator's configuration of then."""
     managed_by: ManagedBy | None = None
     """Who owns the workload's desired state."""
     actor: Actor = Actor()
@@ -235,6 +250,17 @@ class ChangeEventSpec(Resource):
     """A change that awaits approval: SHA-256 of its target (uid, generation), action and patch."""
     approval: Approval | None = None
     """The one field that a person may set, once."""
+
+
+class Delivery(Resource):
+    """The last that a sink took."""
+
+    sink: DnsLabel
+    """Name of the sink."""
+    told: Literal["Started", "Finished"]
+    """That the change was begun, or that it is over."""
+    at: Time
+    """When it took that."""
 
 
 class ChangeEventStatus(Resource):
@@ -252,6 +278,8 @@ class ChangeEventStatus(Resource):
     """When the outcome was known."""
     after: Facts | None = None
     """What was written, after: the workload, or the minimum of its autoscaler."""
+    deliveries: Annotated[tuple[Delivery, ...], Field(max_length=8), MapList("sink")] = ()
+    """By sink, the last that it took."""
     occurrences: Annotated[Count, Field(ge=1)] | None = None
     """How often this refusal was given; counted in powers of two while it lasts."""
     message: LongText = ""

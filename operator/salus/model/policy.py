@@ -30,6 +30,7 @@ from salus.model.types import (
     Replicas,
     Resource,
     Rule,
+    SetList,
     ShortText,
     Time,
     cel_exactly_one,
@@ -360,6 +361,9 @@ class ChangeInfo(Resource):
     """A ticket to refer to."""
 
 
+SinkNames = Annotated[tuple[DnsLabel, ...], Field(max_length=8), SetList()]
+
+
 class HealthPolicySpec(Resource):
     """What healthy means, and what may be done."""
 
@@ -404,6 +408,8 @@ class HealthPolicySpec(Resource):
     """The account that acts, in this namespace. Default: from the operator's configuration."""
     source: DnsLabel = "default"
     """Name of a metrics source of the operator's configuration."""
+    sinks: SinkNames = ()
+    """Names of sinks of the operator's configuration that records are sent to, besides those that get all records."""
     interval: Duration = timedelta(seconds=15)
     """How often to measure, 5s to 1h."""
     checks: Annotated[tuple[Check, ...], Field(min_length=1, max_length=16), MapList("name")]

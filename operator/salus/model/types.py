@@ -170,6 +170,25 @@ class MapList:
 
 
 @dataclass(frozen=True, slots=True)
+class SetList:
+    """Marks a list of plain values: a `set` list for the API server, no value twice."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(self._refuse_repeated, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "x-kubernetes-list-type": "set"}
+
+    def _refuse_repeated(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        repeated = [index for index, item in enumerate(items) if item in items[:index]]
+        if repeated:
+            raise _refusal(
+                *(_problem(f'"{items[index]}" stands here twice', (index,), items[index]) for index in repeated)
+            )
+        return items
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """What a schema cannot say, once for the API server (CEL) and once for `salus validate` (Python), one message.
 

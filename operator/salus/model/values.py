@@ -396,6 +396,13 @@ class PastChange:
     """Who said so, and by which ticket, as a sentence shows it."""
     expires_at: datetime | None = None
     policy_uid: str = ""
+    sinks: tuple[str, ...] = ()
+    """The sinks that are told of it."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Something may still come of it."""
+        return self.decision in {"Act", "AwaitApproval"} and self.completed_at is None
 
     @property
     def waits(self) -> bool:
@@ -517,6 +524,26 @@ class Switches:
     def stopped(self) -> str:
         """Why nothing new is done at all; empty while the kill switch is off."""
         return (self.kill_switch_message or "the operator's kill switch is on") if self.kill_switch else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Which records a place takes, as the operator's administrator has said; where it is, the adapter knows."""
+
+    unasked: bool = True
+    """Also those of policies that do not name it."""
+    namespaces: frozenset[str] = frozenset()
+    """Only of these; empty: of all."""
+    actions: frozenset[ActionKind] = frozenset()
+    """Only of these; empty: of all."""
+
+    def serves(self, namespace: str) -> bool:
+        """Whether policies of this namespace may send to it."""
+        return not self.namespaces or namespace in self.namespaces
+
+    def wants(self, action: ActionKind) -> bool:
+        """Whether it takes records of this action."""
+        return not self.actions or action in self.actions
 
 
 @dataclass(frozen=True, slots=True)

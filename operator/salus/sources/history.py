@@ -24,12 +24,13 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from salus.core.promql import ForeignNamespace, bound_to
+from salus.endpoints.addresses import refuse, refused_in
+from salus.endpoints.settings import Credentials, CredentialsUnreadable
 from salus.model.values import Error, Question, Sample
-from salus.sources.addresses import refuse, refused_in
 from salus.sources.prometheus import MAX_BODY
 from salus.sources.reply import data_in, described, too_large
 from salus.sources.router import unknown_source
-from salus.sources.settings import Credentials, CredentialsUnreadable, SourceSettings
+from salus.sources.settings import SourceSettings
 
 IN_FLIGHT = 4
 _CHUNK = 64 * 1024
@@ -72,7 +73,7 @@ class PrometheusHistory:
         session = _session(settings)
         with PrometheusConnect(
             url=url,
-            headers=self._credentials[settings.name].headers(question.namespace),
+            headers=self._credentials[settings.name].headers() | settings.tenancy(question.namespace),
             session=session,
             timeout=timeout,
             method="POST",
@@ -106,7 +107,7 @@ _FAILURES = (
 
 
 def _error(settings: SourceSettings, error: Exception) -> Error:
-    name = f"source {settings.name}"
+    name = settings.title
     if refused := refused_in(error):
         return Error("AddressRefused", f"{name}: {refused}")
     match error:
@@ -123,7 +124,7 @@ def _error(settings: SourceSettings, error: Exception) -> Error:
 
 def _session(settings: SourceSettings) -> requests.Session:
     def judge(response: requests.Response, **_: object) -> None:
-        name = f"source {settings.name}"
+        name = settings.title
         body = _read(response, time.monotonic() + settings.timeout.total_seconds())
         judged = too_large(name, MAX_BODY) if body is None else data_in(name, response.status_code, body)
         if isinstance(judged, Error):

@@ -20,7 +20,6 @@ Nothing here raises for what a network or a server does; what their replies mean
 """
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,11 +30,13 @@ from typing import Self
 import aiohttp
 
 from salus.core.promql import ForeignNamespace, Probe, bound_to, with_sample_times
+from salus.endpoints.addresses import refused_in
+from salus.endpoints.session import open_session
+from salus.endpoints.settings import Credentials, CredentialsUnreadable
 from salus.model.values import Answer, Error, Question
-from salus.sources.addresses import refuse, refused_in
 from salus.sources.breaker import Breaker
 from salus.sources.reply import Reply, answer, data_in, reply_in, too_large
-from salus.sources.settings import Credentials, CredentialsUnreadable, SourceSettings
+from salus.sources.settings import SourceSettings
 
 IN_FLIGHT = 16
 MAX_BODY = 10 * 1024 * 1024
@@ -154,7 +155,7 @@ class PrometheusSource:
             async with self._open().post(
                 self._settings.endpoint("/api/v1/query"),
                 data={"query": query, "timeout": f"{seconds:.3f}"},
-                headers=self._credentials.headers(request.tenant),
+                headers=self._credentials.headers() | self._settings.tenancy(request.tenant),
                 ssl=self._credentials.tls(),
                 allow_redirects=False,
             ) as response:
@@ -171,14 +172,12 @@ class PrometheusSource:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, socket_factory=_socket)  # _slots limits: waiting is no timeout
-            timeout = aiohttp.ClientTimeout(total=self._settings.timeout.total_seconds())
-            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
+            self._session = open_session(self._settings.timeout)  # _slots limits
         return self._session
 
     @property
     def _name(self) -> str:
-        return f"source {self._settings.name}"
+        return self._settings.title
 
     def _unavailable(self) -> Error:
         """What the source's last failure said: the reason stays the same while it is left alone for a while."""
@@ -200,10 +199,3 @@ async def _read(response: aiohttp.ClientResponse) -> bytes | None:
         if len(body) > MAX_BODY:
             return None
     return bytes(body)
-
-
-def _socket(address: aiohttp.connector.AddrInfoType) -> socket.socket:
-    """A socket for a resolved address, unless it is one that only an attacker would have us ask."""
-    family, kind, protocol, _, where = address
-    refuse(str(where[0]))
-    return socket.socket(family, kind, protocol)

@@ -1,142 +1,34 @@
-"""Where a source is and how Salus shows itself there.
+"""What is set for a metric source, besides where it is."""
 
-Secrets are files, mounted by the administrator and read again when they change; no setting ever holds one.
-"""
+from dataclasses import dataclass
+from typing import ClassVar
 
-import base64
-import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
-from pathlib import Path
-from urllib.parse import urlsplit
-
-DEFAULT_TIMEOUT = timedelta(seconds=5)
-
-
-@dataclass(frozen=True, slots=True)
-class BasicAuth:
-    """A user name, and the file that its password is in."""
-
-    username: str
-    password_file: Path
+from salus.endpoints.settings import EndpointSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceSettings:
-    """One Prometheus-compatible endpoint, as the operator's administrator configured it.
+class SourceSettings(EndpointSettings):
+    """One Prometheus-compatible server; its URL is the part before `/api/v1/…`.
 
-    Raises ValueError for a URL that is not one, or that carries a password, and for headers that cannot be sent.
+    Raises ValueError for what cannot be used.
     """
 
-    name: str
-    url: str
-    """The part before `/api/v1/…`."""
-    timeout: timedelta = DEFAULT_TIMEOUT
-    """For one query, from first byte to last."""
-    bearer_token_file: Path | None = None
-    basic_auth: BasicAuth | None = None
-    ca_file: Path | None = None
-    """Certificates to trust instead of the system's."""
+    KIND: ClassVar = "source"
+
     tenant_header: str = ""
     """Header that carries the policy's namespace, such as X-Scope-OrgID; empty: none."""
-    headers: Mapping[str, str] = field(default_factory=dict)
     enforce_namespace: bool = False
     """Whether every selector of a query is bound to the policy's namespace."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
-            raise ValueError(f"source {self.name}: expected a URL such as http://prometheus:9090")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError(f"source {self.name}: no passwords in the URL; use basicAuth with a password file")
-        if self.bearer_token_file and self.basic_auth:
-            raise ValueError(f"source {self.name}: choose one of a bearer token and basic auth")
-        if not all(text.isprintable() for text in (self.tenant_header, *self.headers, *self.headers.values())):
-            raise ValueError(f"source {self.name}: a header holds a character that cannot be printed")
+        EndpointSettings.__post_init__(self)  # `super()` does not know a class that was made anew for its slots
+        if not self.tenant_header.isprintable():
+            raise ValueError(f"{self.title}: tenantHeader holds a character that cannot be printed")
+
+    def tenancy(self, namespace: str) -> dict[str, str]:
+        """The header of a request on behalf of `namespace`, if there is one."""
+        return {self.tenant_header: namespace} if self.tenant_header and namespace else {}
 
     def endpoint(self, path: str) -> str:
         """The URL of an API path such as `/api/v1/query`."""
         return self.url.rstrip("/") + path
-
-
-class CredentialsUnreadable(Exception):
-    """A mounted file is missing or unusable; the message names it, and never its content."""
-
-
-class Credentials:
-    """The headers and the TLS settings of a source, always as the mounted files are now."""
-
-    def __init__(self, settings: SourceSettings) -> None:
-        self._settings = settings
-        self._secret = _Mounted(_secret_file(settings))
-        self._ca = _Mounted(settings.ca_file)
-        self._tls: tuple[bytes, ssl.SSLContext] | None = None
-
-    def headers(self, namespace: str) -> dict[str, str]:
-        """The headers of a request on behalf of `namespace`. Raises CredentialsUnreadable."""
-        headers = dict(self._settings.headers)
-        if self._settings.tenant_header and namespace:
-            headers[self._settings.tenant_header] = namespace
-        if authorization := self._authorization():
-            headers["Authorization"] = authorization
-        return headers
-
-    def tls(self) -> ssl.SSLContext | bool:
-        """What to check the server's certificate with; True: the system's authorities. Raises CredentialsUnreadable."""
-        content = self._ca.content()
-        if content is None:
-            return True
-        if self._tls is None or self._tls[0] != content:
-            self._tls = (content, _context(self._settings, content))
-        return self._tls[1]
-
-    def _authorization(self) -> str:
-        secret = self._secret.content()
-        if secret is None:
-            return ""
-        try:
-            text = secret.decode().strip()
-        except UnicodeDecodeError:
-            text = ""
-        if not text or not text.isprintable():
-            raise CredentialsUnreadable(
-                f"{_secret_file(self._settings)} is empty, or holds something else than a secret"
-            )
-        basic = self._settings.basic_auth
-        if basic is None:
-            return f"Bearer {text}"
-        return "Basic " + base64.b64encode(f"{basic.username}:{text}".encode()).decode()
-
-
-class _Mounted:
-    """A file that may be replaced at any time, as Kubernetes does with a Secret; read only when it has changed."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._seen: tuple[int, int, int] | None = None
-        self._content = b""
-
-    def content(self) -> bytes | None:
-        """What is in it; None if there is no file by configuration. Raises CredentialsUnreadable."""
-        if self._path is None:
-            return None
-        try:
-            status = self._path.stat()
-            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
-            if stamp != self._seen:
-                self._content, self._seen = self._path.read_bytes(), stamp
-        except OSError as error:
-            raise CredentialsUnreadable(f"cannot read {self._path}: {error.strerror}") from error
-        return self._content
-
-
-def _secret_file(settings: SourceSettings) -> Path | None:
-    return settings.basic_auth.password_file if settings.basic_auth else settings.bearer_token_file
-
-
-def _context(settings: SourceSettings, authorities: bytes) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cadata=authorities.decode("ascii"))
-    except (ssl.SSLError, ValueError) as error:
-        raise CredentialsUnreadable(f"{settings.ca_file} holds no certificates in PEM form") from error

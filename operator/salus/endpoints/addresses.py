@@ -26,7 +26,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class AddressRefused(OSError):
-    """The name of a source means an address that Salus does not connect to."""
+    """The name of a server means an address that Salus does not connect to."""
 
 
 def refuse(text: str) -> None:

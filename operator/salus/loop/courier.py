@@ -1,0 +1,171 @@
+"""Sends records to sinks, each in its order, until they are taken; what is sent is decided in `core/delivery`.
+
+A sink that does not answer is left alone for a while, longer each time; the others do not wait for it. The record says
+in its own status what was taken, so that nothing is lost by a restart, and only an event whose taking could not be
+written down any more is sent again: with the same id.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from salus.core import delivery
+from salus.core.delivery import Telling
+from salus.loop.world import World
+from salus.model.types import Body
+from salus.ports import CHANGE_EVENTS, ClusterError, NotFound, NotTaken, Ref, Sinks
+
+LIST_EVERY = timedelta(minutes=10)
+"""How often records are listed for what was noted by no one, such as one whose creation was answered to nobody."""
+LONGEST_PAUSE = timedelta(minutes=1)
+"""Between two tries of a sink that does not answer: 1 s, 2 s, 4 s … up to this."""
+LONGEST_WISH = timedelta(hours=1)
+"""A sink may ask for a longer pause (Retry-After), but not for more than this."""
+REFUSED_AGAIN = timedelta(minutes=10)
+"""An event that a sink refuses, while it takes others, is tried again after this."""
+TURN = timedelta(seconds=5)
+"""A sink with many events waiting is served for so long in one round."""
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Pause:
+    """Why a sink is left alone."""
+
+    failures: int
+    until: float
+
+
+@dataclass(slots=True)
+class Courier:
+    """Serves the sinks, while `leads` says that this process may."""
+
+    world: World
+    sinks: Sinks
+    cluster: Callable[[], str]
+    """Name of this cluster."""
+    leads: Callable[[], bool] = lambda: True
+    clock: Callable[[], float] = time.monotonic
+    """Seconds, of a clock that nobody sets."""
+    _pauses: dict[str, _Pause] = field(default_factory=dict)
+    _refused: dict[tuple[str, Ref], float] = field(default_factory=dict)
+    """Refused events, and when they are tried again."""
+    _unwritten: dict[tuple[str, Ref], tuple[Telling, datetime]] = field(default_factory=dict)
+    """What was taken, and when, and is not written down yet."""
+    _listed_at: float | None = None
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Two sinks may take the same record at the same time."""
+
+    def outdated(self) -> None:
+        """Another process may have led meanwhile: the next round lists anew."""
+        self._unwritten.clear()
+        self._listed_at = None
+
+    async def round(self) -> None:
+        """Send what is due now."""
+        try:
+            await self._list()
+        except ClusterError as error:
+            self.world.telemetry.failed("deliver")
+            _log.warning("the records are not listed yet", error=str(error))
+        sinks = self.world.outbox.sinks()
+        await asyncio.gather(*map(self._serve, sinks))
+        for sink in {*self.world.sinks(), *sinks}:
+            self.world.telemetry.waiting(sink, len(self.world.outbox.waiting(sink)))
+
+    async def _list(self) -> None:
+        now = self.clock()
+        if not self.world.sinks():
+            self._listed_at = None
+        elif self._listed_at is None or now - self._listed_at >= LIST_EVERY.total_seconds():
+            for namespace in self.world.namespaces or (None,):
+                records = await self.world.cluster.list(CHANGE_EVENTS, namespace)
+                for record in sorted(records, key=lambda record: str(record["spec"]["decidedAt"])):
+                    self.world.outbox.note(record)
+            self._listed_at = now
+
+    async def _serve(self, sink: str) -> None:
+        began = self.clock()
+        if sink in self._pauses and began < self._pauses[sink].until:
+            return
+        for ref in self.world.outbox.waiting(sink):
+            if not self.leads() or self.clock() - began > TURN.total_seconds():
+                return
+            if self.clock() < self._refused.get((sink, ref), 0.0):
+                continue
+            try:
+                if not await self._tell(sink, ref):
+                    return
+            except ClusterError as error:
+                self.world.telemetry.failed("deliver")
+                _log.warning("a delivery is not written down yet", sink=sink, change=ref.name, error=str(error))
+                return
+
+    async def _tell(self, sink: str, ref: Ref) -> bool:
+        """Tell a sink what it is to be told next about a record; False: the sink is to be left alone."""
+        if (sink, ref) in self._unwritten:
+            await self._write(sink, ref)
+            return True
+        try:
+            record = await self.world.cluster.get(ref)
+        except NotFound:
+            _log.warning("a record was deleted before a sink took it", sink=sink, change=ref.name)
+            self._done(sink, ref)
+            return True
+        telling = delivery.left(record).get(sink)
+        if telling is None:
+            self._done(sink, ref)
+            return True
+        problem = await self.sinks.send(sink, delivery.cloud_event(record, telling, self.cluster()))
+        self.world.telemetry.sent(sink, problem.reason if problem else "Taken")
+        if problem is None:
+            self._pauses.pop(sink, None)
+            self._unwritten[sink, ref] = telling, self.world.clock.now()
+            await self._write(sink, ref)
+            return True
+        self._put_off(sink, ref, problem)
+        await self._say(record, delivery.not_delivered(sink, problem.reason, problem.message, self.world.clock.now()))
+        return problem.of_this_event
+
+    def _put_off(self, sink: str, ref: Ref, problem: NotTaken) -> None:
+        _log.warning("a sink did not take a record", sink=sink, change=ref.name, why=problem.message)
+        if problem.of_this_event:
+            self._refused[sink, ref] = self.clock() + REFUSED_AGAIN.total_seconds()
+            return
+        failures = self._pauses[sink].failures + 1 if sink in self._pauses else 1
+        pause = min(2.0 ** min(failures - 1, 10), LONGEST_PAUSE.total_seconds())
+        wish = min(problem.retry_after or timedelta(0), LONGEST_WISH).total_seconds()
+        self._pauses[sink] = _Pause(failures, self.clock() + max(pause, wish))
+
+    async def _write(self, sink: str, ref: Ref) -> None:
+        """Write down that a sink took something, and that all did if that is so. Raises ClusterError."""
+        telling, at = self._unwritten[sink, ref]
+        async with self._writing:
+            try:
+                record = await self.world.cluster.get(ref)
+                written = await self.world.cluster.patch(
+                    ref, delivery.taken_patch(record, sink, telling, at), subresource="status"
+                )
+            except NotFound:
+                self._done(sink, ref)
+                return
+        del self._unwritten[sink, ref]
+        if delivery.left(written).get(sink) is None:
+            self._done(sink, ref)
+
+    def _done(self, sink: str, ref: Ref) -> None:
+        self.world.outbox.done(sink, ref)
+        self._unwritten.pop((sink, ref), None)
+        self._refused.pop((sink, ref), None)
+
+    async def _say(self, record: Body, said: Body) -> None:
+        """Show in a record that is over why it is not delivered. Raises ClusterError."""
+        patch = delivery.with_condition(record, said) if delivery.is_over(record) else []
+        if patch:
+            metadata = record["metadata"]
+            ref = Ref(CHANGE_EVENTS, metadata["namespace"], metadata["name"])
+            await self.world.cluster.patch(ref, patch, subresource="status")
