@@ -20,7 +20,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (a minute the first time) …"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev -e .
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt --group dev -e .
 	@touch $@
 
 .PHONY: setup
@@ -51,7 +51,7 @@ format: setup  ## Let ruff put the code in order
 
 .PHONY: programs
 programs: setup  ## Find or build etcd, the API server, kwok and Prometheus (20 minutes the first time)
-	@$(BIN)/python -m tests.devcluster.programs cluster
+	@$(BIN)/python -m tests.devcluster.programs cluster chart
 
 .PHONY: unit
 unit: setup  ## Unit tests: seconds, anywhere
@@ -68,7 +68,7 @@ chart: programs  ## The chart by its tools (lint, suites, kubeconform), and inst
 .PHONY: cluster-test
 cluster-test: programs  ## The whole operator on a real control plane
 	@rm -rf .run/rights
-	@SALUS_RIGHTS=$(CURDIR)/.run/rights $(BIN)/pytest tests/cluster -n 3 --dist loadgroup $(ARGS)
+	@SALUS_RIGHTS=$(CURDIR)/.run/rights $(BIN)/pytest tests/cluster -n 6 --dist loadgroup $(ARGS)
 	@$(if $(ARGS),echo "Rights are compared after whole runs only",$(BIN)/python -m tests.devcluster.rights .run/rights)
 
 .PHONY: shop
@@ -104,8 +104,8 @@ sbom: package  ## List the Python packages of the image in dist/salus.cdx.json (
 	@$(BIN)/pytest tests/package -q -p no:cacheprovider
 
 .PHONY: test
-test: check shop unit pythons package sbom contract chart cluster-test  ## All that CI runs, with the e2e tests where they can run
-	@$(BIN)/python -m tests.e2e --if-possible
+test: setup  ## All that CI runs, side by side, with the e2e tests where they can run; what each part said is in .run/test
+	@$(BIN)/python -m tests.suite
 
 .PHONY: e2e
 e2e: setup  ## Tests on a real kubelet: the image, installed by Helm, heals real containers (root on Linux)

@@ -47,8 +47,9 @@ def _run_in_sandbox(say: Say) -> int:
 
 
 def _run(options: argparse.Namespace, say: Say) -> int:
-    signal.signal(signal.SIGTERM, _as_keyboard_interrupt)
-    signal.signal(signal.SIGHUP, _as_keyboard_interrupt)
+    # A shell that starts us in the background has SIGINT ignored, unless we say otherwise.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _as_keyboard_interrupt)
     cluster = DevCluster(
         nodes=options.nodes,
         node_count=options.node_count,

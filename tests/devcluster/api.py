@@ -25,6 +25,7 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 _TIMEOUT_SECONDS = 20
 _WATCH_SECONDS = 300
 _RETRY_SECONDS = 0.2
+_KEPT = threading.local()
 
 
 class ApiError(RuntimeError):
@@ -90,6 +91,14 @@ class Api:
         session.cert = (str(self.pair.cert), str(self.pair.key))
         return session
 
+    def _kept(self) -> requests.Session:
+        """Return this thread's session of this user, which keeps its connection: tests ask twenty times a second."""
+        sessions: dict[tuple[str, Path], requests.Session] = _KEPT.__dict__.setdefault("sessions", {})
+        key = (self.url, self.pair.cert)
+        if key not in sessions:
+            sessions[key] = self.session()
+        return sessions[key]
+
     def _call(
         self,
         method: str,
@@ -100,10 +109,9 @@ class Api:
     ) -> Object:
         data = None if body is None else json.dumps(body)
         headers = {"Content-Type": content_type}
-        with self.session() as session:
-            answer = session.request(
-                method, self.url + path, params=query, data=data, headers=headers, timeout=_TIMEOUT_SECONDS
-            )
+        answer = self._kept().request(
+            method, self.url + path, params=query, data=data, headers=headers, timeout=_TIMEOUT_SECONDS
+        )
         if not answer.ok:
             raise ApiError(answer.status_code, f"{method} {path}: {_message(answer)}")
         parsed: Object = answer.json()

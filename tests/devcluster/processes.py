@@ -18,7 +18,7 @@ from pathlib import Path
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _TAIL_LINES = 15
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.1
 
 # For the kernel, the parent is the *thread* that forked: one thread that lives as long as we do forks them all.
 _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")

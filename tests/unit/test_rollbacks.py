@@ -20,6 +20,7 @@ from salus.model.meta import WorkloadKind
 from salus.model.types import Body, format_time
 from salus.model.values import Policy, PolicyKey, Sample, Switches, TargetKey
 from salus.ports import (
+    AUTOSCALERS,
     CHANGE_EVENTS,
     CONFIG_MAPS,
     CONTROLLER_REVISIONS,
@@ -31,10 +32,20 @@ from salus.ports import (
     Forbidden,
     Ref,
 )
-from tests.builders import NOW, RESTARTED_AT, a_deployment_body, a_policy, a_template, an_action
+from tests.builders import (
+    NOW,
+    RESTARTED_AT,
+    a_deployment_body,
+    a_policy,
+    a_scaled_object_body,
+    a_template,
+    an_action,
+    an_hpa_body,
+)
 from tests.fakes.cluster import FakeAccounts, FakeWorkloads, Write
 from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
 from tests.unit.stage import NAME, NAMESPACE, TARGET, Killed, MortalCluster, Service, Stage, a_stage
+from tests.unit.test_autoscalers import OWNED_BY_KEDA
 
 UNDO: Mapping[str, Any] = {"name": "undo", "rollback": {}}
 POLICY = Ref(HEALTH_POLICIES, NAMESPACE, NAME)
@@ -221,13 +232,13 @@ async def test_a_check_that_was_unhealthy_when_the_release_began(
 async def test_what_must_not_be_read_is_said_to_be_unknown_and_stops_nothing() -> None:
     stage = await a_bad_release()
     put_pod(stage, 2)
-    stage.cluster.unreadable = {CONFIG_MAPS, NODES}
+    stage.cluster.unreadable = {AUTOSCALERS, CONFIG_MAPS, NODES}
     await stage.ticks(20)
     incident = stage.incidents[0]["status"]
 
     assert image(stage.deployment) == "v1"
     assert incident["phase"] == "Resolved"
-    assert incident["blame"]["message"].endswith("; not known: ConfigMaps (Forbidden), nodes (Forbidden)")
+    assert incident["blame"]["message"].endswith("; not known: ConfigMaps (Forbidden), autoscalers, nodes (Forbidden)")
 
 
 async def test_everything_beside_the_release_is_told_too() -> None:
@@ -271,6 +282,19 @@ async def test_everything_beside_the_release_is_told_too() -> None:
         "(revision 3) began",
     ):
         assert told in blamed["message"]
+
+
+async def test_a_scaled_object_is_told_of_and_not_the_hpa_that_keda_makes_of_it() -> None:
+    stage = await a_bad_release()
+    now = format_time(stage.clock.now())
+    edits = [{"manager": name, "time": now, "fieldsV1": {"f:spec": {}}} for name in ("kubectl-edit", "keda-operator")]
+    stage.cluster.put(a_scaled_object_body(managedFields=edits[:1]))
+    stage.cluster.put(an_hpa_body(name="keda-hpa-checkout", ownerReferences=OWNED_BY_KEDA, managedFields=edits[1:]))
+    await stage.ticks(6)
+    told = stage.incidents[0]["status"]["blame"]["message"]
+
+    assert "kubectl-edit changed ScaledObject/checkout 0s before" in told
+    assert "keda-operator" not in told
 
 
 @pytest.mark.parametrize(

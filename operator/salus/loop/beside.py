@@ -12,10 +12,10 @@ from typing import TypeVar
 import structlog
 
 from salus.core.alibi import CLOCK_SKEW
+from salus.core.autoscaling import in_charge
 from salus.core.beside import config_maps_of, edits_of, troubles_of
 from salus.core.evaluate import recall
 from salus.core.pods import pods_from
-from salus.core.workload import autoscaler_from
 from salus.loop.measure import question
 from salus.loop.world import Case, World
 from salus.model.policy import Verdict
@@ -32,7 +32,7 @@ from salus.model.values import (
     Surroundings,
     TargetKey,
 )
-from salus.ports import AUTOSCALERS, CONFIG_MAPS, NODES, PODS, ClusterError, NotFound, Ref
+from salus.ports import CONFIG_MAPS, NODES, PODS, ClusterError, NotFound, Ref
 
 log = structlog.get_logger(__name__)
 
@@ -56,10 +56,10 @@ async def release_suspect(world: World, policy: Policy, case: Case, seen: Observ
 async def all_suspects(world: World, policy: Policy, case: Case, seen: Observation, body: Body) -> Observation:
     """The same, and everything else that may be to blame: autoscalers, ConfigMaps and nodes."""
     seen = await release_suspect(world, policy, case, seen, body)
-    unknown, nothing = list(seen.surroundings.unknown), tuple[Edit, ...]()
-    scalers, config_maps, troubles = await asyncio.gather(
-        _or_unknown(_autoscaler_edits(world, case.target), nothing, "autoscalers", unknown),
-        _or_unknown(_config_map_edits(world, case.target, body), nothing, "ConfigMaps", unknown),
+    unknown = [*seen.surroundings.unknown, *(["autoscalers"] if seen.autoscalers is None else [])]
+    scalers = [edit for one in in_charge(seen.autoscalers or ()) for edit in edits_of(one.body, used=True)]
+    config_maps, troubles = await asyncio.gather(
+        _or_unknown(_config_map_edits(world, case.target, body), (), "ConfigMaps", unknown),
         _or_unknown(_troubles(world, seen.surroundings.pods), (), "nodes", unknown),
     )
     around = replace(
@@ -82,16 +82,6 @@ async def _pods(world: World, case: Case, seen: Observation, body: Body) -> tupl
     labels = (body["spec"].get("selector") or {}).get("matchLabels") or {}
     found = await world.cluster.list(PODS, case.target.namespace, labels)
     return pods_from(found, case.target.name, seen.history, seen.now)
-
-
-async def _autoscaler_edits(world: World, target: TargetKey) -> tuple[Edit, ...]:
-    found = await world.cluster.list(AUTOSCALERS, target.namespace)
-    return tuple(edit for body in found if _scales(body, target) for edit in edits_of(body, used=True))
-
-
-def _scales(autoscaler: Body, target: TargetKey) -> bool:
-    pair = autoscaler_from(autoscaler)
-    return pair is not None and pair[0] == target
 
 
 async def _config_map_edits(world: World, target: TargetKey, body: Body) -> tuple[Edit, ...]:

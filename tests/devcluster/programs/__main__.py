@@ -1,4 +1,4 @@
-"""`python -m tests.devcluster.programs [cluster|e2e|chart]`: fetch and build what a tier needs, and say where it is."""
+"""`python -m tests.devcluster.programs [cluster|e2e|chart]…`: fetch and build what tiers need, and say where it is."""
 
 import sys
 
@@ -8,13 +8,14 @@ from tests.devcluster.progress import say_on_stderr
 
 def main() -> int:
     """Fetch and build, or say what is missing."""
-    tier = sys.argv[1] if len(sys.argv) > 1 else "cluster"
-    if tier not in TIERS:
-        print(f"unknown tier {tier!r}; known: {', '.join(TIERS)}", file=sys.stderr)
+    tiers = sys.argv[1:] or ["cluster"]
+    if unknown := [tier for tier in tiers if tier not in TIERS]:
+        print(f"unknown tier {unknown[0]!r}; known: {', '.join(TIERS)}", file=sys.stderr)
         return 2
     say = say_on_stderr()
     try:
-        found = find(TIERS[tier], say) | (find_e2e(say) if tier == "e2e" else {})
+        wanted = dict.fromkeys(program for tier in tiers for program in TIERS[tier])
+        found = find(list(wanted), say) | (find_e2e(say) if "e2e" in tiers else {})
     except ProgramMissingError as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,0 +1,138 @@
+"""`python -m tests.suite`, behind `make test`: every check and test, in lanes side by side, since most tests only wait.
+
+Each part is a target of the Makefile that anyone may call alone; its output goes to a file, and is shown if it fails.
+One that fails ends nothing: the others go on, so that one run tells everything. The exit status is 1 if any failed.
+"""
+
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.devcluster.progress import Say, say_on_stderr
+
+LOGS = Path(".run/test")
+SAY_EVERY = 30.0
+"""Seconds between two lines about what is running."""
+SHOWN = 200
+"""Lines of the output of a part that failed."""
+_PERCENT = re.compile(r"\[ *(\d+)%\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One target, and the part that has to be over before."""
+
+    name: str
+    command: tuple[str, ...]
+    needs: str = ""
+
+
+def target(name: str, *arguments: str, needs: str = "") -> Part:
+    """A part that is a target of the Makefile."""
+    return Part(name, ("make", "--no-print-directory", name, *arguments), needs)
+
+
+LANES: Sequence[Sequence[Part]] = (
+    (target("programs"), target("e2e", "ARGS=--if-possible", needs="programs")),
+    (target("cluster-test", needs="programs"),),
+    (
+        *map(target, ("check", "shop", "unit", "pythons", "package", "sbom")),
+        *(target(name, needs="programs") for name in ("contract", "chart")),
+    ),
+)
+"""What waits (containers, a control plane with Salus) beside what computes."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a part went."""
+
+    status: int
+    """Of the command; -1: it was left out."""
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Suite:
+    """One run of all parts."""
+
+    lanes: Sequence[Sequence[Part]]
+    folder: Path
+    say: Say
+    say_every: float = SAY_EVERY
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    _running: dict[str, float] = field(default_factory=dict)
+    _over: dict[str, threading.Event] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._over = {part.name: threading.Event() for lane in self.lanes for part in lane}
+
+    def run(self) -> int:
+        """Run everything; the exit status."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        threads = [threading.Thread(target=self._lane, args=(lane,), daemon=True) for lane in self.lanes]
+        for thread in threads:
+            thread.start()
+        said = time.monotonic()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.2)
+                if time.monotonic() - said >= self.say_every:
+                    said = time.monotonic()
+                    self.say(f"running: {', '.join(map(self._progress, list(self._running)))}")
+        failed = [name for name, outcome in self.outcomes.items() if outcome.status]
+        for part in (part for lane in self.lanes for part in lane):
+            outcome = self.outcomes[part.name]
+            how = "left out" if outcome.status < 0 else "FAILED" if outcome.status else "passed"
+            print(f"{part.name:14} {how:8} {outcome.seconds:6.0f} s  {_last_line(self._log(part.name))}")  # noqa: T201
+        return 1 if failed else 0
+
+    def _lane(self, lane: Sequence[Part]) -> None:
+        for part in lane:
+            if part.needs:
+                self._over[part.needs].wait()
+            lacks = part.needs and self.outcomes[part.needs].status
+            self.outcomes[part.name] = self._left_out(part) if lacks else self._outcome(part)
+            self._over[part.name].set()
+
+    def _left_out(self, part: Part) -> Outcome:
+        self._log(part.name).write_text(f"needs {part.needs}, which failed\n", encoding="utf-8")
+        self.say(f"{part.name}: left out, since {part.needs} failed")
+        return Outcome(-1)
+
+    def _outcome(self, part: Part) -> Outcome:
+        self._running[part.name] = time.monotonic()
+        self.say(f"{part.name} begins")
+        with self._log(part.name).open("wb") as log:
+            status = subprocess.run(
+                part.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False
+            ).returncode
+        seconds = time.monotonic() - self._running.pop(part.name)
+        if status:
+            lines = self._log(part.name).read_text(encoding="utf-8", errors="replace").splitlines()
+            self.say(f"{part.name} FAILED; the end of {self._log(part.name)}:\n" + "\n".join(lines[-SHOWN:]))
+        else:
+            self.say(f"{part.name} passed in {seconds:.0f} s")
+        return Outcome(status, seconds)
+
+    def _progress(self, name: str) -> str:
+        """A part with how far its tests are, as pytest says."""
+        found = _PERCENT.findall(self._log(name).read_text(encoding="utf-8", errors="replace"))
+        return f"{name} {found[-1]} %" if found else name
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n") if log.exists() else []
+    return next((line.strip("= ")[:80] for line in reversed(lines) if line.strip()), "")
+
+
+if __name__ == "__main__":
+    sys.exit(Suite(LANES, LOGS, say_on_stderr()).run())
