@@ -287,7 +287,9 @@ async def test_everything_beside_the_release_is_told_too() -> None:
 async def test_a_scaled_object_is_told_of_and_not_the_hpa_that_keda_makes_of_it() -> None:
     stage = await a_bad_release()
     now = format_time(stage.clock.now())
-    edits = [{"manager": name, "time": now, "fieldsV1": {"f:spec": {}}} for name in ("kubectl-edit", "keda-operator")]
+    edits: list[Body] = [
+        {"manager": name, "time": now, "fieldsV1": {"f:spec": {}}} for name in ("kubectl-edit", "keda-operator")
+    ]
     stage.cluster.put(a_scaled_object_body(managedFields=edits[:1]))
     stage.cluster.put(an_hpa_body(name="keda-hpa-checkout", ownerReferences=OWNED_BY_KEDA, managedFields=edits[1:]))
     await stage.ticks(6)
