@@ -40,10 +40,8 @@ def target(name: str, *arguments: str, needs: str = "") -> Part:
 LANES: Sequence[Sequence[Part]] = (
     (target("programs"), target("e2e", "ARGS=--if-possible", needs="programs")),
     (target("cluster-test", needs="programs"),),
-    (
-        *map(target, ("check", "shop", "unit", "pythons", "package", "sbom")),
-        *(target(name, needs="programs") for name in ("contract", "chart")),
-    ),
+    tuple(map(target, ("check", "shop", "unit", "pythons"))),
+    (target("package"), target("sbom"), target("contract", needs="programs"), target("chart", needs="programs")),
 )
 """What waits (containers, a control plane with Salus) beside what computes."""
 
