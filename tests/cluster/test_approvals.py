@@ -1,16 +1,14 @@
 """Mode Approve from the question to the deed: a real Salus, a real API server with its admission policies, a person."""
 
 import json
-import os
 import subprocess
-import sys
 
 import pytest
 
 from tests.cluster.scene import Object, Scene
+from tests.devcluster import admission
 from tests.devcluster.admission import install_admission, rule
 from tests.devcluster.cluster import KubectlError
-from tests.devcluster.salus import REPOSITORY
 
 
 @pytest.fixture
@@ -37,18 +35,7 @@ def ask(scene: Scene, **settings: object) -> Object:
 
 def answer(scene: Scene, verb: str, question: Object, *options: str) -> subprocess.CompletedProcess[str]:
     """`kubectl salus approve` or `deny` as ada."""
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "salus", verb, question["metadata"]["name"], "-n", scene.namespace),
-            *(f"--kubeconfig={scene.cluster.kubeconfig_for('ada')}", *options),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "operator")},
-    )
+    return admission.answer(scene.cluster, "ada", verb, question["metadata"]["name"], scene.namespace, *options)
 
 
 def test_what_a_person_approves_is_done_once_and_proven(asking: Scene) -> None:

@@ -4,9 +4,7 @@ Mallory may write everything of Salus in the namespace as far as RBAC goes; ada 
 more rights than it needs. So whatever is refused here, a policy or the CRD refused it.
 """
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,11 +15,11 @@ import pytest
 from salus.core.records import question_digest
 from salus.model.types import format_time
 from tests.contract.crd_cases import CHANGE, INCIDENT, valid
+from tests.devcluster import admission
 from tests.devcluster.admission import install_admission, rule
 from tests.devcluster.api import Api, ApiError
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.processes import wait_until
-from tests.devcluster.salus import REPOSITORY
 
 pytestmark = pytest.mark.usefixtures("our_kinds")
 
@@ -373,18 +371,7 @@ def test_a_person_with_the_verb_approves_as_themselves(place: Place) -> None:
 
 def command(place: Place, verb: str, user: str, *options: str, name: str = "") -> subprocess.CompletedProcess[str]:
     """`kubectl salus approve` or `deny`, as this user."""
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "salus", verb, name or place.question, "-n", place.namespace),
-            *(f"--kubeconfig={place.cluster.kubeconfig_for(user)}", *options),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "operator")},
-    )
+    return admission.answer(place.cluster, user, verb, name or place.question, place.namespace, *options)
 
 
 @pytest.mark.parametrize(("verb", "decision"), [("approve", "Approved"), ("deny", "Denied")])

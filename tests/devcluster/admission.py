@@ -4,6 +4,9 @@ They hold people and Salus alike to the rules; tests that forge records on purpo
 """
 
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import yaml
@@ -71,6 +74,24 @@ def rule(cluster: DevCluster, namespace: str, *, operator: str = "salus") -> Non
             timeout=30,
             what=f"{policy}.salus.dev holds in {namespace}",
         )
+
+
+def answer(
+    cluster: DevCluster, user: str, verb: str, change: str, namespace: str, *options: str
+) -> subprocess.CompletedProcess[str]:
+    """`kubectl salus approve` or `deny`, as this user."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "salus", verb, change, "-n", namespace),
+            *(f"--kubeconfig={cluster.kubeconfig_for(user)}", *options),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "operator")},
+    )
 
 
 def _holds(cluster: DevCluster, namespace: str, policy: str, operator: str) -> bool:

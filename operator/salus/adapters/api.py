@@ -347,7 +347,7 @@ def default_namespace(login: Login) -> str:
     if path is None:
         return _POD_NAMESPACE.read_text(encoding="utf-8").strip() if _POD_NAMESPACE.is_file() else "default"
     try:
-        contexts, active = kubernetes_config.list_kube_config_contexts(path)  # type: ignore[no-untyped-call]
+        contexts, active = kubernetes_config.list_kube_config_contexts(path)  # type: ignore[no-untyped-call]  # a part of the library without types
     except (kubernetes_config.ConfigException, yaml.YAMLError, OSError) as error:
         raise NoCredentials(f"cannot use {path}: {error}") from error
     chosen = next((one for one in contexts if one["name"] == login.context), active)
