@@ -310,6 +310,27 @@ async def test_a_record_that_is_deleted_is_forgotten() -> None:
     assert post.telemetry.waits == {"audit": 0}
 
 
+class Defective(FakeSinks):
+    """One whose adapter has a defect."""
+
+    async def send(self, sink: str, event: Body) -> NotTaken | None:
+        if sink == "oncall":
+            self.tried += 1
+            raise RuntimeError("a defect")
+        return await FakeSinks.send(self, sink, event)
+
+
+async def test_a_defect_costs_one_sink_its_turn_and_the_others_nothing() -> None:
+    """And it makes no storm: the sink is left alone as one that does not answer."""
+    post = Post(sinks=Defective({"audit", "oncall"}))
+    refs = [post.put("audit", "oncall", sequence=number, decision="Refuse") for number in (1, 2)]
+
+    await post.go_on(60)
+
+    assert post.sinks.ids("audit") == [f"{post.uid(ref)}.finished" for ref in refs]
+    assert post.sinks.tried == 2 + 6, "after 0, 1, 3, 7, 15 and 31 seconds"
+
+
 @dataclass(slots=True)
 class DeafCluster(FakeCluster):
     """A FakeCluster that can be made to answer no read of an object."""

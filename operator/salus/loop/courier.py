@@ -73,7 +73,15 @@ class Courier:
             self.world.telemetry.failed("deliver")
             _log.warning("the records are not listed yet", error=str(error))
         sinks = self.world.outbox.sinks()
-        await asyncio.gather(*map(self._serve, sinks))
+        for sink, result in zip(
+            sinks, await asyncio.gather(*map(self._serve, sinks), return_exceptions=True), strict=True
+        ):
+            if isinstance(result, Exception):
+                self._pause(sink)
+                self.world.telemetry.failed("deliver")
+                _log.error("a defect in Salus, please report it", stage="deliver", sink=sink, exc_info=result)
+            elif result is not None:
+                raise result
         for sink in {*self.world.sinks(), *sinks}:
             self.world.telemetry.waiting(sink, len(self.world.outbox.waiting(sink)))
 
@@ -136,10 +144,13 @@ class Courier:
         if problem.of_this_event:
             self._refused[sink, ref] = self.clock() + REFUSED_AGAIN.total_seconds()
             return
+        self._pause(sink, min(problem.retry_after or timedelta(0), LONGEST_WISH).total_seconds())
+
+    def _pause(self, sink: str, at_least: float = 0.0) -> None:
+        """Leave a sink alone, twice as long as the last time."""
         failures = self._pauses[sink].failures + 1 if sink in self._pauses else 1
         pause = min(2.0 ** min(failures - 1, 10), LONGEST_PAUSE.total_seconds())
-        wish = min(problem.retry_after or timedelta(0), LONGEST_WISH).total_seconds()
-        self._pauses[sink] = _Pause(failures, self.clock() + max(pause, wish))
+        self._pauses[sink] = _Pause(failures, self.clock() + max(pause, at_least))
 
     async def _write(self, sink: str, ref: Ref) -> None:
         """Write down that a sink took something, and that all did if that is so. Raises ClusterError."""
