@@ -82,7 +82,7 @@ class Suite:
                 thread.join(0.2)
                 if time.monotonic() - said >= self.say_every:
                     said = time.monotonic()
-                    self.say(f"running: {', '.join(map(self._progress, list(self._running)))}")
+                    self.say(f"running: {'; '.join(map(self._progress, list(self._running)))}")
         failed = [name for name, outcome in self.outcomes.items() if outcome.status]
         for part in (part for lane in self.lanes for part in lane):
             outcome = self.outcomes[part.name]
@@ -119,9 +119,9 @@ class Suite:
         return Outcome(status, seconds)
 
     def _progress(self, name: str) -> str:
-        """A part with how far its tests are, as pytest says."""
+        """A part with how far its tests are, as pytest says; else with the last that it said."""
         found = _PERCENT.findall(self._log(name).read_text(encoding="utf-8", errors="replace"))
-        return f"{name} {found[-1]} %" if found else name
+        return f"{name} {found[-1]} %" if found else f"{name} {_last_line(self._log(name))}".strip()
 
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.log"

@@ -1,5 +1,6 @@
 """The courier on fakes: sinks that are away, refuse, or come back; an API server that fails; a process that dies."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from salus.core.delivery import DELIVERED
 from salus.loop.courier import LIST_EVERY, LONGEST_WISH, REFUSED_AGAIN, Courier
 from salus.model.types import Body
 from salus.model.values import Sink
-from salus.ports import CHANGE_EVENTS, NotTaken, Ref, Unavailable
+from salus.ports import CHANGE_EVENTS, NotTaken, Ref, Resource, Unavailable
 from tests.builders import NAMESPACE, NOW
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.loop import FakeClock, NullTelemetry
@@ -336,22 +337,33 @@ class DeafCluster(FakeCluster):
     """A FakeCluster that can be made to answer no read of an object."""
 
     deaf: bool = False
+    lists: int = 0
+    gets: int = 0
+
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
+    ) -> list[Body]:
+        self.lists += 1
+        if self.deaf:
+            raise Unavailable("timeout")
+        return await FakeCluster.list(self, resource, namespace, labels)
 
     async def get(self, ref: Ref) -> Body:
+        self.gets += 1
         if self.deaf:
             raise Unavailable("timeout")
         return await FakeCluster.get(self, ref)
 
 
-async def test_an_api_server_that_is_away_is_not_the_sinks_fault() -> None:
+async def test_an_api_server_that_is_away_is_not_the_sinks_fault_and_is_not_stormed() -> None:
     cluster = DeafCluster(now=lambda: NOW, deaf=True)
     post = Post(cluster)
     ref = post.put("audit", decision="Refuse")
-    await post.go_on(3)
-    assert post.sinks.tried == 0
+    await post.go_on(60)
+    assert (post.sinks.tried, cluster.lists, cluster.gets) == (0, 6, 6)
 
     cluster.deaf = False
-    await post.go_on(1)
+    await post.go_on(60)
 
     assert post.delivered(ref) == ("True", "Taken")
 

@@ -59,9 +59,12 @@ def test_one_waits_for_what_it_needs(tmp_path: Path) -> None:
 
 def test_how_far_it_is_is_told_while_it_runs(tmp_path: Path) -> None:
     said: list[str] = []
-    a_suite(tmp_path, (shell("a", "echo '.... [ 41%]'; sleep 1"),), said=said).run()
+    lanes = (shell("a", "echo '.... [ 41%]'; sleep 1"),), (shell("b", "echo 'building, ten minutes more'; sleep 1"),)
+    a_suite(tmp_path, *lanes, said=said).run()
 
-    assert "running: a 41 %" in said
+    assert {"a 41 %", "b building, ten minutes more"} <= {
+        part for line in said if line.startswith("running: ") for part in line.removeprefix("running: ").split("; ")
+    }
 
 
 def test_the_parts_are_targets_of_the_makefile_and_what_they_need_is_there() -> None:

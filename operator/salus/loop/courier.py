@@ -21,8 +21,10 @@ from salus.ports import CHANGE_EVENTS, ClusterError, NotFound, NotTaken, Ref, Si
 
 LIST_EVERY = timedelta(minutes=10)
 """How often records are listed for what was noted by no one, such as one whose creation was answered to nobody."""
+LIST_AGAIN = timedelta(seconds=10)
+"""After a list that failed."""
 LONGEST_PAUSE = timedelta(minutes=1)
-"""Between two tries of a sink that does not answer: 1 s, 2 s, 4 s … up to this."""
+"""Between two tries of a sink that does not answer, or of an API server: 1 s, 2 s, 4 s … up to this."""
 LONGEST_WISH = timedelta(hours=1)
 """A sink may ask for a longer pause (Retry-After), but not for more than this."""
 REFUSED_AGAIN = timedelta(minutes=10)
@@ -56,20 +58,22 @@ class Courier:
     """Refused events, and when they are tried again."""
     _unwritten: dict[tuple[str, Ref], tuple[Telling, datetime]] = field(default_factory=dict)
     """What was taken, and when, and is not written down yet."""
-    _listed_at: float | None = None
+    _list_at: float = 0.0
+    """When the records are to be listed again."""
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Two sinks may take the same record at the same time."""
 
     def outdated(self) -> None:
         """Another process may have led meanwhile: the next round lists anew."""
         self._unwritten.clear()
-        self._listed_at = None
+        self._list_at = 0.0
 
     async def round(self) -> None:
         """Send what is due now."""
         try:
             await self._list()
         except ClusterError as error:
+            self._list_at = self.clock() + LIST_AGAIN.total_seconds()
             self.world.telemetry.failed("deliver")
             _log.warning("the records are not listed yet", error=str(error))
         sinks = self.world.outbox.sinks()
@@ -86,15 +90,14 @@ class Courier:
             self.world.telemetry.waiting(sink, len(self.world.outbox.waiting(sink)))
 
     async def _list(self) -> None:
-        now = self.clock()
         if not self.world.sinks():
-            self._listed_at = None
-        elif self._listed_at is None or now - self._listed_at >= LIST_EVERY.total_seconds():
+            self._list_at = 0.0
+        elif self.clock() >= self._list_at:
             for namespace in self.world.namespaces or (None,):
                 records = await self.world.cluster.list(CHANGE_EVENTS, namespace)
                 for record in sorted(records, key=lambda record: str(record["spec"]["decidedAt"])):
                     self.world.outbox.note(record)
-            self._listed_at = now
+            self._list_at = self.clock() + LIST_EVERY.total_seconds()
 
     async def _serve(self, sink: str) -> None:
         began = self.clock()
@@ -109,6 +112,7 @@ class Courier:
                 if not await self._tell(sink, ref):
                     return
             except ClusterError as error:
+                self._pause(sink)
                 self.world.telemetry.failed("deliver")
                 _log.warning("a delivery is not written down yet", sink=sink, change=ref.name, error=str(error))
                 return
@@ -131,7 +135,6 @@ class Courier:
         problem = await self.sinks.send(sink, delivery.cloud_event(record, telling, self.cluster()))
         self.world.telemetry.sent(sink, problem.reason if problem else "Taken")
         if problem is None:
-            self._pauses.pop(sink, None)
             self._unwritten[sink, ref] = telling, self.world.clock.now()
             await self._write(sink, ref)
             return True
@@ -165,6 +168,7 @@ class Courier:
                 self._done(sink, ref)
                 return
         del self._unwritten[sink, ref]
+        self._pauses.pop(sink, None)
         if delivery.left(written).get(sink) is None:
             self._done(sink, ref)
 

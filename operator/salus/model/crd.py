@@ -130,6 +130,7 @@ KINDS = (
             Column("Outcome", ".status.outcome"),
             Column("Policy", ".spec.policyRef.name", wide=True),
             Column("Expires", ".spec.expiresAt", wide=True),
+            Column("Delivered", _condition("Delivered"), wide=True),
             Column("Message", ".spec.message", wide=True),
             AGE,
         ),
