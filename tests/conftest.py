@@ -4,12 +4,16 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.devcluster import sandbox
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.namespaces import fresh_namespace
 from tests.devcluster.programs import TIERS, ProgramMissingError, find
 from tests.devcluster.progress import say_on_stderr
+
+settings.register_profile("salus", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("salus")
 
 _NEEDS = {"devcluster": "cluster", "chart_tools": "chart"}
 """Fixture → tier whose programs it needs."""

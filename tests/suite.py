@@ -104,9 +104,9 @@ class Suite:
         return Outcome(-1)
 
     def _outcome(self, part: Part) -> Outcome:
-        self._running[part.name] = time.monotonic()
         self.say(f"{part.name} begins")
         with self._log(part.name).open("wb") as log:
+            self._running[part.name] = time.monotonic()
             status = subprocess.run(
                 part.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False
             ).returncode

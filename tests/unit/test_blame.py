@@ -294,7 +294,7 @@ EDITS = st.lists(
 )
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True)
 @given(releases=st.lists(SECONDS, max_size=3), edits=EDITS, troubles=TROUBLES)
 def test_nothing_that_began_after_the_breach_is_ever_blamed(
     releases: list[int], edits: list[tuple[str, int, bool]], troubles: list[tuple[str, int]]

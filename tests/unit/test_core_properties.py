@@ -57,7 +57,7 @@ from tests.builders import (
     seconds,
 )
 
-deterministic = settings(derandomize=True, deadline=None, max_examples=200)
+deterministic = settings(derandomize=True, max_examples=200)
 
 # --- Unknown never acts
 

@@ -330,7 +330,7 @@ def timed(steps: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
     return moments
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True)
 @given(check=CHECKS, steps=SERIES, cut=st.integers(0, 40))
 def test_a_restart_changes_no_verdict(check: CompiledCheck, steps: list[tuple[int, float]], cut: int) -> None:
     moments = timed(steps)

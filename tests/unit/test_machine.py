@@ -437,7 +437,6 @@ def _container(body: dict[str, Any]) -> dict[str, Any]:
 
 _SETTINGS = settings(
     derandomize=True,
-    deadline=None,
     max_examples=25,
     stateful_step_count=20,
     suppress_health_check=[HealthCheck.too_slow],

@@ -60,7 +60,7 @@ def target(name: str, kind: WorkloadKind = WorkloadKind.DEPLOYMENT) -> TargetKey
     return TargetKey("shop", kind, name)
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True)
 @given(name=NAMES, kind=st.sampled_from(WorkloadKind), number=st.integers(1, 10**6), policy=NAMES)
 @example(name="x" * 253, kind=WorkloadKind.STATEFUL_SET, number=10**6, policy="x" * 253)
 @example(name="a" * 39 + ".b", kind=WorkloadKind.DAEMON_SET, number=1, policy="a" * 53 + ".b.c.d.e.f.g")

@@ -7,7 +7,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from salus.adapters import logging
@@ -307,7 +307,6 @@ def newest_numbers(bodies: Sequence[Body]) -> dict[str, int]:
 
 
 @given(any_books(), RETENTIONS)
-@settings(deadline=None)
 def test_whatever_is_on_record_nothing_that_is_needed_goes(books: Books, retention: Retention) -> None:
     gone = expendable(books, retention, WINDOW, NOW)
     left = without(books, gone)
@@ -330,7 +329,6 @@ def test_whatever_is_on_record_nothing_that_is_needed_goes(books: Books, retenti
 
 
 @given(any_books(), RETENTIONS)
-@settings(deadline=None)
 def test_what_is_left_is_young_few_or_needed(books: Books, retention: Retention) -> None:
     """Once everything that may go is gone, nothing more may; round after round comes to rest."""
     left = books
@@ -344,7 +342,6 @@ def test_what_is_left_is_young_few_or_needed(books: Books, retention: Retention)
 
 
 @given(any_books(), RETENTIONS)
-@settings(deadline=None)
 def test_the_order_in_which_they_are_listed_means_nothing(books: Books, retention: Retention) -> None:
     mirrored = Books(books.changes[::-1], books.incidents[::-1], books.quarantining)
 

@@ -64,15 +64,15 @@ class Measurer:
     ) -> None:
         """A breach seen for the first time may have begun before this process did: look back once, over `for`."""
         for check, _, answer in rows:
-            first = check.name not in case.memories
+            first = case.memories.get(check.name, Memory()).seen_at is None  # errors teach nothing
             if first and check.hold and isinstance(answer, Value) and check.unhealthy.crossed_by(answer.value):
                 await self._look_back(policy, case, check, check.hold, now)
 
     async def recover(self, policy: Policy, case: Case, span: timedelta) -> None:
-        """Look back over `span` for all checks: how long they have been healthy is not lost with this process."""
+        """Look back over `span`, or `for`, for all checks: how long they have been as they are is not lost with us."""
         now = self.world.clock.now()
         for check in policy.checks:
-            await self._look_back(policy, case, check, span, now)
+            await self._look_back(policy, case, check, max(span, check.hold), now)
 
     async def _look_back(
         self, policy: Policy, case: Case, check: CompiledCheck, span: timedelta, now: datetime
@@ -94,5 +94,6 @@ def _longer(past: Memory, present: Memory) -> Memory:
         return present
     if present.seen_at is None:
         return past
-    same = (past.breached_since is None) == (present.breached_since is None)
-    return past if same and past.unhealthy == present.unhealthy else present
+    same = (past.breached_since is None) == (present.breached_since is None) and past.unhealthy == present.unhealthy
+    begun, known = (memory.breached_since or memory.healthy_since for memory in (past, present))
+    return past if same and begun is not None and (known is None or begun < known) else present

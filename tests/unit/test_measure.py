@@ -1,0 +1,85 @@
+"""What a process that starts learns of the past: a `for` in progress counts from its real beginning."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+
+from salus.loop.measure import Measurer
+from salus.loop.world import Case
+from salus.model.types import parse_time
+from salus.model.values import Answer, Error, Question, Sample
+from tests.unit.stage import KEY, TICK, Service, Stage, a_stage
+
+CHECK = {"name": "errors", "query": 'errors{t="$target"}', "unhealthy": {"above": "0.05"}, "for": "30s"}
+
+
+@dataclass(slots=True)
+class Faltering(Service):
+    """One of whose answers the first fail."""
+
+    failing: int = 0
+
+    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+        """An error as long as it is failing."""
+        if self.failing > 0:
+            self.failing -= 1
+            return [Error("Timeout", "no answer") for _ in questions]
+        return await Service.ask(self, questions)
+
+
+def a_breach(*, began: timedelta, failing: int, bake: str) -> tuple[Stage, datetime]:
+    """A new process, a while after a breach has begun; Prometheus has been asked every five seconds ever since."""
+    stage = a_stage(lambda _: False, {"name": "r", "restart": {}}, checks=[CHECK], bake=bake)
+    now = stage.clock.now()
+    since = now - began
+    moments = [now - timedelta(seconds=n) for n in range(300, 0, -5)]
+    past = [Sample(moment, 0.3 if moment >= since else 0.0) for moment in moments]
+    service = Faltering(stage.cluster, stage.clock, stage.service.is_cured, past=past, failing=failing)
+    stage.service = service
+    stage.restart()
+    return stage, since
+
+
+@pytest.mark.parametrize("bake", ["5s", "10m"])
+@pytest.mark.parametrize(
+    ("began", "failing"),
+    [
+        pytest.param(5, 0, id="just begun"),
+        pytest.param(15, 0, id="half of it is over"),
+        pytest.param(25, 0, id="begun a while ago"),
+        pytest.param(35, 0, id="over"),
+        pytest.param(25, 1, id="the first answer fails"),
+        pytest.param(15, 3, id="the first three answers fail"),
+    ],
+)
+async def test_a_for_in_progress_counts_from_its_beginning(began: int, failing: int, bake: str) -> None:
+    """Also while it is asked whether the release was healthy for `bake`, which looks back less far, or further."""
+    stage, since = a_breach(began=timedelta(seconds=began), failing=failing, bake=bake)
+    started = stage.clock.now()
+    while not stage.incidents:
+        await stage.ticks(1)
+
+    last = stage.clock.now() - TICK
+    assert parse_time(stage.incidents[0]["spec"]["openedAt"]) == since
+    assert last == max(since + timedelta(seconds=30), started + failing * TICK)
+
+
+async def test_a_breach_that_is_older_counts_from_as_far_as_anybody_looks_back() -> None:
+    """That is `for` and two intervals: more of the past changes nothing."""
+    stage, _ = a_breach(began=timedelta(seconds=120), failing=0, bake="5s")
+    started = stage.clock.now()
+    await stage.ticks(1)
+
+    assert parse_time(stage.incidents[0]["spec"]["openedAt"]) == started - timedelta(seconds=40)
+
+
+async def test_whoever_looks_back_looks_at_least_as_far_as_for() -> None:
+    """Right after a deed, say; else a breach that lasted before would have to last anew."""
+    stage, since = a_breach(began=timedelta(seconds=25), failing=0, bake="5s")
+    case = Case(stage.policy.key, KEY)
+
+    await Measurer(stage.loop.world).recover(stage.policy, case, timedelta(0))
+
+    assert case.memories["errors"].breached_since == since
