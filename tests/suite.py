@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.devcluster.progress import Say, say_on_stderr
@@ -37,11 +37,17 @@ def target(name: str, *arguments: str, needs: str = "") -> Part:
     return Part(name, ("make", "--no-print-directory", name, *arguments), needs)
 
 
+def yielding(name: str) -> Part:
+    """One that computes, and lets those go first that watch a clock."""
+    part = target(name)
+    return replace(part, command=("nice", "-n", "10", *part.command))
+
+
 LANES: Sequence[Sequence[Part]] = (
     (target("programs"), target("e2e", "ARGS=--if-possible", needs="programs")),
     (target("cluster-test", needs="programs"),),
-    tuple(map(target, ("check", "shop", "unit", "pythons"))),
-    (target("package"), target("sbom"), target("contract", needs="programs"), target("chart", needs="programs")),
+    tuple(map(yielding, ("check", "shop", "unit", "pythons", "package", "sbom"))),
+    (target("contract", needs="programs"), target("chart", needs="programs")),
 )
 """What waits (containers, a control plane with Salus) beside what computes."""
 

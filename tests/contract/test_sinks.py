@@ -24,7 +24,8 @@ from tests.devcluster.processes import free_port
 from tests.fakes.sinks import FakeSinks
 from tests.unit.test_delivery import a_record
 
-PATIENCE = timedelta(milliseconds=300)
+PATIENCE, SHORT = timedelta(seconds=30), timedelta(milliseconds=300)
+"""What an answer may take on a busy machine, and how long to wait for one that never comes."""
 EVENT = cloud_event(a_record("audit"), Telling.STARTED, "eu")
 TAKEN = "Taken"
 
@@ -207,7 +208,8 @@ async def slow_body(request: web.Request) -> web.StreamResponse:
 )
 async def test_an_answer_and_what_it_means(answer: Handler, expected: NotTaken | None) -> None:
     receiver = Receiver(answer)
-    async with serving(receiver.handle, "/") as server, sending(audit=settings(url(server))) as sinks:
+    timeout = SHORT if answer is hang else PATIENCE
+    async with serving(receiver.handle, "/") as server, sending(audit=settings(url(server), timeout=timeout)) as sinks:
         assert await sinks.send("audit", EVENT) == expected
 
     assert len(receiver.requests) == 1, "nothing is sent twice by itself"
