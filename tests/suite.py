@@ -46,8 +46,7 @@ def yielding(name: str) -> Part:
 LANES: Sequence[Sequence[Part]] = (
     (target("programs"), target("e2e", "ARGS=--if-possible", needs="programs")),
     (target("cluster-test", needs="programs"),),
-    tuple(map(yielding, ("check", "shop", "unit"))),
-    tuple(map(yielding, ("package", "sbom", "pythons"))),
+    tuple(map(yielding, ("check", "shop", "unit", "pythons", "package", "sbom"))),
     (target("contract", needs="programs"), target("chart", needs="programs")),
 )
 """What waits (containers, a control plane with Salus) beside what computes."""
