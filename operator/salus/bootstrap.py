@@ -404,7 +404,8 @@ class Operator:
         old, self._settings, self._in_use = self._in_use, settings, settings
         if old is not None and old.kill_switch != settings.kill_switch and self._leads():
             self._soon(self._loop.show_switches(list(self._store.policies.values())))
-        moved, rewired = (old is None or getattr(old, one) != getattr(settings, one) for one in ("sources", "sinks"))
+        moved = old is None or old.sources != settings.sources
+        rewired = old is None or old.sinks != settings.sinks
         if moved:
             await self.metrics.use(settings.sources)
         if rewired:

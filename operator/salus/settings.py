@@ -9,7 +9,6 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, ClassVar
-from urllib.parse import urlsplit
 
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError
@@ -18,6 +17,7 @@ from salus.core.approvals import DEFAULT_EXPIRY
 from salus.core.freeze import check_cron, zone_of
 from salus.core.retention import Retention
 from salus.core.rights import REMEDIATOR
+from salus.endpoints.settings import check_header, check_url
 from salus.model.change import ActionKind
 from salus.model.errors import problems
 from salus.model.types import DnsLabel, DnsName, Duration, LongText, MapList, Resource, Rule, SetList, ShortText, quote
@@ -43,21 +43,10 @@ def _http_url(text: str) -> str:
     """The URL of a server. Raises ValueError."""
     if not text.startswith(("http://", "https://")):
         raise ValueError("url must begin with http:// or https://")
-    parts = urlsplit(text)
-    if not parts.hostname or parts.port == 0:
-        raise ValueError("expected a URL such as http://prometheus.monitoring:9090")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("no passwords in the URL; use basicAuth with a password file")
-    return text
+    return check_url(text)
 
 
-def _header(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("a header holds a character that cannot be printed")
-    return text
-
-
-HeaderText = Annotated[ShortText, AfterValidator(_header)]
+HeaderText = Annotated[ShortText, AfterValidator(check_header)]
 
 
 class EndpointConfig(Resource):
@@ -80,7 +69,7 @@ class EndpointConfig(Resource):
     """User and password."""
     ca_file: ShortText | None = None
     """CA certificates to trust, in place of the system's."""
-    headers: Mapping[HeaderText, Annotated[str, Field(max_length=4096), AfterValidator(_header)]] = {}
+    headers: Mapping[HeaderText, Annotated[str, Field(max_length=4096), AfterValidator(check_header)]] = {}
     """Further headers of every request."""
 
 

@@ -92,7 +92,7 @@ class Api:
         return session
 
     def _kept(self) -> requests.Session:
-        """Return this thread's session of this user, which keeps its connection: tests ask twenty times a second."""
+        """Return this thread's session of this user, which keeps its connection: tests ask ten times a second."""
         sessions: dict[tuple[str, Path], requests.Session] = _KEPT.__dict__.setdefault("sessions", {})
         key = (self.url, self.pair.cert)
         if key not in sessions:

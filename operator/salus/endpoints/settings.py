@@ -23,6 +23,23 @@ class BasicAuth:
     password_file: Path
 
 
+def check_url(text: str) -> str:
+    """The URL of a server as it was given. Raises ValueError for what is none, or carries a password."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+        raise ValueError("expected a URL such as http://prometheus.monitoring:9090")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("no passwords in the URL; use basicAuth with a password file")
+    return text
+
+
+def check_header(text: str) -> str:
+    """Name or value of a header as it was given. Raises ValueError for what would be more than one."""
+    if not text.isprintable():
+        raise ValueError("a header holds a character that cannot be printed")
+    return text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSettings:
     """One server, as the operator's administrator configured it.
@@ -45,15 +62,14 @@ class EndpointSettings:
     """Further headers of every request."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
-            raise ValueError(f"{self.title}: expected a URL such as http://{self.KIND}:9090")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError(f"{self.title}: no passwords in the URL; use basicAuth with a password file")
         if self.bearer_token_file and self.basic_auth:
             raise ValueError(f"{self.title}: choose one of a bearer token and basic auth")
-        if not all(text.isprintable() for pair in self.headers.items() for text in pair):
-            raise ValueError(f"{self.title}: a header holds a character that cannot be printed")
+        try:
+            check_url(self.url)
+            for text in (*self.headers, *self.headers.values()):
+                check_header(text)
+        except ValueError as error:
+            raise ValueError(f"{self.title}: {error}") from error
 
     @property
     def title(self) -> str:

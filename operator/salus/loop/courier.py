@@ -139,7 +139,9 @@ class Courier:
             await self._write(sink, ref)
             return True
         self._put_off(sink, ref, problem)
-        await self._say(record, delivery.not_delivered(sink, problem.reason, problem.message, self.world.clock.now()))
+        await self._say(
+            ref, record, delivery.not_delivered(sink, problem.reason, problem.message, self.world.clock.now())
+        )
         return problem.of_this_event
 
     def _put_off(self, sink: str, ref: Ref, problem: NotTaken) -> None:
@@ -177,10 +179,8 @@ class Courier:
         self._unwritten.pop((sink, ref), None)
         self._refused.pop((sink, ref), None)
 
-    async def _say(self, record: Body, said: Body) -> None:
+    async def _say(self, ref: Ref, record: Body, said: Body) -> None:
         """Show in a record that is over why it is not delivered. Raises ClusterError."""
         patch = delivery.with_condition(record, said) if delivery.is_over(record) else []
         if patch:
-            metadata = record["metadata"]
-            ref = Ref(CHANGE_EVENTS, metadata["namespace"], metadata["name"])
             await self.world.cluster.patch(ref, patch, subresource="status")
