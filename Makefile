@@ -55,7 +55,7 @@ programs: setup  ## Find or build etcd, the API server, kwok and Prometheus (20 
 
 .PHONY: unit
 unit: setup  ## Unit tests: seconds, anywhere
-	@$(BIN)/pytest tests/unit $(ARGS)
+	@$(BIN)/pytest tests/unit $(or $(ARGS),-n 2)
 
 .PHONY: contract
 contract: programs  ## Every adapter against the same test as its fake, on a real API server and Prometheus

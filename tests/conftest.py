@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.devcluster import sandbox
@@ -14,6 +15,14 @@ from tests.devcluster.progress import say_on_stderr
 
 settings.register_profile("salus", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("salus")
+structlog.configure(  # by default a traceback is a picture by Rich, which takes a second to paint
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+    ]
+)
 
 _NEEDS = {"devcluster": "cluster", "chart_tools": "chart"}
 """Fixture → tier whose programs it needs."""

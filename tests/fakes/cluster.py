@@ -4,12 +4,12 @@ It remembers every write. Nothing lives in it: no controller reacts, so a test t
 with `edit`. Of Salus' own kinds it checks the spec with the models, since the server has their schemas.
 """
 
-import copy
+import pickle
 import uuid
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic
 
@@ -48,6 +48,7 @@ from salus.ports import (
     right,
 )
 
+_Json = TypeVar("_Json")
 _SPECS: Mapping[str, type[pydantic.BaseModel]] = {
     HEALTH_POLICIES.kind: HealthPolicySpec,
     INCIDENTS.kind: IncidentSpec,
@@ -104,7 +105,7 @@ class FakeCluster:
         """The object."""
         object_path(ref)
         self._check_right(ref.resource)
-        return copy.deepcopy(self._found(ref))
+        return _copied(self._found(ref))
 
     async def list(
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
@@ -116,29 +117,20 @@ class FakeCluster:
             raise NotFound("the server could not find the requested resource")
         self._check_right(resource)
         assert resource not in self.metadata_only, f"{resource.plural} were listed with what is in them"
-        wanted = (labels or {}).items()
-        return [
-            copy.deepcopy(body)
-            for ref, body in sorted(self._objects.items(), key=lambda item: (item[0].namespace, item[0].name))
-            if ref.resource == resource
-            and namespace in (None, ref.namespace)
-            and wanted <= (body["metadata"].get("labels") or {}).items()
-        ]
+        return list(self.objects(resource, namespace, labels))
 
     async def list_metadata(self, resource: Resource, namespace: str) -> Sequence[Body]:
         """All objects of a kind in a namespace, `metadata` only."""
         self._check_right(resource)
         return [
-            {key: body[key] for key in ("apiVersion", "kind", "metadata")}
-            for body in self.objects(resource)
-            if body["metadata"]["namespace"] == namespace
+            {key: body[key] for key in ("apiVersion", "kind", "metadata")} for body in self.objects(resource, namespace)
         ]
 
     async def create(self, resource: Resource, body: Body) -> Body:
         """Create the object."""
         metadata = body.get("metadata") or {}
         ref = Ref(resource, metadata.get("namespace", ""), metadata.get("name", ""))
-        return self._write(Write("create", ref, copy.deepcopy(body)), lambda: self._create(ref, body))
+        return self._write(Write("create", ref, _copied(body)), lambda: self._create(ref, body))
 
     async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]], *, subresource: str = "") -> Body:
         """Apply a JSON Patch to the object, or to its status subresource."""
@@ -146,14 +138,12 @@ class FakeCluster:
 
     def patch_as(self, user: str, ref: Ref, operations: Sequence[Mapping[str, Any]], subresource: str = "") -> Body:
         """The same, impersonating a user; "" is the operator itself."""
-        write = Write("patch", ref, copy.deepcopy(list(operations)), user, subresource)
+        write = Write("patch", ref, _copied(list(operations)), user, subresource)
         return self._write(write, lambda: self._patch(ref, operations, subresource))
 
     async def update_status(self, ref: Ref, status: Mapping[str, Any]) -> Body:
         """Merge `status` into the status."""
-        return self._write(
-            Write("update_status", ref, copy.deepcopy(dict(status))), lambda: self._update_status(ref, status)
-        )
+        return self._write(Write("update_status", ref, _copied(dict(status))), lambda: self._update_status(ref, status))
 
     async def delete(self, ref: Ref, *, uid: str = "") -> None:
         """Delete the object."""
@@ -173,25 +163,35 @@ class FakeCluster:
         ref = Ref(resource, body["metadata"].get("namespace", ""), body["metadata"]["name"])
         self._create(ref, body)
         if "status" in body:
-            self._objects[ref]["status"] = copy.deepcopy(body["status"])
-        return copy.deepcopy(self._objects[ref])
+            self._objects[ref]["status"] = _copied(body["status"])
+        return _copied(self._objects[ref])
 
     def edit(self, ref: Ref, change: Callable[[dict[str, Any]], object]) -> Body:
         """Have someone else change an object, status included: not a write of Salus. `change` alters it in place."""
         old = self._found(ref)
-        new = copy.deepcopy(old)
+        new = _copied(old)
         change(new)
         self._store(ref, old, new)
-        return copy.deepcopy(self._objects[ref])
+        return _copied(self._objects[ref])
 
     def remove(self, ref: Ref) -> None:
         """Have someone else delete an object."""
         del self._objects[ref]
 
-    def objects(self, resource: Resource) -> Sequence[Body]:
-        """All objects of a kind, by namespace and name."""
-        found = [ref for ref in self._objects if ref.resource == resource]
-        return [copy.deepcopy(self._objects[ref]) for ref in sorted(found, key=lambda ref: (ref.namespace, ref.name))]
+    def objects(
+        self, resource: Resource, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Sequence[Body]:
+        """All objects of a kind with these labels, of one namespace or of all, by namespace and name."""
+        wanted = (labels or {}).items()
+        found = {
+            (ref.namespace, ref.name): body
+            for ref, body in self._objects.items()
+            if ref.resource.kind == resource.kind  # the rest of it takes ten times as long
+            and ref.resource == resource
+            and namespace in (None, ref.namespace)
+            and (not wanted or wanted <= (body["metadata"].get("labels") or {}).items())
+        }
+        return [_copied(found[key]) for key in sorted(found)]
 
     def _is_served(self, resource: Resource) -> bool:
         """Kinds that come with somebody else's CRD are there once there is an object of them."""
@@ -213,7 +213,7 @@ class FakeCluster:
         self.writes.append(write)
         if fault:
             raise fault.error
-        return copy.deepcopy(result)
+        return _copied(result)
 
     def _check_right(self, resource: Resource) -> None:
         if resource in self.unreadable:
@@ -227,7 +227,7 @@ class FakeCluster:
     def _create(self, ref: Ref, body: Body) -> Body:
         if ref in self._objects:
             raise Conflict(f"{ref.resource.plural} {ref.name!r} exists already in {ref.namespace}")
-        new = copy.deepcopy({**body, "apiVersion": ref.resource.api_version, "kind": ref.resource.kind})
+        new = _copied({**body, "apiVersion": ref.resource.api_version, "kind": ref.resource.kind})
         new.pop("status", None)
         if ref.resource.api_version.startswith(f"{GROUP}/"):
             new["status"] = {"observedGeneration": -1}
@@ -272,7 +272,7 @@ class FakeCluster:
     def _store(self, ref: Ref, old: dict[str, Any], new: dict[str, Any]) -> Body:
         """As the server updates: nothing for no change, else a new version, and a new generation for a new spec."""
         metadata = {**new["metadata"], **{key: old["metadata"][key] for key in _SERVERS_OWN if key in old["metadata"]}}
-        new = copy.deepcopy({**new, "metadata": metadata})
+        new = _copied({**new, "metadata": metadata})
         if new != old:
             if "generation" in metadata and _counts_as_new(old, new):
                 new["metadata"]["generation"] += 1
@@ -402,6 +402,12 @@ class FakeWorkloads:
 _VERBS = {"create": "create", "patch": "patch", "update_status": "patch", "delete": "delete"}
 
 
+def _copied(value: _Json) -> _Json:
+    """A deep copy, in a third of the time that `copy.deepcopy` takes: most of what a test does."""
+    copied: _Json = pickle.loads(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))  # noqa: S301 - our own
+    return copied
+
+
 def _check(write: Write, rights: Set[Right]) -> None:
     subresource = "status" if write.verb == "update_status" else write.subresource
     wanted = right(_VERBS[write.verb], write.ref.resource, subresource)
@@ -436,7 +442,7 @@ def _merged(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]
             kept = result.get(key)
             result[key] = _merged(kept if isinstance(kept, Mapping) else {}, value)
         else:
-            result[key] = copy.deepcopy(value)
+            result[key] = _copied(value)
     return result
 
 

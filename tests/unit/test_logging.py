@@ -15,11 +15,11 @@ from salus.adapters.logging import LogFormat, configure
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, config = root.handlers[:], root.level, structlog.get_config()
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**config)
     structlog.contextvars.clear_contextvars()
 
 
@@ -87,6 +87,26 @@ def test_an_exception_is_one_line(ours: bool) -> None:
     (line,) = lines(stream)
     assert line["level"] == "error"
     assert "ZeroDivisionError" in line["exception"]
+
+
+@pytest.mark.parametrize("form", LogFormat)
+def test_a_traceback_tells_no_local_variable(form: LogFormat) -> None:
+    """A token that a function held when it failed is not for whoever reads logs."""
+    stream = io.StringIO()
+    configure(form, stream=stream)
+
+    held = "hunter2"  # on no line that a traceback quotes
+
+    def failing(token: str) -> float:
+        return len(token) / 0
+
+    try:
+        failing(held)
+    except ZeroDivisionError:
+        structlog.get_logger("salus").exception("It broke")
+
+    assert "ZeroDivisionError" in stream.getvalue()
+    assert held not in stream.getvalue()
 
 
 def test_text_is_for_people() -> None:

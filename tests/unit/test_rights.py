@@ -172,16 +172,17 @@ async def test_ten_thousand_accounts_are_asked_about_in_turn() -> None:
     """Not one policy has any rights, and each has an account of its own: what is asked in a second is bounded."""
     accounts, permits = FakeAccounts(FakeCluster()), Permits()
     policies = [a_policy(serviceAccountName=f"healer-{number}") for number in range(10_000)]
+    workloads = [a_workload()]
     accounts.missing |= {("shop", f"healer-{number}") for number in range(10_000)}
     stage = a_stage(lambda _: True)
     world = a_loop(accounts.cluster, stage.service, stage.clock, accounts=accounts).world
 
-    found = [await permits.of(world, policy, [a_workload()], NOW) for policy in policies]
+    found = [await permits.of(world, policy, workloads, NOW) for policy in policies]
     assert sum(rights is not None for rights in found) == PER_SECOND
     assert accounts.reviews == 2 * PER_SECOND
     for second in range(1, 4):
         for policy in policies:
-            await permits.of(world, policy, [a_workload()], later(second))
+            await permits.of(world, policy, workloads, later(second))
     assert accounts.reviews == 4 * 2 * PER_SECOND
 
 

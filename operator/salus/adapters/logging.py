@@ -69,7 +69,8 @@ def _shared() -> list[Processor]:
 
 def _rendering(log_format: LogFormat, stream: TextIO) -> list[Processor]:
     if log_format is LogFormat.TEXT:
-        return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="time")]
+        plain = structlog.dev.plain_traceback  # where Rich is installed the default prints local variables: credentials
+        return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="time", exception_formatter=plain)]
     return [
         structlog.processors.format_exc_info,
         structlog.processors.UnicodeDecoder(),
