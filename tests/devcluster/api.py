@@ -18,6 +18,7 @@ from tests.devcluster.certificates import Pair
 
 Object = dict[str, Any]  # a Kubernetes object, or a list of them, as JSON gives it
 
+APPLY_PATCH = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
@@ -92,7 +93,7 @@ class Api:
         return session
 
     def _kept(self) -> requests.Session:
-        """Return this thread's session of this user, which keeps its connection: tests ask ten times a second."""
+        """Return this thread's session of this user, which keeps its connection: tests ask all the time."""
         sessions: dict[tuple[str, Path], requests.Session] = _KEPT.__dict__.setdefault("sessions", {})
         key = (self.url, self.pair.cert)
         if key not in sessions:

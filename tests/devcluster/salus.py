@@ -12,6 +12,7 @@ from typing import Any
 import requests
 import yaml
 
+from tests.devcluster.api import APPLY_PATCH
 from tests.devcluster.cluster import DevCluster, KubectlError
 from tests.devcluster.processes import Process, free_port, wait_until
 
@@ -19,6 +20,10 @@ REPOSITORY = Path(__file__).parents[2]
 ACCOUNT = "salus-remediator"
 """The service account of every tenant's namespace that acts for its policies."""
 _READY_SECONDS = 30.0
+_COLLECTIONS = {
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
+}
 
 
 def install(cluster: DevCluster) -> None:
@@ -31,8 +36,9 @@ def install(cluster: DevCluster) -> None:
 def lend_account(cluster: DevCluster, namespace: str) -> None:
     """Do in a namespace what a tenant does to be healed: examples/install/tenant.yaml, for this namespace."""
     example = (REPOSITORY / "examples" / "install" / "tenant.yaml").read_text(encoding="utf-8")
-    documents = yaml.safe_dump_all(_moved(document, namespace) for document in yaml.safe_load_all(example))
-    cluster.kubectl("apply", "-f", "-", stdin=documents)
+    for document in yaml.safe_load_all(example):
+        path = f"{_COLLECTIONS[document['kind']].format(namespace)}/{document['metadata']['name']}"
+        cluster.api().patch(path, _moved(document, namespace), kind=APPLY_PATCH, fieldManager="tenant")
 
 
 def _moved(document: dict[str, Any], namespace: str) -> dict[str, Any]:
