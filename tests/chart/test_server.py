@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(600)
 
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:salus"
 REMEDIATOR = "system:serviceaccount:{}:salus-remediator"
-SOON = 60.0
+SOON = 120.0
 DATA = ROOT / "tests/contract/data"
 LARGEST_RELEASE = 1024 * 1024
 """Bytes; what a Secret may hold, and Helm keeps a release in one."""
