@@ -109,6 +109,8 @@ class Proxy:
         """End all connections."""
         self._whole.set()
         await self._session.close()
+        for transport in self._transports():  # closing would wait until its peer, stopped perhaps, has read all
+            transport.abort()
         await self._runner.cleanup()
 
     async def __aenter__(self) -> Self:
@@ -132,6 +134,16 @@ class Proxy:
         """What still waits goes on; what its sender has given up is lost. Call it from any thread."""
         assert self._loop is not None, "it was not started"
         self._loop.call_soon_threadsafe(self._whole.set)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for those who asked to read on."""
+        return sum(transport.get_write_buffer_size() for transport in self._transports())
+
+    def _transports(self) -> list[asyncio.Transport]:
+        server = self._runner.server
+        found = (connection.transport for connection in (server.connections if server else ()))
+        return [transport for transport in found if transport is not None]
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if not self._whole.is_set():

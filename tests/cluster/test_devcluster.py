@@ -20,7 +20,7 @@ from tests.devcluster.kwok import LIFE, READY_AFTER, Life
 from tests.devcluster.processes import Process, ProcessFailedError, free_port, wait_until
 from tests.devcluster.remote_write import Series
 
-_SOON = 120.0
+_SOON = 240.0
 _SCRAPED = 30.0  # seconds; Prometheus takes up new targets every five
 _REPOSITORY = Path(__file__).parents[2]
 

@@ -32,7 +32,7 @@ SETTINGS = Settings(
 _CONTAINERD_STATE = Path("/run/containerd")  # cAdvisor looks for the socket there, or its `container` labels stay empty
 _SOCKET = _CONTAINERD_STATE / "containerd.sock"
 _FOLDER = Path("/run/salus-node")
-_READY_SECONDS = 60
+_READY_SECONDS = 180
 
 # 0 leaves the kernel's own value alone, which is the whole machine's.
 _CONNTRACK_LIMITS = ("max-per-core", "min", "tcp-timeout-established", "tcp-timeout-close-wait")

@@ -1,6 +1,8 @@
 """The chaos harness' own parts, each seen to do what it says: every fault of the proxy, every fault in the books."""
 
 import asyncio
+import gc
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
@@ -11,6 +13,9 @@ from yarl import URL
 
 from tests.chaos.books import Books, Effect, Intent, Record, reconcile
 from tests.chaos.proxy import Fault, Kind, Proxy, Seen, When
+from tests.chaos.serving import serving
+from tests.cluster import prometheus_stub
+from tests.devcluster.processes import wait_until
 
 PATIENCE = aiohttp.ClientTimeout(total=5)
 WATCH = "/api/v1/pods?watch=true"
@@ -234,3 +239,17 @@ def test_sound_books_balance() -> None:
 )
 def test_each_planted_fault_is_found(books: Books, said: str) -> None:
     assert reconcile(books) == [said]
+
+
+def test_stopping_waits_for_nobody_who_has_ceased_to_read() -> None:
+    """As a process does that is stopped in the middle of an answer: its connection ends, and pytest finds none left."""
+    with (
+        prometheus_stub.serving(lambda: (200, "text/plain", bytes(30_000_000))) as upstream,
+        socket.socket() as client,
+    ):
+        proxy = Proxy(upstream)
+        with serving(proxy):
+            client.connect(("127.0.0.1", proxy.port))
+            client.sendall(b"GET / HTTP/1.1\r\nHost: proxy\r\n\r\n")
+            wait_until(lambda: proxy.unsent > 0, timeout=60, what="the client has ceased to read")
+    gc.collect()
