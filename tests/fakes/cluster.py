@@ -186,7 +186,7 @@ class FakeCluster:
         found = {
             (ref.namespace, ref.name): body
             for ref, body in self._objects.items()
-            if ref.resource.kind == resource.kind  # the rest of it takes ten times as long
+            if ref.resource.kind == resource.kind  # first, since comparing all of it is slow
             and ref.resource == resource
             and namespace in (None, ref.namespace)
             and (not wanted or wanted <= (body["metadata"].get("labels") or {}).items())
