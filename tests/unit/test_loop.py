@@ -1,5 +1,7 @@
 """The whole loop on fakes: crashes at every write, lost replies, other people's hands, one decision in all modes."""
 
+import asyncio
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -232,6 +234,26 @@ async def test_any_failing_write_is_settled_by_the_next_tick(
         if isinstance(error, Conflict) and any("refused" in c["status"].get("message", "") for c in stage.changes):
             continue  # a 409 to the deed itself is an answer: it was not done, and the record says so
         assert_books_balance(stage, story)
+
+
+async def test_stopped_at_any_moment_of_a_tick_no_question_is_left_unasked() -> None:
+    """Python warns of coroutines that nobody awaited, in the middle of an operator's log."""
+    for moments in range(1_000):
+        stage = set_stage(STORIES["restart"])
+        await stage.ticks(2)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            tick = asyncio.ensure_future(stage.loop.tick([stage.policy]))
+            for _ in range(moments):
+                await asyncio.sleep(0)
+            over = tick.done()
+            tick.cancel()
+            await asyncio.gather(tick, return_exceptions=True)
+        assert [str(warning.message) for warning in told] == [], f"after {moments} turns of the event loop"
+        if over:
+            assert stage.deeds, "that tick had nothing to do"
+            return
+    pytest.fail("that tick never ended")
 
 
 async def test_edge_case_12_concurrent_deploy() -> None:

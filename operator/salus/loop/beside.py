@@ -4,7 +4,7 @@ Nothing here is needed to heal: what cannot be read is told as unknown, and ever
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -47,7 +47,7 @@ async def release_suspect(world: World, policy: Policy, case: Case, seen: Observ
     """The observation with what may speak for the live release: its old pods, and the checks before it began."""
     unknown: list[str] = []
     pods, sick = await asyncio.gather(
-        _or_unknown(_pods(world, case, seen, body), (), "pods", unknown),
+        _or_unknown(lambda: _pods(world, case, seen, body), "pods", unknown),
         _sick_before(world, policy, case, seen, unknown),
     )
     return replace(seen, surroundings=Surroundings(pods=pods, sick_before=sick, unknown=tuple(unknown)))
@@ -59,8 +59,8 @@ async def all_suspects(world: World, policy: Policy, case: Case, seen: Observati
     unknown = [*seen.surroundings.unknown, *(["autoscalers"] if seen.autoscalers is None else [])]
     scalers = [edit for one in in_charge(seen.autoscalers or ()) for edit in edits_of(one.body, used=True)]
     config_maps, troubles = await asyncio.gather(
-        _or_unknown(_config_map_edits(world, case.target, body), (), "ConfigMaps", unknown),
-        _or_unknown(_troubles(world, seen.surroundings.pods), (), "nodes", unknown),
+        _or_unknown(lambda: _config_map_edits(world, case.target, body), "ConfigMaps", unknown),
+        _or_unknown(lambda: _troubles(world, seen.surroundings.pods), "nodes", unknown),
     )
     around = replace(
         seen.surroundings, edits=(*scalers, *config_maps), troubles=troubles, unknown=tuple(sorted(unknown))
@@ -68,14 +68,16 @@ async def all_suspects(world: World, policy: Policy, case: Case, seen: Observati
     return replace(seen, surroundings=around)
 
 
-async def _or_unknown(reading: Awaitable[_Found], nothing: _Found, what: str, unknown: list[str]) -> _Found:
+async def _or_unknown(
+    read: Callable[[], Awaitable[tuple[_Found, ...]]], what: str, unknown: list[str]
+) -> tuple[_Found, ...]:
     """What was read; else nothing, and the reason among what is unknown."""
     try:
-        return await reading
+        return await read()
     except ClusterError as error:
         log.warning("what is to blame may stay unknown", what=what, error=str(error))
         unknown.append(f"{what} ({type(error).__name__})")
-        return nothing
+        return ()
 
 
 async def _pods(world: World, case: Case, seen: Observation, body: Body) -> tuple[Pod, ...]:
