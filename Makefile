@@ -9,7 +9,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 PYTHONS ?= 3.14 3.13 3.12
-export PYTHONDONTWRITEBYTECODE := 1
 export UV_NATIVE_TLS := true
 
 .PHONY: help

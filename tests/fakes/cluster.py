@@ -182,6 +182,12 @@ class FakeCluster:
         self, resource: Resource, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> Sequence[Body]:
         """All objects of a kind with these labels, of one namespace or of all, by namespace and name."""
+        return [_copied(body) for body in self.peek(resource, namespace, labels)]
+
+    def peek(
+        self, resource: Resource, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Sequence[Body]:
+        """The same without copies, for who only looks."""
         wanted = (labels or {}).items()
         found = {
             (ref.namespace, ref.name): body
@@ -191,7 +197,7 @@ class FakeCluster:
             and namespace in (None, ref.namespace)
             and (not wanted or wanted <= (body["metadata"].get("labels") or {}).items())
         }
-        return [_copied(found[key]) for key in sorted(found)]
+        return [found[key] for key in sorted(found)]
 
     def _is_served(self, resource: Resource) -> bool:
         """Kinds that come with somebody else's CRD are there once there is an object of them."""
@@ -382,21 +388,25 @@ class FakeWorkloads:
     """The port `Workloads`, never behind the fake cluster."""
 
     cluster: FakeCluster
+    _read: dict[str, Workload] = field(default_factory=dict)
+    """What each version of each object says."""
 
     def get(self, key: TargetKey) -> Workload | None:
         """The workload, or None."""
-        return next((found for found in self._all(key.kind) if found.key == key), None)
+        return next((found for found in self._all(key.kind, key.namespace) if found.key == key), None)
 
     def select(self, namespace: str, kind: WorkloadKind, labels: Mapping[str, str]) -> Sequence[Workload]:
         """Workloads with these labels, by name."""
-        return [
-            found
-            for found in self._all(kind)
-            if found.key.namespace == namespace and labels.items() <= found.labels.items()
-        ]
+        return [found for found in self._all(kind, namespace) if labels.items() <= found.labels.items()]
 
-    def _all(self, kind: WorkloadKind) -> list[Workload]:
-        return [workload_from(body) for body in self.cluster.objects(WORKLOADS[kind])]
+    def _all(self, kind: WorkloadKind, namespace: str) -> list[Workload]:
+        return [self._workload(body) for body in self.cluster.peek(WORKLOADS[kind], namespace)]
+
+    def _workload(self, body: Body) -> Workload:
+        version = body["metadata"]["resourceVersion"]
+        if version not in self._read:
+            self._read[version] = workload_from(_copied(body))
+        return self._read[version]
 
 
 _VERBS = {"create": "create", "patch": "patch", "update_status": "patch", "delete": "delete"}

@@ -84,7 +84,7 @@ class Service:
         return [sample for sample in self.past if start <= sample.at <= end]
 
     def _at(self) -> float:
-        return 0.0 if self.is_cured(self.cluster.objects(DEPLOYMENTS)[0]) else self.value
+        return 0.0 if self.is_cured(self.cluster.peek(DEPLOYMENTS)[0]) else self.value
 
 
 class Metrics(MetricSource, MetricHistory, Protocol):
@@ -126,6 +126,7 @@ class Stage:
     service: Service
     accounts: FakeAccounts = field(init=False)
     loop: Loop = field(init=False)
+    _compiled: dict[str, Policy] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.accounts = FakeAccounts(self.cluster)
@@ -137,8 +138,12 @@ class Stage:
 
     @property
     def policy(self) -> Policy:
-        """The policy as it is now."""
-        return compile_policy(self.cluster.objects(HEALTH_POLICIES)[0], Catalog({}, ["default"]))
+        """The policy as it is now; like the store, it compiles what has changed."""
+        body = self.cluster.peek(HEALTH_POLICIES)[0]
+        version = body["metadata"]["resourceVersion"]
+        if version not in self._compiled:
+            self._compiled[version] = compile_policy(body, Catalog({}, ["default"]))
+        return self._compiled[version]
 
     async def ticks(self, count: int) -> None:
         """So many ticks; pods follow their template at once. Where the process dies, a new one goes on."""
