@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.devcluster.progress import Say, say_on_stderr
@@ -32,24 +32,18 @@ class Part:
     needs: str = ""
 
 
-def target(name: str, *arguments: str, needs: str = "") -> Part:
-    """A part that is a target of the Makefile."""
-    return Part(name, ("make", "--no-print-directory", name, *arguments), needs)
-
-
-def yielding(name: str) -> Part:
-    """One that computes, and lets those go first that watch a clock."""
-    part = target(name)
-    return replace(part, command=("nice", "-n", "10", *part.command))
+def target(name: str, *arguments: str, needs: str = "", nice: int = 0) -> Part:
+    """A part that is a target of the Makefile; the higher `nice`, the more others go first."""
+    return Part(name, ("nice", "-n", str(nice), "make", "--no-print-directory", name, *arguments), needs)
 
 
 LANES: Sequence[Sequence[Part]] = (
     (target("programs"), target("e2e", "ARGS=--if-possible", needs="programs")),
-    (target("cluster-test", needs="programs"),),
-    tuple(map(yielding, ("check", "shop", "unit", "pythons", "package", "sbom"))),
-    (target("contract", needs="programs"), target("chart", needs="programs")),
+    (target("cluster-test", needs="programs", nice=5),),
+    tuple(target(name, nice=10) for name in ("check", "shop", "unit", "pythons", "package", "sbom")),
+    (target("contract", needs="programs", nice=5), target("chart", needs="programs", nice=5)),
 )
-"""What waits (containers, a control plane with Salus) beside what computes."""
+"""Containers go first, where one test waits after the other; then what watches a clock; then what computes."""
 
 
 @dataclass(slots=True)

@@ -96,7 +96,8 @@ class Process:
     ) -> "Process":
         """Start `argv` (its first word an absolute path) with output appended to `log` and `env` added to ours.
 
-        The child gets a session of its own: Ctrl-C in the terminal reaches us alone, and we stop the children in order.
+        The child gets a process group of its own: Ctrl-C in the terminal reaches us alone, and we stop the children in
+        order. It stays in our session, since Linux weighs sessions against each other, and `nice` only within each.
         """
         words = tuple(str(word) for word in argv)
         launch = dying_with_us(words)
@@ -110,7 +111,7 @@ class Process:
                     stderr=subprocess.STDOUT,
                     env={**_GO, **os.environ, **(env or {})},
                     cwd=cwd,
-                    start_new_session=True,
+                    process_group=0,
                 )
 
         return cls(name, words, log, _SPAWNER.submit(spawn).result())

@@ -29,6 +29,8 @@ from tests.unit.stage import TARGET, TICK, Stage, a_stage
 
 LONG = 40
 """Ticks; enough for any story here to end."""
+QUIET = 12
+"""Ticks without a write, after which a story is over: twice the longest wait in any, the timeout of a verification."""
 
 
 def image(body: Body) -> str:
@@ -118,7 +120,13 @@ async def play(story: Story, prepare: Callable[[Stage], None]) -> Stage:
         release(stage, "v2")
         stage.cluster.put(replica_set(stage))
     prepare(stage)
-    await stage.ticks(LONG)
+    quiet = 0
+    for _ in range(LONG):
+        before = len(stage.cluster.writes)
+        await stage.ticks(1)
+        quiet = 0 if len(stage.cluster.writes) > before else quiet + 1
+        if quiet == QUIET:
+            break
     return stage
 
 
