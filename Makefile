@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 PYTHONS ?= 3.14 3.13 3.12
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export UV_NATIVE_TLS := true
 
 .PHONY: help
@@ -38,7 +39,7 @@ manifests: crds  ## Write what is made from the chart, and from other files in i
 check: setup  ## Ruff, mypy strict, import contracts, generated files up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@$(BIN)/mypy --cache-dir $(CACHE)/salus-mypy
 	@cd operator && ../$(BIN)/lint-imports --config ../pyproject.toml --no-cache
 	@$(BIN)/python -m salus.model.crd --check crds
 	@$(BIN)/python -m tests.chart --check
