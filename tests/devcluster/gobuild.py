@@ -29,7 +29,7 @@ _SAY_EVERY = 100  # packages; there are about 2,800 in all
 _TAIL_LINES = 15
 _GO_FOLDERS = (str(Path(sys.executable).parent), "/usr/local/go/bin")
 _NICENESS = 19
-"""The highest: a build takes minutes of every core, and whoever works, or tests, on the machine meanwhile goes first."""
+"""The highest: a build takes minutes of every core, and who works, or tests, on the machine meanwhile goes first."""
 
 
 class GoBuildError(RuntimeError):

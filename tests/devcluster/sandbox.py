@@ -204,7 +204,7 @@ def _sweeper(lock: IO[str], made: Sequence[Path]) -> Iterator[None]:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         pass_fds=[lock.fileno()],
-        start_new_session=True,
+        process_group=0,
     )
     try:
         yield
@@ -231,7 +231,7 @@ def _run_in_namespaces(argv: Sequence[str], lock: IO[str]) -> int:
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), unshare, *_NAMESPACES, *init],
         stdin=subprocess.DEVNULL,
-        start_new_session=True,  # else Ctrl-C would reach the command twice: from the terminal and through us
+        process_group=0,  # else Ctrl-C would reach the command twice: from the terminal and through us
     )
     lock.truncate(0)
     lock.write(str(process.pid))
