@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from salus.scheduler import SLOT, phase
 from tests.cluster.scene import Scene, deployment
 from tests.devcluster.audit import AuditEvent
 
 TRIALS = 100
 TRIALS_OF_TWO_PROCESSES = 10
-PATIENCE = 240.0
+PATIENCE = 480.0
 """Seconds; a hundred actions at once take a while on a busy machine."""
+pytestmark = pytest.mark.timeout(4 * PATIENCE)
 INTERVAL = 5.0
 
 

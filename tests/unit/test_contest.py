@@ -1,12 +1,16 @@
 """Someone puts back what Salus changes, as Git does: one attempt, `Contested`, and hands off for an hour."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from salus.core.compile import Catalog, compile_policy
 from salus.model.types import Body
-from tests.unit.stage import TARGET, Stage, a_stage
+from salus.ports import HEALTH_POLICIES
+from tests.fakes.cluster import FakeCluster
+from tests.unit.stage import TARGET, TICK, Stage, a_loop, a_stage
 
 GROW = {"name": "grow", "scale": {"by": "1", "max": 9}}
 RESTART = {"name": "restart", "restart": {}}
@@ -68,3 +72,63 @@ async def test_the_hour_survives_a_restart_of_the_operator() -> None:
     await contested_ticks(stage, 10)
 
     assert len(stage.deeds) == 1
+
+
+class Interrupted:
+    """Requests to a fake cluster, after one of which somebody else has a turn."""
+
+    def __init__(self, after: int, turn: Callable[[], Awaitable[None]]) -> None:
+        self.left, self.turn = after, turn
+
+    def __call__(self, request: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def asking(*arguments: Any, **more: Any) -> Any:  # noqa: ANN401 - as the method that it stands for
+            answer = await request(*arguments, **more)
+            self.left -= 1
+            if self.left == 0:
+                await self.turn()
+            return answer
+
+        return asking
+
+
+@pytest.mark.parametrize(
+    "remedies",
+    [
+        pytest.param((RESTART,), id="the first rung"),
+        pytest.param(
+            ({"name": "back", "rollback": {}}, RESTART), id="the second rung, since there is nothing to go back to"
+        ),
+    ],
+)
+async def test_another_policys_deed_is_no_contest_wherever_it_falls_among_the_requests_of_a_tick(
+    remedies: tuple[dict[str, Any], ...],
+) -> None:
+    """What was read before it and what was read after it do not fit together, and must not be taken for a revert."""
+    for after in range(1, 1_000):
+        stage = a_stage(never, *remedies)
+        body = stage.cluster.objects(HEALTH_POLICIES)[0]
+        body = stage.cluster.put({**body, "metadata": {"name": "second", "namespace": body["metadata"]["namespace"]}})
+        second = compile_policy(body, Catalog({}, ["default"]))
+        loop = a_loop(stage.cluster, stage.service, stage.clock, accounts=stage.accounts)
+        for _ in range(2):
+            await loop.tick([second])
+            await stage.ticks(1)
+
+        async def deed(stage: Stage = stage) -> None:
+            await stage.loop.tick([stage.policy])
+
+        interrupted = Interrupted(after, deed)
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("get", "list", "create"):
+                patch.setattr(FakeCluster, name, interrupted(getattr(FakeCluster, name)))
+            await loop.tick([second])
+        if interrupted.left > 0:
+            assert after > 10, "that tick hardly asked anything"
+            return
+        for _ in range(3):
+            stage.clock.advance(TICK)
+            await loop.tick([second])
+
+        assert [c["spec"]["reason"] for c in stage.changes if c["spec"]["reason"] == "Contested"] == [], after
+        assert len(stage.deeds) == 1
+    pytest.fail("that tick never ended")

@@ -2,16 +2,18 @@
 
 import asyncio
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from salus.actions.plan import CHANGE_ANNOTATION
+from salus.core.compile import SpecError
 from salus.core.workload import RESTARTED_AT
+from salus.model.errors import Problem
 from salus.model.types import Body
-from salus.model.values import Switches
+from salus.model.values import Answer, Question, Switches
 from salus.ports import (
     CHANGE_EVENTS,
     CONTROLLER_REVISIONS,
@@ -20,12 +22,13 @@ from salus.ports import (
     Conflict,
     Forbidden,
     Invalid,
+    Ref,
     Throttled,
     Unavailable,
 )
 from tests.builders import a_scaled_object_body, an_hpa_body
-from tests.fakes.cluster import Write
-from tests.unit.stage import TARGET, TICK, Stage, a_stage
+from tests.fakes.cluster import FakeCluster, Write
+from tests.unit.stage import TARGET, TICK, Metrics, Stage, a_stage
 
 LONG = 40
 """Ticks; enough for any story here to end."""
@@ -408,6 +411,68 @@ async def test_a_failed_test_of_the_patch_has_no_causes_and_is_not_a_failure() -
     stage.cluster.on_write = invalid
     await stage.ticks(LONG)
     assert stage.changes[0]["status"]["outcome"] == "Failed"
+
+
+UNUSABLE = SpecError((Problem("spec.source", 'unknown source "nowhere"'),))
+
+
+def stalled(stage: Stage) -> tuple[str, str]:
+    """What the policy says of whether it can be used."""
+    conditions = stage.cluster.objects(HEALTH_POLICIES)[0]["status"].get("conditions", [])
+    return next(((c["status"], c["message"]) for c in conditions if c["type"] == "Stalled"), ("", ""))
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """A Prometheus during whose answer something happens."""
+
+    metrics: Metrics
+    happens: Callable[[], Awaitable[None]]
+
+    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+        answers = await self.metrics.ask(questions)
+        await self.happens()
+        return answers
+
+
+async def test_a_tick_under_way_says_nothing_of_a_policy_that_was_refused_meanwhile() -> None:
+    """It is of the spec before, and nobody would take its words back: a policy that is refused has no ticks."""
+    stage = a_stage(lambda _: True, {"name": "r", "restart": {}})
+    stage.loop.accept(stage.policy, {})
+
+    async def refuse() -> None:
+        await stage.loop.report_invalid(stage.cluster.objects(HEALTH_POLICIES)[0], UNUSABLE, stage.clock.now())
+
+    stage.loop.world = replace(stage.loop.world, metrics=Meanwhile(stage.service, refuse))
+    await stage.loop.tick([stage.policy])
+
+    assert stalled(stage) == ("True", str(UNUSABLE))
+
+
+async def test_of_two_statuses_that_are_written_at_once_the_newer_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refusal waits until the tick's status, whose request is under way, was answered."""
+    stage = a_stage(lambda _: True, {"name": "r", "restart": {}})
+    stage.loop.accept(stage.policy, {})
+    sent, let_go = asyncio.Event(), asyncio.Event()
+    update_status = FakeCluster.update_status
+
+    async def slow_at_first(cluster: FakeCluster, ref: Ref, status: Mapping[str, Any]) -> Body:
+        if ref.resource == HEALTH_POLICIES and not sent.is_set():
+            sent.set()
+            await let_go.wait()
+        return await update_status(cluster, ref, status)
+
+    monkeypatch.setattr(FakeCluster, "update_status", slow_at_first)
+    tick = asyncio.create_task(stage.loop.tick([stage.policy]))
+    await sent.wait()
+    body = stage.cluster.objects(HEALTH_POLICIES)[0]
+    refusal = asyncio.create_task(stage.loop.report_invalid(body, UNUSABLE, stage.clock.now()))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    let_go.set()
+    await asyncio.gather(tick, refusal)
+
+    assert stalled(stage) == ("True", str(UNUSABLE))
 
 
 async def test_the_kill_switch_is_reported_between_two_ticks() -> None:

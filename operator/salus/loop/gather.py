@@ -115,7 +115,13 @@ async def kept_releases(world: World, target: TargetKey) -> tuple[Release, ...]:
 async def observe(
     world: World, policy: Policy, case: Case, changes: Sequence[PastChange] | None = None
 ) -> tuple[Observation, Body]:
-    """The live target with everything around it. Raises ClusterError when the target itself cannot be read."""
+    """The live target with everything around it. Raises ClusterError when the target itself cannot be read.
+
+    The records are read before the target, and never after it: another policy's deed that falls between the two would
+    be on record as done and not to be seen yet, which looks as if someone had taken it back.
+    """
+    if changes is None:
+        changes = past_changes(await change_bodies(world, case.target))
     body, scalers, kept, fleet = await asyncio.gather(
         world.cluster.get(workload_ref(case.target)),
         _autoscalers(world, case.target),
@@ -123,8 +129,6 @@ async def observe(
         _fleet(world, case.target),
     )
     workload = workload_of(body)
-    if changes is None:
-        changes = past_changes(await change_bodies(world, case.target))
     good = next((r.hash for r in kept if r.healthy_at and not r.quarantined_by and r.hash != workload.release), None)
     history = releases.history_from(await _revisions(world, body, case.target))
     (disruptions, room), rights = await asyncio.gather(

@@ -81,7 +81,7 @@ class Ladder:
                     if refused.then is Then.ESCALATE:
                         await self._escalate(policy, case, seen, body, refused)
                         return
-                    seen = replace(seen, changes=await self.changes.of_target(case))
+                    seen, body = await gather.observe(self.world, policy, case)
 
     async def _attempt(
         self, policy: Policy, case: Case, proposal: Proposal, seen: Observation, body: Body

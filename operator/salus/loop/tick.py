@@ -5,6 +5,7 @@ target one tick, after which its case is loaded anew.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,6 +39,10 @@ class Loop:
     world: World
     cases: dict[tuple[PolicyKey, TargetKey], Case] = field(default_factory=dict)
     written: dict[PolicyKey, dict[str, Any]] = field(default_factory=dict)
+    newest: dict[PolicyKey, Policy | Body] = field(default_factory=dict)
+    """What was said last of each policy: as it is compiled, or, where it cannot be used, as it is."""
+    writing: defaultdict[PolicyKey, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    """Held while a policy's status is written, so that the newest is written last."""
     permits: Permits = field(default_factory=Permits)
 
     @property
@@ -148,7 +153,7 @@ class Loop:
         now, written = self.world.clock.now(), self.written.setdefault(policy.key, {})
         rights, stopped = await self._rights(policy, found, cases, now), self.world.switches().stopped
         status = policy_status(policy, reports, written, now, rights=rights, stopped=stopped)
-        await self._write(policy.key, status)
+        await self._write(policy.key, policy, status)
         if lost := metrics_lost(status, written):
             about = policy_reference(policy)
             notice = Notice(regarding=about, reason="MetricsUnavailable", action="Measure", note=lost, warning=True)
@@ -183,10 +188,17 @@ class Loop:
     async def report_invalid(self, body: Body, error: SpecError, now: datetime) -> None:
         """Say in the policy's own status what is wrong with it."""
         key = PolicyKey(body["metadata"]["namespace"], body["metadata"]["name"])
+        self.newest[key] = body
         self.written[key] = dict(body.get("status") or {})
-        await self._write(key, stalled_status(body, error, now))
+        await self._write(key, body, stalled_status(body, error, now))
 
-    async def _write(self, key: PolicyKey, status: dict[str, Any]) -> None:
+    async def _write(self, key: PolicyKey, about: Policy | Body, status: dict[str, Any]) -> None:
+        """Write a status, unless something newer was said of the policy while this one was made."""
+        async with self.writing[key]:
+            if self.newest.get(key, about) is about:
+                await self._write_news(key, status)
+
+    async def _write_news(self, key: PolicyKey, status: dict[str, Any]) -> None:
         written = self.written.get(key, {})
         if not changes_anything(status, written):
             return
@@ -202,6 +214,7 @@ class Loop:
 
     def accept(self, policy: Policy, status: dict[str, Any]) -> None:
         """A policy is new or has a new generation: what its checks remember is of other questions."""
+        self.newest[policy.key] = policy
         self.written[policy.key] = status
         for case in self._cases_of(policy.key):
             case.memories.clear()
@@ -209,7 +222,8 @@ class Loop:
 
     def forget(self, key: PolicyKey) -> None:
         """A policy is gone."""
-        self.written.pop(key, None)
+        for known in (self.written, self.newest, self.writing):
+            known.pop(key, None)
         for case in self._cases_of(key):
             del self.cases[case.policy, case.target]
 
