@@ -107,6 +107,10 @@ sbom: package  ## List the Python packages of the image in dist/salus.cdx.json (
 test: setup  ## All that CI runs, side by side, with the e2e tests where they can run; what each part said is in .run/test
 	@$(BIN)/python -m tests.suite
 
+.PHONY: e2e-programs
+e2e-programs: setup  ## Find or build what the e2e tests need, where they can run
+	@$(BIN)/python -m tests.e2e --programs --if-possible
+
 .PHONY: e2e
 e2e: setup  ## Tests on a real kubelet: the image, installed by Helm, heals real containers (root on Linux)
 	@$(BIN)/python -m tests.e2e $(ARGS)

@@ -3,7 +3,7 @@
 The tests of the sandbox itself start sandboxes, so they run before, outside. What the tests need from the network is
 fetched and built outside too, for there is no way out of the sandbox. At the end it looks for what the run has left on
 the machine: anything is a failure. With `--if-possible` a machine that cannot run the tests is told so in one line,
-and that is all right; otherwise it is an error.
+and that is all right; otherwise it is an error. With `--programs` it only fetches and builds what the tests need.
 """
 
 import subprocess
@@ -23,6 +23,7 @@ from tests.e2e.traces import mark, marked, traces
 _FOLDER = Path(__file__).parent
 _OF_THE_SANDBOX = "test_sandbox.py"
 _IF_POSSIBLE = "--if-possible"
+_PROGRAMS = "--programs"
 _NO_TESTS = 5  # pytest's exit status when the arguments select none
 _SETTLE_SECONDS = 30
 
@@ -37,12 +38,14 @@ def main(arguments: Sequence[str]) -> int:
         SystemExit: This machine or user cannot run them; with the reason.
 
     """
-    selected = [argument for argument in arguments if argument != _IF_POSSIBLE]
+    selected = [argument for argument in arguments if argument not in (_IF_POSSIBLE, _PROGRAMS)]
     try:
         if reason := available():
             raise SandboxUnavailableError(reason)
         say = say_on_stderr()
         _find_programs(say)
+        if _PROGRAMS in arguments:
+            return 0
         run, before = mark(), traces()
         _build_images(say)
         return _run(selected) or _look_for_leftovers(run, before)
