@@ -82,4 +82,4 @@ def without_crds(stage: DevCluster) -> None:
 
 def install(helm: Helm, *options: str, chart: Path = CHART) -> str:
     """Install or upgrade the release `salus`, wait until its pods are ready, and return what Helm says."""
-    return helm("upgrade", "--install", "salus", str(chart), "-n", NAMESPACE, "--wait", "--timeout=90s", *options)
+    return helm("upgrade", "--install", "salus", str(chart), "-n", NAMESPACE, "--wait", "--timeout=240s", *options)

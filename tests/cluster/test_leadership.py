@@ -64,7 +64,7 @@ def stands_by(salus: Salus) -> bool:
 
 
 def metric(salus: Salus, name: str) -> float:
-    lines = requests.get(f"{salus.url}/metrics", timeout=5).text.splitlines()
+    lines = requests.get(f"{salus.url}/metrics", timeout=30).text.splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
 

@@ -65,7 +65,7 @@ def test_old_records_are_exported_and_deleted_and_the_newest_stays(scene: Scene)
     assert gone == {body["metadata"]["name"]: body for body in (*stored[:2], incidents[0])}
     assert [event.code for event in scene.writes("changeevents", "delete")] == [200, 200]
     assert [event.code for event in scene.writes("incidents", "delete")] == [200]
-    metrics = requests.get(f"{scene.salus.url}/metrics", timeout=5).text
+    metrics = requests.get(f"{scene.salus.url}/metrics", timeout=30).text
     assert 'salus_records_collected_total{kind="ChangeEvent"} 2.0' in metrics
 
 

@@ -97,7 +97,7 @@ def test_a_receiver_that_is_away_and_an_operator_that_is_killed_lose_nothing(sce
     (change,) = scene.changes(decision="Act")
     assert change["spec"]["sinks"] == ["audit"]
     assert not change["status"].get("deliveries")
-    metrics = requests.get(f"{scene.salus.url}/metrics", timeout=5).text
+    metrics = requests.get(f"{scene.salus.url}/metrics", timeout=30).text
     assert 'salus_sink_deliveries_total{outcome="HttpError",sink="audit"}' in metrics
     assert 'salus_sink_waiting_events{sink="audit"}' in metrics
     scene.salus.kill()

@@ -20,11 +20,11 @@ USER = "contract"
 
 _CRDS = Path(__file__).parents[2] / "crds"
 _SCALED_OBJECTS = Path(__file__).parents[1] / "devcluster/scaled-object.yaml"
-_PATIENCE_SECONDS = 20.0
+_PATIENCE_SECONDS = 120.0
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    """Wait until `condition` holds; fail after 20 seconds."""
+    """Wait until `condition` holds; fail after two minutes."""
     async with asyncio.timeout(_PATIENCE_SECONDS):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event to wait on
             await asyncio.sleep(0.02)

@@ -71,5 +71,5 @@ class Server:
         query = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
         placed = {**body, "metadata": {**body["metadata"], "namespace": self.namespace}}
         with self.api.session() as session:
-            answer = session.request(method, self.api.url + path, params=query, json=placed, timeout=20)
+            answer = session.request(method, self.api.url + path, params=query, json=placed, timeout=60)
         return Answer(answer.status_code, answer.json())

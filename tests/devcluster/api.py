@@ -23,7 +23,7 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
-_TIMEOUT_SECONDS = 20
+_TIMEOUT_SECONDS = 60
 _WATCH_SECONDS = 300
 _RETRY_SECONDS = 0.2
 _KEPT = threading.local()

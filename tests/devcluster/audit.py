@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.devcluster.processes import wait_until
 
-_WAIT_SECONDS = 60.0
+_WAIT_SECONDS = 240.0
 _READS = frozenset({"get", "list", "watch"})
 _REVIEWS = frozenset({"authentication.k8s.io", "authorization.k8s.io"})
 

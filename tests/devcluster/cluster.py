@@ -28,7 +28,7 @@ from tests.devcluster.rundir import RunFolder
 from tests.devcluster.state_metrics import StateMetrics
 
 _Part = TypeVar("_Part")
-_CRD_SECONDS = 120.0
+_CRD_SECONDS = 240.0
 Nodes = Literal["kwok", "kubelet", "none"]
 _NODE_PROGRAMS: dict[Nodes, tuple[str, ...]] = {"kwok": ("kwok",), "kubelet": ("kubelet", "kube-proxy"), "none": ()}
 

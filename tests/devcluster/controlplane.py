@@ -25,7 +25,7 @@ SERVICE_ADDRESS = "10.96.0.1"
 
 _LOOPBACK = "127.0.0.1"
 _AUDIT_POLICY = Path(__file__).with_name("audit-policy.yaml")
-_READY_SECONDS = 180
+_READY_SECONDS = 240
 
 
 @dataclass(frozen=True)

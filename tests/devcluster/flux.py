@@ -26,7 +26,7 @@ from tests.devcluster.processes import Process, free_port, wait_until
 from tests.devcluster.programs import find
 
 SYSTEM = "flux-system"
-_READY_SECONDS = 120.0
+_READY_SECONDS = 240.0
 _SOURCE_GROUP = "source.toolkit.fluxcd.io"
 _KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
 _AUTHOR = {

@@ -19,7 +19,7 @@ READY_AFTER = "sim.salus.dev/ready-after"  # with `slow`: how long the start tak
 Life = Literal["ready", "unready", "crash", "oom", "pull", "slow"]
 
 _STAGES = Path(__file__).with_name("stages")
-_READY_SECONDS = 120
+_READY_SECONDS = 240
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import yaml
 from tests.devcluster.processes import Process, free_port
 from tests.devcluster.remote_write import Series, encode
 
-_READY_SECONDS = 120
-_HTTP_SECONDS = 10
+_READY_SECONDS = 240
+_HTTP_SECONDS = 30
 _OUT_OF_ORDER = "48h"  # so that history can be pushed
 
 

@@ -19,7 +19,7 @@ from tests.devcluster.processes import Process, free_port, wait_until
 REPOSITORY = Path(__file__).parents[2]
 ACCOUNT = "salus-remediator"
 """The service account of every tenant's namespace that acts for its policies."""
-_READY_SECONDS = 120.0
+_READY_SECONDS = 240.0
 _COLLECTIONS = {
     "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
