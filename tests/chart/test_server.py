@@ -14,13 +14,12 @@ from tests.chart.conftest import CI, CRDS, Tools, install, without_crds
 from tests.chart.generated import CHART, CONFIG, NAMESPACE, ROOT
 from tests.devcluster.cluster import DevCluster, KubectlError
 from tests.devcluster.helm import Helm
-from tests.devcluster.processes import wait_until
+from tests.devcluster.processes import PATIENCE, wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:salus"
 REMEDIATOR = "system:serviceaccount:{}:salus-remediator"
-SOON = 120.0
 DATA = ROOT / "tests/contract/data"
 LARGEST_RELEASE = 1024 * 1024
 """Bytes; what a Secret may hold, and Helm keeps a release in one."""
@@ -221,7 +220,7 @@ def test_pods_take_up_what_is_read_at_start_only(stage: DevCluster, helm: Helm) 
     assert "http://prometheus:9090" in stage.kubectl("get", "cm", "salus", "-n", NAMESPACE, "-o", "yaml")
 
     install(helm, "--set=config.defaults.serviceAccountName=healer")
-    wait_until(lambda: generation(stage) > first, timeout=SOON, what="new pods")
+    wait_until(lambda: generation(stage) > first, timeout=PATIENCE, what="new pods")
 
 
 def generation(stage: DevCluster) -> int:

@@ -15,14 +15,12 @@ import requests
 
 from tests.devcluster.audit import AuditEvent
 from tests.devcluster.cluster import DevCluster
-from tests.devcluster.processes import wait_until
+from tests.devcluster.processes import PATIENCE, wait_until
 from tests.devcluster.prometheus import Prometheus
 from tests.devcluster.remote_write import Series
 from tests.devcluster.salus import ACCOUNT, Salus
 
 Object = dict[str, Any]
-SOON = 240.0
-"""Seconds; a deadline for what takes a few ticks, wide enough for a busy machine."""
 _PUSH_EVERY = 0.5
 _SALUS = "/apis/salus.dev/v1alpha1/namespaces"
 
@@ -166,16 +164,16 @@ class Scene:
 
     # Waiting
 
-    def wait(self, condition: Callable[[], bool], what: str, timeout: float = SOON) -> None:
+    def wait(self, condition: Callable[[], bool], what: str, timeout: float = PATIENCE) -> None:
         """Wait for a condition."""
         wait_until(condition, timeout=timeout, what=what)
 
-    def wait_change(self, timeout: float = SOON, **fields: str) -> Object:
+    def wait_change(self, timeout: float = PATIENCE, **fields: str) -> Object:
         """Wait for a ChangeEvent that has these values in `spec`, and return the newest."""
         self.wait(lambda: bool(self.changes(**fields)), f"a ChangeEvent with {fields}", timeout)
         return self.changes(**fields)[-1]
 
-    def wait_outcome(self, outcome: str, timeout: float = SOON, **fields: str) -> Object:
+    def wait_outcome(self, outcome: str, timeout: float = PATIENCE, **fields: str) -> Object:
         """Wait until the newest ChangeEvent with these values in `spec` ended like this."""
 
         def ended() -> bool:
@@ -185,7 +183,7 @@ class Scene:
         self.wait(ended, f"outcome {outcome} of {fields}", timeout)
         return self.changes(**fields)[-1]
 
-    def wait_condition(self, kind: str, status: str, policy: str = "web", timeout: float = SOON) -> Object:
+    def wait_condition(self, kind: str, status: str, policy: str = "web", timeout: float = PATIENCE) -> Object:
         """Wait until a condition of the policy has this status."""
         self.wait(lambda: self.condition(kind, policy).get("status") == status, f"{kind}={status} of {policy}", timeout)
         return self.condition(kind, policy)

@@ -78,7 +78,7 @@ def test_a_question_that_nobody_answers_expires(asking: Scene) -> None:
     """After its minute nothing is done any more, and a late yes is told so."""
     question = ask(asking, defaults={"approvalExpiry": "1m"})
 
-    asking.wait_outcome("Expired", timeout=240, action="Restart")
+    asking.wait_outcome("Expired", action="Restart")
 
     late = answer(asking, "approve", question)
     assert late.returncode == 2

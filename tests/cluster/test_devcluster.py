@@ -17,10 +17,9 @@ from tests.devcluster import rundir
 from tests.devcluster.api import ApiError, Object
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.kwok import LIFE, READY_AFTER, Life
-from tests.devcluster.processes import Process, ProcessFailedError, free_port, wait_until
+from tests.devcluster.processes import PATIENCE, Process, ProcessFailedError, free_port, wait_until
 from tests.devcluster.remote_write import Series
 
-_SOON = 240.0
 _SCRAPED = 30.0  # seconds; Prometheus takes up new targets every five
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -54,7 +53,7 @@ def wait_available(cluster: DevCluster, namespace: str) -> None:
         status = cluster.api().get(deployment_path(namespace, "web"))["status"]
         return [status.get(key, 0) for key in ("availableReplicas", "updatedReplicas", "replicas")] == [3, 3, 3]
 
-    wait_until(available, timeout=_SOON, what="the Deployment is available")
+    wait_until(available, timeout=PATIENCE, what="the Deployment is available")
 
 
 def condition(pod: Object, kind: str) -> Object:
@@ -100,7 +99,7 @@ def test_pod_lives_as_told(
     """The annotation on a pod decides what kwok plays."""
     create_pod(devcluster, namespace, template(life, {READY_AFTER: "2s"}))
 
-    wait_until(lambda: reached(devcluster.api().get(pod_path(namespace, "web"))), timeout=_SOON, what=life)
+    wait_until(lambda: reached(devcluster.api().get(pod_path(namespace, "web"))), timeout=PATIENCE, what=life)
 
     assert is_ready(devcluster.api().get(pod_path(namespace, "web"))) == (life in {"ready", "slow"})
 
@@ -112,7 +111,7 @@ def test_slow_pod_is_not_ready_at_first(devcluster: DevCluster, namespace: str) 
     def runs() -> bool:
         return "running" in container(devcluster.api().get(pod_path(namespace, "web"))).get("state", {})
 
-    wait_until(runs, timeout=_SOON, what="the container runs")
+    wait_until(runs, timeout=PATIENCE, what="the container runs")
 
     assert not is_ready(devcluster.api().get(pod_path(namespace, "web")))
 
@@ -127,7 +126,7 @@ def test_pod_that_no_node_fits_is_unschedulable(devcluster: DevCluster, namespac
         scheduled = condition(devcluster.api().get(pod_path(namespace, "web")), "PodScheduled")
         return scheduled.get("reason") == "Unschedulable"
 
-    wait_until(refused, timeout=_SOON, what="PodScheduled is False")
+    wait_until(refused, timeout=PATIENCE, what="PodScheduled is False")
 
 
 def test_bad_release_is_a_change_of_the_template(devcluster: DevCluster, namespace: str) -> None:
@@ -142,7 +141,7 @@ def test_bad_release_is_a_change_of_the_template(devcluster: DevCluster, namespa
     release("crash")
     crashes = waits_for("CrashLoopBackOff")
     wait_until(
-        lambda: any(map(crashes, devcluster.api().items(pod_path(namespace)))), timeout=_SOON, what="a pod crashes"
+        lambda: any(map(crashes, devcluster.api().items(pod_path(namespace)))), timeout=PATIENCE, what="a pod crashes"
     )
     release("ready")
 
@@ -154,11 +153,11 @@ def test_flipped_pod_keeps_its_restart_count(devcluster: DevCluster, namespace: 
     create_pod(devcluster, namespace, template("crash"))
     crashed_twice = ended("Error", 1)
     wait_until(
-        lambda: crashed_twice(devcluster.api().get(pod_path(namespace, "web"))), timeout=_SOON, what="two crashes"
+        lambda: crashed_twice(devcluster.api().get(pod_path(namespace, "web"))), timeout=PATIENCE, what="two crashes"
     )
 
     devcluster.api().patch(pod_path(namespace, "web"), {"metadata": {"annotations": {LIFE: "ready"}}})
-    wait_until(lambda: is_ready(devcluster.api().get(pod_path(namespace, "web"))), timeout=_SOON, what="ready again")
+    wait_until(lambda: is_ready(devcluster.api().get(pod_path(namespace, "web"))), timeout=PATIENCE, what="ready again")
 
     assert container(devcluster.api().get(pod_path(namespace, "web")))["restartCount"] >= 2
 
@@ -323,10 +322,10 @@ def test_nothing_outlives_the_cluster(
         children = children_of(command.pid)
         command.send_signal(number)
 
-        assert command.wait(_SOON) == status
+        assert command.wait(PATIENCE) == status
 
     assert len(children) == 7
-    wait_until(lambda: not any(map(is_alive, children)), timeout=_SOON, what="all processes are gone")
+    wait_until(lambda: not any(map(is_alive, children)), timeout=PATIENCE, what="all processes are gone")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     rundir.sweep()
     assert list(tmp_path.iterdir()) == []
@@ -352,7 +351,7 @@ def test_failed_start_shows_command_and_log(tmp_path: Path) -> None:
     process = Process.start("greeter", ["/bin/sh", "-c", "echo no such luck; exit 3"], log=tmp_path / "log")
 
     with pytest.raises(ProcessFailedError, match=r"(?s)ended with status 3.*exit 3.*no such luck"):
-        process.wait_ready(lambda: False, timeout=_SOON)
+        process.wait_ready(lambda: False, timeout=PATIENCE)
 
 
 def test_free_ports_can_be_bound() -> None:

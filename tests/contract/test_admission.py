@@ -19,7 +19,7 @@ from tests.devcluster import admission
 from tests.devcluster.admission import install_admission, rule
 from tests.devcluster.api import Api, ApiError
 from tests.devcluster.cluster import DevCluster
-from tests.devcluster.processes import wait_until
+from tests.devcluster.processes import PATIENCE, wait_until
 
 pytestmark = pytest.mark.usefixtures("our_kinds")
 
@@ -133,7 +133,7 @@ def place(ruled: DevCluster, namespace: str) -> Place:
     changes, incidents = place.path("changeevents"), place.path("incidents")
     place.question = place.api(SALUS).create(changes, place.record())["metadata"]["name"]
     place.incident = place.api(SALUS).create(incidents, place.record(INCIDENT))["metadata"]["name"]
-    wait_until(lambda: _sees(place, "ada"), timeout=120, what="the rights of ada")
+    wait_until(lambda: _sees(place, "ada"), timeout=PATIENCE, what="the rights of ada")
     return place
 
 
@@ -213,7 +213,7 @@ def _selecting_policy(place: Place) -> None:
     """Who may patch one Deployment may not have a policy over whatever a selector will find."""
     one = {"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": ["checkout"], "verbs": ["patch"]}
     place.grant("carol", [*WRITER, one])
-    wait_until(lambda: bool(_allowed(place)), timeout=120, what="carol's rights")
+    wait_until(lambda: bool(_allowed(place)), timeout=PATIENCE, what="carol's rights")
     place.policy("carol", target={"kind": "Deployment", "selector": {"matchLabels": {"app": "checkout"}}})
 
 
@@ -478,7 +478,7 @@ def test_an_author_who_may_patch_the_target_writes_the_policy_and_everybody_may_
     """Carol has the right and writes it; mallory has not, may label it, and may suspend it."""
     one = {"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": ["checkout"], "verbs": ["patch"]}
     place.grant("carol", [*WRITER, one])
-    wait_until(lambda: _allowed(place), timeout=120, what="carol's rights")
+    wait_until(lambda: _allowed(place), timeout=PATIENCE, what="carol's rights")
     mallory, path = place.api("mallory"), place.path("healthpolicies", "named")
 
     mallory.patch(path, {"metadata": {"labels": {"team": "shop"}}})
@@ -494,7 +494,7 @@ def test_a_namespace_takes_its_records_with_it(place: Place) -> None:
 
     admin.delete(path)
 
-    wait_until(lambda: not admin.exists(path), timeout=240, what="the namespace is gone")
+    wait_until(lambda: not admin.exists(path), timeout=PATIENCE, what="the namespace is gone")
     admin.create("/api/v1/namespaces", {"metadata": {"name": place.namespace}})
 
 
@@ -533,7 +533,7 @@ def test_what_the_roles_give(
         return bool(answer["status"]["allowed"])
 
     # The aggregation and the new binding take a moment; every one of these roles may list.
-    wait_until(lambda: may("list", "changeevents"), timeout=120, what=f"the rights of {role}")
+    wait_until(lambda: may("list", "changeevents"), timeout=PATIENCE, what=f"the rights of {role}")
     if allowed:
-        wait_until(lambda: may(verb, resource), timeout=120, what=f"{role} may {verb} {resource}")
+        wait_until(lambda: may(verb, resource), timeout=PATIENCE, what=f"{role} may {verb} {resource}")
     assert may(verb, resource) is allowed

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.devcluster.processes import wait_until
+from tests.devcluster.processes import PATIENCE, wait_until
 
-_WAIT_SECONDS = 240.0
 _READS = frozenset({"get", "list", "watch"})
 _REVIEWS = frozenset({"authentication.k8s.io", "authorization.k8s.io"})
 
@@ -100,9 +99,7 @@ class AuditLog:
         self._read_on()
         return frozenset(one for one in self._asked if one.user == user)
 
-    def wait_for(
-        self, condition: Callable[[AuditEvent], bool], *, what: str, timeout: float = _WAIT_SECONDS
-    ) -> AuditEvent:
+    def wait_for(self, condition: Callable[[AuditEvent], bool], *, what: str, timeout: float = PATIENCE) -> AuditEvent:
         """Wait until there is an event for which `condition` holds, and return the first such.
 
         An event is logged at about the time its request is answered, so a reader who has the answer may be too early.

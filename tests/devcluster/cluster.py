@@ -20,7 +20,7 @@ from tests.devcluster.audit import AuditLog
 from tests.devcluster.controlplane import ControlPlane, Settings
 from tests.devcluster.discovery import Discovery
 from tests.devcluster.kwok import Kwok
-from tests.devcluster.processes import Process, wait_until
+from tests.devcluster.processes import PATIENCE, Process, wait_until
 from tests.devcluster.programs import CONTROL_PLANE, find, find_e2e
 from tests.devcluster.progress import Say, silence
 from tests.devcluster.prometheus import Alertmanager, Prometheus
@@ -28,7 +28,6 @@ from tests.devcluster.rundir import RunFolder
 from tests.devcluster.state_metrics import StateMetrics
 
 _Part = TypeVar("_Part")
-_CRD_SECONDS = 240.0
 Nodes = Literal["kwok", "kubelet", "none"]
 _NODE_PROGRAMS: dict[Nodes, tuple[str, ...]] = {"kwok": ("kwok",), "kubelet": ("kubelet", "kube-proxy"), "none": ()}
 
@@ -206,7 +205,7 @@ class DevCluster:
         `kubectl wait` would do, were it not for the moment in which a CRD has no conditions yet: then it fails.
         """
         self.kubectl("apply", "--server-side", "-f", str(path))
-        wait_until(lambda: self._are_established(path), timeout=_CRD_SECONDS, what=f"the CRDs of {path}")
+        wait_until(lambda: self._are_established(path), timeout=PATIENCE, what=f"the CRDs of {path}")
 
     def _are_established(self, path: Path) -> bool:
         found = json.loads(self.kubectl("get", "-o", "json", "-f", str(path)))

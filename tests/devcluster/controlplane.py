@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.devcluster.api import Api
 from tests.devcluster.certificates import Authority, KeyPair, Pair, write_kubeconfig
-from tests.devcluster.processes import Process, free_port, stop_together
+from tests.devcluster.processes import PATIENCE, Process, free_port, stop_together
 from tests.devcluster.progress import Say, silence
 
 MASTERS = "system:masters"  # the group that RBAC lets do anything
@@ -25,7 +25,6 @@ SERVICE_ADDRESS = "10.96.0.1"
 
 _LOOPBACK = "127.0.0.1"
 _AUDIT_POLICY = Path(__file__).with_name("audit-policy.yaml")
-_READY_SECONDS = 240
 
 
 @dataclass(frozen=True)
@@ -92,14 +91,14 @@ class ControlPlane:
         etcd_url = f"https://{_LOOPBACK}:{free_port()}"
         self._etcd = self._start("etcd", _etcd_flags(etcd_url, self._etcd_server_pair(), self))
         self._api_server = self._start("kube-apiserver", _api_server_flags(etcd_url, signing, self))
-        self._api_server.wait_ready(self.api().is_ready, timeout=_READY_SECONDS)
+        self._api_server.wait_ready(self.api().is_ready, timeout=PATIENCE)
         self.say("API server ready")
         self._clients = [
             self._start("kube-controller-manager", _controller_manager_flags(signing, self)),
             self._start("kube-scheduler", _scheduler_flags(self)),
         ]
         account = "/api/v1/namespaces/default/serviceaccounts/default"
-        self._clients[0].wait_ready(lambda: self.api().exists(account), timeout=_READY_SECONDS)
+        self._clients[0].wait_ready(lambda: self.api().exists(account), timeout=PATIENCE)
         self.say("Controllers at work")
 
     def stop(self) -> None:

@@ -22,11 +22,10 @@ import requests
 from tests.devcluster.api import Api, Object
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.gomod import FLUX_KUSTOMIZE, FLUX_SOURCE
-from tests.devcluster.processes import Process, free_port, wait_until
+from tests.devcluster.processes import PATIENCE, Process, free_port, wait_until
 from tests.devcluster.programs import find
 
 SYSTEM = "flux-system"
-_READY_SECONDS = 240.0
 _SOURCE_GROUP = "source.toolkit.fluxcd.io"
 _KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io"
 _AUTHOR = {
@@ -70,7 +69,7 @@ def kustomize_controller(cluster: DevCluster) -> Iterator[Process]:
         },
     )
     try:
-        process.wait_ready(lambda: _answers(f"http://{health}/readyz"), timeout=_READY_SECONDS)
+        process.wait_ready(lambda: _answers(f"http://{health}/readyz"), timeout=PATIENCE)
         yield process
     finally:
         process.stop()
@@ -170,7 +169,7 @@ class Repository:
                 self.kustomization(path).get("status", {}).get("lastHandledReconcileAt") == asked
                 and self.is_ready(path)
             ),
-            timeout=_READY_SECONDS,
+            timeout=PATIENCE,
             what=f"Kustomization {path} is reconciled",
         )
 
@@ -181,7 +180,7 @@ class Repository:
                 self.kustomization(path).get("status", {}).get("lastAppliedRevision") == revision
                 and self.is_ready(path)
             ),
-            timeout=_READY_SECONDS,
+            timeout=PATIENCE,
             what=f"Kustomization {path} is at {revision}",
         )
 

@@ -16,7 +16,7 @@ import yaml
 
 from tests.devcluster.controlplane import ControlPlane, Settings
 from tests.devcluster.images import PAUSE, Image, load, load_archive, pause_image
-from tests.devcluster.processes import Process, free_port, stop_together
+from tests.devcluster.processes import PATIENCE, Process, free_port, stop_together
 from tests.devcluster.progress import Say, silence
 from tests.devcluster.sandbox import NODE_ADDRESS, POD_RANGE, SandboxUnavailableError, inside
 
@@ -32,7 +32,6 @@ SETTINGS = Settings(
 _CONTAINERD_STATE = Path("/run/containerd")  # cAdvisor looks for the socket there, or its `container` labels stay empty
 _SOCKET = _CONTAINERD_STATE / "containerd.sock"
 _FOLDER = Path("/run/salus-node")
-_READY_SECONDS = 180
 
 # 0 leaves the kernel's own value alone, which is the whole machine's.
 _CONNTRACK_LIMITS = ("max-per-core", "min", "tcp-timeout-established", "tcp-timeout-close-wait")
@@ -74,12 +73,12 @@ class Node:
             raise SandboxUnavailableError("this sandbox has had a node already, and it has room for one")
         _FOLDER.mkdir()
         self._start("containerd", f"--config={self._containerd_config()}").wait_ready(
-            self._containerd_answers, timeout=_READY_SECONDS
+            self._containerd_answers, timeout=PATIENCE
         )
         self.load([pause_image(self.programs["busybox"])])
         kubelet = self._start("kubelet", *self._kubelet_flags())
         self._start("kube-proxy", *self._kube_proxy_flags())
-        kubelet.wait_ready(self._is_ready, timeout=_READY_SECONDS)
+        kubelet.wait_ready(self._is_ready, timeout=PATIENCE)
         self.say(f"{NODE} Ready")
 
     def load(self, images: Iterable[Image]) -> None:

@@ -12,14 +12,13 @@ from typing import Literal
 
 from tests.devcluster.api import Api, Object
 from tests.devcluster.controlplane import ControlPlane
-from tests.devcluster.processes import Process
+from tests.devcluster.processes import PATIENCE, Process
 
 LIFE = "sim.salus.dev/pod"  # the annotation of a pod, or of a pod template, that chooses its life
 READY_AFTER = "sim.salus.dev/ready-after"  # with `slow`: how long the start takes, as in 5s
 Life = Literal["ready", "unready", "crash", "oom", "pull", "slow"]
 
 _STAGES = Path(__file__).with_name("stages")
-_READY_SECONDS = 240
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Kwok:
         names = [f"node-{number}" for number in range(1, nodes + 1)]
         for name in names:
             api.create("/api/v1/nodes", _node(name))
-        process.wait_ready(lambda: _all_take_pods(api, names), timeout=_READY_SECONDS)
+        process.wait_ready(lambda: _all_take_pods(api, names), timeout=PATIENCE)
         return cls(process)
 
     def stop(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.devcluster.api import ApiError
 from tests.devcluster.cluster import DevCluster
-from tests.devcluster.processes import wait_until
+from tests.devcluster.processes import PATIENCE, wait_until
 
 _EMPTIED = (
     "salus.dev/v1alpha1/namespaces/{}/healthpolicies",
@@ -28,7 +28,7 @@ def fresh_namespace(cluster: DevCluster, prefix: str = "test") -> Iterator[str]:
     api = cluster.api()
     api.create("/api/v1/namespaces", {"metadata": {"name": name}})
     account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-    wait_until(lambda: api.exists(account), timeout=240, what=f"ServiceAccount default in {name}")
+    wait_until(lambda: api.exists(account), timeout=PATIENCE, what=f"ServiceAccount default in {name}")
     yield name
     for collection in _EMPTIED:
         try:

@@ -18,6 +18,8 @@ from pathlib import Path
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _TAIL_LINES = 15
+PATIENCE = 240.0
+"""Seconds; a deadline for whatever a busy machine may be slow at. It ends what hangs, and says nothing of speed."""
 _POLL_SECONDS = (0.1, 1.0)
 """The shortest and the longest pause between two questions."""
 _POLL_SHARE = 0.1

@@ -14,10 +14,9 @@ from typing import Any
 import requests
 import yaml
 
-from tests.devcluster.processes import Process, free_port
+from tests.devcluster.processes import PATIENCE, Process, free_port
 from tests.devcluster.remote_write import Series, encode
 
-_READY_SECONDS = 240
 _HTTP_SECONDS = 30
 _OUT_OF_ORDER = "48h"  # so that history can be pushed
 
@@ -64,7 +63,7 @@ class Prometheus:
             "--web.enable-lifecycle",
         ]
         self._process = Process.start("prometheus", [self.program, *flags], log=self.run_dir / "prometheus.log")
-        self._process.wait_ready(lambda: _answers(f"{self.url}/-/ready"), timeout=_READY_SECONDS)
+        self._process.wait_ready(lambda: _answers(f"{self.url}/-/ready"), timeout=PATIENCE)
 
     def stop(self) -> None:
         """Stop it; port and data are kept for the next start."""
@@ -151,7 +150,7 @@ class Alertmanager:
             "--cluster.listen-address=",
         ]
         self._process = Process.start("alertmanager", [self.program, *flags], log=self.run_dir / "alertmanager.log")
-        self._process.wait_ready(lambda: _answers(f"{self.url}/-/ready"), timeout=_READY_SECONDS)
+        self._process.wait_ready(lambda: _answers(f"{self.url}/-/ready"), timeout=PATIENCE)
 
     def stop(self) -> None:
         """Stop it."""

@@ -14,12 +14,11 @@ import yaml
 
 from tests.devcluster.api import APPLY_PATCH
 from tests.devcluster.cluster import DevCluster, KubectlError
-from tests.devcluster.processes import Process, free_port, wait_until
+from tests.devcluster.processes import PATIENCE, Process, free_port, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 ACCOUNT = "salus-remediator"
 """The service account of every tenant's namespace that acts for its policies."""
-_READY_SECONDS = 240.0
 _COLLECTIONS = {
     "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
@@ -30,7 +29,7 @@ def install(cluster: DevCluster) -> None:
     """Apply the CRDs and the rights; a second time changes nothing."""
     cluster.install_crds(REPOSITORY / "crds")
     cluster.kubectl("apply", "-f", str(REPOSITORY / "examples" / "install" / "rbac.yaml"))
-    wait_until(lambda: _are_served(cluster), timeout=_READY_SECONDS, what="the new kinds are served")
+    wait_until(lambda: _are_served(cluster), timeout=PATIENCE, what="the new kinds are served")
 
 
 def lend_account(cluster: DevCluster, namespace: str) -> None:
@@ -105,7 +104,7 @@ class Salus:
             cwd=self.cluster.run_dir,
             env={"PYTHONPATH": f"{REPOSITORY / 'operator'}:{REPOSITORY}", **self.env},
         )
-        self.process.wait_ready(self._is_ready, timeout=_READY_SECONDS)
+        self.process.wait_ready(self._is_ready, timeout=PATIENCE)
         return self
 
     def stop(self) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import pytest
 
@@ -74,14 +74,18 @@ async def test_the_hour_survives_a_restart_of_the_operator() -> None:
     assert len(stage.deeds) == 1
 
 
+_Asked = ParamSpec("_Asked")
+_Answer = TypeVar("_Answer")
+
+
 class Interrupted:
     """Requests to a fake cluster, after one of which somebody else has a turn."""
 
     def __init__(self, after: int, turn: Callable[[], Awaitable[None]]) -> None:
         self.left, self.turn = after, turn
 
-    def __call__(self, request: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def asking(*arguments: Any, **more: Any) -> Any:  # noqa: ANN401 - as the method that it stands for
+    def __call__(self, request: Callable[_Asked, Awaitable[_Answer]]) -> Callable[_Asked, Awaitable[_Answer]]:
+        async def asking(*arguments: _Asked.args, **more: _Asked.kwargs) -> _Answer:
             answer = await request(*arguments, **more)
             self.left -= 1
             if self.left == 0:
