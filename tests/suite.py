@@ -4,6 +4,7 @@ Each part is a target of the Makefile that anyone may call alone; its output goe
 One that fails ends nothing: the others go on, so that one run tells everything. The exit status is 1 if any failed.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -57,6 +58,8 @@ class Outcome:
     status: int
     """Of the command; -1: it was left out."""
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    """Of the processor, by the command and all that it started and waited for."""
 
 
 @dataclass(slots=True)
@@ -91,7 +94,8 @@ class Suite:
         for part in (part for lane in self.lanes for part in lane):
             outcome = self.outcomes[part.name]
             how = "left out" if outcome.status < 0 else "FAILED" if outcome.status else "passed"
-            print(f"{part.name:14} {how:8} {outcome.seconds:6.0f} s  {_last_line(self._log(part.name))}")  # noqa: T201
+            took = f"{outcome.seconds:6.0f} s {outcome.cpu_seconds:6.0f} CPU-s"
+            print(f"{part.name:14} {how:8} {took}  {_last_line(self._log(part.name))}")  # noqa: T201
         return 1 if failed else 0
 
     def _lane(self, lane: Sequence[Part]) -> None:
@@ -111,16 +115,16 @@ class Suite:
         self.say(f"{part.name} begins")
         with self._log(part.name).open("wb") as log:
             self._running[part.name] = time.monotonic()
-            status = subprocess.run(
-                part.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False
-            ).returncode
+            command = subprocess.Popen(part.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+            _, ended, usage = os.wait4(command.pid, 0)
+            command.returncode = os.waitstatus_to_exitcode(ended)
         seconds = time.monotonic() - self._running.pop(part.name)
-        if status:
+        if command.returncode:
             lines = self._log(part.name).read_text(encoding="utf-8", errors="replace").splitlines()
             self.say(f"{part.name} FAILED; the end of {self._log(part.name)}:\n" + "\n".join(lines[-SHOWN:]))
         else:
             self.say(f"{part.name} passed in {seconds:.0f} s")
-        return Outcome(status, seconds)
+        return Outcome(command.returncode, seconds, usage.ru_utime + usage.ru_stime)
 
     def _progress(self, name: str) -> str:
         """A part with how far its tests are, as pytest says; else with the last that it said."""

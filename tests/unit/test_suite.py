@@ -27,7 +27,7 @@ def test_all_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
     assert suite.run() == 0
     assert statuses(suite) == {"a": 0, "b": 0, "c": 0}
-    assert re.search(r"^a +passed +0 s +1 passed$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^a +passed +0 s +0 CPU-s +1 passed$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_one_that_fails_is_told_with_its_output_and_the_others_go_on(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_what_needs_one_that_fails_is_left_out_and_what_needs_that_too(
 
     assert suite.run() == 1
     assert statuses(suite) == {"a": 1, "b": 0, "c": -1, "d": -1}
-    assert re.search(r"^c +left out +0 s +needs a, which failed$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^c +left out +0 s +0 CPU-s +needs a, which failed$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_one_waits_for_what_it_needs(tmp_path: Path) -> None:
