@@ -250,7 +250,7 @@ class Operator:
         start("watch of workloads", self._informer.run())
         start("list of policies", self._relist())
         start("watch of the configuration", self._reload())
-        start("scheduler", self._scheduler.run())
+        start("scheduler", self._schedule())
         start("courier to the sinks", self._deliver())
         start("collector of old records", self._collect())
         if self._leadership is not None:
@@ -267,6 +267,12 @@ class Operator:
             await self._step_down(self._leadership)
         log.info("salus ends")
         return 1 if failed else 0
+
+    async def _schedule(self) -> None:
+        """Call ticks once the workloads are known; a first one that came to nothing would be missed for an interval."""
+        await self._informer.wait_synced()
+        self._scheduler.begin()
+        await self._scheduler.run()
 
     async def _crds_are_there(self, stopping: asyncio.Task[Any]) -> bool:
         """Wait for the CRDs, saying so once; False when told to stop meanwhile."""
@@ -312,6 +318,7 @@ class Operator:
         if leadership.begin(term):
             log.info("this process leads", term=term)
             self._store.use(self._store.catalog)
+            self._scheduler.begin()
             self._soon(self._sweep())
 
     async def _sweep(self) -> None:
@@ -415,7 +422,7 @@ class Operator:
             self._store.use(Catalog(self._store.catalog.signals, names, bound, settings.sink_values()))
 
     async def _tick(self, due: Sequence[Policy], late: float) -> None:
-        if self._informer.synced and self._leads():
+        if self._leads():
             await self._soon(self._loop.tick(due, late))
 
     # --- what the store tells

@@ -45,11 +45,17 @@ class Scheduler:
     def add(self, policy: Policy) -> None:
         """Schedule a policy; one that is scheduled already keeps its place, unless its new interval is over before."""
         now = asyncio.get_running_loop().time()
-        first = now + _phase(policy) % min(policy.spec.interval.total_seconds(), FIRST_TICKS)
-        at = _next(policy, now) if policy.key in self._due else first
+        at = _next(policy, now) if policy.key in self._due else _first(policy, now)
         if at < self._due.get(policy.key, math.inf):
             self._push(at, policy.key)
             self._changed.set()
+
+    def begin(self) -> None:
+        """Let every policy be due within FIRST_TICKS: whatever came to nothing before is made up for."""
+        now = asyncio.get_running_loop().time()
+        for policy in self.policies.values():
+            self._push(_first(policy, now), policy.key)
+        self._changed.set()
 
     def _push(self, at: float, key: PolicyKey) -> None:
         self._due[key] = at
@@ -116,6 +122,10 @@ def phase(uid: str, interval: float) -> float:
 
 def _phase(policy: Policy) -> float:
     return phase(policy.uid, policy.spec.interval.total_seconds())
+
+
+def _first(policy: Policy, now: float) -> float:
+    return now + _phase(policy) % min(policy.spec.interval.total_seconds(), FIRST_TICKS)
 
 
 def _next(policy: Policy, now: float) -> float:

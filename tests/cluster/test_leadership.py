@@ -114,6 +114,21 @@ def test_a_standby_is_ready_and_says_who_leads(scene: Scene, replicas: tuple[Sal
     assert "this process leads" not in second.log.read_text()
 
 
+def test_who_takes_over_looks_at_once_at_a_policy_that_is_due_once_an_hour(
+    scene: Scene, replicas: tuple[Salus, Salus]
+) -> None:
+    in_order(scene, replicas)
+    first, second = replicas
+    a_service(scene, interval="1h")
+    scene.wait_condition("Healthy", "True")
+    scene.gauge(0.5)
+
+    first.kill()
+
+    scene.wait(lambda: leads(second), "the second leads")
+    scene.wait_condition("Healthy", "False")
+
+
 def test_a_standby_takes_over_from_a_leader_that_was_killed(scene: Scene, replicas: tuple[Salus, Salus]) -> None:
     """Killed between the deed and its proof: the next leader verifies it, and does not do it again."""
     in_order(scene, replicas)

@@ -1,7 +1,6 @@
 """When policies are due, on an event loop whose clock jumps over every wait: hours pass in no time."""
 
 import asyncio
-import selectors
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -14,27 +13,7 @@ from structlog.testing import capture_logs
 from salus.model.values import Policy, PolicyKey
 from salus.scheduler import FIRST_TICKS, SLOT, Scheduler
 from tests.builders import a_policy
-
-
-class JumpingSelector(selectors.DefaultSelector):
-    """Where the loop would wait, the time is made to have passed."""
-
-    now = 1000.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if not ready and timeout:
-            self.now += timeout
-        return ready
-
-
-class JumpingLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self.clock = JumpingSelector()
-        super().__init__(self.clock)
-
-    def time(self) -> float:
-        return self.clock.now
+from tests.unit.jumping import JumpingLoop
 
 
 @dataclass(frozen=True)
@@ -148,6 +127,24 @@ def test_the_first_ticks_are_spread() -> None:
     first = Counter(int(call.at) for call in a_run(*many(1000, "1h"), span=6).calls for _ in call.names)
 
     assert max(first.values()) < 2 * 1000 / FIRST_TICKS
+
+
+def test_all_begin_anew_within_seconds_spread_as_after_a_start() -> None:
+    """Until then ticks came to nothing: the workloads were not known, or another process led."""
+    run = Run()
+    policies = many(1000, "1h")
+
+    async def script() -> None:
+        run.put(*policies)
+        await asyncio.sleep(100)
+        run.scheduler.begin()
+
+    work(run, 2 * 3600, script=script)
+    anew = {policy.key.name: [at for at in run.times(policy.key.name) if at >= 1100] for policy in policies[::20]}
+
+    assert max(times[0] for times in anew.values()) <= 1100 + FIRST_TICKS + SLOT
+    assert max(Counter(int(times[0]) for times in anew.values()).values()) < 2 * len(anew) / FIRST_TICKS
+    assert {gap for times in anew.values() for gap in gaps(times)[1:]} == {3600.0}
 
 
 def test_phases_are_spread_evenly_over_the_interval() -> None:
