@@ -4,24 +4,35 @@
 #
 # `make image` builds this file where there is no image registry. The versions are those of constraints.txt.
 ARG BASE=python:3.13-slim
+# Where the libraries are taken from: the stage of that name, or an image of it from a build before.
+ARG LIBRARIES=libraries
 
-FROM ${BASE} AS build
+# The libraries come first, and make a layer of their own: who has the image of one commit needs little for the next.
+FROM ${BASE} AS libraries
 # pip and the build backend have an environment of their own: the image gets neither.
 RUN python3 -m venv /opt/tools && python3 -m venv --without-pip /opt/salus
 WORKDIR /src
 COPY pyproject.toml constraints.txt ./
 RUN /opt/tools/bin/pip install --no-cache-dir -c constraints.txt hatchling
+RUN python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
+    > requirements.txt \
+  && /opt/tools/bin/pip --python /opt/salus/bin/python install --no-cache-dir --no-compile -c constraints.txt -r requirements.txt
+# Compiled here, since a read-only root would have every start compile everything; by hash, since times differ. What Salus
+# never imports of Kubernetes' client is 50 MB compiled, so it is left as it is.
+RUN PYTHONHASHSEED=0 /opt/salus/bin/python -m compileall -q --invalidation-mode unchecked-hash \
+      -x '/kubernetes/(aio/)?client/(api|models)/' /opt/salus/lib
+
+FROM ${LIBRARIES} AS chosen-libraries
+
+FROM chosen-libraries AS build
 COPY hatch_build.py README.md LICENSE ./
 COPY operator operator
 ARG COMMIT=""
 RUN SALUS_COMMIT="${COMMIT}" /opt/tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist .
-# Compiled here, since a read-only root would have every start compile everything; by hash, since times differ. What Salus
-# never imports of Kubernetes' client is 50 MB compiled, so it is left as it is.
-RUN /opt/tools/bin/pip --python /opt/salus/bin/python install --no-cache-dir --no-compile -c constraints.txt /dist/*.whl \
-  && PYTHONHASHSEED=0 /opt/salus/bin/python -m compileall -q --invalidation-mode unchecked-hash \
-       -x '/kubernetes/(aio/)?client/(api|models)/' /opt/salus/lib
+RUN /opt/tools/bin/pip --python /opt/salus/bin/python install --no-cache-dir --no-compile --no-deps --root /added /dist/*.whl \
+  && PYTHONHASHSEED=0 /opt/salus/bin/python -m compileall -q --invalidation-mode unchecked-hash -s /added -p / /added
 
-# No RUN from here on: nothing but the base and one folder.
+# No RUN from here on: nothing but the base and one folder, in two layers.
 FROM ${BASE}
 ARG COMMIT=""
 ARG VERSION=""
@@ -30,7 +41,8 @@ LABEL org.opencontainers.image.title="Salus" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${COMMIT}"
-COPY --from=build /opt/salus /opt/salus
+COPY --from=chosen-libraries /opt/salus /opt/salus
+COPY --from=build /added/opt/salus /opt/salus
 # Logs leave at once, and nothing tries to write beside the modules.
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/salus/bin:/usr/local/bin:/usr/bin:/bin
 # By number, so that runAsNonRoot can be checked without the base's list of users.

@@ -43,6 +43,7 @@ _LEFT_OUT = (
     "./var/log/",
 )
 _COPIED = ("Dockerfile", ".dockerignore", "pyproject.toml", "constraints.txt", "hatch_build.py", "README.md", "LICENSE")
+_MAKE_THE_LIBRARIES = ("Dockerfile", "pyproject.toml", "constraints.txt")
 _BUILDAH_FOLDER = Path("/var/lib/containers")
 _SCHEMES = ("http://", "https://", "file:")  # that debootstrap knows
 _EPOCH = "0"  # of every file and of the image, so that the same sources give the same image
@@ -93,7 +94,7 @@ class OperatorImage:
 
 
 def build(say: Say = silence) -> OperatorImage:
-    """Return the image of this checkout, built if need be (about a minute; the base, once, another two).
+    """Return the image of this checkout, built if need be (half a minute; base and libraries, once, three more).
 
     Raises:
         ProgramMissingError: This is not Debian, or we are not root.
@@ -106,10 +107,9 @@ def build(say: Say = silence) -> OperatorImage:
         with exclusive(cache_folder() / "images" / "salus.lock", "the operator's image", say):
             base = _base(say)
             if not image.archive.exists():
-                say(f"Building the image {image.name} (about a minute) …")
+                say(f"Building the image {image.name} (half a minute) …")
                 with _no_cache_left():
-                    _build(image, base)
-                _remove_older(image)
+                    _build(image, base, _libraries(base, say))
     return image
 
 
@@ -196,23 +196,47 @@ def _pack(root: Path, layer: Path) -> None:
 # --- the image
 
 
-def _build(image: OperatorImage, base: Path) -> None:
+def _libraries(base: Path, say: Say) -> Path:
+    """Return the Dockerfile's stage of that name as a docker-archive: the same for all commits with the same pins."""
+    digest = hashlib.sha256(_base_key().encode())
+    for name in _MAKE_THE_LIBRARIES:
+        digest.update(f"\0{name}\0".encode() + (ROOT / name).read_bytes())
+    key = digest.hexdigest()[:12]
+    archive = cache_folder() / "images" / f"libraries-{key}.tar"
+    if not archive.exists():
+        say("Building the image's layer of libraries (about a minute, once) …")
+        arguments = {"BASE": f"docker-archive:{base}"}
+        _buildah(f"salus.dev/libraries:{key}", archive, arguments, "--target", "libraries")
+        _remove_older(archive)
+    return archive
+
+
+def _build(image: OperatorImage, base: Path, libraries: Path) -> None:
+    arguments = {
+        "BASE": f"docker-archive:{base}",
+        "LIBRARIES": f"docker-archive:{libraries}",
+        "COMMIT": image.commit,
+        "VERSION": __version__,
+    }
+    _buildah(image.name, image.archive, arguments)
+    _remove_older(image.archive)
+
+
+def _buildah(name: str, archive: Path, arguments: Mapping[str, str], *options: str) -> None:
+    """Build the Dockerfile, or a stage of it, and write it to `archive` when all is well."""
     with tempfile.TemporaryDirectory(prefix="salus-image-") as scratch:
-        draft = image.archive.with_suffix(".draft")
+        draft = archive.with_suffix(".draft")
         draft.unlink(missing_ok=True)
         storage = ["--root", f"{scratch}/storage", "--runroot", f"{scratch}/run", "--storage-driver", "vfs"]
-        arguments = {"BASE": f"docker-archive:{base}", "COMMIT": image.commit, "VERSION": __version__}
         command = [
             *("buildah", *storage, "bud", "--isolation", "chroot", "--network", "host", "--timestamp", _EPOCH),
             *(f"--build-arg={name}={value}" for name, value in arguments.items()),
             *(f"--volume={source}:{target}:ro" for source, target in _pip_mounts(Path(scratch))),
-            *("--tag", image.name, str(ROOT)),
+            *(*options, "--tag", name, str(ROOT)),
         ]
         _run(command, "buildah could not build the Dockerfile")
-        _run(
-            ["buildah", *storage, "push", image.name, f"docker-archive:{draft}:{image.name}"], "buildah could not push"
-        )
-        draft.replace(image.archive)
+        _run(["buildah", *storage, "push", name, f"docker-archive:{draft}:{name}"], "buildah could not push")
+        draft.replace(archive)
 
 
 @contextlib.contextmanager
@@ -247,9 +271,10 @@ def _pip_settings(listed: str) -> Iterator[tuple[str, str]]:
                 yield name.removeprefix(wanted), "".join(shlex.split(value))
 
 
-def _remove_older(image: OperatorImage, kept: int = 3) -> None:
-    """Keep the newest images only: each commit makes one."""
-    archives = image.archive.parent.glob("salus-*.tar")
+def _remove_older(archive: Path, kept: int = 3) -> None:
+    """Keep the newest of its sort only: each commit makes an image."""
+    sort, _, _ = archive.name.partition("-")
+    archives = archive.parent.glob(f"{sort}-*.tar")
     for old in sorted(archives, key=lambda path: path.stat().st_mtime, reverse=True)[kept:]:
         old.unlink(missing_ok=True)
 

@@ -19,18 +19,46 @@ def instructions() -> list[tuple[str, str]]:
     return [(word, rest.strip()) for word, _, rest in words]
 
 
+def stages() -> dict[str, list[tuple[str, str]]]:
+    """The instructions of each stage by its name; the last, which makes the image itself, has none."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    stage = ""
+    for word, rest in instructions():
+        if word == "FROM":
+            stage = rest.partition(" AS ")[2]
+            found[stage] = []
+        if found:
+            found[stage].append((word, rest))
+    return found
+
+
 def last_stage() -> list[tuple[str, str]]:
     """The instructions that make the image itself."""
-    found = instructions()
-    begins = max(index for index, (word, _) in enumerate(found) if word == "FROM")
-    return found[begins:]
+    return stages()[""]
 
 
-def test_the_base_is_an_argument_and_its_default_names_no_registry() -> None:
-    (base,) = [rest for word, rest in instructions() if word == "ARG" and rest.startswith("BASE=")]
+def copied_into(*names: str) -> set[str]:
+    """The files that these stages copy from the checkout."""
+    copies = [rest.split() for name in names for word, rest in stages()[name] if word == "COPY"]
+    return {file for words in copies if not words[0].startswith("--from") for file in words[:-1]}
 
-    assert re.fullmatch(r"BASE=[a-z]+:[\w.-]+", base)
-    assert all(rest.startswith("${BASE}") for word, rest in instructions() if word == "FROM")
+
+def test_base_and_libraries_are_arguments_and_their_defaults_name_no_registry() -> None:
+    defaults = dict(rest.split("=", 1) for word, rest in instructions() if word == "ARG" and not rest.endswith('=""'))
+
+    assert defaults.keys() == {"BASE", "LIBRARIES"}
+    assert re.fullmatch(r"[a-z]+:[\w.-]+", defaults["BASE"])
+    assert stages()[defaults["LIBRARIES"]][0] == ("FROM", "${BASE} AS libraries")
+    bases = {rest.partition(" AS ")[0] for word, rest in instructions() if word == "FROM"}
+    assert bases - stages().keys() == {"${BASE}", "${LIBRARIES}"}
+
+
+def test_libraries_have_a_layer_of_their_own_that_no_code_of_ours_changes() -> None:
+    assert copied_into("libraries") == set(dockerfile._MAKE_THE_LIBRARIES) - {"Dockerfile"}
+    assert [rest for word, rest in last_stage() if word == "COPY"] == [
+        "--from=chosen-libraries /opt/salus /opt/salus",
+        "--from=build /added/opt/salus /opt/salus",
+    ]
 
 
 def test_the_image_needs_no_shell() -> None:
@@ -51,9 +79,7 @@ def test_there_is_no_healthcheck() -> None:
 
 def test_what_is_copied_in_is_let_in_and_counts_for_the_cache() -> None:
     """A file that is copied and not hashed would leave an old image in place."""
-    copied = {
-        name for word, rest in instructions() if word == "COPY" and "--from" not in rest for name in rest.split()[:-1]
-    }
+    copied = copied_into(*stages())
     ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
 
     assert {line[1:] for line in ignore if line.startswith("!")} == copied
