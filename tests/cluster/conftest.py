@@ -7,7 +7,8 @@ import pytest
 
 from tests.cluster.scene import Pump, Scene
 from tests.devcluster.cluster import DevCluster
-from tests.devcluster.salus import Salus, install, lend_account
+from tests.devcluster.nursery import Nursery
+from tests.devcluster.salus import PYTHONPATH, Salus, install, lend_account
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +29,24 @@ def pump(ready_cluster: DevCluster) -> Iterator[Pump]:
     thread.join()
 
 
+@pytest.fixture(scope="session")
+def nursery(ready_cluster: DevCluster) -> Iterator[Nursery]:
+    """What forks this worker's operators."""
+    nursery = Nursery(ready_cluster.run_dir, PYTHONPATH)
+    yield nursery
+    nursery.stop()
+
+
 @pytest.fixture
-def salus(ready_cluster: DevCluster, namespace: str) -> Iterator[Salus]:
+def salus(ready_cluster: DevCluster, namespace: str, nursery: Nursery) -> Iterator[Salus]:
     """An operator for this test's namespace alone; the test starts it."""
-    operator = Salus(ready_cluster, name=f"salus-{namespace}", namespaces=[namespace], options=["--log-level=debug"])
+    operator = Salus(
+        ready_cluster,
+        name=f"salus-{namespace}",
+        namespaces=[namespace],
+        options=["--log-level=debug"],
+        nursery=nursery,
+    )
     yield operator
     operator.stop()
     if operator.log.exists():

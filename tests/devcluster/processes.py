@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _TAIL_LINES = 15
@@ -77,6 +78,20 @@ def dying_with_us(argv: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), *argv]
 
 
+class Child(Protocol):
+    """As much of `subprocess.Popen` as is used here."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
 @dataclass(frozen=True)
 class Process:
     """One running child and the file that its output goes to."""
@@ -84,7 +99,7 @@ class Process:
     name: str
     argv: tuple[str, ...]
     log: Path
-    popen: subprocess.Popen[bytes]
+    popen: Child
 
     @classmethod
     def start(
@@ -95,6 +110,7 @@ class Process:
         log: Path,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> "Process":
         """Start `argv` (its first word an absolute path) with output appended to `log` and `env` added to ours.
 
@@ -113,6 +129,7 @@ class Process:
                     stderr=subprocess.STDOUT,
                     env={**_GO, **os.environ, **(env or {})},
                     cwd=cwd,
+                    pass_fds=pass_fds,
                     process_group=0,
                 )
 
