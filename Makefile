@@ -55,7 +55,7 @@ programs: setup  ## Find or build etcd, the API server, kwok and Prometheus (20 
 
 .PHONY: unit
 unit: setup  ## Unit tests: seconds, anywhere
-	@$(BIN)/pytest tests/unit $(or $(ARGS),-n 2)
+	@$(BIN)/pytest tests/unit $(or $(ARGS),-n 2 --dist worksteal)
 
 .PHONY: contract
 contract: programs  ## Every adapter against the same test as its fake, on a real API server and Prometheus
@@ -84,7 +84,7 @@ pythons: setup  ## Unit tests on the newest supported Python that is here beside
 	    echo "Unit tests on $$($$found --version)"; \
 	    $(BIN)/uv venv --quiet --clear --python $$found .run/python-$$version; \
 	    $(BIN)/uv pip install --quiet --python .run/python-$$version -c constraints.txt --group dev -e .; \
-	    exec .run/python-$$version/bin/python -m pytest tests/unit -q -n 2 -p no:cacheprovider; \
+	    exec .run/python-$$version/bin/python -m pytest tests/unit -q -n 2 --dist worksteal -p no:cacheprovider; \
 	  done; \
 	done; echo "No other supported Python is here ($(PYTHONS))"
 

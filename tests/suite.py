@@ -51,7 +51,8 @@ def builds(name: str) -> Part:
 LANES: Sequence[Sequence[Part]] = (
     (builds("e2e-programs"), builds("programs"), target("e2e", "ARGS=--if-possible", needs="programs")),
     (target("cluster-test", needs="programs", nice=15),),
-    tuple(target(name, nice=19) for name in ("check", "shop", "package", "sbom", "unit", "pythons")),
+    tuple(target(name, nice=19) for name in ("check", "shop", "package", "sbom", "unit")),
+    (target("pythons", nice=19),),
     (target("contract", needs="programs", nice=15), target("chart", needs="programs", nice=15)),
 )
 """Containers go first, where one test waits after the other; then what watches a clock; then what computes.
