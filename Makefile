@@ -11,6 +11,8 @@ ARGS ?=
 PYTHONS ?= 3.14 3.13 3.12
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export UV_NATIVE_TLS := true
+# Modules are compiled once, wherever this is set, and not by each of some two hundred processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:  ## List the targets
@@ -20,7 +22,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (a minute the first time) …"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt --group dev -e .
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev -e .
 	@touch $@
 
 .PHONY: setup
