@@ -36,8 +36,8 @@ class Part:
 def target(name: str, *arguments: str, needs: str = "", nice: int = 0, go_threads: int = 1) -> Part:
     """A part that is a target of the Makefile; the higher `nice`, the more others go first.
 
-    Programs in Go get one thread each unless they build: there are fifty of them for two cores, and a second thread
-    that looks for work costs each of them a fifth of its CPU time while it has none.
+    Programs in Go get one thread each unless they build: there are fifty of them for two cores, all of them woken by
+    timers all the time, and then a second thread looks for work that is not there.
     """
     words = ("nice", "-n", str(nice), "env", f"GOMAXPROCS={go_threads}", "make", "--no-print-directory", name)
     return Part(name, (*words, *arguments), needs)

@@ -1,8 +1,8 @@
 """A Python that has imported Salus and becomes Salus once for each request, in a process of its own.
 
-Importing what Salus needs takes a second of CPU time. The tests of the whole operator start it more than a hundred
-times, so each of their workers has it imported once; `python -m salus` itself is started by the chart's tests, the chaos
-runs and the demo. Each child is a fork of a process that did nothing but import, so it knows of no other.
+Importing is most of what a start costs. The tests of the whole operator start it more than a hundred times, so each of
+their workers has it imported once; `python -m salus` itself is started by the chart's tests, the chaos runs and the
+demo. Each child is a fork of a process that did nothing but import, so it knows of no other.
 """
 
 import ctypes

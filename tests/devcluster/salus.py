@@ -76,7 +76,7 @@ class Salus:
     user: str = "salus"
     """Whom the API server knows it as."""
     nursery: Nursery | None = None
-    """Where it is forked, if it is to be Salus itself: a second of CPU time less for each start."""
+    """Where it is forked, if it is to be Salus itself, since most of a start is importing."""
 
     def __post_init__(self) -> None:
         self.config = self.cluster.run_dir / f"{self.name}.yaml"
