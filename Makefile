@@ -9,9 +9,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 PYTHONS ?= 3.14 3.13 3.12
+SIDE_BY_SIDE := -n 2 --dist worksteal
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export UV_NATIVE_TLS := true
-# Modules are compiled once, wherever this is set, and not by each of some two hundred processes.
+# Modules are compiled once, also where this is set, and not by every process anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
@@ -57,7 +58,7 @@ programs: setup  ## Find or build etcd, the API server, kwok and Prometheus (20 
 
 .PHONY: unit
 unit: setup  ## Unit tests: seconds, anywhere
-	@$(BIN)/pytest tests/unit $(or $(ARGS),-n 2 --dist worksteal)
+	@$(BIN)/pytest tests/unit $(or $(ARGS),$(SIDE_BY_SIDE))
 
 .PHONY: contract
 contract: programs  ## Every adapter against the same test as its fake, on a real API server and Prometheus
@@ -86,7 +87,7 @@ pythons: setup  ## Unit tests on the newest supported Python that is here beside
 	    echo "Unit tests on $$($$found --version)"; \
 	    $(BIN)/uv venv --quiet --clear --python $$found .run/python-$$version; \
 	    $(BIN)/uv pip install --quiet --python .run/python-$$version -c constraints.txt --group dev -e .; \
-	    exec .run/python-$$version/bin/python -m pytest tests/unit -q -n 2 --dist worksteal -p no:cacheprovider; \
+	    exec .run/python-$$version/bin/python -m pytest tests/unit -q $(SIDE_BY_SIDE) -p no:cacheprovider; \
 	  done; \
 	done; echo "No other supported Python is here ($(PYTHONS))"
 

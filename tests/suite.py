@@ -33,23 +33,22 @@ class Part:
     needs: str = ""
 
 
-def target(name: str, *arguments: str, needs: str = "", nice: int = 0, go_threads: int = 1) -> Part:
+def target(name: str, *arguments: str, needs: str = "", nice: int = 0, builds: bool = False) -> Part:
     """A part that is a target of the Makefile; the higher `nice`, the more others go first.
 
-    Programs in Go get one thread each unless they build: there are fifty of them for two cores, all of them woken by
+    Programs in Go get one thread each unless it builds: there are fifty of them for two cores, all of them woken by
     timers all the time, and then a second thread looks for work that is not there.
     """
-    words = ("nice", "-n", str(nice), "env", f"GOMAXPROCS={go_threads}", "make", "--no-print-directory", name)
-    return Part(name, (*words, *arguments), needs)
-
-
-def builds(name: str) -> Part:
-    """A target that builds programs, with all cores."""
-    return target(name, go_threads=os.cpu_count() or 1)
+    threads = () if builds else ("env", "GOMAXPROCS=1")
+    return Part(name, ("nice", "-n", str(nice), *threads, "make", "--no-print-directory", name, *arguments), needs)
 
 
 LANES: Sequence[Sequence[Part]] = (
-    (builds("e2e-programs"), builds("programs"), target("e2e", "ARGS=--if-possible", needs="programs")),
+    (
+        target("e2e-programs", builds=True),
+        target("programs", builds=True),
+        target("e2e", "ARGS=--if-possible", needs="programs"),
+    ),
     (target("cluster-test", needs="programs", nice=15),),
     tuple(target(name, nice=19) for name in ("check", "shop", "package", "sbom", "unit")),
     (target("pythons", nice=19),),

@@ -2,12 +2,10 @@
 
 import ssl
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from tests.chaos.proxy import Proxy
 from tests.devcluster.cluster import DevCluster
+from tests.devcluster.kubeconfigs import write_kubeconfig
 
 
 def proxy_before(cluster: DevCluster, user: str | None = "salus") -> Proxy:
@@ -24,14 +22,4 @@ def proxy_before(cluster: DevCluster, user: str | None = "salus") -> Proxy:
 
 def kubeconfig_through(cluster: DevCluster, proxy: Proxy, name: str, **user: str) -> Path:
     """A kubeconfig for a started proxy. `user`: the credentials in it, by their YAML names."""
-    path = cluster.run_dir / f"{name}.kubeconfig"
-    document: dict[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "proxy", "cluster": {"server": proxy.url}}],
-        "users": [{"name": "salus", "user": user}],
-        "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "salus"}}],
-        "current-context": "proxy",
-    }
-    path.write_text(yaml.safe_dump(document))
-    return path
+    return write_kubeconfig(cluster.run_dir / f"{name}.kubeconfig", proxy.url, credentials=user)

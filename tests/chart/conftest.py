@@ -12,10 +12,12 @@ from tests.chart.generated import CHART, NAMESPACE
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.gomod import PROMETHEUS_OPERATOR
 from tests.devcluster.helm import Helm
+from tests.devcluster.processes import PATIENCE
 from tests.devcluster.programs import TIERS, find
 
 CI = sorted((CHART / "ci").glob("*-values.yaml"))
 CRDS = ("healthpolicies.salus.dev", "incidents.salus.dev", "changeevents.salus.dev")
+_TIMEOUT = f"--timeout={PATIENCE:g}s"
 _KINDS = ("servicemonitors", "podmonitors", "prometheusrules")
 _MONITORING = "example/prometheus-operator-crd/monitoring.coreos.com_{}.yaml"
 
@@ -82,4 +84,4 @@ def without_crds(stage: DevCluster) -> None:
 
 def install(helm: Helm, *options: str, chart: Path = CHART) -> str:
     """Install or upgrade the release `salus`, wait until its pods are ready, and return what Helm says."""
-    return helm("upgrade", "--install", "salus", str(chart), "-n", NAMESPACE, "--wait", "--timeout=240s", *options)
+    return helm("upgrade", "--install", "salus", str(chart), "-n", NAMESPACE, "--wait", _TIMEOUT, *options)

@@ -167,7 +167,7 @@ def _with_kustomize(stage: DevCluster, _: Helm, tmp_path: Path) -> None:
     without_crds(stage)
     stage.kubectl("apply", "--server-side", "-k", str(CONFIG))
     stage.kubectl("apply", "--server-side", "-k", str(tmp_path))
-    stage.kubectl("rollout", "status", "deployment/salus", "-n", NAMESPACE, "--timeout=240s")
+    stage.kubectl("rollout", "status", "deployment/salus", "-n", NAMESPACE, f"--timeout={PATIENCE:g}s")
 
 
 def _by_the_notes(stage: DevCluster, helm: Helm, _: Path) -> None:

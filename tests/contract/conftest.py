@@ -8,12 +8,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import yaml
 from aiohttp import web
 
 from salus.adapters.api import Connection, Login
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.controlplane import MASTERS
+from tests.devcluster.kubeconfigs import write_kubeconfig
 
 USER = "contract"
 """Whom the API server knows the adapters as; nobody else is, so the audit log under this name is theirs alone."""
@@ -106,17 +106,8 @@ class Scripted:
 
 
 def kubeconfig(path: Path, url: str, **user: str) -> Path:
-    """Write a kubeconfig for an API server without TLS."""
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": url}}],
-        "users": [{"name": "u", "user": user}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "c",
-    }
-    path.write_text(yaml.safe_dump(document))
-    return path
+    """Write a kubeconfig for an API server without TLS; `user`: credentials, by their YAML names."""
+    return write_kubeconfig(path, url, credentials=user)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A throw-away certificate authority, its certificates, and the kubeconfigs made of them.
+"""A throw-away certificate authority and its certificates.
 
 ECDSA keys, since an RSA key takes longer to make than the whole control plane takes to start. Who needs which
 certificate is the business of `controlplane` and `kubelet`.
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -91,23 +90,6 @@ class Authority:
         pair.public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
         _write_private(pair.private, key)
         return pair
-
-
-def write_kubeconfig(path: Path, *, url: str, ca: Path, pair: Pair, user: str) -> Path:
-    """Write a kubeconfig for `user`, who shows `pair` to the API server at `url`, and return its path."""
-    cluster = {"server": url, "certificate-authority": str(ca)}
-    credentials = {"client-certificate": str(pair.cert), "client-key": str(pair.key)}
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "devcluster", "cluster": cluster}],
-        "users": [{"name": user, "user": credentials}],
-        "contexts": [{"name": "devcluster", "context": {"cluster": "devcluster", "user": user}}],
-        "current-context": "devcluster",
-    }
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
-    path.chmod(0o600)
-    return path
 
 
 def _new_key() -> ec.EllipticCurvePrivateKey:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.devcluster.api import Api
-from tests.devcluster.certificates import Authority, KeyPair, Pair, write_kubeconfig
+from tests.devcluster.certificates import Authority, KeyPair, Pair
+from tests.devcluster.kubeconfigs import write_kubeconfig
 from tests.devcluster.processes import PATIENCE, Process, free_port, stop_together
 from tests.devcluster.progress import Say, silence
 
@@ -78,7 +79,9 @@ class ControlPlane:
         """Return a kubeconfig of `user`, written on first use."""
         path = self.run_dir / f"{user.replace(':', '-')}.kubeconfig"
         if not path.exists():
-            write_kubeconfig(path, url=self.url, ca=self.ca, pair=self.pair(user, groups), user=user)
+            pair = self.pair(user, groups)
+            credentials = {"client-certificate": str(pair.cert), "client-key": str(pair.key)}
+            write_kubeconfig(path, self.url, user=user, credentials=credentials, ca=self.ca)
         return path
 
     def api(self, user: str = "admin") -> Api:

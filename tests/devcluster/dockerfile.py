@@ -64,7 +64,7 @@ class OperatorImage:
     def of_checkout(cls) -> "OperatorImage":
         """What the files of this checkout ask for."""
         commit = commit_of(ROOT) or "unknown"
-        return cls(commit, _hash_of(commit, _base_key()))
+        return cls(commit, _hash_of(f"{commit}\0{_base_key()}", _sources()))
 
     @property
     def name(self) -> str:
@@ -122,10 +122,16 @@ def _find_tools(say: Say) -> None:
         debian.install(packages, say)
 
 
-def _hash_of(commit: str, base: str) -> str:
-    digest = hashlib.sha256(f"{commit}\0{base}".encode())
+def _sources() -> list[Path]:
+    """What the Dockerfile is, and what it copies."""
     tree = sorted(path for path in (ROOT / "operator").rglob("*") if path.is_file() and path.suffix != ".pyc")
-    for file in [*(ROOT / name for name in _COPIED), *tree]:
+    return [*(ROOT / name for name in _COPIED), *tree]
+
+
+def _hash_of(origin: str, files: Sequence[Path]) -> str:
+    """Return a short name for what is made of these files, on top of `origin`."""
+    digest = hashlib.sha256(origin.encode())
+    for file in files:
         digest.update(f"\0{file.relative_to(ROOT)}\0".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
@@ -198,16 +204,12 @@ def _pack(root: Path, layer: Path) -> None:
 
 def _libraries(base: Path, say: Say) -> Path:
     """Return the Dockerfile's stage of that name as a docker-archive: the same for all commits with the same pins."""
-    digest = hashlib.sha256(_base_key().encode())
-    for name in _MAKE_THE_LIBRARIES:
-        digest.update(f"\0{name}\0".encode() + (ROOT / name).read_bytes())
-    key = digest.hexdigest()[:12]
+    key = _hash_of(_base_key(), [ROOT / name for name in _MAKE_THE_LIBRARIES])
     archive = cache_folder() / "images" / f"libraries-{key}.tar"
     if not archive.exists():
         say("Building the image's layer of libraries (about a minute, once) …")
         arguments = {"BASE": f"docker-archive:{base}"}
         _buildah(f"salus.dev/libraries:{key}", archive, arguments, "--target", "libraries")
-        _remove_older(archive)
     return archive
 
 
@@ -219,7 +221,6 @@ def _build(image: OperatorImage, base: Path, libraries: Path) -> None:
         "VERSION": __version__,
     }
     _buildah(image.name, image.archive, arguments)
-    _remove_older(image.archive)
 
 
 def _buildah(name: str, archive: Path, arguments: Mapping[str, str], *options: str) -> None:
@@ -237,6 +238,7 @@ def _buildah(name: str, archive: Path, arguments: Mapping[str, str], *options: s
         _run(command, "buildah could not build the Dockerfile")
         _run(["buildah", *storage, "push", name, f"docker-archive:{draft}:{name}"], "buildah could not push")
         draft.replace(archive)
+    _remove_older(archive)
 
 
 @contextlib.contextmanager

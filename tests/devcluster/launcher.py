@@ -12,12 +12,17 @@ import sys
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-def main() -> None:
-    """Ask the kernel for SIGKILL at the parent's death, then become the program."""
-    parent, program = int(sys.argv[1]), sys.argv[2]
+def die_with(parent: int) -> None:
+    """Ask the kernel for SIGKILL at the death of our parent, whose pid was this; end now if it is dead already."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the request above, so no signal will come
         sys.exit(1)
+
+
+def main() -> None:
+    """Become the program."""
+    parent, program = int(sys.argv[1]), sys.argv[2]
+    die_with(parent)
     os.execv(program, sys.argv[2:])  # noqa: S606 - replacing this process without a shell is the point
 
 

@@ -5,26 +5,24 @@ their workers has it imported once; `python -m salus` itself is started by the c
 demo. Each child is a fork of a process that did nothing but import, so it knows of no other.
 """
 
-import ctypes
 import gc
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.devcluster.launcher import PR_SET_PDEATHSIG
-from tests.devcluster.processes import PATIENCE, Process
+from tests.devcluster.launcher import die_with
+from tests.devcluster.processes import Process
 
 _IMPORTED = ("salus.cli", "salus.bootstrap")
-_POLL_SECONDS = 0.02
 
 
 class Forked:
@@ -48,12 +46,12 @@ class Forked:
             subprocess.TimeoutExpired: It still ran after `timeout` seconds.
 
         """
-        timeout = PATIENCE if timeout is None else timeout
-        deadline = time.monotonic() + timeout
-        while (status := self.poll()) is None:
-            if time.monotonic() > deadline:
-                raise subprocess.TimeoutExpired(f"process {self.pid}", timeout)
-            time.sleep(_POLL_SECONDS)
+        if self.poll() is None:
+            ended = os.pidfd_open(self.pid)
+            select.select([ended], [], [], timeout)
+            os.close(ended)
+        if (status := self.poll()) is None:
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
         return status
 
     def send_signal(self, number: int) -> None:
@@ -136,7 +134,7 @@ def _serve(line: socket.socket) -> dict[str, Any] | None:
                 parent = os.getpid()
                 answer: int | None = os.fork()
                 if answer == 0:
-                    _die_with(parent)
+                    die_with(parent)
                     return dict(request["start"])
             else:
                 pid, status = os.waitpid(request["ended"], os.WNOHANG)
@@ -144,12 +142,6 @@ def _serve(line: socket.socket) -> dict[str, Any] | None:
             lines.write(json.dumps(answer) + "\n")
             lines.flush()
     return None
-
-
-def _die_with(parent: int) -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _prepare(order: Mapping[str, Any]) -> None:

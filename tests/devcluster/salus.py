@@ -102,7 +102,7 @@ class Salus:
 
     def start(self) -> "Salus":
         """Start it and wait until it is ready."""
-        self.process = self._forked() if self.nursery and self.program == _ITSELF else self._started()
+        self.process = self._process()
         self.process.wait_ready(self._is_ready, timeout=PATIENCE)
         return self
 
@@ -124,14 +124,12 @@ class Salus:
         """Stop."""
         self.stop()
 
-    def _started(self) -> Process:
-        argv = [sys.executable, *self.program, "run", *self._arguments()]
-        return Process.start(self.name, argv, log=self.log, cwd=self.cluster.run_dir, env={**PYTHONPATH, **self.env})
-
-    def _forked(self) -> Process:
-        assert self.nursery is not None
+    def _process(self) -> Process:
         arguments = ["run", *self._arguments()]
-        return self.nursery.start(self.name, arguments, log=self.log, cwd=self.cluster.run_dir, env=self.env)
+        if self.nursery and self.program == _ITSELF:
+            return self.nursery.start(self.name, arguments, log=self.log, cwd=self.cluster.run_dir, env=self.env)
+        argv = [sys.executable, *self.program, *arguments]
+        return Process.start(self.name, argv, log=self.log, cwd=self.cluster.run_dir, env={**PYTHONPATH, **self.env})
 
     def _arguments(self) -> list[str]:
         arguments = [

@@ -1,6 +1,5 @@
 """What a nursery forks is Salus, in a process of its own, as if it had been started by itself."""
 
-import json
 import os
 import socket
 from collections.abc import Iterator
@@ -9,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.devcluster.kubeconfigs import write_kubeconfig
 from tests.devcluster.nursery import Nursery
 from tests.devcluster.processes import PATIENCE, Process, wait_until
 from tests.devcluster.salus import PYTHONPATH
-
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -30,16 +28,8 @@ class Cradle:
         return self.nursery.start("salus", arguments, log=log, cwd=self.folder, env=env)
 
     def start_waiting(self) -> Process:
-        kubeconfig = self.folder / "kubeconfig"
-        server = {"server": f"http://127.0.0.1:{self.silent.getsockname()[1]}"}
-        names = {"cluster": "c", "user": "u"}
-        document = {
-            "clusters": [{"name": "c", "cluster": server}],
-            "users": [{"name": "u", "user": {}}],
-            "contexts": [{"name": "c", "context": names}],
-            "current-context": "c",
-        }
-        kubeconfig.write_text(json.dumps(document))
+        url = f"http://127.0.0.1:{self.silent.getsockname()[1]}"
+        kubeconfig = write_kubeconfig(self.folder / "kubeconfig", url)
         config = self.folder / "config.yaml"
         config.write_text("cluster: none\n")
         process = self.start("run", f"--kubeconfig={kubeconfig}", f"--config={config}", "--metrics-address=127.0.0.1:0")
