@@ -64,15 +64,24 @@ class Authority:
         """The authority's own certificate."""
         return self.folder / "ca.crt"
 
-    def issue(self, file: str, user: str, *, groups: Sequence[str] = (), sans: Sequence[str] = ()) -> Pair:
+    def issue(
+        self,
+        file: str,
+        user: str,
+        *,
+        groups: Sequence[str] = (),
+        sans: Sequence[str] = (),
+        lasts: datetime.timedelta = _LIFETIME,
+    ) -> Pair:
         """Write `file`.crt and `file`.key for `user` in `groups`, good for a client.
 
-        With `sans`, which are host names and IP addresses, they are good for a server as well.
+        With `sans`, which are host names and IP addresses, they are good for a server as well. They begin five minutes
+        ago, and one that `lasts` for less than nothing has ended since.
         """
         key = _new_key()
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if sans else [])]
         builder = (
-            _builder(_name(user, groups), self.certificate.subject, key.public_key())
+            _builder(_name(user, groups), self.certificate.subject, key.public_key(), lasts)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
         )
@@ -101,7 +110,9 @@ def _name(user: str, groups: Sequence[str]) -> x509.Name:
     return x509.Name([*organizations, x509.NameAttribute(NameOID.COMMON_NAME, user)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, lasts: datetime.timedelta = _LIFETIME
+) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
@@ -110,7 +121,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _CLOCK_SKEW)
-        .not_valid_after(now + _LIFETIME)
+        .not_valid_after(now + lasts)
     )
 
 

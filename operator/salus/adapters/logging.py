@@ -14,8 +14,10 @@ from structlog.typing import Processor
 
 from salus.loop.retention import EXPORT
 
-_CHATTY = ("aiohttp.access", "asyncio", "kubernetes", "urllib3")
+_CHATTY = ("aiohttp.access", "asyncio", "kubernetes")
 """Loggers of libraries that say at INFO what only their authors need."""
+_QUOTING = ("aiohttp.internal", "urllib3")
+"""Those that quote, also in warnings, whole URLs and what servers send."""
 
 
 class LogFormat(StrEnum):
@@ -44,6 +46,8 @@ def configure(log_format: LogFormat, level: str = "INFO", stream: TextIO | None 
     logging.getLogger(EXPORT).setLevel(logging.INFO)  # a record that is deleted is exported at any level
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _QUOTING:
+        logging.getLogger(name).setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

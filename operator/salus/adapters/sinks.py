@@ -13,7 +13,7 @@ from typing import ClassVar
 import aiohttp
 import orjson
 
-from salus.endpoints.addresses import refused_in
+from salus.endpoints.failures import failure
 from salus.endpoints.session import open_session
 from salus.endpoints.settings import Credentials, CredentialsUnreadable, EndpointSettings
 from salus.model.types import Body
@@ -65,25 +65,24 @@ class HttpSink:
                 allow_redirects=False,
             ) as response:
                 return _judged(response.status, response.headers.get("Retry-After", ""))
-        except CredentialsUnreadable as error:
-            return NotTaken("CredentialsUnreadable", str(error))
-        except TimeoutError:
-            return NotTaken("Timeout", f"no answer within {self._settings.timeout.total_seconds():g}s")
-        except (aiohttp.ClientError, OSError) as error:
-            if refused := refused_in(error):
-                return NotTaken("AddressRefused", str(refused))
-            return NotTaken("Unreachable", f"cannot be reached: {error}")
+        except (CredentialsUnreadable, aiohttp.ClientError, OSError) as error:
+            failed = failure(self._settings, error)
+            return NotTaken(failed.reason, failed.message)
 
 
 def _judged(status: int, retry_after: str) -> NotTaken | None:
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return None
-    if status < HTTPStatus.BAD_REQUEST:
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return NotTaken("HttpError", f"answered with a redirect (HTTP {status}), which is not followed")
     if status in _OF_THIS_EVENT:
         return NotTaken("Refused", f"refused this event (HTTP {status})", of_this_event=True)
-    pause = timedelta(seconds=min(int(retry_after), 86_400)) if retry_after.isdecimal() else None
-    return NotTaken("HttpError", f"answered HTTP {status}", retry_after=pause)
+    return NotTaken("HttpError", f"answered HTTP {status}", retry_after=_wish(retry_after))
+
+
+def _wish(retry_after: str) -> timedelta | None:
+    """The pause that a receiver asks for, a day at most. Python makes no number of 5,000 digits."""
+    return timedelta(seconds=min(int(retry_after[:9]), 86_400)) if retry_after.isdecimal() else None
 
 
 class HttpSinks:

@@ -36,18 +36,6 @@ def refuse(text: str) -> None:
         raise AddressRefused(f"{address} is a link-local or metadata address, which is not allowed")
 
 
-def refused_in(error: BaseException) -> AddressRefused | None:
-    """The refusal inside an error of a client library, if that was its cause."""
-    seen: list[object] = [error]
-    for one in seen:
-        if isinstance(one, AddressRefused):
-            return one
-        if isinstance(one, BaseException):
-            inner = (getattr(one, "os_error", None), getattr(one, "reason", None), one.__cause__, one.__context__)
-            seen += [part for part in (*inner, *one.args) if part is not None and part not in seen]
-    return None
-
-
 def _meant(address: Address) -> Iterator[Address]:
     """The address, and the IPv4 address that an IPv6 one stands for."""
     yield address

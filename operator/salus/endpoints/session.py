@@ -11,7 +11,11 @@ from salus.endpoints.addresses import refuse
 def open_session(timeout: timedelta) -> aiohttp.ClientSession:
     """A session whose requests end after `timeout`, as many at a time as the caller likes. Close it."""
     connector = aiohttp.TCPConnector(limit=0, socket_factory=_socket)  # a limit here would count waiting as a timeout
-    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=timeout.total_seconds()))
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=timeout.total_seconds()),
+        cookie_jar=aiohttp.DummyCookieJar(),  # nothing of what a server says is kept
+    )
 
 
 def _socket(address: aiohttp.connector.AddrInfoType) -> socket.socket:

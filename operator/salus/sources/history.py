@@ -24,7 +24,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from salus.core.promql import ForeignNamespace, bound_to
-from salus.endpoints.addresses import refuse, refused_in
+from salus.endpoints.addresses import refuse
+from salus.endpoints.failures import failure
 from salus.endpoints.settings import Credentials, CredentialsUnreadable
 from salus.model.values import Error, Question, Sample
 from salus.sources.prometheus import MAX_BODY
@@ -108,17 +109,12 @@ _FAILURES = (
 
 def _error(settings: SourceSettings, error: Exception) -> Error:
     name = settings.title
-    if refused := refused_in(error):
-        return Error("AddressRefused", f"{name}: {refused}")
     match error:
         case ForeignNamespace():
             return Error("ForeignNamespace", f"{name}: {error}")
-        case CredentialsUnreadable():
-            return Error("CredentialsUnreadable", f"{name}: {error}")
-        case requests.Timeout():
-            return Error("Timeout", f"{name} did not answer within {settings.timeout.total_seconds():g}s")
-        case OSError() | urllib3.exceptions.HTTPError():
-            return Error("Unreachable", f"{name} cannot be reached: {error}")
+        case CredentialsUnreadable() | OSError() | urllib3.exceptions.HTTPError():
+            failed = failure(settings, error)
+            return Error(failed.reason, f"{name}: {failed.message}")
     return Error("NotPrometheus", f"{name} answered something else than the Prometheus HTTP API does")
 
 
@@ -142,17 +138,12 @@ def _session(settings: SourceSettings) -> requests.Session:
 def _read(response: requests.Response, deadline: float) -> bytes | None:
     """The body, unpacked; None as soon as it is larger than is allowed. Raises Timeout when it takes too long."""
     body = bytearray()
-    try:
-        for chunk in response.iter_content(_CHUNK):
-            body += chunk
-            if len(body) > MAX_BODY:
-                return None
-            if time.monotonic() > deadline:
-                raise requests.Timeout
-    except requests.ConnectionError as error:
-        if any(isinstance(part, urllib3.exceptions.ReadTimeoutError) for part in error.args):
-            raise requests.Timeout from error
-        raise
+    for chunk in response.iter_content(_CHUNK):
+        body += chunk
+        if len(body) > MAX_BODY:
+            return None
+        if time.monotonic() > deadline:
+            raise requests.Timeout
     return bytes(body)
 
 

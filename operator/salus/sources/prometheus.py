@@ -30,7 +30,7 @@ from typing import Self
 import aiohttp
 
 from salus.core.promql import ForeignNamespace, Probe, bound_to, with_sample_times
-from salus.endpoints.addresses import refused_in
+from salus.endpoints.failures import failure
 from salus.endpoints.session import open_session
 from salus.endpoints.settings import Credentials, CredentialsUnreadable
 from salus.model.values import Answer, Error, Question
@@ -161,14 +161,9 @@ class PrometheusSource:
             ) as response:
                 body = await _read(response)
                 return (response.status, body) if body is not None else too_large(self._name, MAX_BODY)
-        except CredentialsUnreadable as error:
-            return Error("CredentialsUnreadable", f"{self._name}: {error}")
-        except TimeoutError:
-            return Error("Timeout", f"{self._name} did not answer within {seconds:g}s")
-        except (aiohttp.ClientError, OSError) as error:
-            if refused := refused_in(error):
-                return Error("AddressRefused", f"{self._name}: {refused}")
-            return Error("Unreachable", f"{self._name} cannot be reached: {error}")
+        except (CredentialsUnreadable, aiohttp.ClientError, OSError) as error:
+            failed = failure(self._settings, error)
+            return Error(failed.reason, f"{self._name}: {failed.message}")
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
