@@ -130,6 +130,10 @@ REMEDIATION = frozenset(
 )
 """All that it does as an account of a policy's namespace; what of this it may do there, the namespace decides."""
 
+ROLLING_BACK = frozenset(right("rollback", kind) for kind in WORKLOADS.values())
+"""Never a request: whether an account may put another pod template there, which RBAC cannot tell from a restart. The
+admission policy loans.salus.dev asks for it, and so does Salus before it plans."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:

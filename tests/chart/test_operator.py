@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.cluster.scene import Pump, Scene
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.helm import Helm
 from tests.devcluster.salus import Salus
+from tests.devcluster.tokens import kubeconfig_of_pod
 
 RELEASE = "salus-system"
 
@@ -29,6 +31,13 @@ class Installed(Salus):
         (container,) = self._get("deployment")["spec"]["template"]["spec"]["containers"]
         self.namespaces = [a.removeprefix("--namespace=") for a in container["args"] if a.startswith("--namespace=")]
         return super().start()
+
+    def _kubeconfig(self) -> Path:
+        """With the token of the release's pod, which kwok plays: what admission knows Salus by."""
+        selector = "app.kubernetes.io/name=salus"
+        pods = self.cluster.api().items(f"/api/v1/namespaces/{RELEASE}/pods", labelSelector=selector)
+        name = next(pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"])
+        return kubeconfig_of_pod(self.cluster, RELEASE, "salus", name)
 
     def _get(self, kind: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.cluster.kubectl("get", kind, "salus", "-n", RELEASE, "-o", "json"))

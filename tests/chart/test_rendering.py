@@ -30,6 +30,9 @@ spec: {policyName: records.salus.dev, validationActions: [Deny]}
 """
 
 
+POLICIES = {f"{name}.salus.dev" for name in ("approvals", "records", "releases", "authors", "loans")}
+
+
 def of_kind(objects: list[Object], *kinds: str) -> list[Object]:
     return [item for item in objects if item["kind"] in kinds]
 
@@ -71,7 +74,7 @@ def test_the_operator_accepts_the_configuration(values: Path, tmp_path: Path) ->
 def test_the_chart_brings_the_crds_as_they_are() -> None:
     ours = [yaml.safe_load(path.read_text("utf-8")) for path in sorted(ROOT.glob("crds/*.yaml"))]
 
-    found = of_kind(rendered(), "CustomResourceDefinition")
+    found = of_kind(rendered(settings=("clusterWide=true",)), "CustomResourceDefinition")
 
     assert [item["spec"] for item in found] == [item["spec"] for item in ours]
     assert [item["metadata"]["name"] for item in found] == [item["metadata"]["name"] for item in ours]
@@ -82,16 +85,18 @@ def test_the_rights_are_those_of_the_file(cluster_wide: bool) -> None:
     """One source for both, so that they cannot differ."""
     rules = yaml.safe_load((CHART / "files/rules.yaml").read_text("utf-8"))
     kind = "ClusterRole" if cluster_wide else "Role"
-    settings = ("clusterWide=true",) if cluster_wide else ("watchNamespaces={shop}",)
+    settings = ("clusterWide=true",) if cluster_wide else ("watchNamespaces={shop,billing}",)
 
-    found = {item["metadata"]["name"]: item["rules"] for item in of_kind(rendered(settings=settings + TENANT), kind)}
+    found = {item["metadata"]["name"]: item["rules"] for item in of_kind(rendered(settings=settings + TENANTS), kind)}
 
     assert found["salus"] == rules["operator"]
     assert found["salus-remediator"] == rules["remediator"]
+    assert found["salus-remediator-scale-restart"] == rules["remediatorScaleRestart"]
     assert found["salus-impersonator"] == rules["impersonator"]
 
 
 TENANT = ("tenants={shop}",)
+TENANTS = (*TENANT, "tenantsWithoutRollback={billing}")
 
 
 def test_without_cluster_wide_nothing_but_crds_and_admission_is_of_the_cluster() -> None:
@@ -132,6 +137,24 @@ def test_admission_policies_keep_to_the_watched_namespaces(copied: Path) -> None
     assert binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"] == [
         {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["shop", "billing"]}
     ]
+
+
+def test_the_policy_about_lent_accounts_can_be_left_out_alone() -> None:
+    settings = ("clusterWide=true", "admission.loans=false")
+
+    names = {item["metadata"]["name"] for item in of_kind(rendered(settings=settings), "ValidatingAdmissionPolicy")}
+
+    assert names == POLICIES - {"loans.salus.dev"}
+
+
+def test_the_user_whom_the_policies_name_is_the_release_s_in_every_expression() -> None:
+    """Also where a policy asks the authorizer about the operator's account, by the parts of its name."""
+    settings = ("clusterWide=true", "fullnameOverride=healer")
+    objects = of_kind(rendered(settings=settings, namespace="platform"), "ValidatingAdmissionPolicy")
+
+    assert {item["metadata"]["name"] for item in objects} == POLICIES
+    assert "system:serviceaccount:platform:healer" in str(objects)
+    assert "salus-system" not in str(objects)
 
 
 def test_admission_policies_can_be_left_out(copied: Path) -> None:

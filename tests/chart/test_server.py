@@ -12,6 +12,7 @@ import yaml
 from tests.chart import schemas
 from tests.chart.conftest import CI, CRDS, Tools, install, without_crds
 from tests.chart.generated import CHART, CONFIG, NAMESPACE, ROOT
+from tests.devcluster.admission import IN_A_POD
 from tests.devcluster.cluster import DevCluster, KubectlError
 from tests.devcluster.helm import Helm
 from tests.devcluster.processes import PATIENCE, wait_until
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.timeout(600)
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:salus"
 REMEDIATOR = "system:serviceaccount:{}:salus-remediator"
 DATA = ROOT / "tests/contract/data"
+WIDE = "--set=clusterWide=true"
 LARGEST_RELEASE = 1024 * 1024
 """Bytes; what a Secret may hold, and Helm keeps a release in one."""
 
@@ -51,7 +53,7 @@ def record(stage: DevCluster) -> dict[str, str]:
         body = yaml.safe_load((DATA / f"{kind}.yaml").read_text("utf-8"))
         body.pop("status", None)
         body["metadata"] = {"name": "kept", "namespace": "shop"}
-        options = [] if kind == "healthpolicy" else [f"--as={OPERATOR}"]
+        options = [] if kind == "healthpolicy" else [f"--as={OPERATOR}", f"--as-user-extra={IN_A_POD}=salus"]
         stage.kubectl("create", "-f", "-", *options, stdin=yaml.safe_dump(body))
     return uids(stage)
 
@@ -82,11 +84,11 @@ def has_field(stage: DevCluster, field: str) -> bool:
 
 def test_crds_and_records_outlive_upgrade_rollback_and_uninstall(stage: DevCluster, helm: Helm, copied: Path) -> None:
     without_crds(stage)
-    install(helm, "--set=clusterWide=true", chart=previous(copied))
+    install(helm, WIDE, chart=previous(copied))
     assert not has_field(stage, "change")
     before = record(stage)
 
-    install(helm, "--set=clusterWide=true")
+    install(helm, WIDE)
     assert has_field(stage, "change"), "an upgrade brings the CRDs along"
     assert uids(stage) == before
 
@@ -96,13 +98,13 @@ def test_crds_and_records_outlive_upgrade_rollback_and_uninstall(stage: DevClust
     helm("uninstall", "salus", "-n", NAMESPACE, "--wait")
     assert uids(stage) == before
 
-    install(helm, "--set=clusterWide=true")
+    install(helm, WIDE)
     assert has_field(stage, "change"), "the release took up the CRDs that it had left"
     assert uids(stage) == before
 
 
 def test_crds_go_with_the_release_when_told_to(stage: DevCluster, helm: Helm) -> None:
-    install(helm, "--set=crds.keep=false")
+    install(helm, WIDE, "--set=crds.keep=false")
     helm("uninstall", "salus", "-n", NAMESPACE, "--wait")
 
     with pytest.raises(KubectlError, match="not found"):
@@ -172,7 +174,7 @@ def _with_kustomize(stage: DevCluster, _: Helm, tmp_path: Path) -> None:
 
 def _by_the_notes(stage: DevCluster, helm: Helm, _: Path) -> None:
     """As NOTES.txt tells a tenant to, word by word."""
-    notes = install(helm, "--set=clusterWide=true").replace("\\\n", " ").replace("NAMESPACE", "shop")
+    notes = install(helm, WIDE).replace("\\\n", " ").replace("NAMESPACE", "shop")
     commands = [line.split()[1:] for line in notes.splitlines() if line.strip().startswith("kubectl -n shop create")]
     assert len(commands) == 3
     for command in commands:
@@ -203,7 +205,7 @@ def test_kubeconform_finds_no_fault(stage: DevCluster, chart_tools: Tools, helm:
 def test_kubeconform_would_find_a_fault(stage: DevCluster, chart_tools: Tools, helm: Helm, tmp_path: Path) -> None:
     schemas.write(stage.api().get("/openapi/v2"), tmp_path)
     objects = tmp_path / "objects.yaml"
-    good = helm("template", "salus", str(CHART), "-n", NAMESPACE, "--set=crds.install=false")
+    good = helm("template", "salus", str(CHART), "-n", NAMESPACE, WIDE, "--set=crds.install=false")
     objects.write_text(good.replace("terminationGracePeriodSeconds:", "terminationGraceSeconds:"))
 
     with pytest.raises(AssertionError, match="terminationGraceSeconds"):
@@ -212,14 +214,14 @@ def test_kubeconform_would_find_a_fault(stage: DevCluster, chart_tools: Tools, h
 
 def test_pods_take_up_what_is_read_at_start_only(stage: DevCluster, helm: Helm) -> None:
     """A source is read by the running operator; the account that acts by default needs new pods."""
-    install(helm)
+    install(helm, WIDE)
     first = generation(stage)
 
-    install(helm, "--set=config.sources.default.url=http://prometheus:9090")
+    install(helm, WIDE, "--set=config.sources.default.url=http://prometheus:9090")
     assert generation(stage) == first
     assert "http://prometheus:9090" in stage.kubectl("get", "cm", "salus", "-n", NAMESPACE, "-o", "yaml")
 
-    install(helm, "--set=config.defaults.serviceAccountName=healer")
+    install(helm, WIDE, "--set=config.defaults.serviceAccountName=healer")
     wait_until(lambda: generation(stage) > first, timeout=PATIENCE, what="new pods")
 
 

@@ -4,9 +4,10 @@ Mallory may write everything of Salus in the namespace as far as RBAC goes; ada 
 more rights than it needs. So whatever is refused here, a policy or the CRD refused it.
 """
 
+import json
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,9 +18,11 @@ from salus.model.types import format_time
 from tests.contract.crd_cases import CHANGE, INCIDENT, valid
 from tests.devcluster import admission
 from tests.devcluster.admission import install_admission, rule
-from tests.devcluster.api import Api, ApiError
-from tests.devcluster.cluster import DevCluster
+from tests.devcluster.api import JSON_PATCH, Api, ApiError
+from tests.devcluster.cluster import DevCluster, KubectlError
+from tests.devcluster.namespaces import fresh_namespace
 from tests.devcluster.processes import PATIENCE, wait_until
+from tests.devcluster.tokens import request_token
 
 pytestmark = pytest.mark.usefixtures("our_kinds")
 
@@ -169,6 +172,16 @@ def _touch(field: str, value: object) -> Callable[[Place], object]:
     return attack
 
 
+def _rewrite(path: str) -> Callable[[Place], object]:
+    """Ada, who may patch the record, puts something else where its schema takes anything."""
+
+    def attack(place: Place) -> None:
+        edit = {"op": "replace", "path": path, "value": {"x": 1}}
+        place.api("ada").patch(place.path("changeevents", place.question), [edit], kind=JSON_PATCH)
+
+    return attack
+
+
 def _forged_status(plural: str) -> Callable[[Place], object]:
     def attack(place: Place) -> None:
         name = place.question if plural == "changeevents" else place.incident
@@ -290,6 +303,16 @@ Attack = Callable[[Place], object]
             ),
             "message is part of the record and never changes",
             id="a record is rewritten by an approver",
+        ),
+        pytest.param(
+            _rewrite("/spec/inverse/0/value"),
+            "inverse is part of the record and never changes",
+            id="an approver rewrites the way back, of which the schema knows no type",
+        ),
+        pytest.param(
+            _rewrite("/spec/patch/0/value"),
+            "patch is part of the record and never changes",
+            id="an approver rewrites what they are asked about",
         ),
         pytest.param(
             lambda place: place.answer("mallory"),
@@ -444,6 +467,78 @@ def test_salus_writes_its_records(place: Place) -> None:
     salus.delete(place.path("incidents", place.incident))
 
     assert not salus.exists(path)
+
+
+@dataclass(frozen=True)
+class Home:
+    """A namespace with Salus' account and a pod that runs as it, and eve, who has Kubernetes' role edit there."""
+
+    namespace: str
+    place: Place
+    """Where the records are."""
+
+    @property
+    def operator(self) -> str:
+        """Salus' user name."""
+        return f"system:serviceaccount:{self.namespace}:salus"
+
+    def forge(self, *options: str, user: str) -> str:
+        """Create an Incident; what kubectl says to it."""
+        body = json.dumps(self.place.record(INCIDENT, "forged-1"))
+        with pytest.raises(KubectlError) as refused:
+            self.place.cluster.kubectl("create", "-f", "-", *options, stdin=body, user=user)
+        return str(refused.value)
+
+
+@pytest.fixture
+def home(ruled: DevCluster, namespace: str) -> Iterator[Home]:
+    with fresh_namespace(ruled, "home") as own:
+        home = Home(own, Place(ruled, namespace))
+        install_admission(ruled, operator=home.operator, suffix=f"-{own}")
+        rule(ruled, namespace, operator=home.operator, suffix=f"-{own}")
+        pod = {"metadata": {"name": "salus"}, "spec": {"serviceAccountName": "salus", "containers": [A_CONTAINER]}}
+        ruled.kubectl("create", "serviceaccount", "salus", "-n", own)
+        ruled.api().create(f"/api/v1/namespaces/{own}/pods", pod)
+        ruled.kubectl("create", "rolebinding", "eve", "-n", own, "--clusterrole=edit", "--user=eve")
+        home.place.grant(home.operator, WRITER)
+        wait_until(lambda: _may_make_tokens(home), timeout=PATIENCE, what="the rights of eve")
+        yield home
+        for binding in ("approvals", "records", "releases", "authors", "loans"):
+            ruled.kubectl("delete", "validatingadmissionpolicybinding", f"{binding}.salus.dev-{own}")
+
+
+A_CONTAINER = {"name": "salus", "image": "salus:v1"}
+
+
+def _may_make_tokens(home: Home) -> bool:
+    try:
+        request_token(home.place.api("eve"), home.namespace, "salus")
+    except ApiError:
+        return False
+    return True
+
+
+def test_nobody_is_salus_by_impersonation_or_by_a_token_without_a_pod(home: Home) -> None:
+    """Whoever edits in the operator's own namespace may do both, as far as RBAC goes."""
+    eve, incidents = home.place.api("eve"), home.place.path("incidents")
+    refusal = f"only Salus makes Incidents and ChangeEvents: {home.operator} outside of its pod cannot put on record"
+
+    assert refusal in home.forge(f"--as={home.operator}", user="eve")
+    holder = replace(eve, token=request_token(eve, home.namespace, "salus"))
+    with pytest.raises(ApiError, match=refusal):
+        holder.create(incidents, home.place.record(INCIDENT, "forged-1"))
+    assert home.place.api("tests").items(incidents) == []
+
+
+def test_salus_is_salus_in_its_pod(home: Home) -> None:
+    """With the token that the kubelet gets. Eve may ask for the same one, so Salus has a namespace of its own."""
+    incidents = home.place.path("incidents")
+    for asks in ("tests", "eve"):
+        token = request_token(home.place.api(asks), home.namespace, "salus", pod="salus")
+        salus = replace(home.place.api("tests"), token=token)
+        name = salus.create(incidents, home.place.record(INCIDENT, f"of-{asks}"))["metadata"]["name"]
+        salus.patch(f"{incidents}/{name}/status", {"status": {"phase": "Resolved"}})
+        salus.delete(f"{incidents}/{name}")
 
 
 def test_salus_keeps_and_drops_releases(place: Place) -> None:

@@ -18,6 +18,8 @@ from tests.devcluster.salus import REPOSITORY
 FILES = REPOSITORY / "charts" / "salus" / "files"
 OPERATOR = "system:serviceaccount:salus-system:salus"
 """Salus' account as the file names it."""
+IN_A_POD = "authentication.kubernetes.io/pod-name"
+"""What the API server says of a service account whose token the kubelet of a pod got."""
 RULED = "admission.salus.dev"
 """Label of the namespaces in which the policies hold."""
 
@@ -30,7 +32,7 @@ _TIME = "2026-11-22T03:04:05Z"
 _CHECK = {"name": "probe", "query": "up", "unhealthy": {"below": "1"}}
 _FORBIDDEN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "approvals": (
-        ("--as={operator}", "--as-group=system:masters"),
+        ("--as={operator}", "--as-group=system:masters", f"--as-user-extra={IN_A_POD}=probe"),
         {
             "apiVersion": "salus.dev/v1alpha1",
             "kind": "ChangeEvent",
@@ -54,26 +56,32 @@ _FORBIDDEN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 """Something that each policy forbids to whoever these options make of the administrator."""
 
 
-def install_admission(cluster: DevCluster, *, operator: str = "salus") -> None:
-    """Apply the policies, with `operator` as Salus' account, and the roles for people. They hold nowhere yet."""
+def install_admission(cluster: DevCluster, *, operator: str = "salus", suffix: str = "") -> None:
+    """Apply the policies, with `operator` as Salus' account, and the roles for people. They hold nowhere yet.
+
+    `suffix`: to the names of policies that stand beside others', for another operator.
+    """
     documents = list(yaml.safe_load_all((FILES / "admission.yaml").read_text().replace(OPERATOR, operator)))
     for body in documents:
+        body["metadata"]["name"] += suffix
         if body["kind"] == "ValidatingAdmissionPolicyBinding":
-            body["spec"]["matchResources"] = {"namespaceSelector": {"matchLabels": {RULED: operator}}}
+            body["spec"]["policyName"] += suffix
+            body["spec"]["matchResources"] = {"namespaceSelector": {"matchLabels": {RULED: f"salus{suffix}"}}}
     cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(documents))
     cluster.kubectl("apply", "-f", str(FILES / "user-roles.yaml"))
 
 
-def rule(cluster: DevCluster, namespace: str, *, operator: str = "salus") -> None:
+def rule(cluster: DevCluster, namespace: str, *, operator: str = "salus", suffix: str = "") -> None:
     """Let the policies hold in this namespace, and wait until all of them do."""
     cluster.kubectl("create", "rolebinding", "probe", "-n", namespace, "--clusterrole=salus-edit", "--user=probe")
-    cluster.kubectl("label", "namespace", namespace, f"{RULED}={operator}")
+    cluster.kubectl("label", "namespace", namespace, f"{RULED}=salus{suffix}")
     for policy in _FORBIDDEN:
         wait_until(
-            lambda policy=policy: _holds(cluster, namespace, policy, operator),  # type: ignore[misc]  # bound now
+            lambda policy=policy: _holds(cluster, namespace, policy, operator, suffix),  # type: ignore[misc]  # bound now
             timeout=30,
-            what=f"{policy}.salus.dev holds in {namespace}",
+            what=f"{policy}.salus.dev{suffix} holds in {namespace}",
         )
+    _lent_accounts_are_held(cluster, namespace, suffix)
 
 
 def answer(
@@ -94,7 +102,40 @@ def answer(
     )
 
 
-def _holds(cluster: DevCluster, namespace: str, policy: str, operator: str) -> bool:
+def _lent_accounts_are_held(cluster: DevCluster, namespace: str, suffix: str) -> None:
+    """What loans.salus.dev forbids is to change something that is there: here, an autoscaler of nothing."""
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "probe"}
+    body = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "probe", "namespace": namespace},
+        "spec": {"scaleTargetRef": target, "maxReplicas": 1},
+    }
+    cluster.kubectl("create", "-f", "-", stdin=json.dumps(body))
+    masters = (f"--as=system:serviceaccount:{namespace}:salus-remediator", "--as-group=system:masters")
+    widen = (
+        "patch",
+        "hpa",
+        "probe",
+        "-n",
+        namespace,
+        "--dry-run=server",
+        "--type=merge",
+        '-p={"spec":{"maxReplicas":2}}',
+    )
+
+    def held() -> bool:
+        try:
+            cluster.kubectl(*widen, *masters)
+        except KubectlError as error:
+            return f"'loans.salus.dev{suffix}'" in str(error)
+        return False
+
+    wait_until(held, timeout=30, what=f"loans.salus.dev{suffix} holds in {namespace}")
+    cluster.kubectl("delete", "hpa", "probe", "-n", namespace)
+
+
+def _holds(cluster: DevCluster, namespace: str, policy: str, operator: str, suffix: str) -> bool:
     options, body = _FORBIDDEN[policy]
     metadata = {**_METADATA, "namespace": namespace, "labels": {"salus.dev/target": "probe"}}
     try:
@@ -104,5 +145,5 @@ def _holds(cluster: DevCluster, namespace: str, policy: str, operator: str) -> b
             stdin=json.dumps({**body, "metadata": metadata}),
         )
     except KubectlError as error:
-        return f"'{policy}.salus.dev'" in str(error)
+        return f"'{policy}.salus.dev{suffix}'" in str(error)
     return False

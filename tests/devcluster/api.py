@@ -1,7 +1,7 @@
 """The API server over plain HTTPS, as one user: paths in, parsed JSON out.
 
 The test tool needs lists, watches and patches of a few kinds; requests and a path do that with less between the
-reader and the wire than a client library. Everything is mutual TLS.
+reader and the wire than a client library. Everything is mutual TLS, but for who has a token.
 """
 
 import json
@@ -39,11 +39,12 @@ class ApiError(RuntimeError):
 
 @dataclass(frozen=True)
 class Api:
-    """The API server at `url`, spoken to with the certificate `pair`."""
+    """The API server at `url`, spoken to with the certificate `pair`, or with a token in its place."""
 
     url: str
     ca: Path
     pair: Pair
+    token: str = ""
 
     def get(self, path: str, **query: str) -> Object:
         """GET `path`, as in /api/v1/namespaces/default/pods."""
@@ -89,16 +90,18 @@ class Api:
         session = requests.Session()
         session.trust_env = False
         session.verify = str(self.ca)
-        session.cert = (str(self.pair.cert), str(self.pair.key))
+        if self.token:
+            session.headers["Authorization"] = f"Bearer {self.token}"
+        else:
+            session.cert = (str(self.pair.cert), str(self.pair.key))
         return session
 
     def _kept(self) -> requests.Session:
         """Return this thread's session of this user, which keeps its connection: tests ask all the time."""
-        sessions: dict[tuple[str, Path], requests.Session] = _KEPT.__dict__.setdefault("sessions", {})
-        key = (self.url, self.pair.cert)
-        if key not in sessions:
-            sessions[key] = self.session()
-        return sessions[key]
+        sessions: dict[Api, requests.Session] = _KEPT.__dict__.setdefault("sessions", {})
+        if self not in sessions:
+            sessions[self] = self.session()
+        return sessions[self]
 
     def _call(
         self,

@@ -133,12 +133,15 @@ class Salus:
 
     def _arguments(self) -> list[str]:
         arguments = [
-            f"--kubeconfig={self.cluster.kubeconfig_for(self.user)}",
+            f"--kubeconfig={self._kubeconfig()}",
             f"--config={self.config}",
             f"--metrics-address=127.0.0.1:{self.port}",
             *self.options,
         ]
         return arguments + [f"--namespace={namespace}" for namespace in self.namespaces]
+
+    def _kubeconfig(self) -> Path:
+        return self.cluster.kubeconfig_for(self.user)
 
     def _is_ready(self) -> bool:
         try:

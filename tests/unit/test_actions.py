@@ -526,6 +526,21 @@ def test_where_a_rollback_goes(releases: list[Release], template: Mapping[str, A
     assert rolled_back_to(*releases, template=template) == expected
 
 
+def test_a_rollback_brings_no_secret_along_and_says_which() -> None:
+    """The release before had one of its own: no loan covers that, and a person is told what differs."""
+    stolen = a_template("shop:v1")
+    stolen["spec"] |= {"serviceAccountName": "deployer", "imagePullSecrets": [{"name": "payroll"}]}
+    good = a_release(stolen, healthy_at=ago(7200))
+
+    answer = refused(ROLLBACK, a_deployment_body(template=V2), releases=(good,), release_started_at=ago(300))
+
+    assert answer.reason == "MoreThanLent"
+    assert (
+        f"release {good.hash} has what the live one of Deployment/checkout has not: Secret payroll, " in answer.message
+    )
+    assert "serviceAccountName; no loan covers that" in answer.message
+
+
 @pytest.mark.parametrize(
     ("started", "breach", "expected"),
     [

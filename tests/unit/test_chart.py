@@ -49,7 +49,12 @@ def test_rights_have_no_wildcard_no_secret_no_exec(who: str) -> None:
 
 @pytest.mark.parametrize(
     ("role", "listed"),
-    [("salus", "operator"), ("salus-remediator", "remediator"), ("salus-impersonator", "impersonator")],
+    [
+        ("salus", "operator"),
+        ("salus-remediator", "remediator"),
+        ("salus-remediator-scale-restart", "remediatorScaleRestart"),
+        ("salus-impersonator", "impersonator"),
+    ],
 )
 def test_the_chart_grants_what_the_plain_manifest_grants(role: str, listed: str) -> None:
     """The manifest's rights are held against the audit log of all cluster tests (`tests.devcluster.rights`)."""

@@ -16,7 +16,7 @@ from salus.model.meta import AutoscalerKind
 from salus.model.policy import HealthPolicyStatus
 from salus.model.types import Body
 from salus.model.values import Autoscaler, Right, Rights, ScalerKey
-from salus.ports import DEPLOYMENTS, HEALTH_POLICIES, PODS, RECORD_KEEPING, REMEDIATION, right
+from salus.ports import DEPLOYMENTS, HEALTH_POLICIES, PODS, RECORD_KEEPING, REMEDIATION, ROLLING_BACK, right
 from tests.builders import GROW, NOW, PAGE, RESTART, ROLLBACK, a_policy, a_workload, healthy, later
 from tests.devcluster.audit import Asked
 from tests.devcluster.rights import RBAC, UNUSED, differences, granted
@@ -290,7 +290,13 @@ def test_the_manifest_grants_the_writes_that_the_code_knows() -> None:
     writes = {one for one in in_manifest("salus") if one[0] not in {"get", "list", "watch"}}
 
     assert writes == in_code(RECORD_KEEPING)
-    assert in_manifest("salus-remediator") == in_code(REMEDIATION)
+    assert in_manifest("salus-remediator") == in_code(REMEDIATION | ROLLING_BACK)
+
+
+def test_the_narrow_role_is_the_other_without_rollbacks() -> None:
+    rollbacks = in_code(ROLLING_BACK | {right("delete", PODS)})
+
+    assert in_manifest("salus-remediator-scale-restart") == in_manifest("salus-remediator") - rollbacks
 
 
 def test_the_operator_itself_may_neither_write_to_workloads_nor_read_secrets() -> None:
@@ -359,6 +365,13 @@ def test_a_rollback_of_an_ordered_stateful_set_deletes_its_stuck_pod() -> None:
 
     assert (right("delete", PODS), ()) in needs(policy, [ordered])
     assert (right("delete", PODS), ()) not in needs(policy, [a_workload()])
+
+
+def test_a_rollback_needs_leave_to_put_another_template_there() -> None:
+    leave = (right("rollback", DEPLOYMENTS), ("checkout",))
+
+    assert leave in needs(a_policy(remedies=[ROLLBACK]), [a_workload()])
+    assert leave not in needs(a_policy(remedies=[RESTART]), [a_workload()])
 
 
 SCALERS_NEED = [

@@ -58,10 +58,23 @@ annotations:
 {{/* The namespaces that are watched, as a list; empty with clusterWide. */}}
 {{- define "salus.watched" -}}
 {{- if not .Values.clusterWide }}
-{{- toYaml (.Values.watchNamespaces | default (list .Release.Namespace) | uniq) }}
+{{- $own := ternary (list .Release.Namespace) list .Values.watchOwnNamespace }}
+{{- toYaml (concat .Values.watchNamespaces $own | uniq) }}
 {{- else -}}
 []
 {{- end }}
+{{- end }}
+
+{{/* The tenants, as a map: the namespace, and the role that its account gets. */}}
+{{- define "salus.tenants" -}}
+{{- $roles := dict }}
+{{- range .Values.tenants }}
+{{- $_ := set $roles . (include "salus.remediator" $) }}
+{{- end }}
+{{- range .Values.tenantsWithoutRollback }}
+{{- $_ := set $roles . (printf "%s-scale-restart" (include "salus.remediator" $)) }}
+{{- end }}
+{{- toYaml $roles }}
 {{- end }}
 
 {{/* The operator's configuration: the values, and where its Lease is. */}}
@@ -126,11 +139,33 @@ annotations:
 {{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.service.enabled) }}
 {{- fail "metrics.serviceMonitor: it scrapes the Service, so it needs metrics.service.enabled" }}
 {{- end }}
+{{- range .Values.tenantsWithoutRollback }}
+{{- if has . $.Values.tenants }}
+{{- fail (printf "tenantsWithoutRollback: %q is among tenants too, which lets Salus roll back there" .) }}
+{{- end }}
+{{- end }}
+{{- include "salus.checkOwnNamespace" . }}
 {{- if not .Values.clusterWide }}
 {{- $watched := include "salus.watched" . | fromYamlArray }}
-{{- range .Values.tenants }}
-{{- if not (has . $watched) }}
-{{- fail (printf "tenants: %q is not watched; watchNamespaces is %s" . (join ", " $watched)) }}
+{{- if not $watched }}
+{{- fail "watchNamespaces: name the namespaces to watch (--set 'watchNamespaces={shop}'), or set clusterWide=true for all" }}
+{{- end }}
+{{- range $namespace, $_ := include "salus.tenants" . | fromYaml }}
+{{- if not (has $namespace $watched) }}
+{{- fail (printf "tenants: %q is not watched; watchNamespaces is %s" $namespace (join ", " $watched)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Salus among its tenants: whoever edits there is Salus. */}}
+{{- define "salus.checkOwnNamespace" -}}
+{{- if not .Values.watchOwnNamespace }}
+{{- $own := .Release.Namespace }}
+{{- $named := dict "watchNamespaces" .Values.watchNamespaces "tenants" .Values.tenants }}
+{{- range $value, $namespaces := set $named "tenantsWithoutRollback" .Values.tenantsWithoutRollback }}
+{{- if has $own $namespaces }}
+{{- fail (printf "%s: %q is the namespace of Salus itself, and whoever has Kubernetes' role edit there may act as Salus' account, make its tokens and hold its Lease; install it in a namespace of its own (-n salus-system), or set watchOwnNamespace=true where nobody but administrators of the cluster edits" $value $own) }}
 {{- end }}
 {{- end }}
 {{- end }}

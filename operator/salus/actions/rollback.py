@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from salus.actions.plan import RELEASE_PREFIX, Plan, guarded, keeps_old_pods
 from salus.core.alibi import alibi
+from salus.core.loan import gains
 from salus.model.change import ActionKind, Outcome
 from salus.model.types import format_duration
 from salus.model.values import Action, Infeasible, Observation, Release
@@ -26,10 +27,9 @@ def plan(asked: Plan) -> Action | Infeasible:
     if workload.history_limit == 0:
         text = f"{workload.key} has revisionHistoryLimit 0, so nobody can tell when its release began"
         return Infeasible("NoRevisionHistory", text)
-    good = newest_good(seen)
-    if good is None:
-        text = f"no release of {workload.key} other than the live one was ever known healthy"
-        return Infeasible("NoKnownGoodRelease", text)
+    good = _within_the_loan(asked, newest_good(seen))
+    if isinstance(good, Infeasible):
+        return good
     if not workload.paused and (blameless := _blameless(asked, _breach_began(asked), wish.within)):
         return blameless  # of a paused Deployment nothing tells yet when its release began; the guard speaks instead
     return Action(
@@ -52,6 +52,19 @@ def newest_good(seen: Observation) -> Release | None:
         if release.healthy_at and not release.quarantined_by and release.hash != seen.workload.release:
             return release
     return None
+
+
+def _within_the_loan(asked: Plan, good: Release | None) -> Release | Infeasible:
+    """The release to go back to, if there is one and it widens nothing."""
+    target = asked.seen.workload.key
+    if good is None:
+        return Infeasible(
+            "NoKnownGoodRelease", f"no release of {target} other than the live one was ever known healthy"
+        )
+    if gained := gains(asked.body["spec"]["template"], good.template):
+        text = f"release {good.hash} has what the live one of {target} has not: {', '.join(gained)}"
+        return Infeasible("MoreThanLent", f"{text}; no loan covers that, a person has to put it back")
+    return good
 
 
 def _rolled_back_before(asked: Plan) -> str | None:

@@ -263,6 +263,7 @@ GUARDS: tuple[Guard, ...] = (
 INFEASIBLE = frozenset(
     {
         "NoKnownGoodRelease",
+        "MoreThanLent",
         "ReleaseTooOld",
         "FaultPredatesRelease",
         "OldPodsFailToo",

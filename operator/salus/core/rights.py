@@ -46,8 +46,9 @@ def needs(
     names = tuple(sorted(target.key.name for target in targets))
     plural = f"{policy.spec.target.kind.value.lower()}s"
     needed: list[tuple[Right, tuple[str, ...]]] = [(Right(verb, "apps", plural), names) for verb in ("get", "patch")]
-    if any(target.ordered for target in targets) and any(remedy.rollback for remedy in policy.spec.remedies):
-        needed.append((Right("delete", "", "pods"), ()))
+    if any(remedy.rollback for remedy in policy.spec.remedies):
+        needed.append((Right("rollback", "apps", plural), names))
+        needed += [(Right("delete", "", "pods"), ())] if any(target.ordered for target in targets) else []
     if any(remedy.scale for remedy in policy.spec.remedies):
         needed += [
             (Right(verb, *_SCALERS[scaler.key.kind]), (scaler.key.name,))
