@@ -293,6 +293,7 @@ def a_change(
         "reason": "AboveThreshold",
         "policy": POLICY,
         "policy_generation": 1,
+        "policy_uid": "uid-of-policy",
         "incident": INCIDENT,
         "target_uid": UID,
     }

@@ -437,6 +437,8 @@ _OTHER = {"name": "another"}
 _TIME = "2026-11-22T04:00:00Z"
 
 UPDATES = [
+    _unchanging("format", 0),
+    _unchanging("format", None),
     _unchanging("decision", "Refuse"),
     _unchanging("action", "Restart"),
     _unchanging("reason", "Other"),
@@ -455,6 +457,8 @@ UPDATES = [
     _unchanging("inverse", []),
     _unchanging("undoes", "checkout-5f3a91c2-5"),
     _unchanging("undoes", None),
+    _unchanging("takeBack", {"onFailure": "Undo", "revertAfter": "1s"}),
+    _unchanging("proof", None),
     _unchanging("sinks", ["elsewhere"]),
     _unchanging("managedBy", {"tool": "Flux"}),
     _unchanging("actor", {"operator": "mallory"}),
@@ -487,6 +491,10 @@ UPDATES = [
             CHANGE, "spec.approval", "approval is given once and never changes", {"/approval": None}, before=_APPROVED
         ),
         id="an approval is taken back",
+    ),
+    pytest.param(
+        RefusedUpdate(INCIDENT, "spec", "an incident's spec never changes", {"/format": 0}),
+        id="an incident is given another format",
     ),
     pytest.param(
         RefusedUpdate(INCIDENT, "spec", "an incident's spec never changes", {"/openedAt": _TIME}),

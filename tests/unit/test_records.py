@@ -13,8 +13,10 @@ from salus.core.records import (
     Entry,
     action_of,
     attempt,
+    belongs_to,
     change_body,
     change_name,
+    checks_digest,
     decision_of,
     incident_body,
     incident_name,
@@ -25,16 +27,18 @@ from salus.core.records import (
     past_change,
     past_changes,
     policy_id,
+    proof_by,
     target_id,
 )
 from salus.core.releases import release_name
-from salus.model.change import ActionKind, ChangeEventSpec, Decision, Facts, ManagedBy, Outcome
+from salus.model.change import ActionKind, ChangeEventSpec, Decision, Facts, ManagedBy, Outcome, Proof, TakeBack
 from salus.model.incident import Attempt, IncidentSpec
 from salus.model.meta import WorkloadKind
-from salus.model.policy import Mode, Severity
+from salus.model.policy import Mode, OnFailure, Severity
 from salus.model.types import LABEL_VALUE
-from salus.model.values import Finding, PastChange, TargetKey
+from salus.model.values import Finding, PastChange, Policy, TargetKey
 from tests.builders import (
+    GROW,
     NOW,
     PAGE,
     POLICY,
@@ -49,6 +53,7 @@ from tests.builders import (
     ago,
     an_action,
     later,
+    seconds,
 )
 
 LONGEST = "x" * 252
@@ -241,7 +246,101 @@ def test_a_change_event_reads_back() -> None:
         before=entry.action.before,
         intended=entry.action.intended,
         policy_uid="uid-of-policy",
+        format=1,
+        take_back=TakeBack(on_failure=OnFailure.UNDO),
+        proof=proof_by(entry.policy),
     )
+
+
+LENT = {"name": "grow", "scale": {"by": "50%", "max": 12, "revertAfter": "30m"}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param({"remedies": [LENT]}, TakeBack(on_failure=OnFailure.UNDO, revert_after=seconds(1800)), id="lent"),
+        pytest.param(
+            {"remedies": [LENT], "verify": {"onFailure": "Keep"}},
+            TakeBack(on_failure=OnFailure.KEEP, revert_after=seconds(1800)),
+            id="kept where it does not help",
+        ),
+        pytest.param({"remedies": [GROW]}, TakeBack(on_failure=OnFailure.UNDO), id="nothing said of giving it back"),
+    ],
+)
+def test_a_record_says_when_it_is_taken_back(spec: Mapping[str, Any], expected: TakeBack) -> None:
+    assert past_change(written(an_entry(policy=a_policy(**spec)))).take_back == expected
+
+
+def test_a_record_says_by_what_it_is_verified() -> None:
+    policy = a_policy(verify={"settle": "1s", "stable": "2s", "timeout": "3s"})
+    proof = past_change(written(an_entry(policy=policy))).proof
+
+    assert proof == Proof(settle=seconds(1), stable=seconds(2), timeout=seconds(3), checks=checks_digest(policy))
+
+
+def test_what_cannot_be_taken_back_does_not_say_when() -> None:
+    restart = past_change(written(an_entry(action=an_action())))
+
+    assert restart.take_back is None
+    assert restart.proof is not None
+
+
+def test_an_undo_is_neither_verified_nor_taken_back() -> None:
+    undo = past_change(written(an_entry(action=an_action(ActionKind.SCALE, undoes=change_name(TARGET, 6)))))
+
+    assert (undo.take_back, undo.proof) == (None, None)
+
+
+OTHER_CHECK = {"name": "error-ratio", "query": "vector(1)", "unhealthy": {"above": "0.05"}}
+SAME_CHECK = {"name": "error-ratio", "query": "errors", "unhealthy": {"above": "0.05"}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "same"),
+    [
+        pytest.param({"mode": "Observe", "suspend": True, "remedies": []}, True, id="mode, suspend and remedies"),
+        pytest.param({"verify": {"timeout": "9m"}, "limits": {"maxActions": 9}}, True, id="windows and limits"),
+        pytest.param({"source": "default", "interval": "15s"}, True, id="a default that is written out"),
+        pytest.param({"checks": [OTHER_CHECK]}, False, id="another query"),
+        pytest.param({"checks": [{**SAME_CHECK, "unhealthy": {"above": "0"}}]}, False, id="another threshold"),
+        pytest.param({"checks": [{**SAME_CHECK, "for": "1m"}]}, False, id="another for"),
+        pytest.param({"checks": [{**SAME_CHECK, "onNoData": "Unhealthy"}]}, False, id="another answer to no data"),
+        pytest.param({"checks": [SAME_CHECK, {**OTHER_CHECK, "name": "more"}]}, False, id="one check more"),
+        pytest.param({"source": "elsewhere"}, False, id="another source"),
+        pytest.param({"interval": "1h"}, False, id="another interval, so that older samples would do"),
+    ],
+)
+def test_the_digest_of_the_checks_is_of_all_that_an_answer_depends_on(spec: Mapping[str, Any], same: bool) -> None:
+    assert (checks_digest(a_policy(**spec)) == checks_digest(a_policy())) is same
+
+
+def test_the_order_of_the_checks_does_not_matter() -> None:
+    both = [SAME_CHECK, {**OTHER_CHECK, "name": "more"}]
+
+    assert checks_digest(a_policy(checks=both)) == checks_digest(a_policy(checks=both[::-1]))
+
+
+def test_a_record_of_before_formats_were_counted_reads_back_as_format_0() -> None:
+    body = written(an_entry())
+    for field in ("format", "takeBack", "proof"):
+        del body["spec"][field]
+
+    change = past_change(body)
+
+    assert (change.format, change.take_back, change.proof) == (0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("policy", "mine"),
+    [
+        pytest.param(a_policy(), True, id="the policy that made it"),
+        pytest.param(a_policy(generation=9), True, id="edited since"),
+        pytest.param(a_policy(uid="another"), False, id="deleted, and made again under the same name"),
+        pytest.param(a_policy(name="another"), False, id="another policy"),
+    ],
+)
+def test_whose_record_it_is(policy: Policy, mine: bool) -> None:
+    assert belongs_to(past_change(written(an_entry())), policy) is mine
 
 
 def test_an_unfinished_change_event_reads_back_as_open() -> None:

@@ -1,11 +1,28 @@
 """Whether an action helped: by the same checks, with samples newer than the deed, for long enough."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from salus.core.verify import Judgement, counts_from, judge, wants_undo
-from salus.model.change import ActionKind, Outcome
+from salus.core.records import proof_by, take_back_by
+from salus.core.verify import Judgement, counts_from, judge, terms, wants_undo
+from salus.model.change import ActionKind, Outcome, TakeBack
+from salus.model.policy import OnFailure
 from salus.model.values import Finding, PastChange, Policy
-from tests.builders import NOW, a_change, a_check, a_deed, a_finding, a_policy, ago, healthy, later, unknown
+from tests.builders import (
+    NOW,
+    a_change,
+    a_check,
+    a_deed,
+    a_finding,
+    a_policy,
+    ago,
+    healthy,
+    later,
+    seconds,
+    unknown,
+)
 
 RESTART, SCALE, ROLLBACK, RESTORE = ActionKind.RESTART, ActionKind.SCALE, ActionKind.ROLLBACK, ActionKind.RESTORE
 PACE = {"settle": "30s", "stable": "1m", "timeout": "5m"}
@@ -268,3 +285,122 @@ def test_every_verdict_of_every_check_is_looked_at() -> None:
     for index in range(len(many)):
         spoiled = [*many[:index], sick(check=f"check-{index}"), *many[index + 1 :]]
         assert judged(*spoiled, at=200).outcome is None
+
+
+# --- what the record fixes, whatever the policy says since
+
+VECTOR = {"name": "error-ratio", "query": "vector(1)", "unhealthy": {"above": "0.05"}}
+
+
+def edited(**spec: Any) -> Policy:  # noqa: ANN401 — handed on to the builder
+    """The policy of a deed of generation 1, edited since."""
+    return a_policy(*CHECKS, generation=2, **{"verify": PACE, **spec})
+
+
+def a_recorded_deed(action: ActionKind = SCALE, **spec: Any) -> PastChange:  # noqa: ANN401
+    """As `the_deed`, in the format that says by what it is verified and when it is taken back."""
+    policy = a_policy(*CHECKS, **{"verify": PACE, **spec})
+    fixed = {"format": 1, "take_back": take_back_by(policy, "grow"), "proof": proof_by(policy)}
+    return replace(the_deed(action), remedy="grow", **fixed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "policy", "at", "expected"),
+    [
+        pytest.param(
+            a_recorded_deed(),
+            edited(verify={"settle": "0s", "stable": "0s", "timeout": "0s"}),
+            299,
+            None,
+            id="no time left by the policy: the record has its own",
+        ),
+        pytest.param(
+            a_recorded_deed(), edited(verify={**PACE, "timeout": "9h"}), 300, Outcome.NOT_RECOVERED, id="nor more of it"
+        ),
+        pytest.param(
+            a_recorded_deed(), edited(mode="Observe", remedies=[]), 300, Outcome.NOT_RECOVERED, id="mode and remedies"
+        ),
+        pytest.param(
+            a_recorded_deed(), edited(checks=[VECTOR]), 299, None, id="other checks: they may be put back yet"
+        ),
+        pytest.param(
+            a_recorded_deed(), edited(checks=[VECTOR]), 300, Outcome.INCONCLUSIVE, id="other checks prove no failure"
+        ),
+        pytest.param(
+            a_recorded_deed(),
+            edited(checks=[VECTOR], verify={"settle": "0s", "stable": "0s", "timeout": "0s"}),
+            299,
+            None,
+            id="other checks and no time left",
+        ),
+        pytest.param(the_deed(SCALE), edited(), 300, Outcome.INCONCLUSIVE, id="format 0: any edit"),
+        pytest.param(
+            the_deed(SCALE),
+            a_policy(*CHECKS, verify=PACE, uid="another"),
+            300,
+            Outcome.INCONCLUSIVE,
+            id="format 0: made again",
+        ),
+        pytest.param(
+            the_deed(SCALE), a_policy(*CHECKS, verify=PACE), 300, Outcome.NOT_RECOVERED, id="format 0: as it was"
+        ),
+    ],
+)
+def test_an_edit_makes_no_failure(change: PastChange, policy: Policy, at: float, expected: Outcome | None) -> None:
+    assert judged(sick(sampled=at), at=at, policy=policy, change=change).outcome is expected
+
+
+@pytest.mark.parametrize("findings", [well(-600, 200), [sick(3, check="latency", since=40)]], ids=["well", "worse"])
+def test_other_checks_prove_neither_success_nor_harm(findings: list[Finding]) -> None:
+    outcomes = [
+        judged(*findings, at=at, policy=edited(checks=[VECTOR]), change=a_recorded_deed()).outcome
+        for at in (100, 200, 299, 300)
+    ]
+
+    assert outcomes == [None, None, None, Outcome.INCONCLUSIVE]
+
+
+LENT = {"name": "grow", "scale": {"by": "50%", "max": 12, "revertAfter": "30m"}}
+SECONDS = {"name": "grow", "scale": {"by": "50%", "max": 12, "revertAfter": "1s"}}
+UNDO_AND_LEND = TakeBack(on_failure=OnFailure.UNDO, revert_after=seconds(1800))
+KEEP = TakeBack(on_failure=OnFailure.KEEP)
+KEPT = {"verify": {**PACE, "onFailure": "Keep"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "policy", "expected"),
+    [
+        pytest.param(a_recorded_deed(remedies=[LENT]), edited(remedies=[SECONDS]), UNDO_AND_LEND, id="lent for less"),
+        pytest.param(a_recorded_deed(remedies=[LENT]), edited(remedies=[]), UNDO_AND_LEND, id="the remedy is gone"),
+        pytest.param(a_recorded_deed(remedies=[LENT]), edited(**KEPT), UNDO_AND_LEND, id="to be kept by now"),
+        pytest.param(
+            a_recorded_deed(verify=KEPT["verify"]), edited(remedies=[SECONDS]), KEEP, id="kept, by now to be undone"
+        ),
+        pytest.param(
+            replace(a_recorded_deed(), take_back=None), edited(remedies=[SECONDS]), KEEP, id="cannot be taken back"
+        ),
+        pytest.param(
+            replace(the_deed(SCALE), remedy="grow"),
+            a_policy(*CHECKS, remedies=[LENT]),
+            UNDO_AND_LEND,
+            id="format 0: as the policy says, which was not edited since",
+        ),
+        pytest.param(
+            replace(the_deed(SCALE), remedy="grow"),
+            edited(remedies=[SECONDS]),
+            KEEP,
+            id="format 0: nobody knows what an edited policy said",
+        ),
+        pytest.param(
+            replace(the_deed(SCALE), remedy="grow"),
+            a_policy(*CHECKS, remedies=[LENT], uid="another"),
+            KEEP,
+            id="format 0: made again",
+        ),
+    ],
+)
+def test_when_a_change_is_taken_back_is_as_the_record_says(
+    change: PastChange, policy: Policy, expected: TakeBack
+) -> None:
+    assert terms(change, policy) == expected
+    assert wants_undo(change, Outcome.NOT_RECOVERED, policy) is (expected.on_failure is OnFailure.UNDO)

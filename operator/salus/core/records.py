@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from salus.model.change import ActionKind, Decision, Facts, ManagedBy
+from salus.model.change import ActionKind, Decision, Facts, ManagedBy, Proof, TakeBack
 from salus.model.meta import AutoscalerKind
 from salus.model.policy import Mode, Severity
 from salus.model.types import (
@@ -24,6 +24,8 @@ from salus.model.types import (
 )
 from salus.model.values import Action, Finding, PastChange, Policy, ScalerKey, TargetKey, Workload
 
+FORMAT = 1
+"""Of the records that this Salus writes; docs/records.md says what each means. It goes on reading all before it."""
 TARGET_LABEL = f"{GROUP}/target"
 POLICY_LABEL = f"{GROUP}/policy"
 MESSAGE_LENGTH = 1024
@@ -98,6 +100,7 @@ def incident_body(policy: Policy, workload: Workload, opened_at: datetime, numbe
             "labels": _labels(policy.key.name, workload.key),
         },
         "spec": {
+            "format": FORMAT,
             "policyRef": policy_ref(policy),
             "targetRef": target_ref(workload.key, workload.uid),
             "openedAt": format_time(opened_at),
@@ -150,6 +153,7 @@ def change_body(entry: Entry, sequence: int, patch: Sequence[Any]) -> dict[str, 
 def _change_body(entry: Entry, sequence: int, patch: Sequence[Any], query_length: int, images: int) -> dict[str, Any]:
     action, policy = entry.action, entry.policy
     spec: dict[str, Any] = {
+        "format": FORMAT,
         "decision": entry.decision.value,
         "action": action.kind.value,
         "reason": entry.reason,
@@ -166,6 +170,7 @@ def _change_body(entry: Entry, sequence: int, patch: Sequence[Any], query_length
         "inverse": list(action.inverse),
         "actor": {"operator": entry.operator, "identity": entry.identity},
         "change": policy.spec.change.to_dict(),
+        **_fixed(policy, action, patch),
     }
     if entry.incident is not None:
         metadata = entry.incident["metadata"]
@@ -189,6 +194,45 @@ def _change_body(entry: Entry, sequence: int, patch: Sequence[Any], query_length
     return {"apiVersion": API_VERSION, "kind": "ChangeEvent", "metadata": metadata, "spec": spec}
 
 
+def _fixed(policy: Policy, action: Action, patch: Sequence[Any]) -> dict[str, Any]:
+    """What the policy says now of verifying this change and of taking it back: it holds for the change to its end.
+
+    Who edits the policy afterwards may have no right on the workload, and has Salus write there by nothing else.
+    """
+    fixed: dict[str, Any] = {}
+    if patch and not action.undoes:
+        fixed["proof"] = proof_by(policy).to_dict()
+    if action.inverse:
+        fixed["takeBack"] = take_back_by(policy, action.remedy).to_dict()
+    return fixed
+
+
+def take_back_by(policy: Policy, name: str) -> TakeBack:
+    """When a change by the remedy of this name is taken back, as the policy is now."""
+    scale = next((remedy.scale for remedy in policy.spec.remedies if remedy.name == name), None)
+    return TakeBack(on_failure=policy.spec.verify.on_failure, revert_after=scale.revert_after if scale else None)
+
+
+def proof_by(policy: Policy) -> Proof:
+    """By what a change is verified, as the policy is now."""
+    pace = policy.spec.verify
+    return Proof(settle=pace.settle, stable=pace.stable, timeout=pace.timeout, checks=checks_digest(policy))
+
+
+def checks_digest(policy: Policy) -> str:
+    """SHA-256 of everything in a policy that an answer depends on.
+
+    Defaults are left out, so that a field which a later Salus adds leaves the digest as it is.
+    """
+    spec = policy.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, include={"source", "interval"})
+    checks = [check.model_dump(mode="json", by_alias=True, exclude_defaults=True) for check in policy.spec.checks]
+    return _sha256([spec, sorted(checks, key=lambda check: str(check["name"]))])
+
+
+def _sha256(value: Any) -> str:  # noqa: ANN401 — anything that JSON can say
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
 def question_digest(namespace: str, spec: Mapping[str, Any]) -> str:
     """What a person approves, in 64 hex characters: this target in this generation, this action, this patch.
 
@@ -201,7 +245,7 @@ def question_digest(namespace: str, spec: Mapping[str, Any]) -> str:
         *((spec.get("before") or {}).get("generation"), spec["action"], spec.get("patch") or []),
         spec.get("patchedRef"),
     )
-    return hashlib.sha256(json.dumps(bound, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return _sha256(bound)
 
 
 def _size(body: Body) -> int:
@@ -257,7 +301,20 @@ def past_change(body: Body) -> PastChange:
         expires_at=_time(spec.get("expiresAt")),
         policy_uid=spec["policyRef"].get("uid") or "",
         sinks=tuple(spec.get("sinks") or ()),
+        format=spec.get("format") or 0,
+        take_back=TakeBack.model_validate(spec["takeBack"]) if spec.get("takeBack") else None,
+        proof=Proof.model_validate(spec["proof"]) if spec.get("proof") else None,
     )
+
+
+def belongs_to(change: PastChange, policy: Policy) -> bool:
+    """Whether this very policy made the record, and not one of the same name that was deleted since."""
+    return change.policy == policy.key.name and change.policy_uid in ("", policy.uid)
+
+
+def is_by_this_text(change: PastChange, policy: Policy) -> bool:
+    """Whether the policy says today what it said when the record was written."""
+    return change.policy_uid == policy.uid and change.policy_generation == policy.generation
 
 
 def _approver(approval: Mapping[str, Any]) -> str:

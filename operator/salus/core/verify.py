@@ -2,6 +2,9 @@
 
 Samples count from the deed plus `settle`, and plus the widest window of the queries where that is longer: until then a
 `rate(x[5m])` still sees the time before the deed.
+
+By which checks, how long, and what follows is fixed by the record: whoever edits the policy while a change is under way
+may have no right on the workload, and must not have a good deed taken back by calling it a failure.
 """
 
 from collections.abc import Sequence
@@ -9,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from salus.core.decide import overall, widest_window
+from salus.core.records import checks_digest, is_by_this_text, take_back_by
 from salus.core.timing import has_lasted
-from salus.model.change import ActionKind, Outcome
-from salus.model.policy import OnFailure, Verdict
+from salus.model.change import ActionKind, Outcome, Proof, TakeBack
+from salus.model.policy import OnFailure, Verdict, Verify
 from salus.model.types import format_decimal, format_duration
 from salus.model.values import Finding, PastChange, Policy
 
@@ -31,27 +35,52 @@ class Judgement:
 
 def counts_from(change: PastChange, policy: Policy) -> datetime:
     """Samples from this moment on speak of the time after the deed."""
-    applied = change.applied_at or change.decided_at
-    return applied + max(policy.spec.verify.settle, widest_window(policy))
+    return _done_at(change) + max(_pace(change, policy).settle, widest_window(policy))
+
+
+def _done_at(change: PastChange) -> datetime:
+    return change.applied_at or change.decided_at
+
+
+def _pace(change: PastChange, policy: Policy) -> Proof | Verify:
+    """The windows on record; a record of format 0 has none."""
+    return change.proof or policy.spec.verify
+
+
+def asks_the_same(change: PastChange, policy: Policy) -> bool:
+    """Whether the policy's checks are those by which the change was to be verified."""
+    if change.format == 0:
+        return is_by_this_text(change, policy)
+    return change.proof is not None and change.proof.checks == checks_digest(policy)
 
 
 def judge(change: PastChange, policy: Policy, findings: Sequence[Finding], now: datetime) -> Judgement:
     """Recovered, Worse, NotRecovered, Inconclusive, or not yet."""
-    start = counts_from(change, policy)
+    if not asks_the_same(change, policy):
+        return _by_other_checks(change, policy, now)
+    start, pace = counts_from(change, policy), _pace(change, policy)
     if now < start:
         return Judgement(None, f"settling, samples count from {start:%H:%M:%S} UTC")
     if worse := _worse(change, policy, findings, start):
         return Judgement(Outcome.WORSE, worse)
     clear = _clear_for(findings, start, now)
-    stable = policy.spec.verify.stable
+    stable = pace.stable
     if clear is not None and has_lasted(now - clear, now, stable):
         return Judgement(Outcome.RECOVERED, f"all checks healthy for {format_duration(clear)}")
-    deadline = max(start, (change.applied_at or change.decided_at) + policy.spec.verify.timeout)
-    deadline = max(deadline, start + stable)
+    deadline = max(_done_at(change) + pace.timeout, start + stable)
     if now < deadline or (clear is not None and now < deadline + stable):
         so_far = f"healthy for {format_duration(clear)}" if clear is not None else "not healthy yet"
         return Judgement(None, f"{so_far}, needs {format_duration(stable)}")
-    return _failed(findings, start, policy.spec.verify.timeout)
+    return _failed(findings, start, pace.timeout)
+
+
+def _by_other_checks(change: PastChange, policy: Policy, now: datetime) -> Judgement:
+    """Nothing is concluded from them, good or bad; until time is up somebody may put the checks back."""
+    edited = f"{policy.key.name} has other checks than when this was decided"
+    timeout = _pace(change, policy).timeout
+    if now < _done_at(change) + timeout:
+        return Judgement(None, f"{edited}, which prove nothing of it")
+    return Judgement(Outcome.INCONCLUSIVE, f"after {format_duration(timeout)} {edited}, which prove nothing of it")
 
 
 def _clear_for(findings: Sequence[Finding], start: datetime, now: datetime) -> timedelta | None:
@@ -109,6 +138,19 @@ def _failed(findings: Sequence[Finding], start: datetime, timeout: timedelta) ->
     return Judgement(Outcome.NOT_RECOVERED, f"after {waited} healthy only now and then")
 
 
+def terms(change: PastChange, policy: Policy) -> TakeBack:
+    """When the change is taken back: by what is on record, whatever the policy says since.
+
+    A record of format 0 does not say, so the policy is asked, if it says what it said then. If not, nobody can know
+    what it said, and what nobody can know changes nothing: the change stays.
+    """
+    if change.take_back is not None:
+        return change.take_back
+    if change.format == 0 and is_by_this_text(change, policy):
+        return take_back_by(policy, change.remedy)
+    return TakeBack(on_failure=OnFailure.KEEP)
+
+
 def wants_undo(change: PastChange, outcome: Outcome, policy: Policy) -> bool:
     """Whether to take the change back.
 
@@ -116,7 +158,7 @@ def wants_undo(change: PastChange, outcome: Outcome, policy: Policy) -> bool:
     replaced is under suspicion, and the one it restored was known good. Inconclusive changes stay: unknown never
     acts.
     """
-    if change.undoes or policy.spec.verify.on_failure is OnFailure.KEEP:
+    if change.undoes or terms(change, policy).on_failure is OnFailure.KEEP:
         return False
     match change.action:
         case ActionKind.SCALE:

@@ -8,6 +8,7 @@ from salus.actions import undo
 from salus.core import releases
 from salus.core.decide import healthy_for, overall
 from salus.core.timing import has_lasted
+from salus.core.verify import terms
 from salus.loop import keeping
 from salus.loop.changes import Changes
 from salus.loop.measure import Measurer
@@ -73,10 +74,9 @@ class Calm:
         change = case.revertible
         if change is None or case.incident is not None or change.completed_at is None:
             return
-        wish = next((r.scale for r in policy.spec.remedies if r.name == change.remedy and r.scale), None)
-        clear = healthy_for(case.findings, now)
-        if wish is None or wish.revert_after is None or clear is None:
+        lent_for, clear = terms(change, policy).revert_after, healthy_for(case.findings, now)
+        if lent_for is None or clear is None:
             return
-        if has_lasted(max(now - clear, change.completed_at), now, wish.revert_after):
+        if has_lasted(max(now - clear, change.completed_at), now, lent_for):
             case.revertible = None
             await self.changes.take_back(policy, case, change, undo.REVERT, "its time is over")

@@ -212,7 +212,7 @@ class Changes:
         """The newest deed did not help, and nobody has taken it back yet."""
         deeds = [change for change in changes if change.acted and change.outcome != Outcome.ABANDONED]
         last = deeds[-1] if deeds else None
-        if last is None or last.policy != policy.key.name or not last.outcome or last.undoes:
+        if last is None or not records.belongs_to(last, policy) or not last.outcome or last.undoes:
             return
         if not verify.wants_undo(last, Outcome(last.outcome), policy) or _taken_back(last, changes):
             return
@@ -253,12 +253,11 @@ def revertible(policy: Policy, changes: Sequence[PastChange]) -> PastChange | No
 
     Under one that was given back lies what the one before it had put there, which has its own turn.
     """
-    remedies = {r.name for r in policy.spec.remedies if r.scale and r.scale.revert_after is not None}
     undone = {change.undoes for change in changes if change.undoes and change.outcome == Outcome.UNDONE}
     for change in reversed(changes):
         scaled = change.action is ActionKind.SCALE and change.applied_at is not None and not change.undoes
-        if scaled and change.policy == policy.key.name and change.name not in undone:
-            wanted = change.remedy in remedies and change.outcome == Outcome.RECOVERED
+        if scaled and records.belongs_to(change, policy) and change.name not in undone:
+            wanted = verify.terms(change, policy).revert_after is not None and change.outcome == Outcome.RECOVERED
             return change if wanted and not _taken_back(change, changes) else None
     return None
 

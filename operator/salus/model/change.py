@@ -6,11 +6,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from salus.model.meta import AutoscalerRef, Conditions, ObjectRef, WorkloadRef
-from salus.model.policy import ChangeInfo, SinkNames
+from salus.model.policy import ChangeInfo, OnFailure, SinkNames
 from salus.model.types import (
     Count,
     DnsLabel,
     DnsName,
+    Duration,
     Generation,
     LongText,
     MapList,
@@ -127,6 +128,28 @@ class Actor(Resource):
     """The account that wrote; empty for the operator's own."""
 
 
+class TakeBack(Resource):
+    """When this change is taken back: as the policy said when it was decided, whatever it says since."""
+
+    on_failure: OnFailure
+    """Undo: when it did not help. Keep: never."""
+    revert_after: Duration | None = None
+    """A scaling that helped is given back after so long in health; absent: it stays."""
+
+
+class Proof(Resource):
+    """By what this change is verified: as the policy said when it was decided, whatever it says since."""
+
+    settle: Duration
+    """Samples younger than this after the deed do not count."""
+    stable: Duration
+    """The checks must stay healthy for so long."""
+    timeout: Duration
+    """After this the change did not help."""
+    checks: Annotated[str, Field(min_length=64, max_length=64)]
+    """SHA-256 of the policy's source, interval and checks; the answers to others prove nothing of this change."""
+
+
 class Approval(Resource):
     """What a person said of this change."""
 
@@ -143,6 +166,7 @@ class Approval(Resource):
 
 
 _IMMUTABLE = [
+    "format",
     "decision",
     "action",
     "reason",
@@ -159,6 +183,8 @@ _IMMUTABLE = [
     "patch",
     "inverse",
     "undoes",
+    "takeBack",
+    "proof",
     "sinks",
     "managedBy",
     "actor",
@@ -202,6 +228,8 @@ class ChangeEventSpec(Resource):
             field=".approval",
         ),
     )
+    format: Count | None = None
+    """How this record is to be read; absent: 0, as Salus wrote before it counted."""
     decision: Decision
     """Act, DryRun, AwaitApproval, Advise or Refuse."""
     action: ActionKind
@@ -236,6 +264,10 @@ class ChangeEventSpec(Resource):
     """The patch that takes it back; empty where nothing can be taken back."""
     undoes: DnsName | None = None
     """The ChangeEvent that this one takes back."""
+    take_back: TakeBack | None = None
+    """When this change is taken back; absent: it cannot be."""
+    proof: Proof | None = None
+    """By what this change is verified; absent: it is not, or was written before this was."""
     sinks: SinkNames = ()
     """The sinks that are told of it, by the policy and the operator's configuration of then."""
     managed_by: ManagedBy | None = None

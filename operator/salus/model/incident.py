@@ -7,7 +7,7 @@ from pydantic import Field
 
 from salus.model.meta import Conditions, ObjectRef, WorkloadRef
 from salus.model.policy import Severity
-from salus.model.types import DnsLabel, DnsName, Generation, LongText, Resource, Rule, ShortText, Time
+from salus.model.types import Count, DnsLabel, DnsName, Generation, LongText, Resource, Rule, ShortText, Time
 
 
 class Phase(StrEnum):
@@ -76,6 +76,8 @@ class IncidentSpec(Resource):
     """What the incident is about; never changes."""
 
     RULES: ClassVar = (Rule("self == oldSelf", "an incident's spec never changes", lambda _: True),)
+    format: Count | None = None
+    """How this record is to be read; absent: 0, as Salus wrote before it counted."""
     policy_ref: ObjectRef
     """The policy that says so."""
     target_ref: WorkloadRef

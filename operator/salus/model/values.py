@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from salus.model.change import ActionKind, Facts, ManagedBy
+from salus.model.change import ActionKind, Facts, ManagedBy, Proof, TakeBack
 from salus.model.meta import AutoscalerKind, WorkloadKind
 from salus.model.policy import HealthPolicySpec, Threshold, Verdict
 from salus.model.types import Body
@@ -398,6 +398,12 @@ class PastChange:
     policy_uid: str = ""
     sinks: tuple[str, ...] = ()
     """The sinks that are told of it."""
+    format: int = 0
+    """How the record is to be read; 0: it does not say by what it is verified, nor when it is taken back."""
+    take_back: TakeBack | None = None
+    """When it is taken back, by the policy of then; None: never, or the record does not say."""
+    proof: Proof | None = None
+    """By what it is verified, by the policy of then."""
 
     @property
     def unfinished(self) -> bool:
