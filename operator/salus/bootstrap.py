@@ -311,13 +311,13 @@ class Operator:
         """Begin a term: what is under way ends, what is known is forgotten and read anew, then the fence opens."""
         if self._work:
             await asyncio.wait(self._work)
-        self._store.replace(())
+        await self._store.replace(())
         self._loop.world.ledger.outdated()
         self._courier.outdated()
         await self._list_policies()
         if leadership.begin(term):
             log.info("this process leads", term=term)
-            self._store.use(self._store.catalog)
+            await self._store.use(self._store.catalog)
             self._scheduler.begin()
             self._soon(self._sweep())
 
@@ -353,7 +353,7 @@ class Operator:
     async def _list_policies(self) -> None:
         before = self._store.keys()
         lists = (self._cluster.list(HEALTH_POLICIES, namespace) for namespace in self._namespaces())
-        self._store.replace([body for bodies in await asyncio.gather(*lists) for body in bodies], before)
+        await self._store.replace([body for bodies in await asyncio.gather(*lists) for body in bodies], before)
 
     def _namespaces(self) -> Sequence[str | None]:
         return self._options.namespaces or (None,)
@@ -419,7 +419,7 @@ class Operator:
             await self.sinks.use({name: SinkSettings(**_endpoint(name, sink)) for name, sink in settings.sinks.items()})
         if moved or rewired:
             names, bound = self.metrics.names, self.metrics.bound
-            self._store.use(Catalog(self._store.catalog.signals, names, bound, settings.sink_values()))
+            await self._store.use(Catalog(self._store.catalog.signals, names, bound, settings.sink_values()))
 
     async def _tick(self, due: Sequence[Policy], late: float) -> None:
         if self._leads():
@@ -441,6 +441,11 @@ class Operator:
     def removed(self, key: PolicyKey) -> None:
         """A policy is gone."""
         self._loop.forget(key)
+
+    def escaped(self, about: str, error: BaseException) -> None:
+        """A defect met this policy alone."""
+        self._telemetry.failed("compile")
+        log.error("a defect in Salus met a policy, please report it", policy=about, stage="compile", exc_info=error)
 
     def _soon(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -15,7 +15,7 @@ import kopf
 
 from salus.adapters.api import Access, Login, NoCredentials, access
 from salus.model.types import GROUP, VERSION, Body
-from salus.store import PolicyStore, key_of
+from salus.store import PolicyStore
 
 SAME_AGAIN = 5.0
 """Seconds before credentials that were just refused are tried once more, since no others are there."""
@@ -98,7 +98,7 @@ class PolicyWatch:
         ours = asyncio.get_running_loop()
         registry = registry_for(
             lambda body: _call(ours, self.store.put, body),
-            lambda body: _call(ours, lambda gone: self.store.remove(key_of(gone)), body),
+            lambda body: _call(ours, self.store.gone, body),
             Credentials(self.login),
         )
         ended = asyncio.Event()

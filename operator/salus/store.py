@@ -1,15 +1,22 @@
 """The policies in use: compiled once a generation, told apart from those that cannot be used.
 
-Fed by watch events and healed by a full LIST, since a watch may lose a deletion. Knows nothing of how it is fed.
+Fed by watch events and healed by a full LIST, since a watch may lose a deletion. Knows nothing of how it is fed. What
+escapes while one policy is taken in costs the others nothing; it is not tried again before the policy or the catalog
+changes. A full LIST and another catalog are worked off policy by policy, and the event loop has its turn after each.
 """
 
+import asyncio
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from salus.core.compile import Catalog, SpecError, compile_policy
+from salus.contained import contained, kind_of
+from salus.core.compile import Catalog, SpecError, compile_policy, identity
+from salus.model.errors import Problem
 from salus.model.types import Body
 from salus.model.values import Policy, PolicyKey
+
+NAMELESS = "an object without a name"
 
 
 class Listener(Protocol):
@@ -27,6 +34,10 @@ class Listener(Protocol):
         """A policy is gone."""
         ...
 
+    def escaped(self, about: str, error: BaseException) -> None:
+        """Something that nobody expected went wrong with this policy."""
+        ...
+
 
 @dataclass(slots=True)
 class PolicyStore:
@@ -39,64 +50,103 @@ class PolicyStore:
 
     def put(self, body: Body) -> None:
         """Take in an object as it was watched or listed; a generation that is known, or older, does nothing."""
-        key = key_of(body)
-        if body["metadata"].get("deletionTimestamp"):
-            self.remove(key)
-        elif not self._is_known(key, body):
-            self._compile(key, body)
+        with self._contained(NAMELESS):
+            key = key_of(body)
+            if (noted := self._note(key, body)) is not None:
+                self._compile(key, noted)
+
+    def gone(self, body: Body) -> None:
+        """Forget the policy that this object was."""
+        with self._contained(NAMELESS):
+            self.remove(key_of(body))
 
     def remove(self, key: PolicyKey) -> None:
         """Forget a policy."""
         self.policies.pop(key, None)
         if self._bodies.pop(key, None) is not None:
-            self.listener.removed(key)
+            with self._contained(str(key)):
+                self.listener.removed(key)
 
     def keys(self) -> frozenset[PolicyKey]:
         """All policies that exist, usable or not."""
         return frozenset(self._bodies)
 
-    def replace(self, bodies: Iterable[Body], among: Set[PolicyKey] | None = None) -> None:
+    async def replace(self, bodies: Iterable[Body], among: Set[PolicyKey] | None = None) -> None:
         """Take in a full LIST: what is not in it is gone, of those `among` that were known when it was asked for."""
-        listed = {key_of(body): body for body in bodies}
+        listed: dict[PolicyKey, Body] = {}
+        for body in bodies:
+            with self._contained(NAMELESS):
+                listed[key_of(body)] = body
         for key in (self.keys() if among is None else among) - listed.keys():
             self.remove(key)
-        for body in listed.values():
-            self.put(body)
+        noted: list[tuple[PolicyKey, Body]] = []
+        for key, body in listed.items():
+            with self._contained(str(key)):
+                if (new := self._note(key, body)) is not None:
+                    noted.append((key, new))
+        await self._compile_all(noted)
 
-    def use(self, catalog: Catalog) -> None:
+    async def use(self, catalog: Catalog) -> None:
         """Compile everything anew against another catalog: a source came or went."""
         self.catalog = catalog
-        for key, body in list(self._bodies.items()):
-            self._compile(key, body)
+        await self._compile_all(list(self._bodies.items()))
+
+    async def _compile_all(self, noted: Iterable[tuple[PolicyKey, Body]]) -> None:
+        """One after the other; what was changed or removed meanwhile is no longer this work's."""
+        for key, body in noted:
+            if self._bodies.get(key) is body:
+                self._compile(key, body)
+            await asyncio.sleep(0)
 
     def knows(self, key: PolicyKey) -> bool:
         """Whether a policy of this name exists, usable or not."""
         return key in self._bodies
 
-    def _is_known(self, key: PolicyKey, body: Body) -> bool:
-        known = self._bodies.get(key)
-        if known is None:
-            return False
-        (old_uid, old_generation), (uid, generation) = _identity(known), _identity(body)
-        return uid == old_uid and generation <= old_generation
+    def _note(self, key: PolicyKey, body: Body) -> Body | None:
+        """What is to be compiled, if there is something new in this object."""
+        metadata = body["metadata"]
+        if metadata.get("deletionTimestamp"):
+            self.remove(key)
+            return None
+        if (known := self._bodies.get(key)) is not None:
+            (old_uid, old_generation), (uid, generation) = identity(known), identity(body)
+            if uid == old_uid and generation <= old_generation:
+                return None
+        noted = {field: body.get(field) for field in ("metadata", "spec", "status")}
+        self._bodies[key] = noted
+        return noted
 
     def _compile(self, key: PolicyKey, body: Body) -> None:
-        self._bodies[key] = {field: body.get(field) for field in ("metadata", "spec", "status")}
-        try:
-            policy = compile_policy(body, self.catalog)
-        except SpecError as error:
-            self.policies.pop(key, None)
+        with contained(lambda error: self._refuse(key, body, self._defect(key, error))):
+            try:
+                policy = compile_policy(body, self.catalog)
+            except SpecError as error:
+                self._refuse(key, body, error)
+            else:
+                self.policies[key] = policy
+                self.listener.accepted(policy, body)
+
+    def _refuse(self, key: PolicyKey, body: Body, error: SpecError) -> None:
+        self.policies.pop(key, None)
+        with self._contained(str(key)):
             self.listener.refused(body, error)
-        else:
-            self.policies[key] = policy
-            self.listener.accepted(policy, body)
+
+    def _defect(self, key: PolicyKey, error: BaseException) -> SpecError:
+        self.listener.escaped(str(key), error)
+        message = (
+            f"Salus met an error that nobody expected while it read this policy ({kind_of(error)}). The operator's log "
+            "has it under this policy's name: please report it. It is tried again when the policy or the operator's "
+            "configuration changes"
+        )
+        return SpecError((Problem("spec", message),), "InternalError")
+
+    def _contained(self, about: str) -> contained:
+        return contained(lambda error: self.listener.escaped(about, error))
 
 
 def key_of(body: Body) -> PolicyKey:
-    """Namespace and name."""
-    return PolicyKey(body["metadata"]["namespace"], body["metadata"]["name"])
-
-
-def _identity(body: Body) -> tuple[str, int]:
-    metadata = body["metadata"]
-    return metadata.get("uid", ""), metadata.get("generation", 0)
+    """Namespace and name. Raises what an object raises that has none."""
+    namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+    if not (isinstance(namespace, str) and isinstance(name, str)):
+        raise TypeError("metadata.namespace and metadata.name must be text")
+    return PolicyKey(namespace, name)

@@ -46,6 +46,9 @@ class Told:
     def removed(self, key: PolicyKey) -> None:
         self.names.remove(key.name)
 
+    def escaped(self, about: str, error: BaseException) -> None:
+        raise AssertionError(f"{about}: {error}")
+
 
 @dataclass
 class Guarded:

@@ -270,3 +270,28 @@ def test_where_nobody_told_which_sinks_there_are_any_will_do() -> None:
 def test_every_preset_can_be_bound(preset: str) -> None:
     for query in load_presets()[preset].queries.values():
         assert 'namespace="shop"' in bound_to(render(query, "shop", "checkout"), "shop")
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        pytest.param("x @ -1", "@ - is no moment", id="a moment that made the parser panic"),
+        pytest.param("rate(x[1000000000d])", "at most 366d", id="a range that no timedelta holds"),
+        pytest.param("up{" + 'a=~"\\\\w{200}",' * 60 + "}", "60 regular expressions, at most 32", id="a gigabyte"),
+        pytest.param("-" * 4_000 + "x", "4000 operators, signs and ranges, at most 100", id="another gigabyte"),
+    ],
+)
+def test_a_query_beyond_the_bounds_names_its_check_and_the_number(query: str, said: str) -> None:
+    ((path, message),) = problems(QUERY, {**QUERY, "query": query})
+
+    assert path == "spec.checks[1].query"
+    assert said in message
+
+
+def test_labels_of_an_alert_are_within_the_bounds_too() -> None:
+    """Nobody else looks at them: each may be as long as the schema lets it."""
+    labels = {f"label_{index}": "$target" * 36 for index in range(16)}
+    ((path, message),) = problems({"alert": {"name": "A", "matchLabels": labels}})
+
+    assert path == "spec.checks[0].alert"
+    assert "characters long with the longest names" in message

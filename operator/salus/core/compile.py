@@ -18,9 +18,11 @@ from salus.model.values import CompiledCheck, Policy, PolicyKey, Sink
 class SpecError(Exception):
     """The policy cannot be used until its author changes it; never retried. `problems`: (path, message)."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[Problem, ...], reason: str = "InvalidSpec") -> None:
         super().__init__("; ".join(f"{problem.path}: {problem.message}" for problem in problems))
         self.problems = problems
+        self.reason = reason
+        """Of the condition Stalled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +60,24 @@ def compile_policy(body: Body, catalog: Catalog) -> Policy:
     """Parse, resolve references, check the PromQL. Raises SpecError with every problem found."""
     spec = parse_spec(body)
     metadata = body["metadata"]
+    uid, generation = identity(body)
     found = tuple(_problems_of(spec, catalog)) or tuple(_out_of_reach(spec, catalog, metadata["namespace"]))
     if found:
         raise SpecError(found)
     return Policy(
         key=PolicyKey(metadata["namespace"], metadata["name"]),
-        uid=metadata.get("uid", ""),
-        generation=metadata.get("generation", 0),
+        uid=uid,
+        generation=generation,
         spec=spec,
         checks=tuple(_compiled(check, spec.target.kind, catalog) for check in spec.checks),
     )
+
+
+def identity(body: Body) -> tuple[str, int]:
+    """Uid and generation: which object this is, and which wording of it."""
+    metadata = body["metadata"]
+    uid, generation = metadata.get("uid"), metadata.get("generation")
+    return (uid if isinstance(uid, str) else "", generation if isinstance(generation, int) else 0)
 
 
 def _problems_of(spec: HealthPolicySpec, catalog: Catalog) -> Iterator[Problem]:

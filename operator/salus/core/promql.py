@@ -3,18 +3,23 @@
 Placeholders are filled in as text, since a query is kept and shown as its author wrote it; everything else is read
 off the tree that promql-parser builds. Asking a server is the business of `salus.sources`.
 
-The parser prints label values without escaping them, so selectors are printed here. The tree of a hostile query can
-be thousands of nodes deep, so it is walked without recursion.
+The parser prints label values without escaping them, so selectors are printed here. It is native code, so nothing comes
+to it that is not within `bounds`, and what it panics about is an error like any other.
 """
 
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import promql_parser as ast
+
+from salus.contained import contained, kind_of
+from salus.core import bounds
+from salus.core.remembered import Remembered
 
 PLACEHOLDERS = ("namespace", "target")
 
@@ -23,15 +28,12 @@ PART = "salus_part"
 VALUE_PART = "value"
 """`PART` of the series that the query itself gave; the others bear the index of their selector."""
 
-_REMEMBERED = 20_000
+_LONGEST_NAMES = {"namespace": "n" * 63, "target": "a." * 126 + "a"}
+"""What may come in the place of placeholders, at most."""
 _NOTHING = timedelta(0)
-_TOKEN = re.compile(
-    r"""(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<raw>`[^`]*`)|(?P<comment>\#[^\n]*)|(?P<bare>\$\{?\w*\}?)""",
-    re.DOTALL,
-)
+_TOKEN = re.compile(bounds.QUOTED + r"|(?P<bare>\$\{?\w*\}?)", re.DOTALL)
 _REFERENCE = re.compile(r"\$(?P<brace>\{?)(?P<name>[A-Za-z_]\w*)")
 _REGEX_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
-_AFTER_REGEX_OPERATOR = re.compile(r"[=!]~\s*$")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _NAMESPACE = "namespace"
@@ -39,7 +41,8 @@ _KEYWORDS = frozenset({"and", "or", "unless", "atan2", "bool", "offset", "Inf", 
 _STRING = r'"(?:\\.|[^"\\])*"'
 _CANONICAL = re.compile(
     rf"""
-    (?P<other> {_STRING}
+    (?P<space> \s+ )
+    | (?P<other> {_STRING}
       | \b(?:by|without|on|ignoring|group_left|group_right) \s* \((?:{_STRING}|[^()"])*\)   # lists of labels
       | \[ [^\]]* \]                                                                         # ranges
       | \d [\w.]*                                                                            # numbers, durations
@@ -81,20 +84,53 @@ class Probe:
     """By index, which is their `PART` in the answer."""
 
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _readable(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Have it raise nothing but ValueError: the parser panics about what it did not think of."""
+
+    @wraps(function)
+    def reading(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        escaped: list[BaseException] = []
+        with contained(escaped.append):
+            return function(*args, **kwargs)
+        raise _as_value_error(escaped[0])
+
+    return reading
+
+
+def _as_value_error(error: BaseException) -> ValueError:
+    return error if isinstance(error, ValueError) else ValueError(f"the parser gave it up ({kind_of(error)})")
+
+
 def quote(text: str, mark: str = '"') -> str:
     r"""`text` as a PromQL string: `a"b` → `"a\"b"`."""
     return mark + _escaped(text, mark) + mark
 
 
 def problems_in(template: str) -> str | None:
-    """What is wrong with a check's query, for its author, or None: placeholders, syntax, and the type of its answer."""
-    if misplaced := next(_misplaced(template), None):
-        return misplaced
+    """What is wrong with a check's query, for its author, or None: placeholders, bounds, syntax, the answer's type."""
     try:
-        tree = ast.parse(template)
+        return _problem(template)
     except ValueError as error:
         return f"cannot be read as PromQL: {error}"
-    return _wrong_type(tree) or _nameless(tree)
+
+
+@_readable
+def _problem(template: str) -> str | None:
+    if wrong := next(_misplaced(template), None) or bounds.exceeded(template):
+        return wrong
+    filled = _fill(template, _LONGEST_NAMES)
+    if len(filled) > bounds.LONGEST_FILLED:
+        return (
+            f"{len(filled)} characters long with the longest names that may stand for $namespace and $target, "
+            f"at most {bounds.LONGEST_FILLED}; write them less often"
+        )
+    if wrong := bounds.exceeded(filled):
+        return f"with the longest names that may stand for $namespace and $target: {wrong}"
+    return _examine(template).problem
 
 
 def render(template: str, namespace: str, target: str) -> str:
@@ -104,13 +140,15 @@ def render(template: str, namespace: str, target: str) -> str:
     """
     if misplaced := next(_misplaced(template), None):
         raise ValueError(misplaced)
-    values = {"namespace": namespace, "target": target}
+    return _fill(template, {"namespace": namespace, "target": target})
 
+
+def _fill(template: str, values: Mapping[str, str]) -> str:
     def fill(token: re.Match[str]) -> str:
         text = token["string"]
-        if text is None:
+        if text is None or "$" not in text:
             return token[0]
-        in_regex = _AFTER_REGEX_OPERATOR.search(template, 0, token.start()) is not None
+        in_regex = template[: token.start()].rstrip().endswith(("=~", "!~"))
         return _REFERENCE.sub(lambda found: _filled(found, values, text[0], in_regex=in_regex), text)
 
     return _TOKEN.sub(fill, template)
@@ -121,18 +159,18 @@ def window(query: str) -> timedelta:
 
     Raises ValueError if it cannot be read.
     """
-    return max((leaf.reach for leaf in _leaves(ast.parse(query))), default=_NOTHING)
+    return _examine(query).window
 
 
+@_readable
 def selectors(query: str) -> tuple[Selector, ...]:
     """Where the query reads series, each place once; without those that `@` pins to a moment of its own.
 
     Raises ValueError if the query cannot be read.
     """
-    return _selectors(ast.parse(query))
+    return _read(query).selectors()
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def with_sample_times(query: str, label: str = "") -> Probe:
     """The query, to be asked together with the time of the newest sample under each of its selectors, in Unix seconds.
 
@@ -142,11 +180,16 @@ def with_sample_times(query: str, label: str = "") -> Probe:
 
     Raises ValueError if the query cannot be read, or answers with something else than a vector or a scalar.
     """
-    tree = ast.parse(query)
-    if wrong := _wrong_type(tree):
+    return _PROBES.get((query, label), lambda: _probe(query, label))
+
+
+@_readable
+def _probe(query: str, label: str) -> Probe:
+    reading = _read(query)
+    if wrong := _wrong_type(reading.tree):
         raise ValueError(wrong)
-    read = _selectors(tree)
-    value = f"vector(\n{query}\n)" if _value_type(tree) == "scalar" else query
+    read = reading.selectors()
+    value = f"vector(\n{query}\n)" if _value_type(reading.tree) == "scalar" else query
     times = (_part(_newest(selector, label), str(index)) for index, selector in enumerate(read))
     return Probe("\nor ".join((_part(value, VALUE_PART), *times)), read)
 
@@ -155,7 +198,6 @@ class ForeignNamespace(ValueError):
     """A query asks for the series of another namespace than the one that it is bound to, or cannot be bound."""
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def bound_to(query: str, namespace: str) -> str:
     """The query with `namespace="…"` in every selector, so that it sees no series of another namespace.
 
@@ -166,16 +208,22 @@ def bound_to(query: str, namespace: str) -> str:
     Raises ForeignNamespace if a selector names another namespace or the query cannot be bound, ValueError if it cannot
     be read.
     """
-    before = list(_leaves(ast.parse(query)))
-    for leaf in before:
+    return _BOUND.get((query, namespace), lambda: _bind(query, namespace))
+
+
+@_readable
+def _bind(query: str, namespace: str) -> str:
+    reading = _read(query)
+    for leaf in reading.leaves:
         for named in leaf.node.matchers.matchers:
             if named.name == _NAMESPACE and named.op == ast.MatchOp.Equal and named.value != namespace:
                 raise ForeignNamespace(
                     f"{_printed(leaf.node)} reads namespace {quote(named.value)}; this policy may read {namespace} only"
                 )
     matcher = f"{_NAMESPACE}={quote(namespace)}"
-    bound = _CANONICAL.sub(lambda token: _bound(token, matcher), ast.parse(query).prettify())
-    if not namespace or [*map(_shape, _leaves(ast.parse(bound)))] != [_shape(leaf, matcher) for leaf in before]:
+    bound = _CANONICAL.sub(lambda token: _bound(token, matcher), reading.tree.prettify())
+    intended = [_shape(leaf, matcher) for leaf in reading.leaves]
+    if not namespace or [*map(_shape, _read(bound).leaves)] != intended:
         raise ForeignNamespace(
             f"the query cannot be bound to namespace {namespace}; write {matcher} into every selector"
         )
@@ -184,6 +232,8 @@ def bound_to(query: str, namespace: str) -> str:
 
 def _bound(token: re.Match[str], matcher: str) -> str:
     name, braces = token["name"] or "", token["braces"] or token["nameless"]
+    if token["space"] is not None:
+        return " "  # the indentation of something deeply nested would be most of it
     if token["other"] is not None or (name in _KEYWORDS and braces is None):
         return token[0]
     inside = (braces or "{}")[1:-1]
@@ -196,10 +246,6 @@ def _shape(leaf: "_Leaf", added: str = "") -> tuple[object, ...]:
     matchers = {*([added] if added else ()), *map(_printed_matcher, node.matchers.matchers)}
     alternatives = [[_printed_matcher(m) for m in some] for some in node.matchers.or_matchers]
     return node.name, matchers, alternatives, leaf.offset, leaf.reach, leaf.ranged, leaf.pinned
-
-
-def _selectors(tree: ast.Expr) -> tuple[Selector, ...]:
-    return tuple(dict.fromkeys(leaf.selector() for leaf in _leaves(tree) if not leaf.pinned))
 
 
 def _part(query: str, name: str) -> str:
@@ -231,7 +277,7 @@ def _wrong_references(text: str, *, raw: bool, menu: str) -> Iterator[str]:
             yield f"unknown placeholder ${found['name']}; known: {menu}"
 
 
-def _filled(found: re.Match[str], values: dict[str, str], mark: str, *, in_regex: bool) -> str:
+def _filled(found: re.Match[str], values: Mapping[str, str], mark: str, *, in_regex: bool) -> str:
     if found["brace"]:
         return found[0]  # a named group of a regular expression, for label_replace
     value = values[found["name"]]
@@ -271,15 +317,54 @@ def _value_type(tree: ast.Expr) -> str:
     return "scalar"
 
 
-def _nameless(tree: ast.Expr) -> str | None:
+def _nameless(leaves: Iterable["_Leaf"]) -> str | None:
     """Series of several names cannot be asked for their samples' times: `timestamp` drops the name, so they clash."""
-    for leaf in _leaves(tree):
+    for leaf in leaves:
         if not _metric_name(leaf.node):
             return (
                 f"{_printed(leaf.node)} names no metric, so the age of its samples cannot be told; "
                 "write one selector per metric, joined by `or`"
             )
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    tree: ast.Expr
+    leaves: "tuple[_Leaf, ...]"
+
+    def selectors(self) -> tuple[Selector, ...]:
+        return tuple(dict.fromkeys(leaf.selector() for leaf in self.leaves if not leaf.pinned))
+
+
+def _read(query: str) -> _Reading:
+    """The only way to the parser."""
+    if wrong := bounds.exceeded(query):
+        raise ValueError(wrong)
+    tree = ast.parse(query)
+    leaves = tuple(_leaves(tree))
+    if len(leaves) > bounds.MOST_PLACES:
+        raise ValueError(f"it reads series in {len(leaves)} places, at most {bounds.MOST_PLACES}; use several checks")
+    return _Reading(tree, leaves)
+
+
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """What compiling asks of a query."""
+
+    problem: str | None
+    window: timedelta
+
+
+def _examine(query: str) -> _Examined:
+    return _EXAMINED.get(query, lambda: _examined(query))
+
+
+@_readable
+def _examined(query: str) -> _Examined:
+    reading = _read(query)
+    problem = _wrong_type(reading.tree) or _nameless(reading.leaves)
+    return _Examined(problem, max((leaf.reach for leaf in reading.leaves), default=_NOTHING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,3 +452,19 @@ def _printed_matcher(matcher: ast.Matcher) -> str:
 
 def _operator(op: ast.MatchOp) -> str:
     return next(spelling for candidate, spelling in _OPERATORS if op == candidate)
+
+
+_MIB = 1024 * 1024
+_EXAMINED: Remembered[str, _Examined] = Remembered(
+    4 * _MIB, lambda query, examined: _bytes(query, examined.problem or "")
+)
+_BOUND: Remembered[tuple[str, str], str] = Remembered(16 * _MIB, lambda key, bound: _bytes(*key, bound))
+_PROBES: Remembered[tuple[str, str], Probe] = Remembered(
+    32 * _MIB, lambda key, probe: _bytes(*key, probe.text, *(selector.text for selector in probe.selectors))
+)
+"""What every tick asks again. `MOST_PLACES` selectors and the texts themselves are all that an entry holds."""
+
+
+def _bytes(*texts: str) -> int:
+    """Of these texts, and about what is around each."""
+    return sum(sys.getsizeof(text) + 150 for text in texts)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from salus.core.compile import SpecError
+from salus.core.compile import SpecError, identity
 from salus.core.decide import overall
 from salus.core.guards import KILL_SWITCH
 from salus.core.rights import DENIED, MISSING, acts
@@ -68,11 +68,11 @@ def stalled_status(body: Body, error: SpecError, now: datetime) -> dict[str, Any
     """The status of a policy that cannot be used; every problem with its path."""
     message = str(error)[:1024]
     conditions = [
-        ("Ready", "False", "InvalidSpec", message),
-        ("Reconciling", "False", "InvalidSpec", "waits for a change of the spec"),
-        ("Stalled", "True", "InvalidSpec", message),
+        ("Ready", "False", error.reason, message),
+        ("Reconciling", "False", error.reason, "waits for a change of the spec"),
+        ("Stalled", "True", error.reason, message),
     ]
-    generation = body["metadata"].get("generation", 0)
+    _, generation = identity(body)
     return {
         "observedGeneration": generation,
         "conditions": _kept(conditions, body.get("status") or {}, generation, now),
