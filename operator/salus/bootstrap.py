@@ -47,7 +47,7 @@ from salus.sources.history import PrometheusHistory
 from salus.sources.prometheus import PrometheusSource
 from salus.sources.router import Sources
 from salus.sources.settings import SourceSettings
-from salus.store import PolicyStore, key_of
+from salus.store import PolicyStore, bare, key_of
 from salus.version import __version__, described
 
 log = structlog.get_logger(__name__)
@@ -352,8 +352,11 @@ class Operator:
 
     async def _list_policies(self) -> None:
         before = self._store.keys()
-        lists = (self._cluster.list(HEALTH_POLICIES, namespace) for namespace in self._namespaces())
+        lists = (self._policies_of(namespace) for namespace in self._namespaces())
         await self._store.replace([body for bodies in await asyncio.gather(*lists) for body in bodies], before)
+
+    async def _policies_of(self, namespace: str | None) -> Sequence[Body]:
+        return [bare(body) async for body in self._cluster.each(HEALTH_POLICIES, namespace)]
 
     def _namespaces(self) -> Sequence[str | None]:
         return self._options.namespaces or (None,)

@@ -15,7 +15,7 @@ import kopf
 
 from salus.adapters.api import Access, Login, NoCredentials, access
 from salus.model.types import GROUP, VERSION, Body
-from salus.store import PolicyStore
+from salus.store import PolicyStore, bare
 
 SAME_AGAIN = 5.0
 """Seconds before credentials that were just refused are tried once more, since no others are there."""
@@ -64,7 +64,7 @@ def registry_for(
 
     @kopf.on.event(GROUP, VERSION, "healthpolicies", registry=registry)
     def health_policy(event: Mapping[str, Any], **_: object) -> None:
-        (remove if event["type"] == "DELETED" else put)(event["object"])
+        (remove if event["type"] == "DELETED" else put)(bare(event["object"]))
 
     @kopf.on.login(registry=registry)
     async def log_in(**_: object) -> kopf.ConnectionInfo:
@@ -77,7 +77,7 @@ def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = 50  # whole objects, with whatever annotations their authors gave them
     return settings
 
 

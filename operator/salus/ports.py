@@ -3,7 +3,7 @@
 Errors of every port are one of the tree below, so that the loop can tell "try again" from "never".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ class ClusterError(Exception):
         ├── NotFound     404
         ├── Conflict     409: exists already, or a stale resourceVersion
         ├── Invalid      422: a failed `test` operation, or validation (`causes` names fields)
+        ├── TooMany      there is more of it than is ever read
         └── Forbidden    403 or 401
     """
 
@@ -62,6 +63,10 @@ class Invalid(Rejected):
 
 class Forbidden(Rejected):
     """403 or 401."""
+
+
+class TooMany(Rejected):
+    """A list has more objects, or more bytes, than are held at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,10 @@ class Ref:
     name: str
 
 
+LONGEST_LIST = 10_000
+"""Objects that are read into one list. What needs more of them takes them one after another."""
+
+
 class Cluster(Protocol):
     """Kubernetes as the operator itself sees it; always fresh, never a cache.
 
@@ -158,7 +167,16 @@ class Cluster(Protocol):
     async def list(
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> list[Body]:
-        """All objects of a kind in a namespace (None: in all), with these labels."""
+        """All objects of a kind in a namespace (None: in all), with these labels. TooMany beyond LONGEST_LIST."""
+        ...
+
+    def each(
+        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Body]:
+        """The same objects, one after another: those of a namespace together, and never many of them in memory.
+
+        What is written meanwhile may be seen or not. Raises ClusterError on the way.
+        """
         ...
 
     async def list_metadata(self, resource: Resource, namespace: str) -> Sequence[Body]:

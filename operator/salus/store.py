@@ -6,7 +6,7 @@ changes. A full LIST and another catalog are worked off policy by policy, and th
 """
 
 import asyncio
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -112,7 +112,7 @@ class PolicyStore:
             (old_uid, old_generation), (uid, generation) = identity(known), identity(body)
             if uid == old_uid and generation <= old_generation:
                 return None
-        noted = {field: body.get(field) for field in ("metadata", "spec", "status")}
+        noted = bare(body)
         self._bodies[key] = noted
         return noted
 
@@ -142,6 +142,20 @@ class PolicyStore:
 
     def _contained(self, about: str) -> contained:
         return contained(lambda error: self.listener.escaped(about, error))
+
+
+_METADATA = ("namespace", "name", "uid", "generation", "creationTimestamp", "deletionTimestamp")
+
+
+def bare(body: Body) -> Body:
+    """A policy without what nobody asks of it: annotations and managed fields are as long as their authors like."""
+    metadata = body.get("metadata")
+    known = metadata if isinstance(metadata, Mapping) else {}
+    return {
+        "metadata": {field: known[field] for field in _METADATA if field in known},
+        "spec": body.get("spec"),
+        "status": body.get("status"),
+    }
 
 
 def key_of(body: Body) -> PolicyKey:

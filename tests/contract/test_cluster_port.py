@@ -3,8 +3,9 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,34 @@ class ClusterContract:
 
         assert [body["metadata"]["name"] for body in everything] == ["a", "b", "c"]
         assert [body["metadata"]["name"] for body in some] == ["a", "c"]
+
+    async def test_the_same_objects_come_one_after_another(self, cluster: Cluster, namespace: str) -> None:
+        """With what they are and what is in them, as in a list."""
+        for name, tier in (("c", "back"), ("b", "front"), ("a", "back")):
+            await cluster.create(DEPLOYMENTS, deployment(namespace, name, tier=tier))
+
+        def undated(bodies: Iterable[Body]) -> list[tuple[str, str, str, object]]:
+            return [(b["apiVersion"], b["kind"], b["metadata"]["name"], b["spec"]) for b in bodies]
+
+        for labels in ({}, {"tier": "back"}):
+            found = [body async for body in cluster.each(DEPLOYMENTS, namespace, labels)]
+            assert undated(found) == undated(await cluster.list(DEPLOYMENTS, namespace, labels))
+
+    async def test_the_objects_of_a_namespace_come_together(self, cluster: Cluster, namespace: str) -> None:
+        """Records can be taken in namespace by namespace."""
+        mark = uuid.uuid4().hex
+        for name in ("b", "a"):
+            await cluster.create(DEPLOYMENTS, deployment(namespace, name, mark=mark))
+
+        found = [body["metadata"]["namespace"] async for body in cluster.each(DEPLOYMENTS, None, {"mark": mark})]
+
+        assert found == [namespace, namespace]
+        everything = [body["metadata"]["namespace"] async for body in cluster.each(DEPLOYMENTS, None)]
+        assert len([one for one, _ in groupby(everything)]) == len(set(everything))
+
+    async def test_a_kind_that_is_not_served_has_no_objects_to_come(self, cluster: Cluster, namespace: str) -> None:
+        with pytest.raises(NotFound):
+            await anext(aiter(cluster.each(Resource("nobody.example.com/v1", "widgets", "Widget"), namespace)))
 
     async def test_the_items_of_a_list_say_what_they_are(self, cluster: Cluster, namespace: str) -> None:
         """The API server leaves kind and apiVersion out of them."""
@@ -634,8 +663,10 @@ class TestApiCluster(ClusterContract):
             await cluster.create(DEPLOYMENTS, deployment(namespace, f"web-{index}"))
 
         found = await cluster.list(DEPLOYMENTS, namespace)
+        each = [body async for body in cluster.each(DEPLOYMENTS, namespace)]
 
         assert [body["metadata"]["name"] for body in found] == [f"web-{index}" for index in range(5)]
+        assert each == found
 
     async def test_a_namespace_that_is_not_there(self, cluster: ApiCluster) -> None:
         assert await cluster.list(PODS, "no-such-namespace") == []

@@ -6,7 +6,7 @@ with `edit`. Of Salus' own kinds it checks the spec with the models, since the s
 
 import pickle
 import uuid
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -31,6 +31,7 @@ from salus.ports import (
     EVENTS,
     HEALTH_POLICIES,
     INCIDENTS,
+    LONGEST_LIST,
     NODES,
     RECORD_KEEPING,
     REMEDIATION,
@@ -44,6 +45,7 @@ from salus.ports import (
     NotFound,
     Ref,
     Resource,
+    TooMany,
     Unavailable,
     right,
 )
@@ -111,13 +113,26 @@ class FakeCluster:
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> list[Body]:
         """All objects of a kind with these labels, by namespace and name, as the server orders them."""
+        found = self._read(resource, namespace, labels)
+        if len(found) > LONGEST_LIST:
+            raise TooMany(f"there are too many {resource.plural} to be read: {len(found)}")
+        return list(_copied(found))
+
+    async def each(
+        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Body]:
+        """The same objects, one after another."""
+        for body in self._read(resource, namespace, labels):
+            yield _copied(body)
+
+    def _read(self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None) -> Sequence[Body]:
         collection_path(resource, namespace)
         label_selector(labels or {})
         if not self._is_served(resource):
             raise NotFound("the server could not find the requested resource")
         self._check_right(resource)
         assert resource not in self.metadata_only, f"{resource.plural} were listed with what is in them"
-        return list(self.objects(resource, namespace, labels))
+        return self.peek(resource, namespace, labels)
 
     async def list_metadata(self, resource: Resource, namespace: str) -> Sequence[Body]:
         """All objects of a kind in a namespace, `metadata` only."""

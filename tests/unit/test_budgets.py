@@ -1,7 +1,7 @@
 """What counts against budgets, what fifty targets that fail together get, and what a namespace has room for."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -383,15 +383,30 @@ async def test_a_record_under_way_is_not_lost_by_a_list_that_does_not_have_it_ye
     assert len(ledger.fleet(ELSEWHERE).deeds) == 1
 
 
+async def test_a_record_that_cannot_be_read_does_not_keep_the_others_from_being_counted() -> None:
+    fleet = Fleet(size=2)
+    await fleet.ticks()
+    first, second = fleet.records("Act")
+    cluster = FakeCluster()
+    cluster.put({**first, "status": {"appliedAt": "the day before yesterday"}})
+    cluster.put(second)
+    ledger = Ledger()
+
+    await ledger.refresh(cluster, (), NOW)
+
+    assert len(ledger.fleet(ELSEWHERE).deeds) == 1
+
+
 class Unlisted(FakeCluster):
     """A cluster that does not tell the records of all namespaces."""
 
-    async def list(
+    async def each(
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
-    ) -> list[Body]:
-        if resource == CHANGE_EVENTS and labels is None:
+    ) -> AsyncIterator[Body]:
+        if resource == CHANGE_EVENTS:
             raise Unavailable("the API server is busy")
-        return await FakeCluster.list(self, resource, namespace, labels)
+        async for body in FakeCluster.each(self, resource, namespace, labels):
+            yield body
 
 
 async def test_records_that_cannot_be_read_refuse() -> None:

@@ -1,6 +1,6 @@
 """The courier on fakes: sinks that are away, refuse, or come back; an API server that fails; a process that dies."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -9,7 +9,7 @@ import pytest
 
 from salus.core.delivery import DELIVERED
 from salus.loop.courier import LIST_EVERY, LONGEST_WISH, REFUSED_AGAIN, Courier
-from salus.model.types import Body
+from salus.model.types import Body, format_time
 from salus.model.values import Sink
 from salus.ports import CHANGE_EVENTS, NotTaken, Ref, Resource, Unavailable
 from tests.builders import NAMESPACE, NOW
@@ -340,13 +340,14 @@ class DeafCluster(FakeCluster):
     lists: int = 0
     gets: int = 0
 
-    async def list(
+    async def each(
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
-    ) -> list[Body]:
+    ) -> AsyncIterator[Body]:
         self.lists += 1
         if self.deaf:
             raise Unavailable("timeout")
-        return await FakeCluster.list(self, resource, namespace, labels)
+        async for body in FakeCluster.each(self, resource, namespace, labels):
+            yield body
 
     async def get(self, ref: Ref) -> Body:
         self.gets += 1
@@ -434,3 +435,17 @@ async def test_a_notification_that_no_sink_was_told_of_yet_is_not_delivered() ->
     notice = next(body for body in stage.changes if body["spec"]["action"] == "Notify")
     assert notice["status"]["completedAt"]
     assert [c["type"] for c in notice["status"].get("conditions") or ()] == []
+
+
+async def test_a_record_that_cannot_be_read_does_not_keep_the_others_from_being_sent() -> None:
+    """Listed together, told apart; and in the order in which they were decided, whatever their names."""
+    post = Post()
+    late, bad, early = (post.put("audit", sequence=number, decision="Refuse") for number in (1, 2, 3))
+    post.cluster.edit(late, lambda body: body["spec"].update(decidedAt=format_time(NOW)))
+    post.cluster.edit(bad, lambda body: body.update(status={"deliveries": "many"}))
+    post.cluster.edit(early, lambda body: body["spec"].update(decidedAt=format_time(NOW - timedelta(hours=1))))
+    post.restart()
+
+    await post.go_on(2)
+
+    assert post.sinks.ids("audit") == [f"{post.uid(early)}.finished", f"{post.uid(late)}.finished"]

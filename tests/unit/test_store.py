@@ -11,7 +11,7 @@ import yaml
 from salus.core.compile import Catalog, SpecError, compile_policy
 from salus.model.types import Body
 from salus.model.values import Policy, PolicyKey
-from salus.store import PolicyStore, key_of
+from salus.store import PolicyStore, bare, key_of
 from tests.builders import a_policy_body
 
 HOSTILE = Path(__file__).parent / "data" / "hostile"
@@ -342,3 +342,32 @@ async def test_what_changes_while_a_list_is_worked_off_is_not_set_back() -> None
 
     assert heard == ["accepted first 1", "removed gone", "accepted newer 2"]
     assert store.keys() == {PolicyKey("shop", "first"), PolicyKey("shop", "newer")}
+
+
+def test_of_a_policy_only_what_is_asked_for_is_kept() -> None:
+    """Its annotations may be of a quarter of a megabyte, and it is kept for as long as it exists."""
+    body = policy()
+    much = "x" * 250_000
+    body["metadata"] |= {"annotations": {"much": much}, "labels": {"a": "b"}, "managedFields": [{"manager": much}]}
+
+    kept = bare({**body, "apiVersion": "salus.dev/v1alpha1", "kind": "HealthPolicy"})
+
+    assert kept["metadata"] == {key: body["metadata"][key] for key in ("namespace", "name", "uid", "generation")}
+    assert (kept["spec"], kept["status"]) == (body["spec"], body.get("status"))
+    store, told = a_store()
+    store.put(kept)
+    assert told == ["accepted a 1"]
+
+
+def test_a_deletion_that_has_begun_is_not_lost_with_the_rest() -> None:
+    store, told = a_store()
+
+    for body in (policy(), deleting()):
+        store.put(bare(body))
+
+    assert told == ["accepted a 1", "removed a"]
+
+
+@pytest.mark.parametrize("metadata", [None, [], "x", {"name": "a"}])
+def test_what_has_no_metadata_does_no_harm_on_the_way(metadata: object) -> None:
+    assert bare({"metadata": metadata})["spec"] is None

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import pickle
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salus.core.workload import autoscaler_from, managed_by, release_hash, workload_from
+from salus.core.workload import (
+    LONGEST_LABELS,
+    MOST_LABELS,
+    autoscaler_from,
+    managed_by,
+    release_hash,
+    watched,
+    workload_from,
+)
 from salus.model.change import ManagedBy
 from salus.model.meta import AutoscalerKind, WorkloadKind
 from salus.model.values import Autoscaler, ScalerKey, TargetKey
@@ -97,11 +106,43 @@ def test_a_daemon_set_counts_nodes() -> None:
     assert (workload.replicas, workload.total, workload.ready, workload.updated, workload.available) == (5, 4, 3, 2, 1)
 
 
-def test_the_last_applied_configuration_is_left_out() -> None:
-    """It is as large as the object; other annotations stay."""
-    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{…}", "team": "a"}
+def test_what_is_kept_of_a_watched_workload_does_not_grow_with_what_its_author_writes() -> None:
+    """Annotations, images, messages, and labels beyond those of ordinary workloads."""
+    much = "x" * 250_000
+    body = deployment(
+        metadata__labels={"app": "web", **{f"z{number}": "y" * 63 for number in range(10_000)}},
+        metadata__annotations={"much": much},
+        metadata__ownerReferences=[{"controller": True, "kind": "Web", "name": much}],
+        spec__template__metadata__annotations={"kubectl.kubernetes.io/restartedAt": much},
+        spec__template__spec={"containers": [{"name": "web", "image": much}]},
+        status__conditions=[{"type": "ReplicaFailure", "status": "True", "message": much}],
+    )
 
-    assert workload_from(deployment(metadata__annotations=annotations)).annotations == {"team": "a"}
+    kept = watched(workload_from(body))
+
+    assert len(pickle.dumps(kept)) < 10_000
+    assert kept.labels["app"] == "web"
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param({}, id="none"),
+        pytest.param({f"app-{number}": "v" * 50 for number in range(MOST_LABELS)}, id="sixty-four of usual length"),
+    ],
+)
+def test_the_labels_of_ordinary_workloads_are_kept(labels: dict[str, str]) -> None:
+    assert watched(workload_from(deployment(metadata__labels=labels))).labels == labels
+
+
+@given(st.dictionaries(st.text(max_size=40), st.text(max_size=63), max_size=200))
+def test_a_label_that_is_kept_is_one_that_is_there(labels: dict[str, str]) -> None:
+    """So a selector may miss a workload that has too many, and never takes one for another."""
+    kept = watched(workload_from(deployment(metadata__labels=labels))).labels
+
+    assert kept.items() <= labels.items()
+    assert len(kept) <= MOST_LABELS
+    assert sum(len(key) + len(value) for key, value in kept.items()) <= LONGEST_LABELS
 
 
 PROGRESSING = {

@@ -3,6 +3,9 @@
 Bodies go out and come in as they are: typed models would take three times as long, and refuse a reply after the write
 has happened. Every way to fail becomes a ClusterError here, once. Path, verb and body are left to `cluster` and
 `informer`; nobody else imports `kubernetes`.
+
+What tenants write is bounded on its way in, in bytes: an answer, a page of a list, a line of a watch. And each
+namespace has a share of the requests under way: five hundred sick targets of one do not stand before the others.
 """
 
 import asyncio
@@ -11,7 +14,7 @@ import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +30,7 @@ from aiohttp.payload import BytesPayload
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import ApiClient, Configuration
 
+from salus.endpoints.fairness import FairSlots
 from salus.model.types import Body
 from salus.ports import (
     ClusterError,
@@ -41,12 +45,23 @@ from salus.ports import (
 
 JSON = "application/json"
 PAGE_SIZE = 500
+"""Objects of a page, at most: as many as PAGE_BYTES hold, as the page before lets one guess."""
+FIRST_PAGE = 50
+"""Objects of a list's first page: most lists have no other."""
+PAGE_BYTES = 4 * 2**20
+LARGEST_FIRST_PAGE = 2**20
+LARGEST_PAGE = 2 * PAGE_BYTES
+"""Bytes; of a longer page nothing more is read, and fewer objects are asked for."""
+LARGEST_ANSWER = 16 * 2**20
+"""Bytes of an answer, or of one watch event. etcd takes objects of 1.5 MiB, which JSON may make six times as long."""
+LONG_LISTS, LONG_LISTS_EACH = 3, 2
+"""Pages beyond the first that are read at the same time: each may take LARGEST_PAGE, and a multiple once parsed."""
+IN_FLIGHT, IN_FLIGHT_EACH = 48, 16
+"""Requests at the same time, watches apart: in all, and for one namespace."""
 REQUEST_TIMEOUT = timedelta(seconds=10)
 SILENCE_TIMEOUT = timedelta(seconds=70)
 """A watch that says nothing for so long is dead: the server sends a bookmark about once a minute."""
 
-_LONGEST_LINE = 4 * 2**20
-"""Bytes of one watch event; etcd takes objects up to 1.5 MiB."""
 _DEFAULT_RETRY_AFTER = 1.0
 _LONGEST_HOLD = 60.0
 """Seconds; a server, or something before it, that asks for a longer pause is asked again after this one."""
@@ -55,7 +70,12 @@ _log = structlog.get_logger(__name__)
 
 
 class Gone(Rejected):
-    """410: the server has forgotten this resourceVersion; list again."""
+    """410: the server has forgotten this resourceVersion; list again, or go on with what the list is by now."""
+
+    def __init__(self, message: str, go_on: str = "") -> None:
+        super().__init__(message)
+        self.go_on = go_on
+        """Where the rest of the list begins, as it is now."""
 
 
 class NoCredentials(Exception):
@@ -84,6 +104,14 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     fence: Callable[[], None] | None = None
     """Called when the body is about to leave, after every wait for a connection; raises to keep it here."""
+    namespace: str = ""
+    """Whose share of the requests it takes, where the path does not say."""
+
+    @property
+    def share(self) -> str:
+        """The namespace that it is made for; empty: for all."""
+        _, _, below = self.path.partition("/namespaces/")
+        return self.namespace or below.partition("/")[0]
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -102,6 +130,17 @@ class _Body(BytesPayload):
         await super().write_with_length(writer, content_length)
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list."""
+
+    items: list[Body]
+    """Emptied when the next page is asked for: two at a time would take twice the memory."""
+    version: str
+    length: int
+    """Bytes that it came in."""
+
+
 class Connection:
     """An open way to one API server; credentials that expire are read again.
 
@@ -117,6 +156,8 @@ class Connection:
         self._monotonic = monotonic
         self._held_until = 0.0
         self._renewing = asyncio.Lock()
+        self._slots = FairSlots(IN_FLIGHT, IN_FLIGHT_EACH)
+        self._long_lists = FairSlots(LONG_LISTS, LONG_LISTS_EACH)
         self._patience = aiohttp.ClientTimeout(total=patience.total_seconds())
         self._session = _session(client, client.configuration.connection_pool_maxsize)
         self._watching = _session(client, 0)
@@ -147,26 +188,43 @@ class Connection:
 
     async def send(self, request: Request) -> Body:
         """The object that the server answers with. Raises ClusterError."""
-        client = self._client
-        try:
-            return await self._send(request)
-        except _Unauthorized:
-            # Nothing happened, and the token may only be out of date: once more with what the files say now.
-            await self._login_again(client, request)
-            return await self._send(request)
+        return _object(request, await self._answer(request, LARGEST_ANSWER))
 
-    async def pages(self, path: str, query: Mapping[str, str], accept: str = JSON) -> AsyncIterator[Body]:
-        """A list in pages of 500 objects. Raises Gone if it took so long that its start is forgotten."""
-        token, headers = "", {"Accept": accept}
+    async def pages(
+        self, path: str, query: Mapping[str, str], accept: str = JSON, *, go_on: bool = False
+    ) -> AsyncIterator[Page]:
+        """A list in pages, of as many objects as bytes allow.
+
+        Raises Gone if it took so long that its start is forgotten; `go_on`: then it goes on as it is by now.
+        """
+        asked, limit = Request("GET", path, headers={"Accept": accept}), min(FIRST_PAGE, PAGE_SIZE)
+        token, first = "", True
         while True:
-            asked = {**query, "limit": str(PAGE_SIZE), "continue": token}
-            page = await self.send(Request("GET", path, asked, headers=headers))
-            if not _is_list(page):
-                raise Unavailable(f"GET {path}: the answer is not a list of objects")
+            request = replace(asked, query={**query, "limit": str(limit), "continue": token})
+            try:
+                page, following = await self._page(request, limit, first=first)
+            except _TooLong:
+                if limit == 1 and not first:
+                    raise
+                limit, first = limit if first else max(1, limit // 8), False
+                continue
+            except Gone as error:
+                if not go_on or not error.go_on:
+                    raise
+                token = error.go_on
+                continue
+            limit, token, first = _next_limit(limit, page), following, False
             yield page
-            token = page["metadata"].get("continue") or ""
+            page.items.clear()
             if not token:
                 return
+
+    async def _page(self, request: Request, limit: int, *, first: bool) -> tuple[Page, str]:
+        """A page, and where the next one begins."""
+        if first:
+            return _page_of(request, await self._answer(request, LARGEST_FIRST_PAGE))
+        async with self._long_lists.slot(request.share):
+            return _page_of(request, await self._answer(request, LARGEST_PAGE if limit > 1 else LARGEST_ANSWER))
 
     async def watch(self, path: str, query: Mapping[str, str], silence: timedelta) -> AsyncIterator[Body]:
         """Watch events, bookmarks among them, until the server ends the stream.
@@ -180,7 +238,7 @@ class Connection:
             async with self._watching.request(**await self._arguments(request, patience)) as response:
                 if response.status != 200:
                     raise self._refused(request, response, await response.read())
-                while line := await response.content.readline():
+                async for line in _lines(request, response):
                     yield _event(request, line)
         except _Unauthorized as error:
             await self._login_again(client, request)
@@ -188,20 +246,30 @@ class Connection:
         except _FAILURES as error:
             raise _unavailable(request, error) from error
 
-    async def _send(self, request: Request) -> Body:
+    async def _answer(self, request: Request, most: int) -> bytes:
+        """The body of a good answer; of one that is longer than `most` nothing is kept."""
+        client = self._client
         try:
-            async with self._session.request(**await self._arguments(request, self._patience)) as response:
-                raw = await response.read()
+            return await self._send(request, most)
+        except _Unauthorized:
+            # Nothing happened, and the token may only be out of date: once more with what the files say now.
+            await self._login_again(client, request)
+            return await self._send(request, most)
+
+    async def _send(self, request: Request, most: int) -> bytes:
+        try:
+            async with (
+                self._slots.slot(request.share),
+                self._session.request(**await self._arguments(request, self._patience)) as response,
+            ):
+                raw = await _read(request, response, most)
         except _FAILURES as error:
             if isinstance(error.__cause__, ClusterError):  # the fence's: nothing was sent
                 raise error.__cause__ from None
             raise _unavailable(request, error) from error
         if not 200 <= response.status < 300:
             raise self._refused(request, response, raw)
-        answer = _parsed(raw)
-        if answer is None:
-            raise Unavailable(f"{request}: answered {response.status} with something that is not a JSON object")
-        return answer
+        return raw
 
     def _refused(self, request: Request, response: aiohttp.ClientResponse, raw: bytes) -> ClusterError:
         """The error for this answer; a 429 holds back everything that follows."""
@@ -257,9 +325,52 @@ def _session(client: ApiClient, connections: int) -> aiohttp.ClientSession:
     """At most so many connections at a time; 0: no bound."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections),
-        read_bufsize=_LONGEST_LINE // 2,
         trust_env=not _is_loopback(client.configuration.host),
     )
+
+
+async def _read(request: Request, response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body, unpacked. Raises _TooLong, and then the connection is closed."""
+    raw = bytearray()
+    async for chunk in response.content.iter_any():
+        raw += chunk
+        if len(raw) > most:
+            raise _TooLong(f"{request}: the answer is longer than {most} bytes")
+    return bytes(raw)
+
+
+async def _lines(request: Request, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Line by line. Raises _TooLong for one without end."""
+    rest = bytearray()
+    async for chunk in response.content.iter_any():
+        *ends, begun = chunk.split(b"\n")
+        for end in ends:
+            yield bytes(rest + end)
+            rest.clear()
+        rest += begun
+        if len(rest) > LARGEST_ANSWER:
+            raise _TooLong(f"{request}: an event is longer than {LARGEST_ANSWER} bytes")
+    if rest:
+        yield bytes(rest)
+
+
+def _page_of(request: Request, raw: bytes) -> tuple[Page, str]:
+    """A page, and where the next one begins."""
+    body = _object(request, raw)
+    if not _is_list(body):
+        raise Unavailable(f"{request}: the answer is not a list of objects")
+    metadata = body["metadata"]
+    return Page(body["items"], metadata.get("resourceVersion") or "", len(raw)), metadata.get("continue") or ""
+
+
+def _next_limit(limit: int, page: Page) -> int:
+    """How many objects as large as those of this page fit into the next; it grows by steps."""
+    fitting = PAGE_BYTES * len(page.items) // max(page.length, 1)
+    return max(1, min(fitting, 4 * limit, PAGE_SIZE))
+
+
+class _TooLong(Unavailable):
+    """The answer is longer than what is read of one."""
 
 
 class _Unauthorized(Forbidden):
@@ -385,6 +496,13 @@ def _unavailable(request: Request, error: BaseException) -> Unavailable:
     return Unavailable(f"{request}: {str(error) or type(error).__name__}")
 
 
+def _object(request: Request, raw: bytes) -> Body:
+    answer = _parsed(raw)
+    if answer is None:
+        raise Unavailable(f"{request}: answered with something that is not a JSON object")
+    return answer
+
+
 def _parsed(raw: bytes) -> Body | None:
     try:
         value = orjson.loads(raw)
@@ -423,6 +541,8 @@ def _error(code: int, message: str, status: Body, retry_after: str = "") -> Clus
         return Throttled(message, timedelta(seconds=seconds))
     if code in (400, 422):
         return Invalid(message, _causes(status))
+    if code == 410:
+        return Gone(message, _rest(status))
     if code in _KINDS:
         return _KINDS[code](message)
     return Rejected(message) if 400 <= code < 500 and code != 408 else Unavailable(message)
@@ -433,8 +553,13 @@ _KINDS: Mapping[int, type[ClusterError]] = {
     403: Forbidden,
     404: NotFound,
     409: Conflict,
-    410: Gone,
 }
+
+
+def _rest(status: Body) -> str:
+    """Where a list that was forgotten goes on."""
+    metadata = status.get("metadata")
+    return str(metadata.get("continue") or "") if isinstance(metadata, dict) else ""
 
 
 def _causes(status: Body) -> tuple[tuple[str, str], ...]:

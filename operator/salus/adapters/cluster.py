@@ -4,7 +4,7 @@ It writes what `RECORD_KEEPING` lists, as RBAC does, and so cannot write to a wo
 Connection, credentials and errors are `api`'s; whether a write is wise is the loop's.
 """
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +12,15 @@ from salus.adapters.api import JSON, Connection, Gone, Request
 from salus.adapters.paths import collection_path, label_selector, object_path
 from salus.model.types import Body
 from salus.model.values import Right
-from salus.ports import RECORD_KEEPING, Forbidden, Ref, Resource, Unavailable, right
+from salus.ports import LONGEST_LIST, RECORD_KEEPING, Forbidden, Ref, Resource, TooMany, Unavailable, right
 
 FIELD_MANAGER = "salus"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_ONLY = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _LIST_ATTEMPTS = 3
+_MOST_BYTES = 24 * 2**20
+"""Of one list, as it was sent; as dictionaries it takes a multiple of that."""
 
 
 class ApiCluster:
@@ -49,6 +51,15 @@ class ApiCluster:
     ) -> list[Body]:
         """LIST in pages; begun again when the server has forgotten the list's start."""
         return await _patient_list(self._connection, resource, namespace, labels or {}, JSON)
+
+    async def each(
+        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Body]:
+        """LIST in pages; gone on with as it is by then when the server has forgotten the list's start."""
+        path, query = collection_path(resource, namespace), {"labelSelector": label_selector(labels or {})}
+        async for page in self._connection.pages(path, query, go_on=True):
+            for item in page.items:
+                yield {**item, **_identity(resource)}
 
     async def list_metadata(self, resource: Resource, namespace: str) -> Sequence[Body]:
         """LIST as PartialObjectMetadata: the server itself leaves everything else out."""
@@ -123,12 +134,16 @@ async def _patient_list(
 async def _whole_list(
     connection: Connection, resource: Resource, namespace: str | None, labels: Mapping[str, str], accept: str
 ) -> list[Body]:
-    query = {"labelSelector": label_selector(labels)}
-    return [
-        {**item, **_identity(resource)}
-        async for page in connection.pages(collection_path(resource, namespace), query, accept)
-        for item in page["items"]
-    ]
+    found: list[Body] = []
+    length = 0
+    path, query = collection_path(resource, namespace), {"labelSelector": label_selector(labels)}
+    async for page in connection.pages(path, query, accept):
+        length += page.length
+        found += [{**item, **_identity(resource)} for item in page.items]
+        if len(found) > LONGEST_LIST or length > _MOST_BYTES:
+            where = f" in {namespace}" if namespace else ""
+            raise TooMany(f"there are too many {resource.plural}{where} to be read: {len(found)} take {length} bytes")
+    return found
 
 
 def _identity(resource: Resource) -> dict[str, str]:

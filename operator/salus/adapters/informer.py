@@ -17,7 +17,7 @@ import structlog
 
 from salus.adapters.api import SILENCE_TIMEOUT, Connection, Gone
 from salus.adapters.paths import collection_path
-from salus.core.workload import workload_from
+from salus.core.workload import watched, workload_from
 from salus.model.meta import WorkloadKind
 from salus.model.types import Body
 from salus.model.values import TargetKey, Workload
@@ -162,8 +162,8 @@ class Reflector:
         version = ""
         async for page in self._connection.pages(self._path, {}):
             self._heard()
-            version = page["metadata"].get("resourceVersion", "")
-            for item in page["items"]:
+            version = page.version
+            for item in page.items:
                 if workload := self._read(item):
                     found.setdefault(workload.key.namespace, {})[workload.key.name] = workload
         self.workloads, self._version = found, version
@@ -191,7 +191,7 @@ class Reflector:
     def _read(self, body: Body) -> Workload | None:
         """The workload; None, and a line in the log, for what cannot be read: better not known than known wrongly."""
         try:
-            return workload_from({"kind": self._resource.kind, **body})
+            return watched(workload_from({"kind": self._resource.kind, **body}))
         except ValueError as error:
             _log.warning("A workload cannot be read, and is left out", error=str(error))
             return None

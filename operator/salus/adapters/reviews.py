@@ -39,7 +39,7 @@ async def may(
         "kind": "SelfSubjectAccessReview",
         "spec": {"resourceAttributes": {key: value for key, value in asked.items() if value}},
     }
-    answer = await connection.send(Request("POST", _MAY_I, body=body, headers=headers or {}))
+    answer = await connection.send(Request("POST", _MAY_I, body=body, headers=headers or {}, namespace=namespace))
     return _said(answer, "allowed") is True
 
 

@@ -7,6 +7,7 @@ which. Also the marks by which others claim a workload. Fetching, watching and j
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -20,6 +21,11 @@ POD_TEMPLATE_HASH = "pod-template-hash"
 ARGO_MANAGER = "argocd-controller"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
+MOST_LABELS = 64
+LONGEST_LABELS = 4096
+"""Characters of all keys and values."""
+
+_LONGEST_MOMENT = 64
 _HASH_LENGTH = 10
 _KEDA_DEFAULT_MAX = 100
 _KEDA_PAUSED_AT = "autoscaling.keda.sh/paused-replicas"
@@ -32,14 +38,39 @@ _Json = TypeVar("_Json", dict[str, Any], list[Any], str, int, bool)
 def workload_from(body: Body) -> Workload:
     """Read a Deployment, StatefulSet or DaemonSet as the API server gives it; absent fields have Kubernetes' defaults.
 
-    The annotation of the last `kubectl apply` is left out: it is as large as the object itself.
-
     Raises ValueError with object and path: `Deployment shop/checkout: spec.replicas: expected a whole number, got "3"`.
     """
     try:
         return _workload(body)
     except ValueError as error:
         raise ValueError(f"{_title(body)}: {error}") from error
+
+
+def watched(workload: Workload) -> Workload:
+    """What is kept of a workload that is only watched: tenants write as much as they like, memory is everybody's.
+
+    Left out is what decisions take from the fresh object. Of labels, those stay that a selector of ordinary workloads
+    may ask for; one that asks for others does not find this workload.
+    """
+    return replace(
+        workload,
+        labels=_few(workload.labels),
+        images=(),
+        owner="",
+        replica_failure="",
+        restarted_at=workload.restarted_at[:_LONGEST_MOMENT],
+    )
+
+
+def _few(labels: Mapping[str, str]) -> dict[str, str]:
+    """The first of them by name, as many as are kept."""
+    kept, left = {}, LONGEST_LABELS
+    for key in sorted(labels)[:MOST_LABELS]:
+        left -= len(key) + len(labels[key])
+        if left < 0:
+            break
+        kept[key] = labels[key]
+    return kept
 
 
 def release_hash(template: Mapping[str, Any]) -> str:
@@ -94,7 +125,6 @@ def _claims(body: Body) -> Iterator[ManagedBy]:
 def _workload(body: Body) -> Workload:
     kind = _kind(body)
     template = _at(body, "spec.template", dict)
-    annotations = {key: value for key, value in _texts(body, "metadata.annotations").items() if key != LAST_APPLIED}
     return Workload(
         key=TargetKey(_required(body, "metadata.namespace"), kind, _required(body, "metadata.name")),
         uid=_at(body, "metadata.uid", str),
@@ -110,7 +140,6 @@ def _workload(body: Body) -> Workload:
         ordered=kind is WorkloadKind.STATEFUL_SET and _at(body, "spec.podManagementPolicy", str) != "Parallel",
         history_limit=_at(body, "spec.revisionHistoryLimit", int, default=_HISTORY_LIMIT),
         labels=_texts(body, "metadata.labels"),
-        annotations=annotations,
         owner=_owner(body),
         rolled_out_since=_rolled_out_since(body),
         progressed_at=_progressed_at(body, _condition(body, "Progressing", "True")),

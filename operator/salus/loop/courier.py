@@ -7,7 +7,7 @@ written down any more is sent again: with the same id.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,8 +15,9 @@ import structlog
 
 from salus.core import delivery
 from salus.core.delivery import Telling
+from salus.loop.outbox import ref_of
 from salus.loop.world import World
-from salus.model.types import Body
+from salus.model.types import MALFORMED, Body
 from salus.ports import CHANGE_EVENTS, ClusterError, NotFound, NotTaken, Ref, Sinks
 
 LIST_EVERY = timedelta(minutes=10)
@@ -93,11 +94,18 @@ class Courier:
         if not self.world.sinks():
             self._list_at = 0.0
         elif self.clock() >= self._list_at:
-            for namespace in self.world.namespaces or (None,):
-                records = await self.world.cluster.list(CHANGE_EVENTS, namespace)
-                for record in sorted(records, key=lambda record: str(record["spec"]["decidedAt"])):
-                    self.world.outbox.note(record)
+            for _, ref, waiting in sorted(await self._untold(), key=lambda found: found[0]):
+                self.world.outbox.add(ref, waiting)
             self._list_at = self.clock() + LIST_EVERY.total_seconds()
+
+    async def _untold(self) -> list[tuple[str, Ref, tuple[str, ...]]]:
+        """Of all records those with something left to tell: when they were decided, and which sinks wait."""
+        return [
+            (str(record["spec"]["decidedAt"]), ref_of(record), tuple(sinks))
+            for namespace in self.world.namespaces or (None,)
+            async for record in self.world.cluster.each(CHANGE_EVENTS, namespace)
+            if (sinks := _left(record))
+        ]
 
     async def _serve(self, sink: str) -> None:
         began = self.clock()
@@ -184,3 +192,12 @@ class Courier:
         patch = delivery.with_condition(record, said) if delivery.is_over(record) else []
         if patch:
             await self.world.cluster.patch(ref, patch, subresource="status")
+
+
+def _left(record: Body) -> Collection[str]:
+    """The sinks that wait for a record that was listed; none for one that cannot be read."""
+    try:
+        return delivery.left(record)
+    except MALFORMED as error:
+        _log.warning("a record cannot be read, and is not sent", change=record["metadata"]["name"], error=repr(error))
+        return ()

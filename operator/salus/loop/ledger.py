@@ -11,11 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+import structlog
+
 from salus.core.budgets import can_be_judged, deed_of, is_braking, told_at
 from salus.core.decide import overall
 from salus.core.records import past_change, target_id
 from salus.model.policy import Verdict
-from salus.model.types import Body
+from salus.model.types import MALFORMED, Body
 from salus.model.values import Brake, Deed, Finding, Fleet, PastChange, TargetKey
 from salus.ports import CHANGE_EVENTS, Cluster
 
@@ -24,6 +26,7 @@ SAME_OUTAGE = timedelta(hours=1)
 """A process that starts takes a notification that is not older than this for one of an outage that may still last."""
 _WORST_FIRST = (Verdict.UNHEALTHY, Verdict.HEALTHY, Verdict.UNKNOWN)
 """A target of two policies counts once; what one of them cannot judge, the other may."""
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -50,9 +53,9 @@ class Ledger:
                 return
             before = {*self._deeds, *self._told} - self._under_way
             for namespace in namespaces or (None,):
-                for body in await cluster.list(CHANGE_EVENTS, namespace):
+                async for body in cluster.each(CHANGE_EVENTS, namespace):
                     before.discard(_key(body))
-                    self._enter(body)
+                    self._enter_listed(body)
             for gone in before:
                 self._forget(gone)
             self._listed_at = now
@@ -122,6 +125,13 @@ class Ledger:
     def _forget(self, key: str) -> None:
         self._deeds.pop(key, None)
         self._told.pop(key, None)
+
+    def _enter_listed(self, body: Body) -> None:
+        """One that cannot be read is of no deed; it must not keep the others from being counted."""
+        try:
+            self._enter(body)
+        except MALFORMED as error:
+            _log.warning("a record cannot be read, and is not counted", change=_key(body), error=repr(error))
 
     def _enter(self, body: Body) -> None:
         change, key = past_change(body), _key(body)

@@ -1,7 +1,7 @@
 """Which records have something left to tell a sink. It is a view: all of it can be read from the records again."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from salus.core.delivery import left
@@ -18,9 +18,11 @@ class Outbox:
 
     def note(self, record: Body) -> None:
         """A record was made, or has ended, or was found."""
-        metadata = record["metadata"]
-        ref = Ref(CHANGE_EVENTS, metadata["namespace"], metadata["name"])
-        for sink in left(record):
+        self.add(ref_of(record), left(record))
+
+    def add(self, ref: Ref, sinks: Iterable[str]) -> None:
+        """There is something left to tell these sinks about a record."""
+        for sink in sinks:
             self._waiting.setdefault(sink, {}).setdefault(ref)
             self._stirred.set()
 
@@ -43,3 +45,8 @@ class Outbox:
         except TimeoutError:
             return
         self._stirred.clear()
+
+
+def ref_of(record: Body) -> Ref:
+    """Address of a ChangeEvent."""
+    return Ref(CHANGE_EVENTS, record["metadata"]["namespace"], record["metadata"]["name"])

@@ -171,7 +171,7 @@ class Loop:
     async def sweep(self, namespaces: Sequence[str | None]) -> None:
         """Close the incidents of policies that are gone. Raises ClusterError."""
         for namespace in namespaces:
-            for body in await self.world.cluster.list(INCIDENTS, namespace):
+            async for body in self.world.cluster.each(INCIDENTS, namespace):
                 key = PolicyKey(body["metadata"]["namespace"], body["spec"]["policyRef"]["name"])
                 if not incidents.is_over(body) and not self.world.is_known(key):
                     await self._end(body)

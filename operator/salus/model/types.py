@@ -280,3 +280,6 @@ def cel_exactly_one(*names: str) -> str:
 
 Body = Mapping[str, Any]
 """A Kubernetes object as it came over the wire."""
+
+MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading an object raises that is not as its schema says."""

@@ -178,7 +178,6 @@ class Workload:
     history_limit: int = 10
     """How many of its old releases the workload's own controller keeps."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
     """`Kind/name` of the controller that owns it, if any."""
     rolled_out_since: datetime | None = None
