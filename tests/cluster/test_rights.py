@@ -1,13 +1,15 @@
 """No borrowed power, on a real API server: what a namespace lends is what is done there, and what it lacks is told."""
 
+import json
 import shlex
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from salus.core.rights import MISSING
+from salus.core.rights import DENIED, MISSING
 from tests.cluster.scene import Scene
+from tests.devcluster.admission import install_admission, rule
 from tests.devcluster.cluster import KubectlError
 from tests.devcluster.salus import ACCOUNT
 
@@ -100,6 +102,73 @@ def test_one_of_the_two_bindings_is_not_enough(scene: Scene, binding: str, says:
     scene.wait_outcome("Recovered", action="Restart", decision="Act")
 
 
+def lend_without_rollback(scene: Scene) -> None:
+    """The narrower of the two roles, and the API server holds the account to what it is for."""
+    role = "salus-remediator-scale-restart"
+    kubectl(scene, "delete", "rolebinding/salus-remediator")
+    account = f"--serviceaccount={scene.namespace}:{ACCOUNT}"
+    kubectl(scene, "create", "rolebinding", role, f"--clusterrole={role}", account)
+    install_admission(scene.cluster)
+    rule(scene.cluster, scene.namespace)
+
+
+def test_a_loan_without_rollback_restarts(scene: Scene) -> None:
+    lend_without_rollback(scene)
+    a_service(scene)
+    scene.salus.start()
+    scene.wait_condition("Healthy", "True")
+    scene.gauge(0.5)
+    scene.wait_change(decision="Act", action="Restart")
+    scene.gauge(0.0)
+
+    scene.wait_outcome("Recovered", action="Restart", decision="Act")
+
+
+def test_a_loan_without_rollback_says_so_before_an_incident_and_its_own_words_help(scene: Scene, tenant: str) -> None:
+    lend_without_rollback(scene)
+    a_service(scene, remedies=[{"name": "undo", "rollback": {}}])
+    scene.salus.start()
+    stalled = scene.wait_condition("Stalled", "True")
+
+    assert stalled["reason"] == DENIED
+    assert f"{ACCOUNT} may not rollback deployments.apps web; this would help: " in stalled["message"]
+    for command in commands_in(stalled["message"]):
+        scene.cluster.kubectl(*command, user=tenant)
+    scene.wait_condition("Ready", "True", timeout=GRANTED)
+
+
+def test_a_rollback_within_the_loan_is_done_and_one_that_brings_a_secret_along_is_not(scene: Scene) -> None:
+    """v1 had a Secret of its own, v2 has none, v3 is bad: v2 comes back. Were v2 bad, a person would have to."""
+    install_admission(scene.cluster)
+    rule(scene.cluster, scene.namespace)
+    scene.gauge(0.0)
+    scene.deploy()
+    scene.apply(remedies=[{"name": "undo", "rollback": {}}])
+    brings = '{"spec":{"template":{"spec":{"imagePullSecrets":[{"name":"payroll"}]}}}}'
+    kubectl(scene, "patch", "deployment", "web", f"--patch={brings}")
+    scene.wait_rolled_out()
+    scene.salus.start()
+    scene.wait_kept()
+
+    without = '[{"op":"remove","path":"/spec/template/spec/imagePullSecrets"}]'
+    kubectl(scene, "patch", "deployment", "web", "--type=json", f"--patch={without}")
+    scene.gauge(0.5)
+    refusal = scene.wait_change(decision="Refuse", action="Rollback")["spec"]
+    assert refusal["reason"] == "MoreThanLent"
+    assert "has what the live one of Deployment/web has not: Secret payroll; " in refusal["message"]
+    assert scene.writes(verb="patch") == []
+
+    scene.gauge(0.0)
+    scene.wait_condition("Healthy", "True")
+    scene.wait_kept(2)
+    good = scene.deployment()["spec"]["template"]
+    scene.release("v3")
+    scene.gauge(0.5)
+    scene.wait(lambda: scene.deployment()["spec"]["template"] == good, "the release without the Secret is back")
+    scene.gauge(0.0)
+    scene.wait_outcome("Recovered", action="Rollback", decision="Act")
+
+
 def test_rehearsing_takes_no_rights(scene: Scene) -> None:
     """In mode Observe the policy is Ready, says what acting would need, and its rehearsal is on record."""
     take_back_everything(scene)
@@ -147,3 +216,28 @@ def test_the_operators_own_account_can_touch_nothing(scene: Scene, twin: str) ->
         with pytest.raises(KubectlError, match="forbidden"):
             scene.cluster.kubectl(*command, there, user=twin)
     assert scene.deployment()["spec"]["replicas"] == 2
+
+
+def test_a_stolen_token_lends_nobody_the_secrets_of_a_tenant(scene: Scene, twin: str) -> None:
+    """As the account that the namespace has lent, which may patch its Deployments: no Secret, no other account."""
+    install_admission(scene.cluster)
+    rule(scene.cluster, scene.namespace)
+    kubectl(scene, "create", "rolebinding", "stolen", "--clusterrole=salus-impersonator", f"--user={twin}")
+    scene.deploy()
+    as_lent = (f"--namespace={scene.namespace}", f"--as={scene.account}")
+
+    def attempt(pod: dict[str, Any]) -> str:
+        body = json.dumps({"spec": {"template": {"spec": pod}}})
+        with pytest.raises(KubectlError) as refused:
+            scene.cluster.kubectl("patch", "deployment", "web", f"--patch={body}", *as_lent, user=twin)
+        return str(refused.value)
+
+    mount = {"volumes": [{"name": "s", "secret": {"secretName": "payroll"}}]}
+    scene.wait(lambda: "cannot impersonate" not in attempt(mount), "the twin's rights")
+    assert "an account that is lent to Salus, may not bring Secrets along that the live one has not: payroll" in (
+        attempt(mount)
+    )
+    assert "may not change who its pods are" in attempt({"serviceAccountName": "deployer"})
+    assert "may not gain privileges" in attempt({"hostPID": True})
+    with pytest.raises(KubectlError, match="forbidden"):
+        scene.cluster.kubectl("get", "secrets", *as_lent, user=twin)
