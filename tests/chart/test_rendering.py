@@ -166,6 +166,22 @@ def test_a_wrong_value_is_told_with_its_path() -> None:
         rendered(settings=("config.limits.fleetBrake.percent=200",))
 
 
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        pytest.param((), "watchNamespaces: name the namespaces to watch", id="nothing said, which was its own once"),
+        pytest.param(("watchNamespaces={shop}",), '"shop" is the namespace of Salus itself', id="watched"),
+        pytest.param(("clusterWide=true", "tenants={shop}"), "edit there may act as Salus' account", id="a tenant"),
+    ],
+)
+def test_salus_does_not_live_among_those_who_could_be_it(settings: tuple[str, ...], says: str) -> None:
+    """In the namespace shop, whose team has Kubernetes' role edit there; told to, the chart does so."""
+    with pytest.raises(HelmError, match=says):
+        rendered(settings=settings, namespace="shop")
+
+    assert rendered(settings=(*settings, "watchOwnNamespace=true"), namespace="shop")
+
+
 def test_promtool_plays_the_alerts(chart_tools: Tools, tmp_path: Path) -> None:
     for file in (CHART / "files/alerts.yaml", Path(__file__).with_name("alerts_test.yaml")):
         shutil.copy(file, tmp_path)
