@@ -1,4 +1,4 @@
-"""A circuit breaker: a source that keeps failing is left alone for a while, then tried with one request at a time."""
+"""A circuit breaker: what keeps failing is left alone for a while, then tried with one request at a time."""
 
 from collections.abc import Callable
 from datetime import timedelta

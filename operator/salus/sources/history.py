@@ -1,8 +1,9 @@
 """Looking back: range queries through prometheus-api-client, in threads, since they are few.
 
-The library raises four families of exceptions, follows redirects, reads without end and drops warnings. Its session is
-therefore given a hook that takes in and judges each response by the same rules as the hot path, and connections that
-look at the address before they open; what the library still raises becomes an Error.
+The library raises whatever the libraries below it raise, follows redirects, reads without end and drops warnings. Its
+session is therefore given a hook that takes in, judges and understands each response by the same rules as the hot path,
+and connections that look at the address before they open; what the library still raises becomes an Error. Each source
+has slots, pauses and threads of its own, so that one that hangs takes none from others, nor from the rest of Salus.
 Prometheus itself bounds a series to 11,000 points, and shows the last sample of a series that fell silent for five
 minutes more: the past is not asked for the age of its samples.
 """
@@ -11,15 +12,17 @@ import asyncio
 import math
 import socket
 import time
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import requests
 import urllib3
 from prometheus_api_client import PrometheusConnect
-from prometheus_api_client.exceptions import PrometheusApiClientException
+from prometheus_api_client.exceptions import MetricValueConversionError, PrometheusApiClientException
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
@@ -28,62 +31,92 @@ from salus.endpoints.addresses import refuse
 from salus.endpoints.failures import failure
 from salus.endpoints.settings import Credentials, CredentialsUnreadable
 from salus.model.values import Error, Question, Sample
+from salus.sources.patience import Pauses
 from salus.sources.prometheus import MAX_BODY
-from salus.sources.reply import data_in, described, too_large
+from salus.sources.reply import Course, data_in, described, range_in, too_large
 from salus.sources.router import unknown_source
 from salus.sources.settings import SourceSettings
+from salus.sources.shares import Shares
 
 IN_FLIGHT = 4
 _CHUNK = 64 * 1024
+_UNDERSTOOD = b'{"status":"success","data":{"resultType":"matrix","result":[]}}'
+"""What the library is given to read in place of what was understood already."""
 
 
 class PrometheusHistory:
     """A MetricHistory over `/api/v1/query_range` of the configured sources."""
 
     def __init__(self, sources: Mapping[str, SourceSettings]) -> None:
-        self._sources = sources
-        self._credentials = {name: Credentials(settings) for name, settings in sources.items()}
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._sources = {name: _Past(settings) for name, settings in sources.items()}
 
     async def samples(
         self, question: Question, start: datetime, end: datetime, step: timedelta
     ) -> Sequence[Sample] | Error:
         """Samples from start to end, oldest first; gaps are left out, as are NaN and infinite values."""
-        settings = self._sources.get(question.source)
-        if settings is None:
+        past = self._sources.get(question.source)
+        if past is None:
             return unknown_source(question.source, self._sources)
-        async with self._slots:
-            return await asyncio.to_thread(self._samples, settings, question, start, end, step)
+        return await past.samples(question, start, end, step)
 
-    def _samples(
-        self, settings: SourceSettings, question: Question, start: datetime, end: datetime, step: timedelta
+
+class _Past:
+    """The past of one source; its threads end when nobody refers to it any more."""
+
+    def __init__(self, settings: SourceSettings) -> None:
+        self._threads = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix=f"past of {settings.name}")
+        self._settings = settings
+        self._credentials = Credentials(settings)
+        self._shares = Shares(IN_FLIGHT)
+        self._pauses = Pauses(time.monotonic)
+
+    async def samples(
+        self, question: Question, start: datetime, end: datetime, step: timedelta
     ) -> Sequence[Sample] | Error:
+        namespace = question.namespace
+        async with self._shares.slot(namespace):
+            if refusal := self._pauses.refusal(namespace):
+                return refusal
+            given = await self._in_time(question, start, end, step)
+        self._pauses.note(namespace, given)
+        return given
+
+    async def _in_time(
+        self, question: Question, start: datetime, end: datetime, step: timedelta
+    ) -> Sequence[Sample] | Error:
+        """Nobody waits longer for a thread than for an answer."""
+        work = asyncio.get_running_loop().run_in_executor(self._threads, self._samples, question, start, end, step)
         try:
-            rows = self._query(settings, question, start, end, step)
-            return _one_series(rows, question)
+            return await asyncio.wait_for(work, self._settings.timeout.total_seconds())
+        except TimeoutError as error:
+            return _error(self._settings, requests.Timeout(error))
+
+    def _samples(self, question: Question, start: datetime, end: datetime, step: timedelta) -> Sequence[Sample] | Error:
+        try:
+            return _one_series(self._query(question, start, end, step), question)
         except _Refused as refused:
             return refused.error
         except _FAILURES as error:
-            return _error(settings, error)
+            return _error(self._settings, error)
 
-    def _query(
-        self, settings: SourceSettings, question: Question, start: datetime, end: datetime, step: timedelta
-    ) -> list[Mapping[str, Any]]:
+    def _query(self, question: Question, start: datetime, end: datetime, step: timedelta) -> Sequence[Course]:
+        settings = self._settings
         timeout, url = settings.timeout.total_seconds(), settings.url.rstrip("/")
         query = bound_to(question.query, question.namespace) if settings.enforce_namespace else question.query
-        session = _session(settings)
+        understood: list[Course] = []
+        session = _session(settings, understood.extend)
         with PrometheusConnect(
             url=url,
-            headers=self._credentials[settings.name].headers() | settings.tenancy(question.namespace),
+            headers=self._credentials.headers() | settings.tenancy(question.namespace),
             session=session,
             timeout=timeout,
             method="POST",
         ) as prometheus:
             session.mount(url, _CarefulAdapter(max_retries=Retry(0, read=False)))  # read=False: a timeout stays one
-            rows: list[Mapping[str, Any]] = prometheus.custom_query_range(
+            prometheus.custom_query_range(
                 query, start, end, f"{step.total_seconds():.3f}", params={"timeout": f"{timeout:.3f}"}
             )
-        return rows
+        return understood
 
 
 class _Refused(Exception):
@@ -98,12 +131,15 @@ _FAILURES = (
     CredentialsUnreadable,
     OSError,  # requests.RequestException and AddressRefused are among these
     urllib3.exceptions.HTTPError,
+    HTTPException,
     PrometheusApiClientException,
-    KeyError,
-    IndexError,
-    TypeError,
+    MetricValueConversionError,
     ValueError,  # ForeignNamespace is among these
-    OverflowError,
+    ArithmeticError,  # and what a library stumbles over when the other side says what nobody says
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
 )
 
 
@@ -118,21 +154,27 @@ def _error(settings: SourceSettings, error: Exception) -> Error:
     return Error("NotPrometheus", f"{name} answered something else than the Prometheus HTTP API does")
 
 
-def _session(settings: SourceSettings) -> requests.Session:
+def _session(settings: SourceSettings, take: Callable[[Sequence[Course]], None]) -> requests.Session:
     def judge(response: requests.Response, **_: object) -> None:
-        name = settings.title
-        body = _read(response, time.monotonic() + settings.timeout.total_seconds())
-        judged = too_large(name, MAX_BODY) if body is None else data_in(name, response.status_code, body)
+        judged = _judged(settings, response)
         if isinstance(judged, Error):
             response.close()
             raise _Refused(judged)
-        response._content = body  # noqa: SLF001 - the library reads it from there, however it was read
+        take(judged)
+        response._content = _UNDERSTOOD  # noqa: SLF001 - the library reads it from there, however it was read
 
     session = requests.Session()
     session.trust_env = False
     session.verify = _authorities(settings.ca_file)
     session.hooks["response"] = judge
     return session
+
+
+def _judged(settings: SourceSettings, response: requests.Response) -> Sequence[Course] | Error:
+    name = settings.title
+    body = _read(response, time.monotonic() + settings.timeout.total_seconds())
+    data = too_large(name, MAX_BODY) if body is None else data_in(name, response.status_code, body)
+    return data if isinstance(data, Error) else range_in(name, data)
 
 
 def _read(response: requests.Response, deadline: float) -> bytes | None:
@@ -195,13 +237,12 @@ def _authorities(ca_file: Path | None) -> bool | str:
     return str(ca_file) if ca_file else True
 
 
-def _one_series(rows: Sequence[Mapping[str, Any]], question: Question) -> Sequence[Sample] | Error:
+def _one_series(courses: Sequence[Course], question: Question) -> Sequence[Sample] | Error:
     if question.select is not None:
         label, value = question.select
-        rows = [row for row in rows if row["metric"].get(label) == value]
-    if len(rows) > 1:
-        shown = " and ".join(described(row["metric"]) for row in rows[:2])
-        return Error("SeveralSeries", f"expected one series, got {len(rows)}: {shown}")
-    points = rows[0]["values"] if rows else ()
-    samples = (Sample(datetime.fromtimestamp(at, UTC), float(value)) for at, value in points)
+        courses = [course for course in courses if course.labels.get(label) == value]
+    if len(courses) > 1:
+        shown = " and ".join(described(course.labels) for course in courses[:2])
+        return Error("SeveralSeries", f"expected one series, got {len(courses)}: {shown}")
+    samples = courses[0].samples if courses else ()
     return [sample for sample in samples if math.isfinite(sample.value)]

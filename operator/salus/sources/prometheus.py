@@ -16,11 +16,13 @@ What follows from the times: under an instant selector, a newest sample older th
 even if the query filters everything away. A range bounds the age of its samples already, so it is never stale; its
 newest sample still dates the value. With several selectors the one that lags most dates it.
 
-Nothing here raises for what a network or a server does; what their replies mean is decided in `reply`.
+Nothing here raises for what a network or a server does; what their replies mean is decided in `reply`, how the slots
+are shared among namespaces in `shares`, and who is left alone for a while in `patience`.
 """
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -34,18 +36,20 @@ from salus.endpoints.failures import failure
 from salus.endpoints.session import open_session
 from salus.endpoints.settings import Credentials, CredentialsUnreadable
 from salus.model.values import Answer, Error, Question
-from salus.sources.breaker import Breaker
+from salus.sources.patience import Patience
 from salus.sources.reply import Reply, answer, data_in, reply_in, too_large
 from salus.sources.settings import SourceSettings
+from salus.sources.shares import Shares
 
 IN_FLIGHT = 16
+ROUNDS = 3
+"""Times the source's timeout: of what is asked at once, a request whose turn has not come by then is not sent."""
 MAX_BODY = 10 * 1024 * 1024
 """Bytes of a reply, unpacked."""
 
 _CHUNK = 64 * 1024
-_FAULTS_OF_THE_SOURCE = frozenset(
-    {"AddressRefused", "HttpError", "NotPrometheus", "ResponseTooLarge", "Timeout", "Unreachable"}
-)
+_NOBODYS = "vector(1)"
+"""A question that reads nothing."""
 
 Observe = Callable[[float, str], None]
 """Told of each request: seconds, and `Success` or the reason of its failure."""
@@ -76,9 +80,8 @@ class PrometheusSource:
         self._credentials = Credentials(settings)
         self._observe = observe
         self._clock = clock
-        self._breaker = Breaker(clock)
-        self._fault = Error("Unreachable", f"{self._name} was not asked yet")
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._patience = Patience(clock, self._trial)
+        self._shares = Shares(IN_FLIGHT)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -98,7 +101,18 @@ class PrometheusSource:
     async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
         """One answer per question, in order; equal requests are sent once."""
         requests = [self._request(question) for question in questions]
-        replies = await self._replies(list(dict.fromkeys(requests)))
+        askers: dict[_Request, str] = {}
+        for request, question in zip(requests, questions, strict=True):
+            askers.setdefault(request, question.namespace)
+        wanted: dict[str, list[_Request]] = defaultdict(list)
+        for request, namespace in askers.items():
+            wanted[namespace].append(request)
+        replies: dict[_Request, Reply | Error] = {}
+        if wanted:
+            await self._patience.is_over()
+        async with asyncio.TaskGroup() as group:
+            for namespace, its_own in wanted.items():
+                group.create_task(self._ask_for(namespace, its_own, replies))
         return [_answer(replies[request], question) for request, question in zip(requests, questions, strict=True)]
 
     def _request(self, question: Question) -> _Request:
@@ -107,40 +121,59 @@ class PrometheusSource:
         bound = question.namespace if self._settings.enforce_namespace else ""
         return _Request(question.query, label, tenant, bound)
 
-    async def _replies(self, requests: Sequence[_Request]) -> dict[_Request, Reply | Error]:
-        replies: dict[_Request, Reply | Error] = {}
-        pending = iter(requests)
-        if not self._breaker.closed:
-            await self._work(iter(requests[:1]), replies)  # the probe: the others go only if it succeeds
-            next(pending, None)
+    async def _ask_for(
+        self, namespace: str, requests: Sequence[_Request], replies: dict[_Request, Reply | Error]
+    ) -> None:
+        pending, until = iter(requests), self._clock() + ROUNDS * self._settings.timeout.total_seconds()
+        if self._patience.pauses.is_on(namespace):  # the others go only if the first succeeds
+            replies[requests[0]] = await self._in_turn(namespace, next(pending), until)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(IN_FLIGHT, len(requests))):
-                group.create_task(self._work(pending, replies))
-        return replies
+                group.create_task(self._work(namespace, pending, until, replies))
 
-    async def _work(self, pending: Iterator[_Request], replies: dict[_Request, Reply | Error]) -> None:
+    async def _work(
+        self, namespace: str, pending: Iterator[_Request], until: float, replies: dict[_Request, Reply | Error]
+    ) -> None:
         for request in pending:
-            async with self._slots:
-                replies[request] = await self._reply(request)
+            replies[request] = await self._in_turn(namespace, request, until)
 
-    async def _reply(self, request: _Request) -> Reply | Error:
+    async def _in_turn(self, namespace: str, request: _Request, until: float) -> Reply | Error:
+        async with self._shares.slot(namespace):
+            probe = self._probe(request)
+            if isinstance(probe, Error):
+                return probe
+            if self._clock() >= until:
+                return Error("Timeout", f"{self._name} was not asked: what was asked before took too long")
+            if refusal := self._patience.refusal(namespace):
+                return refusal
+            reply = await self._timed(request, probe)
+        await self._patience.note(namespace, reply)
+        return reply
+
+    def _probe(self, request: _Request) -> Probe | Error:
+        """What is sent for a request."""
         try:
             query = bound_to(request.query, request.bound) if self._settings.enforce_namespace else request.query
-            probe = with_sample_times(query, request.label)
+            return with_sample_times(query, request.label)
         except ForeignNamespace as error:
             return Error("ForeignNamespace", f"{self._name}: {error}")
         except ValueError as error:
             return Error("QueryFailed", f"the query was not sent: {error}")
-        if not self._breaker.admits():
-            return self._unavailable()
+
+    async def _timed(self, request: _Request, probe: Probe) -> Reply | Error:
         started = self._clock()
         reply = await self._fetch(request, probe)
-        reason = reply.reason if isinstance(reply, Error) else "Success"
-        failed = isinstance(reply, Error) and reason in _FAULTS_OF_THE_SOURCE
-        self._breaker.note(failed=failed)
-        self._fault = reply if isinstance(reply, Error) and failed else self._fault
-        self._observe(self._clock() - started, reason)
+        self._observe(self._clock() - started, reply.reason if isinstance(reply, Error) else "Success")
         return reply
+
+    async def _trial(self) -> Error | None:
+        """The source's own fault, if it does not even answer a question that is nobody's and reads nothing."""
+        fetched = await self._post(_Request(_NOBODYS, "", "salus" if self._settings.tenant_header else ""), _NOBODYS)
+        if isinstance(fetched, Error):
+            return fetched
+        judged = data_in(self._name, *fetched)
+        broken = fetched[0] >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return judged if isinstance(judged, Error) and (broken or judged.reason == "NotPrometheus") else None
 
     async def _fetch(self, request: _Request, probe: Probe) -> Reply | Error:
         fetched = await self._post(request, probe.text)
@@ -167,17 +200,12 @@ class PrometheusSource:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = open_session(self._settings.timeout)  # _slots limits
+            self._session = open_session(self._settings.timeout)  # _shares limits
         return self._session
 
     @property
     def _name(self) -> str:
         return self._settings.title
-
-    def _unavailable(self) -> Error:
-        """What the source's last failure said: the reason stays the same while it is left alone for a while."""
-        times = f"{self._breaker.failures} times in a row; it is tried again shortly"
-        return Error(self._fault.reason, f"{self._fault.message} ({times})")
 
 
 def _answer(reply: Reply | Error, question: Question) -> Answer:

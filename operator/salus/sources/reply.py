@@ -2,23 +2,34 @@
 
 The rule: a number is believed only when it is the one number asked for, whole, finite and fresh. Everything else is
 NoData (the source is fine and has nothing) or Error (do not trust it), each with a reason and a sentence for a person.
+
+A reply is foreign text in any form at all, so nothing of it is used before its type was looked at; past `reply_in` and
+`range_in` there are values of known types only.
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import pairwise
 from typing import Any
 
 import orjson
 
 from salus.core.promql import PART, VALUE_PART, Probe, Selector
 from salus.model.types import format_duration
-from salus.model.values import Answer, Error, NoData, Question, Value
+from salus.model.values import Answer, Error, NoData, Question, Sample, Value
 
 _QUOTED = 300
 """Characters of a foreign text that go into a message at most."""
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,4})?|Inf|NaN)")
+"""A number as the API writes it; `float` alone would take `1_000` and digits of other scripts too."""
+_LONGEST_NUMBER = 400
+"""Characters: the smallest number that there is takes 326."""
+_LAST_MOMENT = 7_258_118_400
+"""The year 2200, in Unix seconds; what lies before 1970 or after it is no time of a sample."""
 
 Labels = Mapping[str, str]
 
@@ -29,6 +40,15 @@ class Series:
 
     labels: Labels
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One series of an answer over time."""
+
+    labels: Labels
+    samples: tuple[Sample, ...]
+    """Oldest first; not all are finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +97,28 @@ def too_large(source: str, limit: int) -> Error:
 
 def reply_in(source: str, data: Mapping[str, Any], probe: Probe) -> Reply | Error:
     """The series in the `data` of an instant query."""
-    kind = data.get("resultType")
+    kind, result = data.get("resultType"), data.get("result")
+    if kind in ("matrix", "string"):
+        return Error("WrongType", f"the query answers with a {kind}, and a check needs one number")
     try:
         if kind == "scalar":
-            at, value = data["result"]
-            return Reply(_moment(at), (Series({}, float(value)),))
+            at, value = _point(result)
+            return Reply(at, (Series({}, value),))
         if kind == "vector":
-            return _reply(data["result"], probe)
-    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
-        return Error(
-            "NotPrometheus", f"{source} answered with series of an unknown form (native histograms are not supported)"
-        )
-    return Error("WrongType", f"the query answers with a {kind}, and a check needs one number")
+            return _reply(_list(result), probe)
+    except _Odd:
+        pass
+    return _odd(source)
+
+
+def range_in(source: str, data: Mapping[str, Any]) -> tuple[Course, ...] | Error:
+    """The series in the `data` of a range query."""
+    try:
+        if data.get("resultType") == "matrix":
+            return tuple(map(_course, _list(data.get("result"))))
+    except _Odd:
+        pass
+    return _odd(source)
 
 
 def answer(reply: Reply, question: Question) -> Answer:
@@ -125,7 +155,7 @@ def _document(body: bytes) -> Mapping[str, Any]:
 
 
 def _refusal(source: str, status: int, document: Mapping[str, Any]) -> Error:
-    kind, message = document.get("errorType", "error"), _short(str(document.get("error", "")))
+    kind, message = _text(document.get("errorType")) or "error", _text(document.get("error"))
     if kind in {"timeout", "canceled"}:
         return Error("Timeout", f"{source} gave up on the query: {message}")
     if status in {200, 400, 422}:
@@ -147,26 +177,84 @@ def _advice(status: int) -> str:
 def _partial(document: Mapping[str, Any]) -> str:
     """The warnings; VictoriaMetrics says `isPartial` instead."""
     warnings = document.get("warnings")
-    if isinstance(warnings, list) and warnings:
-        return _short("; ".join(map(str, warnings)))
+    if warnings:
+        told = [warning for warning in warnings if isinstance(warning, str)] if isinstance(warnings, list) else []
+        return _short("; ".join(told)) or "it does not say of what"
     return "isPartial" if document.get("isPartial") is True else ""
 
 
-def _reply(result: Sequence[Mapping[str, Any]], probe: Probe) -> Reply:
+class _Odd(Exception):
+    """A part of a reply that is not of the form that the API gives it."""
+
+
+def _odd(source: str) -> Error:
+    return Error(
+        "NotPrometheus", f"{source} answered with series of an unknown form (native histograms are not supported)"
+    )
+
+
+def _reply(rows: Sequence[object], probe: Probe) -> Reply:
     series, newest, evaluated = [], [], datetime.min.replace(tzinfo=UTC)
-    for row in result:
-        at, value = row["value"]
-        evaluated = _moment(at)
-        part = row["metric"].get(PART, VALUE_PART)
+    selectors = {str(index): selector for index, selector in enumerate(probe.selectors)}
+    for row in rows:
+        labels, (at, value) = _labels(row), _point(_field(row, "value"))
+        evaluated = max(evaluated, at)
+        part = labels.get(PART, VALUE_PART)
         if part == VALUE_PART:
-            series.append(Series(row["metric"], float(value)))
+            series.append(Series(labels, value))
+        elif part in selectors:
+            newest.append(Newest(selectors[part], labels, _moment(value)))
         else:
-            newest.append(Newest(probe.selectors[int(part)], row["metric"], _moment(value)))
+            raise _Odd
     return Reply(evaluated, tuple(series), tuple(newest))
 
 
-def _moment(seconds: float | str) -> datetime:
-    return datetime.fromtimestamp(float(seconds), UTC)
+def _course(row: object) -> Course:
+    labels, points = _labels(row), [_point(written) for written in _list(_field(row, "values"))]
+    if any(at >= then for (at, _), (then, _) in pairwise(points)):
+        raise _Odd
+    return Course(labels, tuple(Sample(at, value) for at, value in points))
+
+
+def _field(row: object, name: str) -> object:
+    if not isinstance(row, dict):
+        raise _Odd
+    return row.get(name)
+
+
+def _list(written: object) -> Sequence[object]:
+    if not isinstance(written, list):
+        raise _Odd
+    return written
+
+
+def _labels(row: object) -> Labels:
+    labels = _field(row, "metric")
+    if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
+        raise _Odd
+    return labels
+
+
+def _point(written: object) -> tuple[datetime, float]:
+    """`[1700000000.123, "0.5"]`."""
+    if not isinstance(written, list) or len(written) != 2:
+        raise _Odd
+    at, value = written
+    if isinstance(at, bool) or not isinstance(at, int | float):
+        raise _Odd
+    return _moment(at), _number(value)
+
+
+def _number(written: object) -> float:
+    if not isinstance(written, str) or len(written) > _LONGEST_NUMBER or not _NUMBER.fullmatch(written):
+        raise _Odd
+    return float(written)
+
+
+def _moment(seconds: float) -> datetime:
+    if not 0 <= seconds < _LAST_MOMENT:  # NaN neither
+        raise _Odd
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _meant(labels: Labels, question: Question) -> bool:
@@ -207,6 +295,11 @@ def _nothing(reply: Reply, question: Question) -> str:
 def _listed(series: Sequence[Series]) -> str:
     shown = " and ".join(described(one.labels) for one in series[:2])
     return f"{shown} and {len(series) - 2} more" if len(series) > 2 else shown
+
+
+def _text(foreign: object) -> str:
+    """What may be shown of a text that should be one."""
+    return _short(foreign) if isinstance(foreign, str) else ""
 
 
 def _short(text: str) -> str:
