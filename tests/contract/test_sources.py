@@ -3,10 +3,12 @@
 import asyncio
 import base64
 import contextlib
+import itertools
 import math
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,10 +20,12 @@ from salus.core import promql
 from salus.endpoints.settings import BasicAuth
 from salus.model.values import Answer, Error, NoData, Question, Sample, Value
 from salus.presets import load_presets
+from salus.sources.breaker import FAILURES
 from salus.sources.history import PrometheusHistory
-from salus.sources.prometheus import IN_FLIGHT, PrometheusSource
+from salus.sources.prometheus import IN_FLIGHT, MAX_BODY, PrometheusSource
 from salus.sources.router import Sources
 from salus.sources.settings import SourceSettings
+from tests.contract.conftest import eventually
 from tests.contract.source_presets import WORLDS, World
 from tests.contract.source_prometheus import (
     CASES,
@@ -36,7 +40,18 @@ from tests.contract.source_prometheus import (
     settings,
     started,
 )
-from tests.contract.source_server import ODD_REPLIES, ODD_VECTORS, Handler, reply, serving, success, url, vector
+from tests.contract.source_server import (
+    ODD_REPLIES,
+    ODD_VECTORS,
+    Handler,
+    failure,
+    hang,
+    reply,
+    serving,
+    success,
+    url,
+    vector,
+)
 from tests.devcluster.certificates import Authority
 from tests.devcluster.processes import free_port
 from tests.devcluster.prometheus import Prometheus
@@ -274,10 +289,10 @@ class TestTraffic:
             return web.Response(body=vector())
 
         async with serving(handle) as server, PrometheusSource(settings(url(server))) as source:
-            halves = ([question(f"x{half}_{index}") for index in range(20)] for half in range(2))
-            given = await asyncio.gather(*(source.ask(half) for half in halves))
+            parts = ([question(f"x{n}", namespace=f"team-{team}") for n in range(20)] for team in range(5))
+            given = await asyncio.gather(*(source.ask(part) for part in parts))
 
-        assert all(isinstance(answer, Value) for half in given for answer in half)
+        assert all(isinstance(answer, Value) for part in given for answer in part)
         assert not one_too_many.is_set()
 
     async def test_answers_keep_the_order_of_the_questions(self, prometheus: PrometheusRig) -> None:
@@ -289,30 +304,216 @@ class TestTraffic:
         assert list(await prometheus.source.ask([])) == []
 
 
+@dataclass
+class Stub:
+    """A Prometheus that answers at once, but for queries that contain one of the words in `held`, until released."""
+
+    held: Mapping[str, web.Response | None]
+    """What becomes of them: this answer, or none at all."""
+    asked: list[str] = field(default_factory=list)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        query = str((await request.post())["query"])
+        self.asked.append(query)
+        word = next((word for word in self.held if word in query), None)
+        if word is None:
+            return web.Response(body=vector())
+        if (answer := self.held[word]) is not None:
+            return web.Response(status=answer.status, body=answer.body)
+        await self.released.wait()
+        return web.Response(body=vector())
+
+    def count(self, word: str) -> int:
+        return sum(word in query for query in self.asked)
+
+
+TOO_SLOW = failure("timeout", "query timed out in expression evaluation")
+FAT = b" " * (MAX_BODY + 1)
+
+
+class TestShares:
+    """What one namespace asks, and how, costs no other one its answers."""
+
+    async def test_sixteen_queries_that_hang_delay_no_other_namespace(self) -> None:
+        stub = Stub({"heavy": None})
+        async with (
+            serving(stub.handle) as server,
+            PrometheusSource(settings(url(server), seconds=60)) as source,
+        ):
+            heavy = asyncio.create_task(source.ask([question(f"heavy_{n}", namespace="play") for n in range(16)]))
+            await eventually(lambda: stub.count("heavy") == IN_FLIGHT // 2)
+            given = await source.ask([question(f"x{n}", namespace="shop") for n in range(40)])
+            still_held = not heavy.done()
+            stub.released.set()
+            await heavy
+
+        assert all(isinstance(answer, Value) for answer in given)
+        assert still_held
+
+    async def test_nor_where_both_ask_at_once(self) -> None:
+        stub = Stub({"heavy": None})
+        async with (
+            serving(stub.handle) as server,
+            PrometheusSource(settings(url(server), seconds=60)) as source,
+        ):
+            heavy = [question(f"heavy_{n}", namespace="play") for n in range(200)]
+            both = asyncio.create_task(source.ask([*heavy, question("lively", namespace="shop")]))
+            await eventually(lambda: stub.count("lively") == 1)
+            waiting = stub.count("heavy")
+            stub.released.set()
+            await both
+
+        assert waiting <= IN_FLIGHT // 2
+
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            pytest.param(web.Response(status=503, body=TOO_SLOW), "Timeout", id="Prometheus gives them up"),
+            pytest.param(web.Response(status=504, body=b"<html>"), "HttpError", id="a proxy gives them up"),
+            pytest.param(web.Response(body=FAT), "ResponseTooLarge", id="the answers are too large"),
+            pytest.param(web.Response(body=b"<html>"), "NotPrometheus", id="the answers are none"),
+        ],
+    )
+    async def test_queries_that_fail_pause_their_own_namespace(self, answer: web.Response, reason: str) -> None:
+        stub = Stub({"heavy": answer})
+        async with (
+            serving(stub.handle) as server,
+            PrometheusSource(settings(url(server), seconds=60), clock=lambda: 0.0) as source,
+        ):
+            heavy = [question(f"heavy_{n}", namespace="play") for n in range(40)]
+            first, again = [await source.ask(heavy) for _ in range(2)]
+            sent = stub.count("heavy")
+            other = [await _reason(source, f"x{n}", namespace="shop") for n in range(3)]
+
+        assert {one.reason for one in (*first, *again) if isinstance(one, Error)} == {reason}
+        assert FAILURES <= sent <= FAILURES + IN_FLIGHT // 2
+        assert other == ["", "", ""]
+        assert isinstance(again[-1], Error)
+        assert "in play; it is tried again shortly" in again[-1].message
+
+    async def test_what_was_asked_too_much_of_is_left_for_the_next_time(self) -> None:
+        now, asked = 0.0, 0
+
+        async def slow(_request: web.Request) -> web.Response:
+            nonlocal now, asked
+            now, asked = now + 4.9, asked + 1
+            return web.Response(body=vector())
+
+        async with (
+            serving(slow) as server,
+            PrometheusSource(settings(url(server), seconds=5), clock=lambda: now) as source,
+        ):
+            given = await source.ask([question(f"x{n}") for n in range(200)])
+
+        assert asked < 20
+        assert isinstance(given[0], Value)
+        assert isinstance(given[-1], Error)
+        assert given[-1].reason == "Timeout"
+        assert "was not asked" in given[-1].message
+
+    async def test_looks_into_the_past_are_shared_too(self) -> None:
+        held, answered = 0, asyncio.Event()
+
+        async def handle(request: web.Request) -> web.Response:
+            nonlocal held
+            if "heavy" in str((await request.post()).get("query", request.query.get("query"))):
+                held += 1
+                await answered.wait()
+            return web.Response(body=success("matrix", []))
+
+        async with serving(handle, "/api/v1/query_range") as server:
+            history = PrometheusHistory({"main": settings(url(server), seconds=60)})
+            heavy = [asyncio.create_task(_past(history, f"heavy_{n}", namespace="play")) for n in range(16)]
+            await eventually(lambda: held == 2)
+            given = await _past(history, "x", namespace="shop")
+            answered.set()
+            await asyncio.gather(*heavy)
+
+        assert given == []
+
+    async def test_a_look_into_the_past_that_hangs_pauses_its_namespace(self) -> None:
+        asked: list[str] = []
+
+        async def handle(request: web.Request) -> web.Response:
+            asked.append(str(request.query.get("query")))
+            return web.Response(status=503, body=TOO_SLOW)
+
+        async with serving(handle, "/api/v1/query_range") as server:
+            history = PrometheusHistory({"main": settings(url(server), seconds=60)})
+            given = [await _past(history, f"heavy_{n}", namespace="play") for n in range(20)]
+
+        assert len(asked) == FAILURES
+        assert {past.reason for past in given if isinstance(past, Error)} == {"Timeout"}
+
+
 class TestTheBreaker:
-    """A source that keeps failing is left alone, and taken back when it answers again."""
+    """A source that does not even answer a trial is left alone, and taken back when it answers again."""
 
-    async def test_opens_probes_and_closes(self) -> None:
-        now, healthy, hits = 0.0, False, 0
+    @pytest.mark.parametrize("namespaces", [["shop"], ["shop", "bank", "play"]])
+    async def test_opens_tries_and_closes(self, namespaces: list[str]) -> None:
+        now, healthy, asked = 0.0, False, list[str]()
 
-        async def handle(_request: web.Request) -> web.Response:
-            nonlocal hits
-            hits += 1
+        async def handle(request: web.Request) -> web.Response:
+            asked.append(str((await request.post())["query"]))
             return web.Response(status=200 if healthy else 500, body=vector() if healthy else b"")
 
         async with (
             serving(handle) as server,
             PrometheusSource(settings(url(server)), clock=lambda: now) as source,
         ):
-            assert [await _reason(source, "x") for _ in range(6)] == ["HttpError"] * 6
-            assert hits == 5
+            turns = itertools.cycle(namespaces)
+            reasons = [await _reason(source, "x", namespace=next(turns)) for _ in range(12)]
+            assert reasons == ["HttpError"] * 12
+            assert (len(asked), asked[-1]) == (6, "vector(1)")
             now = 11.0
-            assert [await _reason(source, "x") for _ in range(2)] == ["HttpError"] * 2
-            now, healthy, before = 22.0, True, hits
+            assert [await _reason(source, "x", namespace=next(turns)) for _ in range(2)] == ["HttpError"] * 2
+            now, healthy, before = 22.0, True, len(asked)
             given = await source.ask([question(f"x{index}") for index in range(30)])
 
         assert all(isinstance(answer, Value) for answer in given)
-        assert (before, hits) == (6, 36)
+        assert (before, len(asked)) == (7, 38)
+
+    async def test_a_source_that_hangs_is_not_stormed(self) -> None:
+        asked: list[str] = []
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            asked.append(str((await request.post())["query"]))
+            return await hang(request)
+
+        async with (
+            serving(handle) as server,
+            PrometheusSource(settings(url(server), seconds=0.2), clock=lambda: 0.0) as source,
+        ):
+            teams = [[question(f"x{n}", namespace=f"team-{team}") for n in range(50)] for team in range(10)]
+            given = await asyncio.gather(*(source.ask(team) for team in teams))
+            later = await source.ask(teams[0])
+
+        assert {one.reason for team in (*given, later) for one in team if isinstance(one, Error)} == {"Timeout"}
+        assert sum(not isinstance(one, Error) for team in given for one in team) == 0
+        assert asked.count("vector(1)") == 1
+        assert len(asked) <= 4 * IN_FLIGHT
+        assert isinstance(later[0], Error)
+        assert "whoever asks; it is tried again shortly" in later[0].message
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            pytest.param(401, b"no org id", id="no tenant is let in without a name"),
+            pytest.param(422, failure("execution", "no"), id="Prometheus refuses it"),
+            pytest.param(404, b"", id="a path that is not there"),
+        ],
+    )
+    async def test_any_answer_below_500_shows_that_the_source_is_there(self, status: int, body: bytes) -> None:
+        async with (
+            serving(reply(status, body)) as server,
+            PrometheusSource(settings(url(server)), clock=lambda: 0.0) as source,
+        ):
+            await source.ask([question(f"x{n}", namespace="play") for n in range(40)])
+            given = (await source.ask([question("x", namespace="shop")]))[0]
+
+        assert isinstance(given, Error)
+        assert "tried again" not in given.message
 
     async def test_a_bad_query_is_not_the_sources_fault(self, prometheus: PrometheusRig) -> None:
         name = metric_name()
@@ -583,16 +784,16 @@ async def _ask(source_settings: SourceSettings, query: str) -> Answer:
         return (await source.ask([question(query)]))[0]
 
 
-async def _reason(source: PrometheusSource, query: str) -> str:
-    (given,) = await source.ask([question(query)])
+async def _reason(source: PrometheusSource, query: str, *, namespace: str = "shop") -> str:
+    (given,) = await source.ask([question(query, namespace=namespace)])
     return "" if isinstance(given, Value) else given.reason
 
 
 async def _past(
-    history: PrometheusHistory, query: str, *, select: tuple[str, str] | None = None
+    history: PrometheusHistory, query: str, *, select: tuple[str, str] | None = None, namespace: str = "shop"
 ) -> list[Sample] | Error:
-    now = time.time()
-    past = await history.samples(question(query, select=select), _moment(now - 60), _moment(now), timedelta(seconds=15))
+    now, asked = time.time(), question(query, select=select, namespace=namespace)
+    past = await history.samples(asked, _moment(now - 60), _moment(now), timedelta(seconds=15))
     return past if isinstance(past, Error) else list(past)
 
 
