@@ -1,7 +1,8 @@
 """When each policy is due: a heap, a stable phase by uid, and no queue behind a late tick.
 
-Policies of one slot are handed over together, so that their questions can be asked together. Slots come from the
-monotonic clock, so a jump of the wall clock neither bunches nor stalls them.
+Policies of one slot, one namespace and one source are handed over together, so that their questions can be asked
+together, and each such tick runs by itself: nobody's healing waits for the answers of another's source, or to another
+namespace. Slots come from the monotonic clock, so a jump of the wall clock neither bunches nor stalls them.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from salus.model.values import Policy, PolicyKey
 log = structlog.get_logger(__name__)
 
 SLOT = 0.25
-"""Seconds; policies due within one slot share a tick."""
+"""Seconds; policies of one namespace and source that are due within one slot share a tick."""
 FIRST_TICKS = 5.0
 """Seconds over which the first ticks after a start are spread."""
 
@@ -80,7 +81,7 @@ class Scheduler:
 
     def _start_due(self) -> None:
         now = asyncio.get_running_loop().time()
-        due: list[Policy] = []
+        due: dict[tuple[str, str], list[Policy]] = {}
         late = 0.0
         while self._heap and self._heap[0][0] <= now + SLOT / 2:
             at, key = heapq.heappop(self._heap)
@@ -94,10 +95,10 @@ class Scheduler:
             if key in self._running:
                 self.skipped += 1
                 continue
-            due.append(policy)
+            due.setdefault((policy.key.namespace, policy.spec.source), []).append(policy)
             late = max(late, now - at)
-        if due:
-            task = asyncio.create_task(self._run(due, late))
+        for together in due.values():
+            task = asyncio.create_task(self._run(together, late))
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 

@@ -1,8 +1,10 @@
 """What a process that starts learns of the past: a `for` in progress counts from its real beginning."""
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -73,6 +75,36 @@ async def test_a_breach_that_is_older_counts_from_as_far_as_anybody_looks_back()
     await stage.ticks(1)
 
     assert parse_time(stage.incidents[0]["spec"]["openedAt"]) == started - timedelta(seconds=40)
+
+
+@dataclass(slots=True)
+class Hanging(Service):
+    """Whose past is told only when all that is asked about it was asked."""
+
+    asked: int = 0
+    all_asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def samples(self, question: Question, start: Any, end: Any, step: timedelta) -> Sequence[Sample]:  # noqa: ANN401
+        """Nothing is remembered, but not at once."""
+        self.asked += 1
+        if self.asked == 6:
+            self.all_asked.set()
+        await self.all_asked.wait()
+        return await Service.samples(self, question, start, end, step)
+
+
+async def test_looks_into_the_past_do_not_wait_for_each_other() -> None:
+    """Of three targets with two checks each, whose breaches are seen for the first time."""
+    stage = a_stage(lambda _: False, {"name": "r", "restart": {}}, checks=[CHECK, {**CHECK, "name": "more"}])
+    stage.service = service = Hanging(stage.cluster, stage.clock, stage.service.is_cured)
+    stage.restart()
+    cases = [Case(stage.policy.key, replace(KEY, name=f"checkout-{number}")) for number in range(3)]
+
+    async with asyncio.timeout(60):
+        await Measurer(stage.loop.world).measure([(stage.policy, case) for case in cases])
+
+    assert service.asked == 6
+    assert all(len(case.findings) == 2 for case in cases)
 
 
 async def test_whoever_looks_back_looks_at_least_as_far_as_for() -> None:

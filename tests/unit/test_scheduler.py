@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
@@ -172,6 +172,27 @@ def test_policies_of_one_slot_share_a_tick() -> None:
 
     assert max(Counter(round(call.at / SLOT) for call in steady).values()) == 1
     assert sum(len(call.names) for call in steady) > 10 * len(steady)
+
+
+@pytest.mark.parametrize(
+    "slow",
+    [
+        pytest.param({"namespace": "play"}, id="another namespace"),
+        pytest.param({"source": "elsewhere"}, id="another source"),
+    ],
+)
+def test_nobody_waits_for_the_answers_of(slow: Mapping[str, str]) -> None:
+    """Both are due at the same moments; the tick of the one takes for ever."""
+    quick = every("15s", "quick", uid="one-phase")
+    other = a_policy(name="slow", uid="one-phase", interval="15s", source=slow.get("source", "default"))
+    other = replace(other, key=PolicyKey(slow.get("namespace", other.key.namespace), "slow"))
+
+    run = a_run(quick, other, span=300, takes={"slow": 1000})
+
+    assert run.times("slow")[0] == run.times("quick")[0]
+    assert len(run.times("slow")) == 1
+    assert set(gaps(run.times("quick"))[1:]) == {15.0}
+    assert len(run.ended) >= 19
 
 
 def test_a_policy_whose_tick_still_runs_is_skipped_and_never_queued() -> None:

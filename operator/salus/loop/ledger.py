@@ -22,6 +22,7 @@ from salus.model.values import Brake, Deed, Finding, Fleet, PastChange, TargetKe
 from salus.ports import CHANGE_EVENTS, Cluster
 
 LIST_EVERY = timedelta(minutes=1)
+WATCH_EVERY = timedelta(milliseconds=250)
 SAME_OUTAGE = timedelta(hours=1)
 """A process that starts takes a notification that is not older than this for one of an outage that may still last."""
 _WORST_FIRST = (Verdict.UNHEALTHY, Verdict.HEALTHY, Verdict.UNKNOWN)
@@ -43,6 +44,7 @@ class Ledger:
     """Record → when it told people that the fleet brake holds."""
     _off_since: datetime | None = None
     """When the brake was first seen to be off, without a break since."""
+    _watched_at: datetime | None = None
     _lifted_at: datetime | None = None
     """When the brake was last known to have lifted; what was told before is of another outage."""
 
@@ -79,20 +81,23 @@ class Ledger:
         """A record was written: applied, finished, given up."""
         self._enter(body)
 
-    def see(self, findings: Iterable[tuple[TargetKey, Sequence[Finding]]]) -> None:
-        """How all targets are now."""
-        verdicts: dict[TargetKey, Verdict] = {}
-        for target, found in findings:
-            both = (overall(found), verdicts.get(target, Verdict.UNKNOWN))
-            verdicts[target] = min(both, key=_WORST_FIRST.index)
-        self._verdicts = verdicts
+    def see(self, target: TargetKey, findings: Iterable[Sequence[Finding]]) -> None:
+        """How a target is now, by each of its policies; without any it counts no more."""
+        verdicts = [overall(found) for found in findings]
+        if verdicts:
+            self._verdicts[target] = min(verdicts, key=_WORST_FIRST.index)
+        else:
+            self._verdicts.pop(target, None)
 
     def watch(self, brake: Brake | None, now: datetime) -> None:
         """Note when the brake lifts: when it was off for as long as it pauses between two actions.
 
         Otherwise a fleet that sways about the bound would be told of again and again. Too few measured targets tell
-        nothing.
+        nothing. Looking is dear with many targets, and ticks are many.
         """
+        if self._watched_at is not None and timedelta(0) <= now - self._watched_at < WATCH_EVERY:
+            return
+        self._watched_at = now
         if self._lifted_at is None:
             self._lifted_at = now - SAME_OUTAGE
         if brake is None or not can_be_judged(brake, fleet := self._fleet()) or is_braking(brake, fleet):

@@ -1,5 +1,9 @@
-"""Asks the questions of a tick, all at once, and turns the answers into findings."""
+"""Asks the questions of a tick, all at once, and turns the answers into findings.
 
+Looks into the past are made side by side, since they are slow; how many there are at a time is the source's to say.
+"""
+
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -44,8 +48,8 @@ class Measurer:
         found: dict[int, list[tuple[CompiledCheck, Question, Answer]]] = {id(case): [] for _, case in jobs}
         for (_, case, check, q), answer in zip(asked, answers, strict=True):
             found[id(case)].append((check, q, answer))
+        await asyncio.gather(*(self._recover_for(policy, case, found[id(case)], now) for policy, case in jobs))
         for policy, case in jobs:
-            await self._recover_for(policy, case, found[id(case)], now)
             self._evaluate(policy, case, found[id(case)], now)
 
     def _evaluate(
@@ -63,16 +67,14 @@ class Measurer:
         self, policy: Policy, case: Case, rows: Iterable[tuple[CompiledCheck, Question, Answer]], now: datetime
     ) -> None:
         """A breach seen for the first time may have begun before this process did: look back once, over `for`."""
-        for check, _, answer in rows:
-            first = case.memories.get(check.name, Memory()).seen_at is None  # errors teach nothing
-            if first and check.hold and isinstance(answer, Value) and check.unhealthy.crossed_by(answer.value):
-                await self._look_back(policy, case, check, check.hold, now)
+        breached = [check for check, _, answer in rows if _is_first_breach(check, answer, case)]
+        await asyncio.gather(*(self._look_back(policy, case, check, check.hold, now) for check in breached))
 
     async def recover(self, policy: Policy, case: Case, span: timedelta) -> None:
         """Look back over `span`, or `for`, for all checks: how long they have been as they are is not lost with us."""
         now = self.world.clock.now()
-        for check in policy.checks:
-            await self._look_back(policy, case, check, max(span, check.hold), now)
+        spans = ((check, max(span, check.hold)) for check in policy.checks)
+        await asyncio.gather(*(self._look_back(policy, case, check, span, now) for check, span in spans))
 
     async def _look_back(
         self, policy: Policy, case: Case, check: CompiledCheck, span: timedelta, now: datetime
@@ -86,6 +88,12 @@ class Measurer:
         memory = recall(check, [sample for sample in samples if sample.at <= now], interval)
         present = case.memories.get(check.name, Memory())
         case.memories[check.name] = _longer(memory, present)
+
+
+def _is_first_breach(check: CompiledCheck, answer: Answer, case: Case) -> bool:
+    first = case.memories.get(check.name, Memory()).seen_at is None  # errors teach nothing
+    breached = isinstance(answer, Value) and check.unhealthy.crossed_by(answer.value)
+    return first and bool(check.hold) and breached
 
 
 def _longer(past: Memory, present: Memory) -> Memory:

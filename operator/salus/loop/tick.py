@@ -1,12 +1,13 @@
 """One tick: everything that is due is asked at once, judged, and healed, each target in a task of its own.
 
-A target whose last step still runs is skipped, never queued; an error of one target is counted, logged and costs that
+What is due together is of one namespace and one source (`scheduler`), so that nobody waits for another's answers. A
+target whose last step still runs is skipped, never queued; an error of one target is counted, logged and costs that
 target one tick, after which its case is loaded anew.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from salus.core.records import of_incident, past_changes
 from salus.core.rights import NOT_OWNED, has_deeds
 from salus.core.status import TargetReport, changes_anything, metrics_lost, policy_status, stalled_status
 from salus.loop import gather
+from salus.loop.cases import Cases
 from salus.loop.healing import Healer
 from salus.loop.journal import Journal, policy_reference
 from salus.loop.measure import Measurer
@@ -37,7 +39,7 @@ class Loop:
     """Runs ticks; remembers a case per policy and target, and the status that it wrote per policy."""
 
     world: World
-    cases: dict[tuple[PolicyKey, TargetKey], Case] = field(default_factory=dict)
+    cases: Cases = field(default_factory=Cases)
     written: dict[PolicyKey, dict[str, Any]] = field(default_factory=dict)
     newest: dict[PolicyKey, Policy | Body] = field(default_factory=dict)
     """What was said last of each policy: as it is compiled, or, where it cannot be used, as it is."""
@@ -56,7 +58,8 @@ class Loop:
         jobs = [(policy, self._case(policy, workload), workload) for policy, found in chosen for workload in found]
         free = [job for job in jobs if not job[1].lock.locked()]
         await self._measurer.measure([(policy, case) for policy, case, _ in free])
-        self.world.ledger.see((case.target, case.findings) for case in self.cases.values())
+        for target in {case.target for _, case, _ in free}:
+            self._see(target)
         self.world.ledger.watch(self.world.switches().fleet_brake, self.world.clock.now())
         await self._all("heal", [self._heal(*job) for job in free])
         await self._all(
@@ -86,13 +89,13 @@ class Loop:
     def _left(self, policy: Policy, found: Sequence[Workload]) -> list[Case]:
         """Cases of the policy whose target is not there any more."""
         there = {workload.key for workload in found}
-        return [case for case in self._cases_of(policy.key) if case.target not in there and not case.lock.locked()]
+        return [case for case in self.cases.of(policy.key) if case.target not in there and not case.lock.locked()]
 
     async def _leave(self, policy: Policy, case: Case) -> None:
         """Finish what is unfinished about a target that is gone, or that the policy no longer speaks of."""
         await self._heal(policy, case, None)
         if case.loaded:
-            self.cases.pop((case.policy, case.target), None)
+            self._drop(case)
 
     def _case(self, policy: Policy, workload: Workload) -> Case:
         key = (policy.key, workload.key)
@@ -136,17 +139,12 @@ class Loop:
         return all(case is not None and case.findings for case in cases)
 
     async def _report_all(self, chosen: Sequence[tuple[Policy, Sequence[Workload]]]) -> None:
-        users: dict[TargetKey, list[str]] = {}
-        for policy, target in self.cases:
-            users.setdefault(target, []).append(policy.name)
-        await self._all("report", [self._report(policy, found, users) for policy, found in chosen])
+        await self._all("report", [self._report(policy, found) for policy, found in chosen])
 
-    async def _report(
-        self, policy: Policy, found: Sequence[Workload], users: Mapping[TargetKey, Sequence[str]]
-    ) -> None:
+    async def _report(self, policy: Policy, found: Sequence[Workload]) -> None:
         cases = [self.cases[policy.key, workload.key] for workload in found]
         reports = [
-            TargetReport(c.target, c.findings, c.refusal, c.last_change, _others(users[c.target], policy))
+            TargetReport(c.target, c.findings, c.refusal, c.last_change, self._others(policy, c.target))
             for c in cases
             if c.findings
         ]
@@ -216,7 +214,7 @@ class Loop:
         """A policy is new or has a new generation: what its checks remember is of other questions."""
         self.newest[policy.key] = policy
         self.written[policy.key] = status
-        for case in self._cases_of(policy.key):
+        for case in self.cases.of(policy.key):
             case.memories.clear()
             case.loaded = False
 
@@ -224,17 +222,21 @@ class Loop:
         """A policy is gone."""
         for known in (self.written, self.newest, self.writing):
             known.pop(key, None)
-        for case in self._cases_of(key):
-            del self.cases[case.policy, case.target]
+        for case in self.cases.of(key):
+            self._drop(case)
+
+    def _drop(self, case: Case) -> None:
+        self.cases.pop((case.policy, case.target), None)
+        self._see(case.target)
+
+    def _see(self, target: TargetKey) -> None:
+        """Let the ledger know how a target is."""
+        self.world.ledger.see(target, [case.findings for case in self.cases.on(target)])
 
     def _neighbours(self, case: Case) -> list[Case]:
         """What other policies see on the same target."""
-        return [other for (_, target), other in self.cases.items() if target == case.target and other is not case]
+        return [other for other in self.cases.on(case.target) if other is not case]
 
-    def _cases_of(self, key: PolicyKey) -> list[Case]:
-        return [case for (policy, _), case in self.cases.items() if policy == key]
-
-
-def _others(users: Sequence[str], policy: Policy) -> tuple[str, ...]:
-    """A target's policies without this one; all of them are of the target's namespace."""
-    return tuple(sorted(name for name in users if name != policy.key.name))
+    def _others(self, policy: Policy, target: TargetKey) -> tuple[str, ...]:
+        """A target's policies without this one; all of them are of the target's namespace."""
+        return tuple(sorted(case.policy.name for case in self.cases.on(target) if case.policy != policy.key))
