@@ -422,7 +422,8 @@ class Operator:
             await self.sinks.use({name: SinkSettings(**_endpoint(name, sink)) for name, sink in settings.sinks.items()})
         if moved or rewired:
             names, bound = self.metrics.names, self.metrics.bound
-            await self._store.use(Catalog(self._store.catalog.signals, names, bound, settings.sink_values()))
+            signals, sinks = self._store.catalog.signals, settings.sink_values()
+            await self._store.use(Catalog(signals, names, bound, sinks, settings.exporters()))
 
     async def _tick(self, due: Sequence[Policy], late: float) -> None:
         if self._leads():

@@ -14,13 +14,26 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError
 
 from salus.core.approvals import DEFAULT_EXPIRY
+from salus.core.exporters import Exporter, Trusted
 from salus.core.freeze import check_cron, zone_of
 from salus.core.retention import Retention
 from salus.core.rights import REMEDIATOR
 from salus.endpoints.settings import check_header, check_url
 from salus.model.change import ActionKind
 from salus.model.errors import problems
-from salus.model.types import DnsLabel, DnsName, Duration, LongText, MapList, Resource, Rule, SetList, ShortText, quote
+from salus.model.types import (
+    DnsLabel,
+    DnsName,
+    Duration,
+    LongText,
+    MapList,
+    MetricLabel,
+    Resource,
+    Rule,
+    SetList,
+    ShortText,
+    quote,
+)
 from salus.model.values import Brake, Budget, Freeze, Sink, Switches
 
 DEFAULT_SOURCE = "default"
@@ -73,6 +86,27 @@ class EndpointConfig(Resource):
     """Further headers of every request."""
 
 
+def _not_filled_in(text: str) -> str:
+    """The value of a label, which is taken as it stands. Raises ValueError."""
+    if "$" in text:
+        raise ValueError(f"a value is taken as it stands, and must hold no $, got {quote(text)}")
+    return text
+
+
+def _of_an_exporter(labels: Mapping[str, str]) -> Mapping[str, str]:
+    """Labels that tell an exporter's series from others. Raises ValueError."""
+    if wrong := {"__name__", "namespace"} & labels.keys():
+        raise ValueError(f"{min(wrong)} tells no exporter from another; use a label that the scrape sets, such as job")
+    return labels
+
+
+ExporterLabels = Annotated[
+    Mapping[MetricLabel, Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_not_filled_in)]],
+    Field(min_length=1, max_length=4),
+    AfterValidator(_of_an_exporter),
+]
+
+
 class SourceConfig(EndpointConfig):
     """One Prometheus-compatible server; its URL is the part before `/api/v1/…`."""
 
@@ -80,6 +114,8 @@ class SourceConfig(EndpointConfig):
     """Header that carries the policy's namespace, such as X-Scope-OrgID."""
     enforce_namespace: bool = False
     """Whether every selector of a query gets `namespace="<the policy's>"`; a query that names another is refused."""
+    exporters: Mapping[Exporter, ExporterLabels] = {}
+    """By exporter, the labels of the only series of it that presets believe: `{kube-state-metrics: {job: …}}`."""
 
 
 class Audience(StrEnum):
@@ -330,6 +366,10 @@ class Settings(Resource):
             global_budget=limits.global_.value() if limits.global_ else None,
             fleet_brake=limits.fleet_brake.value(),
         )
+
+    def exporters(self) -> dict[str, Trusted]:
+        """By source, whose series the presets believe."""
+        return {name: source.exporters for name, source in self.sources.items() if source.exporters}
 
     def sink_values(self) -> dict[str, Sink]:
         """The sinks, as policies may name them."""

@@ -17,7 +17,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from salus.core import promql
+from salus.core.exporters import Exporter, Trusted, tied
 from salus.endpoints.settings import BasicAuth
+from salus.model.meta import WorkloadKind
 from salus.model.values import Answer, Error, NoData, Question, Sample, Value
 from salus.presets import load_presets
 from salus.sources.breaker import FAILURES
@@ -749,6 +751,33 @@ class TestPresets:
         given = await prometheus.source.ask([question(promql.render(query, "nowhere", "api")) for query in queries])
 
         assert all(isinstance(answer, NoData) and answer.empty for answer in given)
+
+    @pytest.mark.parametrize(
+        ("trusted", "value"),
+        [
+            pytest.param({}, 0.002, id="whoever exports it, if nobody says whom to believe"),
+            pytest.param({Exporter.KUBE_STATE_METRICS: {"job": "kube-state-metrics"}}, 1.0, id="only who is trusted"),
+            pytest.param({Exporter.KUBE_STATE_METRICS: {"job": "elsewhere"}}, None, id="nobody, if none is trusted"),
+        ],
+    )
+    async def test_a_forged_series_does_not_cross_the_bound(
+        self, prometheus: PrometheusRig, trusted: Trusted, value: float | None
+    ) -> None:
+        namespace, now = metric_name().replace("_", "-"), time.time()
+        of_core = {"namespace": namespace, "deployment": "core"}
+        rows = [
+            ("kube_deployment_spec_replicas", 2.0, {**of_core, "job": "kube-state-metrics"}),
+            ("kube_deployment_status_replicas_available", 2.0, {**of_core, "job": "kube-state-metrics"}),
+            ("kube_deployment_spec_replicas", 1000.0, {**of_core, "job": "evil"}),
+        ]
+        prometheus.server.push(Series(name, labels, ((now - 1, number),)) for name, number, labels in rows)
+        unavailable = load_presets()["Unavailable"]
+
+        query = tied(unavailable.queries[WorkloadKind.DEPLOYMENT], trusted)
+        given = await prometheus.ask(question(promql.render(query, namespace, "core")))
+
+        assert (given.value if isinstance(given, Value) else None) == value
+        assert value is None or unavailable.unhealthy.crossed_by(value) == (not trusted)
 
     async def test_a_pod_that_is_gone_no_longer_counts(self, prometheus: PrometheusRig) -> None:
         namespace, now = metric_name().replace("_", "-"), time.time()

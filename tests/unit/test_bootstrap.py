@@ -15,7 +15,7 @@ from salus.bootstrap import Operator, RunOptions
 from salus.model.values import Policy
 from salus.scheduler import FIRST_TICKS, SLOT
 from salus.settings import Settings
-from tests.builders import a_policy
+from tests.builders import a_policy, a_policy_body
 from tests.unit.jumping import JumpingLoop
 
 
@@ -70,3 +70,19 @@ def test_policies_are_looked_at_soon_after_the_workloads_are_known_and_not_all_a
 
     early, late = ticks.at
     assert began + seconds <= early < late <= began + seconds + FIRST_TICKS + SLOT
+
+
+async def test_a_reload_ties_presets_to_the_exporters_that_are_named_now() -> None:
+    """Of every policy in use, without a new generation of it."""
+    operator: Any = Operator(RunOptions(Path("none")), Settings(), cast("Connection", SimpleNamespace()))
+    operator._store.put(a_policy_body(checks=[{"name": "c", "preset": "Unavailable"}]))
+    source = {"url": "http://127.0.0.1:9"}
+    seen = []
+    for exporters in ({}, {"kube-state-metrics": {"job": "first"}}, {"kube-state-metrics": {"job": "second"}}):
+        await operator._use(Settings.parse({"sources": {"default": {**source, "exporters": exporters}}}))
+        (policy,) = operator._store.policies.values()
+        (check,) = policy.checks
+        seen.append([name for name in ("first", "second") if f'job="{name}"' in check.template])
+    await operator.metrics.close()
+
+    assert seen == [[], ["first"], ["second"]]

@@ -30,6 +30,7 @@ def test_the_example_shows_every_field() -> None:
         "tenant_header",
         "basic_auth",
         "enforce_namespace",
+        "exporters",
     }
     assert settings.sources["fleet"].timeout == timedelta(seconds=10)
     assert settings.kill_switch == KillSwitch(enabled=False)
@@ -87,6 +88,44 @@ def test_an_empty_configuration_has_no_source_and_no_kill_switch(text: str, tmp_
             "sources: {a: {url: 'http://user:secret@a.example'}}",
             "sources.a.url: no passwords in the URL; use basicAuth with a password file",
             id="a url with a password",
+        ),
+        pytest.param(
+            "sources: {A_b: {url: 'http://a.example'}}",
+            'sources.A_b: expected lowercase letters, digits and "-", a letter or digit at both ends, got "A_b"',
+            id="a name that is none",
+        ),
+        pytest.param(
+            "sources: {a: {url: 'http://a.example', exporters: {node-exporter: {job: x}}}}",
+            'sources.a.exporters.node-exporter: expected kube-state-metrics or cadvisor, got "node-exporter"',
+            id="an exporter that no preset reads",
+        ),
+        pytest.param(
+            "sources: {a: {url: 'http://a.example', exporters: {cadvisor: {'a-b': x}}}}",
+            "sources.a.exporters.cadvisor.a-b: expected the name of a Prometheus label: "
+            'letters, digits and "_", no digit first, got "a-b"',
+            id="an exporter's label that is none",
+        ),
+        pytest.param(
+            "sources: {a: {url: 'http://a.example', exporters: {cadvisor: {'job=\"x\"} or up{a': x}}}}",
+            'sources.a.exporters.cadvisor.job="x"} or up{a: expected the name of a Prometheus label: '
+            'letters, digits and "_", no digit first, got "job=\\"x\\"} or up{a"',
+            id="an exporter's label that would be a query",
+        ),
+        pytest.param(
+            "sources: {a: {url: 'http://a.example', exporters: {cadvisor: {namespace: x}}}}",
+            "sources.a.exporters.cadvisor: namespace tells no exporter from another; "
+            "use a label that the scrape sets, such as job",
+            id="an exporter known by a label of the workload",
+        ),
+        pytest.param(
+            "sources: {a: {url: 'http://a.example', exporters: {cadvisor: {job: $target}}}}",
+            'sources.a.exporters.cadvisor.job: a value is taken as it stands, and must hold no $, got "$target"',
+            id="an exporter's label with a placeholder",
+        ),
+        pytest.param(
+            "sources: {a: {url: 'http://a.example', exporters: {cadvisor: {}}}}",
+            "sources.a.exporters.cadvisor: expected at least 1 item, got 0",
+            id="an exporter known by nothing",
         ),
         pytest.param(
             "sinks: {a: {url: 'https://user@a.example'}}",

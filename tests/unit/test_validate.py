@@ -9,6 +9,7 @@ import pytest
 from salus.cli.documents import UnreadableError, read_documents
 from salus.cli.progress import Progress
 from salus.cli.validate import Report, catalog_of, validate
+from salus.core.exporters import Exporter
 from salus.presets import load_presets
 from salus.settings import read_settings
 
@@ -261,6 +262,13 @@ def test_against_the_operators_configuration(old: str, new: str, found: list[str
     report = validate(["policy.yaml"], catalog_of(read_settings(Path("operator.yaml"))), Progress(io.StringIO()))
 
     assert [f"{finding.path}: {finding.message}" for finding in report.findings] == found
+
+
+def test_presets_are_tied_to_the_exporters_of_the_operators_configuration() -> None:
+    catalog = catalog_of(read_settings(EXAMPLES / "operator.yaml"))
+
+    assert catalog.exporters["default"][Exporter.KUBE_STATE_METRICS] == {"job": "kube-state-metrics"}
+    assert "fleet" not in catalog.exporters
 
 
 @pytest.mark.usefixtures("folder")

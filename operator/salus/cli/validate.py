@@ -99,7 +99,8 @@ def catalog_of(settings: Settings | None, named: Collection[str] = ()) -> Catalo
     if settings is None:
         return Catalog(signals, tuple(sorted(named)) if named else AnyName())
     bound = tuple(name for name, source in settings.sources.items() if source.enforce_namespace)
-    return Catalog(signals, tuple(sorted({*settings.sources, *named})), bound, settings.sink_values())
+    names = tuple(sorted({*settings.sources, *named}))
+    return Catalog(signals, names, bound, settings.sink_values(), settings.exporters())
 
 
 def validate(inputs: Sequence[str], catalog: Catalog, progress: Progress) -> Report:

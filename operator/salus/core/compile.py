@@ -1,13 +1,14 @@
 """From a HealthPolicy as it was written to a policy that can be asked: once a generation, errors with their path."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from pydantic import ValidationError
 
 from salus.core import promql
+from salus.core.exporters import Trusted, tied
 from salus.model.errors import Problem, problems
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Check, HealthPolicySpec, Threshold, Verdict
@@ -46,6 +47,8 @@ class Catalog:
     """Sources that bind every query to its policy's namespace."""
     sinks: Mapping[str, Sink] | None = None
     """None: nobody told which there are, and any will do."""
+    exporters: Mapping[str, Trusted] = field(default_factory=dict)
+    """By source, how the series of exporters are known that presets may believe."""
 
 
 def parse_spec(body: Body) -> HealthPolicySpec:
@@ -69,7 +72,7 @@ def compile_policy(body: Body, catalog: Catalog) -> Policy:
         uid=uid,
         generation=generation,
         spec=spec,
-        checks=tuple(_compiled(check, spec.target.kind, catalog) for check in spec.checks),
+        checks=tuple(_compiled(check, spec, catalog) for check in spec.checks),
     )
 
 
@@ -120,7 +123,7 @@ def _problems_in_check(path: str, check: Check, kind: WorkloadKind, catalog: Cat
             yield Problem(
                 f"{path}.healthy", f"must lie on the other side of the preset's own bound, {signal.unhealthy}"
             )
-    elif wrong := promql.problems_in(_template(check, kind, catalog)):
+    elif wrong := promql.problems_in(_alert_query(check) if check.query is None else check.query):
         yield Problem(f"{path}.{'query' if check.query is not None else 'alert'}", wrong)
 
 
@@ -128,11 +131,12 @@ def _menu(names: Collection[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _template(check: Check, kind: WorkloadKind, catalog: Catalog) -> str:
+def _template(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> str:
     if check.query is not None:
         return check.query
     if check.preset is not None:
-        return catalog.signals[check.preset].queries[kind]
+        query = catalog.signals[check.preset].queries[spec.target.kind]
+        return tied(query, catalog.exporters.get(spec.source, {}))
     return _alert_query(check)
 
 
@@ -152,9 +156,9 @@ def _alert_query(check: Check) -> str:
 _FIRING = Threshold.model_validate({"above": "0"})
 
 
-def _compiled(check: Check, kind: WorkloadKind, catalog: Catalog) -> CompiledCheck:
+def _compiled(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> CompiledCheck:
     signal = catalog.signals[check.preset] if check.preset is not None else None
-    template = _template(check, kind, catalog)
+    template = _template(check, spec, catalog)
     default_hold = signal.hold if signal else timedelta(0)
     return CompiledCheck(
         name=check.name,

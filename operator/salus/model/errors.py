@@ -41,7 +41,8 @@ def _problem(detail: ErrorDetails, prefix: str) -> Problem:
 
 
 def _path(places: tuple[int | str, ...], prefix: str) -> str:
-    steps = (f"[{place}]" if isinstance(place, int) else f".{place}" for place in places)
+    named = (place for place in places if place != "[key]")  # what is wrong with a name stands at the name
+    steps = (f"[{place}]" if isinstance(place, int) else f".{place}" for place in named)
     return (prefix + "".join(steps)).removeprefix(".")
 
 
