@@ -45,6 +45,13 @@ def is_of_the_process(error: BaseException) -> bool:
     return isinstance(error, _OF_THE_PROCESS)
 
 
-def kind_of(error: BaseException) -> str:
-    """What a person may be told of an error that nobody expected: its type. Its text may hold what is not theirs."""
-    return type(error).__name__
+INTERNAL_ERROR = "InternalError"
+"""The reason that a policy's author sees."""
+
+
+def apology(doing: str, error: BaseException) -> str:
+    """What a person is told of an error that nobody expected: its type. Its text may hold what is not theirs."""
+    return (
+        f"Salus met an error of its own while it {doing} ({type(error).__name__}). The operator's log has it under "
+        "this policy's name: please report it"
+    )

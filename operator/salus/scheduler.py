@@ -12,9 +12,11 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
+from salus.contained import contained
 from salus.model.values import Policy, PolicyKey
 
 log = structlog.get_logger(__name__)
@@ -55,8 +57,14 @@ class Scheduler:
         """Let every policy be due within FIRST_TICKS: whatever came to nothing before is made up for."""
         now = asyncio.get_running_loop().time()
         for policy in self.policies.values():
-            self._push(_first(policy, now), policy.key)
+            with contained(partial(self._odd, policy.key)):
+                self._push(_first(policy, now), policy.key)
         self._changed.set()
+
+    def _odd(self, key: PolicyKey, error: BaseException) -> None:
+        """Nobody can tell when this policy is due; it has no more ticks until it changes."""
+        self._due.pop(key, None)
+        log.error("a defect in Salus met a policy, please report it", stage="schedule", policy=str(key), exc_info=error)
 
     def _push(self, at: float, key: PolicyKey) -> None:
         self._due[key] = at
@@ -87,20 +95,26 @@ class Scheduler:
             at, key = heapq.heappop(self._heap)
             if self._due.get(key) != at:
                 continue
-            policy = self.policies.get(key)
-            if policy is None:
-                del self._due[key]
-                continue
-            self._push(_next(policy, now), key)
-            if key in self._running:
-                self.skipped += 1
-                continue
-            due.setdefault((policy.key.namespace, policy.spec.source), []).append(policy)
-            late = max(late, now - at)
+            with contained(partial(self._odd, key)):
+                if (policy := self._taken(key, now)) is not None:
+                    due.setdefault((policy.key.namespace, policy.spec.source), []).append(policy)
+                    late = max(late, now - at)
         for together in due.values():
             task = asyncio.create_task(self._run(together, late))
             self._tasks.add(task)
             task.add_done_callback(self._ended)
+
+    def _taken(self, key: PolicyKey, now: float) -> Policy | None:
+        """The policy whose time has come, with its next place in the heap; None if there is nothing to do."""
+        policy = self.policies.get(key)
+        if policy is None:
+            del self._due[key]
+            return None
+        self._push(_next(policy, now), key)
+        if key in self._running:
+            self.skipped += 1
+            return None
+        return policy
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

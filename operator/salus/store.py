@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from salus.contained import contained, kind_of
+from salus.contained import INTERNAL_ERROR, apology, contained
 from salus.core.compile import Catalog, SpecError, compile_policy, identity
 from salus.model.errors import Problem
 from salus.model.types import Body
@@ -133,12 +133,8 @@ class PolicyStore:
 
     def _defect(self, key: PolicyKey, error: BaseException) -> SpecError:
         self.listener.escaped(str(key), error)
-        message = (
-            f"Salus met an error that nobody expected while it read this policy ({kind_of(error)}). The operator's log "
-            "has it under this policy's name: please report it. It is tried again when the policy or the operator's "
-            "configuration changes"
-        )
-        return SpecError((Problem("spec", message),), "InternalError")
+        again = "; it is read again when the policy or the operator's configuration changes"
+        return SpecError((Problem("spec", apology("read this policy", error) + again),), INTERNAL_ERROR)
 
     def _contained(self, about: str) -> contained:
         return contained(lambda error: self.listener.escaped(about, error))

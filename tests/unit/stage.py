@@ -37,8 +37,8 @@ UNSCALED = 3
 """Replicas of the Deployment before anybody scales it."""
 
 
-class Killed(BaseException):
-    """The process is gone; nothing may catch this."""
+class Killed(GeneratorExit):
+    """The process is gone; nothing may catch this, as little as the end of a coroutine."""
 
 
 @dataclass(slots=True)

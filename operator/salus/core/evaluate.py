@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from salus.contained import INTERNAL_ERROR
 from salus.core.timing import has_lasted
 from salus.model.policy import Verdict
 from salus.model.types import format_decimal, format_duration
@@ -45,6 +46,19 @@ def evaluate(
             return _as_declared(check, blank, memory, now, interval)
         case NoData(reason=reason, message=message) | Error(reason=reason, message=message):
             return replace(blank, reason=reason, message=message), memory
+
+
+def not_judged(check: CompiledCheck, message: str, now: datetime) -> Finding:
+    """What a check says of which nobody knows what came of it, since Salus itself failed at it."""
+    return Finding(
+        check=check.name,
+        verdict=Verdict.UNKNOWN,
+        reason=INTERNAL_ERROR,
+        message=message,
+        query=check.template,
+        observed_at=now,
+        threshold=str(check.unhealthy),
+    )
 
 
 def advance(check: CompiledCheck, value: float, memory: Memory, now: datetime, interval: timedelta) -> Memory:

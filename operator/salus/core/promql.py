@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import promql_parser as ast
 
-from salus.contained import contained, kind_of
+from salus.contained import contained
 from salus.core import bounds
 from salus.core.remembered import Remembered
 
@@ -102,7 +102,7 @@ def _readable(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def _as_value_error(error: BaseException) -> ValueError:
-    return error if isinstance(error, ValueError) else ValueError(f"the parser gave it up ({kind_of(error)})")
+    return error if isinstance(error, ValueError) else ValueError(f"the parser gave it up ({type(error).__name__})")
 
 
 def quote(text: str, mark: str = '"') -> str:

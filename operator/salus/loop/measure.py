@@ -7,17 +7,21 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
+from salus.contained import apology, contained
 from salus.core import promql
-from salus.core.evaluate import evaluate, recall, stale_after
+from salus.core.evaluate import evaluate, not_judged, recall, stale_after
+from salus.loop import defects
 from salus.loop.world import Case, World
 from salus.model.values import Answer, CompiledCheck, Error, Memory, Policy, Question, Value
 
 log = structlog.get_logger(__name__)
 
 Job = tuple[Policy, Case]
+Row = tuple[CompiledCheck, Question, Answer]
 
 
 def question(policy: Policy, check: CompiledCheck, case: Case) -> Question:
@@ -39,22 +43,33 @@ class Measurer:
     world: World
 
     async def measure(self, jobs: Sequence[Job]) -> None:
-        """Ask for all jobs in one go and put the findings into their cases."""
-        asked = [
-            (policy, case, check, question(policy, check, case)) for policy, case in jobs for check in policy.checks
-        ]
-        answers = await self.world.metrics.ask([q for *_, q in asked])
-        now = self.world.clock.now()
-        found: dict[int, list[tuple[CompiledCheck, Question, Answer]]] = {id(case): [] for _, case in jobs}
-        for (_, case, check, q), answer in zip(asked, answers, strict=True):
-            found[id(case)].append((check, q, answer))
-        await asyncio.gather(*(self._recover_for(policy, case, found[id(case)], now) for policy, case in jobs))
-        for policy, case in jobs:
-            self._evaluate(policy, case, found[id(case)], now)
+        """Ask for all jobs in one go and put the findings into their cases: Unknown, where that itself fails."""
+        with contained(partial(self._failed, jobs)):
+            answered = await self._answered(jobs)
+            now = self.world.clock.now()
+            judging = (self._judge(job, rows, now) for job, rows in zip(jobs, answered, strict=True))
+            await asyncio.gather(*judging)
 
-    def _evaluate(
-        self, policy: Policy, case: Case, rows: Iterable[tuple[CompiledCheck, Question, Answer]], now: datetime
-    ) -> None:
+    async def _answered(self, jobs: Sequence[Job]) -> list[list[Row]]:
+        """Question and answer for each check, job by job."""
+        asked = [[(check, question(policy, check, case)) for check in policy.checks] for policy, case in jobs]
+        answers = iter(await self.world.metrics.ask([q for of_job in asked for _, q in of_job]))
+        return [[(check, q, next(answers)) for check, q in of_job] for of_job in asked]
+
+    async def _judge(self, job: Job, rows: Sequence[Row], now: datetime) -> None:
+        policy, case = job
+        with contained(partial(self._failed, [job])):
+            await self._recover_for(policy, case, rows, now)
+            self._evaluate(policy, case, rows, now)
+
+    def _failed(self, jobs: Sequence[Job], error: BaseException) -> None:
+        for key in dict.fromkeys(policy.key for policy, _ in jobs):
+            defects.note(self.world, "measure", key, error)
+        now, message = self.world.clock.now(), apology("measured this", error)
+        for policy, case in jobs:
+            case.findings = tuple(not_judged(check, message, now) for check in policy.checks)
+
+    def _evaluate(self, policy: Policy, case: Case, rows: Iterable[Row], now: datetime) -> None:
         findings = []
         for check, q, answer in rows:
             memory = case.memories.get(check.name, Memory())
@@ -63,9 +78,7 @@ class Measurer:
             self.world.telemetry.evaluated(finding.verdict.value)
         case.findings = tuple(findings)
 
-    async def _recover_for(
-        self, policy: Policy, case: Case, rows: Iterable[tuple[CompiledCheck, Question, Answer]], now: datetime
-    ) -> None:
+    async def _recover_for(self, policy: Policy, case: Case, rows: Iterable[Row], now: datetime) -> None:
         """A breach seen for the first time may have begun before this process did: look back once, over `for`."""
         breached = [check for check, _, answer in rows if _is_first_breach(check, answer, case)]
         await asyncio.gather(*(self._look_back(policy, case, check, check.hold, now) for check in breached))

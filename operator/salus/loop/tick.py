@@ -2,36 +2,46 @@
 
 What is due together is of one namespace and one source (`scheduler`), so that nobody waits for another's answers. A
 target whose last step still runs is skipped, never queued; an error of one target is counted, logged and costs that
-target one tick, after which its case is loaded anew.
+target one tick, after which its case is loaded anew. What escapes from the work for one policy costs the others
+nothing, and is told in that policy's own status.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from itertools import starmap
 from typing import Any
 
 import structlog
 
+from salus.contained import INTERNAL_ERROR, apology, contained
 from salus.core import incidents
 from salus.core.compile import SpecError
 from salus.core.records import of_incident, past_changes
 from salus.core.rights import NOT_OWNED, has_deeds
 from salus.core.status import TargetReport, changes_anything, metrics_lost, policy_status, stalled_status
-from salus.loop import gather
+from salus.loop import defects, gather
 from salus.loop.cases import Cases
 from salus.loop.healing import Healer
 from salus.loop.journal import Journal, policy_reference
-from salus.loop.measure import Measurer
+from salus.loop.measure import Job, Measurer
 from salus.loop.permits import Permits
 from salus.loop.world import Case, World
+from salus.model.errors import Problem
 from salus.model.meta import WorkloadKind
 from salus.model.types import Body
-from salus.model.values import Policy, PolicyKey, Rights, TargetKey, Workload
-from salus.ports import HEALTH_POLICIES, INCIDENTS, ClusterError, Conflict, NotFound, Notice, Ref
+from salus.model.values import Policy, PolicyKey, Refusal, Rights, TargetKey, Workload
+from salus.ports import HEALTH_POLICIES, INCIDENTS, ClusterError, Conflict, NotFound, Notice, Ref, Rejected
 
 log = structlog.get_logger(__name__)
+
+Chosen = tuple[Policy, Sequence[Workload]]
+"""A policy and its targets."""
+Step = tuple[PolicyKey, Callable[[], Awaitable[None]]]
+"""Work for a policy, not begun: what is begun and never awaited is warned of."""
 
 
 @dataclass(slots=True)
@@ -54,28 +64,48 @@ class Loop:
     async def tick(self, due: Sequence[Policy], late: float = 0.0) -> None:
         """Measure and heal all targets of these policies, then bring their status up to date."""
         started = asyncio.get_running_loop().time()
-        chosen = [(policy, self._targets(policy)) for policy in due]
+        chosen, lost = self._chosen(due)
         jobs = [(policy, self._case(policy, workload), workload) for policy, found in chosen for workload in found]
         free = [job for job in jobs if not job[1].lock.locked()]
-        await self._measurer.measure([(policy, case) for policy, case, _ in free])
+        await self._measure([(policy, case) for policy, case, _ in free])
         for target in {case.target for _, case, _ in free}:
             self._see(target)
         self.world.ledger.watch(self.world.switches().fleet_brake, self.world.clock.now())
-        await self._all("heal", [self._heal(*job) for job in free])
-        await self._all(
-            "leave", [self._leave(policy, case) for policy, found in chosen for case in self._left(policy, found)]
-        )
+        await self._all("heal", [(job[0].key, partial(self._heal, *job)) for job in free])
+        left = [(policy, case) for policy, found in chosen for case in self._left(policy, found)]
+        await self._all("leave", [(policy.key, partial(self._leave, policy, case)) for policy, case in left])
         await self._report_all(chosen)
+        await self._all("report", [(policy.key, partial(self._apologise, policy, error)) for policy, error in lost])
         self.world.telemetry.ticked(late, asyncio.get_running_loop().time() - started, len(free))
 
-    async def _all(self, stage: str, steps: Sequence[Coroutine[Any, Any, None]]) -> None:
-        """Run side by side; a defect in one step is logged with its trace and costs the others nothing."""
-        for result in await asyncio.gather(*steps, return_exceptions=True):
-            if isinstance(result, Exception):
-                self.world.telemetry.failed(stage)
-                log.error("a defect in Salus, please report it", stage=stage, exc_info=result)
-            elif result is not None:
-                raise result
+    async def _measure(self, jobs: Sequence[Job]) -> None:
+        """Each policy by itself, all at the same time: what one of them meets is not the others'."""
+        by_policy: defaultdict[PolicyKey, list[Job]] = defaultdict(list)
+        for policy, case in jobs:
+            by_policy[policy.key].append((policy, case))
+        steps = [(key, partial(self._measurer.measure, theirs)) for key, theirs in by_policy.items()]
+        await self._all("measure", steps)
+
+    async def _all(self, stage: str, steps: Sequence[Step]) -> None:
+        """Run side by side; what escapes from one step is counted, logged, and costs the others nothing."""
+        for ended in await asyncio.gather(*starmap(partial(self._step, stage), steps), return_exceptions=True):
+            if ended is not None:
+                raise ended
+
+    async def _step(self, stage: str, key: PolicyKey, work: Callable[[], Awaitable[None]]) -> None:
+        with contained(partial(defects.note, self.world, stage, key)):
+            await work()
+
+    def _chosen(self, policies: Sequence[Policy]) -> tuple[list[Chosen], list[tuple[Policy, BaseException]]]:
+        """The policies with their targets, and those whose targets could not be told."""
+        chosen: list[Chosen] = []
+        lost: list[tuple[Policy, BaseException]] = []
+        for policy in policies:
+            escaped: list[BaseException] = []
+            with contained(escaped.append):
+                chosen.append((policy, self._targets(policy)))
+            lost += [(policy, error) for error in escaped]
+        return chosen, lost
 
     def _targets(self, policy: Policy) -> Sequence[Workload]:
         target = policy.spec.target
@@ -113,36 +143,60 @@ class Loop:
                 incident=incident,
                 change=case.change.name if case.change else None,
             )
-            sound = False
-            try:
-                healer = Healer(self.world, self._measurer, self._neighbours)
-                await (healer.step(policy, case, workload) if workload else healer.leave(policy, case))
-                sound = True
-            except Conflict as error:
-                log.info("someone else was first", error=str(error))
-            except ClusterError as error:
-                self.world.telemetry.failed("heal")
-                log.warning("the step is not finished, the next tick settles it", error=str(error))
-            finally:
-                case.loaded = case.loaded and sound
+            with contained(partial(self._unhealed, policy, case)):
+                await self._step_of(policy, case, workload)
+
+    async def _step_of(self, policy: Policy, case: Case, workload: Workload | None) -> None:
+        sound = False
+        try:
+            healer = Healer(self.world, self._measurer, self._neighbours)
+            await (healer.step(policy, case, workload) if workload else healer.leave(policy, case))
+            sound = True
+        except Conflict as error:
+            log.info("someone else was first", error=str(error))
+        except ClusterError as error:
+            self.world.telemetry.failed("heal")
+            log.warning("the step is not finished, the next tick settles it", error=str(error))
+        finally:
+            case.loaded = case.loaded and sound
+        if sound and case.refusal is not None and case.refusal.reason == INTERNAL_ERROR:
+            case.refusal = None
+
+    def _unhealed(self, policy: Policy, case: Case, error: BaseException) -> None:
+        defects.note(self.world, "heal", policy.key, error)
+        case.refusal = Refusal(INTERNAL_ERROR, apology("healed this", error))
 
     async def show_switches(self, policies: Sequence[Policy]) -> None:
         """Say in the status of these policies what the operator's administrator has just said.
 
         A policy that was not measured yet says it at its first tick.
         """
-        chosen = [(policy, self._targets(policy)) for policy in policies]
+        chosen, _ = self._chosen(policies)
         await self._report_all([one for one in chosen if self._is_measured(*one)])
 
     def _is_measured(self, policy: Policy, found: Sequence[Workload]) -> bool:
         cases = (self.cases.get((policy.key, workload.key)) for workload in found)
         return all(case is not None and case.findings for case in cases)
 
-    async def _report_all(self, chosen: Sequence[tuple[Policy, Sequence[Workload]]]) -> None:
-        await self._all("report", [self._report(policy, found) for policy, found in chosen])
+    async def _report_all(self, chosen: Sequence[Chosen]) -> None:
+        await self._all("report", [(one[0].key, partial(self._report, *one)) for one in chosen])
 
     async def _report(self, policy: Policy, found: Sequence[Workload]) -> None:
-        cases = [self.cases[policy.key, workload.key] for workload in found]
+        escaped: list[BaseException] = []
+        with contained(escaped.append):
+            await self._tell(policy, found)
+        for error in escaped:
+            await self._apologise(policy, error)
+
+    async def _apologise(self, policy: Policy, error: BaseException) -> None:
+        """Say in the policy's status that nothing can be said."""
+        defects.note(self.world, "report", policy.key, error)
+        told = SpecError((Problem("status", apology("looked at this policy", error)),), INTERNAL_ERROR)
+        body = {"metadata": {"generation": policy.generation}, "status": self.written.get(policy.key)}
+        await self._write(policy.key, policy, stalled_status(body, told, self.world.clock.now()))
+
+    async def _tell(self, policy: Policy, found: Sequence[Workload]) -> None:
+        cases = [case for workload in found if (case := self.cases.get((policy.key, workload.key)))]
         reports = [
             TargetReport(c.target, c.findings, c.refusal, c.last_change, self._others(policy, c.target))
             for c in cases
@@ -170,9 +224,23 @@ class Loop:
         """Close the incidents of policies that are gone. Raises ClusterError."""
         for namespace in namespaces:
             async for body in self.world.cluster.each(INCIDENTS, namespace):
-                key = PolicyKey(body["metadata"]["namespace"], body["spec"]["policyRef"]["name"])
-                if not incidents.is_over(body) and not self.world.is_known(key):
-                    await self._end(body)
+                with contained(partial(self._unswept, body)):
+                    await self._sweep(body)
+
+    async def _sweep(self, body: Body) -> None:
+        key = PolicyKey(body["metadata"]["namespace"], body["spec"]["policyRef"]["name"])
+        if incidents.is_over(body) or self.world.is_known(key):
+            return
+        await self._end(body)
+
+    def _unswept(self, body: Body, error: BaseException) -> None:
+        """One odd incident is not closed; where the API server does not answer at all, none can be."""
+        if isinstance(error, ClusterError) and not isinstance(error, Rejected):
+            raise error
+        self.world.telemetry.failed("relist")
+        metadata = body.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, Mapping) else None
+        log.error("an incident of a policy that is gone cannot be closed", incident=name, exc_info=error)
 
     async def _end(self, incident: Body) -> None:
         """The policy of an incident is gone: nobody looks at it any more, and nobody needs to answer."""
@@ -186,9 +254,10 @@ class Loop:
     async def report_invalid(self, body: Body, error: SpecError, now: datetime) -> None:
         """Say in the policy's own status what is wrong with it."""
         key = PolicyKey(body["metadata"]["namespace"], body["metadata"]["name"])
-        self.newest[key] = body
-        self.written[key] = dict(body.get("status") or {})
-        await self._write(key, body, stalled_status(body, error, now))
+        with contained(partial(defects.note, self.world, "report", key)):
+            self.newest[key] = body
+            self.written[key] = dict(body.get("status") or {})
+            await self._write(key, body, stalled_status(body, error, now))
 
     async def _write(self, key: PolicyKey, about: Policy | Body, status: dict[str, Any]) -> None:
         """Write a status, unless something newer was said of the policy while this one was made."""

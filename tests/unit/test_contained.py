@@ -1,0 +1,335 @@
+"""One policy's trouble is its own: whatever escapes, and wherever, the other policies are measured, healed and told of.
+
+Two policies, of two Deployments that are sick. Salus fails at everything about one of them that a row says, by an error
+of any kind; the other is healed as if it were alone.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from salus.contained import contained
+from salus.core.compile import Catalog, SpecError, compile_policy
+from salus.loop import Loop, measure, tick
+from salus.loop.healing import Healer
+from salus.loop.permits import Permits
+from salus.model.errors import Problem
+from salus.model.types import API_VERSION, Body
+from salus.model.values import Answer, Policy, PolicyKey, Question, Sample, TargetKey, Value
+from salus.ports import DEPLOYMENTS, HEALTH_POLICIES, INCIDENTS, ClusterError, Ref, Rejected, Unavailable
+from salus.scheduler import Scheduler
+from tests.builders import NOW, a_deployment_body, a_policy
+from tests.fakes.cluster import FakeCluster, FakeWorkloads
+from tests.fakes.loop import FakeClock, NullTelemetry
+from tests.unit.stage import TICK, a_loop
+
+
+class Panic(BaseException):
+    """As pyo3 raises them: no Exception."""
+
+
+KINDS: Sequence[Callable[[], BaseException]] = (
+    lambda: Panic("called `Option::unwrap()` on a `None` value of TENANT-SECRET"),
+    lambda: RecursionError("TENANT-SECRET"),
+    lambda: KeyError("TENANT-SECRET"),
+    lambda: BaseExceptionGroup("TENANT-SECRET", [Panic(), MemoryError()]),
+)
+
+
+@dataclass
+class Sick:
+    """Metrics by which everything is sick; a question whose query speaks of "odd" can be made to fail."""
+
+    clock: FakeClock
+    fails: dict[str, BaseException] = field(default_factory=dict)
+
+    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+        self._fail("ask", *questions)
+        return [Value(0.3, self.clock.now()) for _ in questions]
+
+    async def samples(self, question: Question, start: Any, end: Any, step: timedelta) -> Sequence[Sample]:  # noqa: ANN401, ARG002
+        self._fail("look back", question)
+        return []
+
+    def _fail(self, stage: str, *questions: Question) -> None:
+        if stage in self.fails and any("odd" in question.query for question in questions):
+            raise self.fails[stage]
+
+
+@dataclass
+class Counting(NullTelemetry):
+    """Telemetry that keeps the stages of errors."""
+
+    stages: list[str] = field(default_factory=list)
+
+    def failed(self, stage: str) -> None:
+        self.stages.append(stage)
+
+
+@dataclass
+class Two:
+    """The policies `odd` and `sound`, and an operator."""
+
+    cluster: FakeCluster
+    clock: FakeClock
+    metrics: Sick
+    loop: Loop
+    telemetry: Counting
+
+    async def ticks(self, count: int) -> None:
+        for _ in range(count):
+            for name in ("odd", "sound"):
+                self.cluster.edit(Ref(DEPLOYMENTS, "shop", name), roll_out)
+            await self.loop.tick([self.policy("odd"), self.policy("sound")])
+            self.clock.advance(TICK)
+
+    def policy(self, name: str) -> Policy:
+        bodies = {body["metadata"]["name"]: body for body in self.cluster.peek(HEALTH_POLICIES)}
+        return compile_policy(bodies[name], Catalog({}, ["default"]))
+
+    def conditions(self, name: str) -> Mapping[str, tuple[str, str, str]]:
+        bodies = {body["metadata"]["name"]: body for body in self.cluster.objects(HEALTH_POLICIES)}
+        found = bodies[name].get("status", {}).get("conditions", ())
+        return {one["type"]: (one["status"], one["reason"], one["message"]) for one in found}
+
+    def deeds(self, name: str) -> int:
+        return sum(write.ref == Ref(DEPLOYMENTS, "shop", name) for write in self.cluster.writes)
+
+
+def roll_out(body: dict[str, Any]) -> None:
+    """Pods follow their template at once."""
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 3)
+    body["status"] = {"observedGeneration": body["metadata"]["generation"], **counts}
+
+
+def a_policy_body(name: str) -> dict[str, Any]:
+    check = {"name": "errors", "query": f'errors{{t="{name}"}}', "unhealthy": {"above": "0.05"}, "for": "5s"}
+    spec = {
+        "mode": "Enforce",
+        "target": {"kind": "Deployment", "name": name},
+        "interval": "5s",
+        "checks": [check],
+        "remedies": [{"name": "restart", "restart": {}}],
+    }
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "HealthPolicy",
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": spec,
+    }
+
+
+@pytest.fixture
+def two() -> Two:
+    clock = FakeClock(NOW)
+    cluster = FakeCluster(now=clock.now)
+    for name in ("odd", "sound"):
+        cluster.put(a_deployment_body(name=name, replicas=3))
+        cluster.put(a_policy_body(name))
+    metrics, telemetry = Sick(clock), Counting()
+    loop = a_loop(cluster, metrics, clock)
+    loop.world = replace(loop.world, telemetry=telemetry)
+    return Two(cluster, clock, metrics, loop, telemetry)
+
+
+def _failing(function: Callable[..., Any], error: BaseException) -> Callable[..., Any]:
+    """The function, which fails at the odd policy, its target, or its query."""
+
+    def call(*given: object, **named: object) -> Any:  # noqa: ANN401 — whatever it answers
+        if any(map(_is_odd, given)):
+            raise error
+        return function(*given, **named)
+
+    return call
+
+
+def _is_odd(one: object) -> bool:
+    match one:
+        case Policy(key=key):
+            return key.name == "odd"
+        case TargetKey(name=name):
+            return name == "odd"
+        case str():
+            return '"odd"' in one
+        case _:
+            return False
+
+
+STAGES = {
+    "select": (FakeWorkloads, "get", "report", "Stalled"),
+    "question": (measure, "question", "measure", "MetricsAvailable"),
+    "ask": (None, "ask", "measure", "MetricsAvailable"),
+    "look back": (None, "look back", "measure", "MetricsAvailable"),
+    "judge": (measure, "evaluate", "measure", "MetricsAvailable"),
+    "heal": (Healer, "step", "heal", "Throttled"),
+    "status": (tick, "policy_status", "report", "Stalled"),
+    "rights": (Permits, "of", "report", "Stalled"),
+}
+"""What fails, the stage that is counted, and the condition that says so."""
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=["a panic", "a recursion", "a defect", "several at once"])
+@pytest.mark.parametrize("fails", STAGES)
+async def test_whatever_escapes_costs_the_other_policy_nothing(
+    two: Two, fails: str, kind: Callable[[], BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, name, stage, condition = STAGES[fails]
+    error = kind()
+    with monkeypatch.context() as patched, capture_logs() as logged:
+        if owner is None:
+            two.metrics.fails[name] = error
+        else:
+            patched.setattr(owner, name, _failing(getattr(owner, name), error))
+        await two.ticks(1)
+        lines = [line for line in logged if line["log_level"] == "error"]
+        await two.ticks(3)
+    two.metrics.fails.clear()
+
+    assert [(line["policy"], line["stage"]) for line in lines] == [("shop/odd", stage)], "one line, with its name"
+    assert set(two.telemetry.stages) == {stage}
+    status, reason, message = two.conditions("odd")[condition]
+    assert (status, reason) == ("False" if condition == "MetricsAvailable" else "True", "InternalError")
+    assert "TENANT-SECRET" not in message
+    assert condition == "MetricsAvailable" or type(error).__name__ in message
+    assert two.deeds("sound") == 1, "healed, as if it were alone"
+    assert "InternalError" not in {reason for _, reason, _ in two.conditions("sound").values()}
+
+    writes = [write for write in two.cluster.writes if write.ref == Ref(HEALTH_POLICIES, "shop", "odd")]
+    assert len(writes) <= 2, "told once, not at every tick"
+
+    await two.ticks(4)
+
+    assert two.deeds("odd") == 1, "and this one too, once nothing escapes any more"
+    assert "InternalError" not in {reason for _, reason, _ in two.conditions("odd").values()}
+
+
+async def test_the_end_of_the_process_goes_through(two: Two) -> None:
+    two.metrics.fails["ask"] = asyncio.CancelledError()
+
+    with pytest.raises(asyncio.CancelledError):
+        await two.ticks(1)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError])
+def test_what_ends_a_task_or_the_process_is_not_kept(error: type[BaseException]) -> None:
+    told: list[BaseException] = []
+    with pytest.raises(error), contained(told.append):
+        raise error
+    with pytest.raises(BaseExceptionGroup), contained(told.append):
+        raise BaseExceptionGroup("", [ValueError(), BaseExceptionGroup("", [error()])])
+
+    assert told == []
+
+
+async def test_a_policy_that_is_forgotten_during_a_tick_is_not_missed(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was deleted while its target was asked about: there is nothing to tell, and nothing fails."""
+    really = Sick.ask
+
+    async def forget(metrics: Sick, questions: Sequence[Question]) -> Sequence[Answer]:
+        two.loop.forget(PolicyKey("shop", "odd"))
+        return await really(metrics, questions)
+
+    monkeypatch.setattr(Sick, "ask", forget)
+    await two.ticks(1)
+
+    assert two.telemetry.stages == []
+
+
+# --- incidents of policies that are gone
+
+
+def an_incident(name: str, **fields: object) -> dict[str, Any]:
+    spec = {"policyRef": {"name": "gone"}, "targetRef": {"kind": "Deployment", "name": "sound"}}
+    kind = {"apiVersion": API_VERSION, "kind": "Incident"}
+    opened = {"openedAt": "2026-11-22T11:59:00Z"}
+    return {**kind, "metadata": {"name": name, "namespace": "shop"}, "spec": {**spec, **opened, **fields}}
+
+
+async def swept(two: Two, *bodies: Body, refuses: ClusterError | None = None) -> dict[str, str]:
+    """The phases of these incidents after a sweep; `refuses` is what the API server says to the first write."""
+    for body in bodies:
+        two.cluster.put(body)
+    two.loop.world = replace(two.loop.world, is_known=lambda key: key.name != "gone")
+    if refuses is not None:
+        two.cluster.fail_next(refuses)
+    await two.loop.sweep([None])
+    found = two.cluster.objects(INCIDENTS)
+    return {body["metadata"]["name"]: body.get("status", {}).get("phase", "Open") for body in found}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param(an_incident("odd", targetRef={"kind": "Nonsense", "name": "x"}), id="a target of no known kind"),
+        pytest.param(an_incident("odd", targetRef=None), id="no target"),
+        pytest.param(an_incident("odd", policyRef={}), id="no policy"),
+        pytest.param({"metadata": None}, id="no name"),
+        pytest.param({}, id="nothing"),
+    ],
+)
+async def test_an_odd_incident_does_not_keep_the_others_open(
+    two: Two, odd: Body, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = FakeCluster.each
+
+    async def each(cluster: FakeCluster, *asked: Any) -> AsyncIterator[Body]:  # noqa: ANN401 — handed on
+        if asked[0] == INCIDENTS:
+            yield odd
+        async for body in really(cluster, *asked):
+            yield body
+
+    monkeypatch.setattr(FakeCluster, "each", each)
+
+    assert await swept(two, an_incident("b")) == {"b": "Resolved"}
+    assert two.telemetry.stages == ["relist"]
+
+
+async def test_an_incident_that_the_api_server_refuses_to_close_does_not_keep_the_others_open(two: Two) -> None:
+    phases = await swept(two, an_incident("a"), an_incident("b"), refuses=Rejected("no"))
+
+    assert sorted(phases.values()) == ["Open", "Resolved"]
+
+
+async def test_where_the_api_server_does_not_answer_the_sweep_ends(two: Two) -> None:
+    with pytest.raises(Unavailable):
+        await swept(two, an_incident("a"), an_incident("b"), refuses=Unavailable("no answer"))
+
+
+# --- when policies are due
+
+
+async def test_a_policy_of_which_nobody_can_tell_when_it_is_due_leaves_the_others_theirs() -> None:
+    due: list[str] = []
+
+    async def tick(policies: Sequence[Policy], _: float) -> None:
+        due.extend(policy.key.name for policy in policies)
+
+    odd, sound = a_policy(name="odd", uid="z", interval="5s"), a_policy(name="sound", uid="a", interval="5s")
+    policies = {policy.key: policy for policy in (odd, sound)}
+    scheduler = Scheduler(tick, policies)
+    object.__setattr__(odd, "uid", None)
+    with capture_logs() as logged:
+        scheduler.begin()
+        scheduler._push(0.0, odd.key)
+        scheduler._push(0.0, sound.key)
+        scheduler._start_due()
+        await asyncio.gather(*scheduler._tasks)
+
+    assert due == ["sound"]
+    assert {line["policy"] for line in logged} == {"shop/odd"}
+
+
+async def test_a_refusal_that_cannot_be_written_is_logged_with_the_policys_name(two: Two) -> None:
+    body = {**a_policy_body("odd"), "status": ["no", "status"]}
+    with capture_logs() as logged:
+        await two.loop.report_invalid(body, SpecError((Problem("spec", "no"),)), NOW)
+
+    assert [line["policy"] for line in logged] == ["shop/odd"]
+    assert two.telemetry.stages == ["report"]
