@@ -13,6 +13,7 @@ from salus.core.guards import GUARDS, Guard, Review, review
 from salus.core.reference import guards_page
 from salus.model.change import ActionKind, Facts, ManagedBy
 from salus.model.meta import AutoscalerKind
+from salus.model.policy import Mode
 from salus.model.values import (
     Autoscaler,
     Brake,
@@ -57,12 +58,16 @@ RELEASE = a_workload().release
 
 
 def asked(reason: str, kind: ActionKind, case: Mapping[str, Any]) -> Refusal | None:
-    """What the guard of this reason says, alone. `case`: `spec` for the policy, the rest for the observation."""
+    """What the guard of this reason says, alone.
+
+    `case`: `spec` for the policy, `undoes` for the action, the rest for the observation.
+    """
     guards = [guard for guard in GUARDS if guard.reason == reason]
     assert guards, f"there is no guard {reason}"
-    around = {field: value for field, value in case.items() if field != "spec"}
+    around = {field: value for field, value in case.items() if field not in {"spec", "undoes"}}
     growing = {"intended": a_workload().facts(replicas=5)} if kind is SCALE else {}
-    return review(a_policy(**case.get("spec", {})), an_action(kind, **growing), an_observation(**around), guards)
+    action = an_action(kind, undoes=case.get("undoes", ""), **growing)
+    return review(a_policy(**case.get("spec", {})), action, an_observation(**around), guards)
 
 
 PAUSED = a_workload(spec={"paused": True})
@@ -72,6 +77,7 @@ UNSEEN = a_workload(status={"observedGeneration": 6})
 PODS_DOWN = a_workload(status={"readyReplicas": 0, "availableReplicas": 0})
 
 
+TAKING_BACK: Mapping[str, Any] = {"undoes": "checkout-0a1b2c3d-1"}
 REHEARSING = {"mode": "Enforce", "remedies": [{"name": "restart", "restart": {}, "mode": "Observe"}]}
 LACKING = Rights("NotPermitted", "shop/healer may not")
 OWNED = replace(a_workload(), owner="Shop/checkout")
@@ -104,6 +110,34 @@ OBJECTIONS = [
     pytest.param("Suspended", RESTART, {"spec": {"suspend": True}}, "spec.suspend is true", id="a suspended policy"),
     pytest.param(
         "Suspended", NOTIFY, {"spec": {"suspend": True}}, "spec.suspend is true", id="suspended, even to tell"
+    ),
+    pytest.param(
+        "Suspended",
+        RESTART,
+        {"spec": {"suspend": True}, **TAKING_BACK},
+        "spec.suspend is true",
+        id="suspended, even to take back",
+    ),
+    pytest.param(
+        "Observing",
+        RESTART,
+        {"spec": {"mode": "Observe"}, **TAKING_BACK},
+        "the mode is Observe by now",
+        id="an undo, by a policy that observes now",
+    ),
+    pytest.param(
+        "Observing",
+        RESTART,
+        {"spec": REHEARSING, **TAKING_BACK},
+        "the mode is Observe by now",
+        id="an undo, whose remedy observes now",
+    ),
+    pytest.param(
+        "Observing",
+        RESTART,
+        {"boldest": Mode.OBSERVE, **TAKING_BACK},
+        "the operator runs with --dry-run",
+        id="an undo, by an operator that only looks",
     ),
     pytest.param(
         "KillSwitch",
@@ -439,6 +473,17 @@ def test_a_guard_objects(reason: str, kind: ActionKind, case: Mapping[str, Any],
     ("reason", "kind", "case"),
     [
         pytest.param("Suspended", RESTART, {}, id="a policy in use is not suspended"),
+        pytest.param("Observing", RESTART, {"spec": {"mode": "Observe"}}, id="a rehearsal is a decision of its own"),
+        pytest.param("Observing", RESTART, TAKING_BACK, id="an undo under Enforce"),
+        pytest.param(
+            "Observing",
+            RESTART,
+            {"spec": {"mode": "Approve"}, "boldest": Mode.APPROVE, **TAKING_BACK},
+            id="an undo where people are asked: the way back needs no leave",
+        ),
+        pytest.param(
+            "Observing", RESTART, {"spec": {"remedies": []}, **TAKING_BACK}, id="an undo whose remedy is gone"
+        ),
         pytest.param("KillSwitch", RESTART, {"switches": Switches(False, "text")}, id="the kill switch is off"),
         pytest.param("KillSwitch", NOTIFY, {"switches": Switches(True)}, id="the kill switch lets people be told"),
         pytest.param("MetricsUnavailable", RESTART, {}, id="all checks have an answer"),
@@ -681,6 +726,7 @@ def test_the_composed_order() -> None:
     """The first objection is the one that is told, so the order is part of what Salus says."""
     assert [(guard.reason, guard.then) for guard in GUARDS] == [
         ("Suspended", Then.WAIT),
+        ("Observing", Then.WAIT),
         ("KillSwitch", Then.WAIT),
         ("FreezeWindow", Then.WAIT),
         ("MetricsUnavailable", Then.WAIT),
@@ -812,10 +858,10 @@ EVERYTHING_AGAINST: Mapping[str, Any] = {
 
 @pytest.mark.parametrize("kind", [SCALE, ROLLBACK, RESTART])
 @pytest.mark.parametrize("workload", [PAUSED, HALF, OWNED], ids=["paused", "rolling out", "owned"])
-def test_an_undo_passes_all_but_the_kill_switch_missing_rights_an_autoscaler_and_a_contest(
+def test_an_undo_passes_all_but_what_people_stop_missing_rights_an_autoscaler_and_a_contest(
     kind: ActionKind, workload: Workload
 ) -> None:
-    policy = a_policy(suspend=True, **LIMITS)
+    policy = a_policy(**LIMITS)
     undo = an_action(kind, undoes="checkout-0a1b2c3d-1")
     against = {**EVERYTHING_AGAINST, "autoscalers": ()}
     calm = an_observation(workload=workload, **against)
@@ -824,6 +870,8 @@ def test_an_undo_passes_all_but_the_kill_switch_missing_rights_an_autoscaler_and
     assert review(policy, an_action(kind), calm) is not None
     assert review(policy, undo, calm) is None
     assert review(policy, undo, stopped) == Refusal("KillSwitch", "the operator's kill switch is on")
+    assert review(a_policy(suspend=True), undo, calm) == Refusal("Suspended", "spec.suspend is true")
+    assert review(a_policy(mode="Observe"), undo, calm) == Refusal("Observing", "the mode is Observe by now")
     powerless, uncertain = replace(calm, rights=LACKING), replace(calm, rights=None)
     assert (review(policy, undo, powerless) or Refusal("", "")).reason == "NotOwned"
     assert (review(policy, undo, uncertain) or Refusal("", "")).reason == "GuardUnknown"

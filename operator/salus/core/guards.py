@@ -15,10 +15,10 @@ from salus.core.autoscaling import named, objection
 from salus.core.contest import REASON as CONTESTED
 from salus.core.contest import contest, newest_deed
 from salus.core.freeze import frozen_until
-from salus.core.rights import NOT_OWNED, writes
+from salus.core.rights import NOT_OWNED, rehearses, writes
 from salus.core.room import shortage
 from salus.model.change import ActionKind
-from salus.model.policy import GitOps, Verdict
+from salus.model.policy import GitOps, Mode, Verdict
 from salus.model.types import format_duration, format_time
 from salus.model.values import Action, Budget, Fleet, Observation, Policy, Refusal, Then
 
@@ -58,6 +58,15 @@ class Guard:
 def suspended(review: Review) -> str | None:
     """`spec.suspend` is set."""
     return "spec.suspend is true" if review.policy.spec.suspend else None
+
+
+def observing(review: Review) -> str | None:
+    """The policy, its remedy or the whole operator observes by now: what was done before is not taken back either."""
+    if not review.action.undoes:
+        return None
+    if review.seen.boldest is Mode.OBSERVE:
+        return "the operator runs with --dry-run"
+    return "the mode is Observe by now" if rehearses(review.policy, review.action.remedy) else None
 
 
 def kill_switch(review: Review) -> str | None:
@@ -238,7 +247,8 @@ _SCALE, _RESTART, _ROLLBACK = (
 )
 
 GUARDS: tuple[Guard, ...] = (
-    Guard("Suspended", suspended, kinds=ALL),
+    Guard("Suspended", suspended, kinds=ALL, undo_too=True),
+    Guard("Observing", observing, undo_too=True),
     Guard(KILL_SWITCH, kill_switch, undo_too=True),
     Guard("FreezeWindow", freeze_window),
     Guard("MetricsUnavailable", metrics_unavailable),

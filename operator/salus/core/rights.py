@@ -69,11 +69,15 @@ def acts(policy: Policy) -> bool:
     return policy.spec.mode is not Mode.OBSERVE and bool(modes - {Mode.OBSERVE})
 
 
+def rehearses(policy: Policy, name: str) -> bool:
+    """Whether the policy, or its remedy of this name, observes."""
+    remedy = next((one for one in policy.spec.remedies if one.name == name), None)
+    return Mode.OBSERVE in {policy.spec.mode, remedy.mode if remedy else None}
+
+
 def writes(policy: Policy, action: Action) -> bool:
-    """Whether this action, if nobody objects, writes to the workload; taking back does so in every mode."""
-    remedy = next((one for one in policy.spec.remedies if one.name == action.remedy), None)
-    rehearsed = Mode.OBSERVE in {policy.spec.mode, remedy.mode if remedy else None}
-    return action.kind is not ActionKind.NOTIFY and (bool(action.undoes) or not rehearsed)
+    """Whether this action, if nobody objects, writes to the workload."""
+    return action.kind is not ActionKind.NOTIFY and (bool(action.undoes) or not rehearses(policy, action.remedy))
 
 
 def judge(namespace: str, account: str, operator: str, standing: Standing) -> Rights:

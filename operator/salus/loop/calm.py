@@ -34,7 +34,7 @@ class Calm:
         if case.incident is not None and clear is not None and has_lasted(now - clear, now, policy.spec.verify.stable):
             await self.changes.resolve(policy, case, await self.changes.of_target(case))
         if overall(case.findings) is Verdict.HEALTHY:
-            if case.incident is None:
+            if case.incident is None and case.look_again is None:
                 case.refusal = None
             await self._keep_release(policy, case, workload, now)
             await self._revert_if_due(policy, case, now)
@@ -72,11 +72,10 @@ class Calm:
     async def _revert_if_due(self, policy: Policy, case: Case, now: datetime) -> None:
         """What was scaled up goes back after `revertAfter` of health."""
         change = case.revertible
-        if change is None or case.incident is not None or change.completed_at is None:
+        if change is None or case.incident is not None or change.completed_at is None or case.look_again:
             return
         lent_for, clear = terms(change, policy).revert_after, healthy_for(case.findings, now)
         if lent_for is None or clear is None:
             return
         if has_lasted(max(now - clear, change.completed_at), now, lent_for):
-            case.revertible = None
             await self.changes.take_back(policy, case, change, undo.REVERT, "its time is over")

@@ -6,6 +6,7 @@ the same code: the object itself tells whether the deed was done, by the change'
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import structlog
 
@@ -24,9 +25,11 @@ from salus.model.change import ActionKind, Decision, Outcome
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode, Verdict
 from salus.model.types import Body
-from salus.model.values import Action, Infeasible, Observation, PastChange, Policy, Workload
+from salus.model.values import Action, Infeasible, Observation, PastChange, Policy, Refusal, Workload
 from salus.ports import CHANGE_EVENTS, ClusterError, Invalid, NotFound, Ref, Rejected
 
+LOOK_AGAIN = timedelta(minutes=1)
+"""An undo that is held back is tried so often; an edit of the policy has it tried at once."""
 log = structlog.get_logger(__name__)
 
 
@@ -173,8 +176,7 @@ class Changes:
         finished = await self.journal.finish(change, policy.key.namespace, outcome, message, now)
         case.change, case.last_change = None, finished
         changes = await self.of_target(case)
-        if outcome in {Outcome.RECOVERED, Outcome.UNDONE}:
-            case.revertible = revertible(policy, changes)
+        case.revertible = revertible(policy, changes)
         if outcome is Outcome.RECOVERED:
             await self.resolve(policy, case, changes)
         else:
@@ -186,13 +188,19 @@ class Changes:
 
     async def let_go(self, policy: Policy, case: Case, change: PastChange) -> None:
         """Finish a change whose target is gone or no longer ours: as it stands, without another deed."""
+        outcome = await self.as_it_stands(case, change)
+        await self.finish(policy, case, change, outcome, f"{case.target} is gone, or the policy speaks of it no more")
+
+    async def as_it_stands(self, case: Case, change: PastChange) -> Outcome:
+        """How a change ends that nobody goes on with, by whether it was done."""
+        if change.applied_at is not None:
+            return Outcome.INCONCLUSIVE
         try:
             body = await self.world.cluster.get(gather.patched_ref(case.target, change.patched))
-            stamped = (body["metadata"].get("annotations") or {}).get(CHANGE_ANNOTATION) == change.name
         except NotFound:
-            stamped = False
-        outcome = Outcome.INCONCLUSIVE if stamped or change.applied_at else Outcome.ABANDONED
-        await self.finish(policy, case, change, outcome, f"{case.target} is gone, or the policy speaks of it no more")
+            return Outcome.ABANDONED
+        stamped = (body["metadata"].get("annotations") or {}).get(CHANGE_ANNOTATION) == change.name
+        return Outcome.INCONCLUSIVE if stamped else Outcome.ABANDONED
 
     async def resolve(self, policy: Policy, case: Case, changes: Sequence[PastChange], resolution: str = "") -> None:
         """Close the incident; what still waits for a person in it has expired."""
@@ -210,6 +218,7 @@ class Changes:
 
     async def undo_if_due(self, policy: Policy, case: Case, changes: Sequence[PastChange]) -> None:
         """The newest deed did not help, and nobody has taken it back yet."""
+        case.look_again = None
         deeds = [change for change in changes if change.acted and change.outcome != Outcome.ABANDONED]
         last = deeds[-1] if deeds else None
         if last is None or not records.belongs_to(last, policy) or not last.outcome or last.undoes:
@@ -229,13 +238,23 @@ class Changes:
             await self._skip_undo(policy, case, change, planned, seen, body)
             return
         if refusal := review(policy, planned, seen):
-            await self.journal.refuse(policy, case, planned, refusal, seen, body)
-            if refusal.reason == UNKNOWN:
-                raise ClusterError(refusal.message)  # on record, and asked again at the next tick
+            await self._hold_back(policy, case, planned, refusal, seen, body)
             return
         entry = self.journal.entry(policy, case, planned, (), Decision.ACT, seen)
         created = await self.journal.record(entry, seen.changes, live.patched_body)
         await self.act(policy, case, records.past_change(created))
+
+    async def _hold_back(
+        self, policy: Policy, case: Case, planned: Action, refusal: Refusal, seen: Observation, body: Body
+    ) -> None:
+        """The undo or revert stays due, and is looked at again; of each reason people are told once."""
+        case.refusal, case.look_again = refusal, seen.now + LOOK_AGAIN
+        told = [c.reason for c in seen.changes if c.undoes == planned.undoes and c.decision == Decision.REFUSE]
+        if refusal.reason not in told:
+            text = f"{planned.undoes} is not taken back yet: {refusal.message}"
+            await self.journal.refuse(policy, case, planned, replace(refusal, message=text), seen, body)
+        if refusal.reason == UNKNOWN:
+            raise ClusterError(refusal.message)  # asked again at the next tick
 
     async def _skip_undo(
         self, policy: Policy, case: Case, change: PastChange, why: Infeasible, seen: Observation, body: Body

@@ -150,6 +150,7 @@ async def observe(
         disruptions=disruptions,
         room=room,
         rights=rights,
+        boldest=world.boldest,
     )
     return recounted(world, observation), body
 

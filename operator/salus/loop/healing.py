@@ -15,7 +15,6 @@ from salus.loop.ladder import Ladder
 from salus.loop.measure import Measurer
 from salus.loop.questions import Questions
 from salus.loop.world import Case, World
-from salus.model.change import Outcome
 from salus.model.values import PastChange, Policy, PolicyKey, Workload
 
 
@@ -33,6 +32,8 @@ class Healer:
         changes = Changes(self.world, journal, self.measurer)
         if not case.loaded:
             await self._load(policy, case, journal, changes)
+        if case.change is None and case.look_again is not None and self.world.clock.now() >= case.look_again:
+            await changes.undo_if_due(policy, case, await changes.of_target(case))
         if case.change is None and case.waiting:
             await Questions(self.world, changes).look(policy, case)
         if case.change is not None:
@@ -55,11 +56,11 @@ class Healer:
     async def _load(self, policy: Policy, case: Case, journal: Journal, changes: Changes) -> None:
         """Learn from the API server what this process does not know or no longer trusts."""
         known = await changes.of_target(case)
-        await self._finish_orphans(policy, known, journal)
+        await self._finish_orphans(policy, case, known, changes)
         open_incidents = [body for body in await journal.incidents(policy, case) if not incidents.is_over(body)]
         case.incident = max(open_incidents, key=records.incident_number, default=None)
         mine = [change for change in known if change.policy == policy.key.name]
-        case.change = next((change for change in mine if change.open), None)
+        case.change = next((change for change in mine if change.open and records.belongs_to(change, policy)), None)
         case.waiting = any(change.waits for change in mine)
         case.last_change = mine[-1] if mine else None
         case.revertible = revertible(policy, known)
@@ -70,10 +71,15 @@ class Healer:
             await changes.undo_if_due(policy, case, known)
         case.loaded = True
 
-    async def _finish_orphans(self, policy: Policy, changes: Sequence[PastChange], journal: Journal) -> None:
-        """A change whose policy is gone would hold its target for ever."""
-        for change in changes:
-            if change.open and not self.world.is_known(PolicyKey(policy.key.namespace, change.policy)):
-                outcome = Outcome.INCONCLUSIVE if change.applied_at is not None else Outcome.ABANDONED
+    async def _finish_orphans(self, policy: Policy, case: Case, known: Sequence[PastChange], changes: Changes) -> None:
+        """A change whose policy is gone would hold its target for ever; one of the same name is another policy."""
+        for change in known:
+            if change.open and self._is_orphan(change, policy):
+                outcome = await changes.as_it_stands(case, change)
                 text = f"policy {change.policy} is gone, nobody verifies this change"
-                await journal.finish(change, policy.key.namespace, outcome, text, self.world.clock.now())
+                await changes.journal.finish(change, policy.key.namespace, outcome, text, self.world.clock.now())
+
+    def _is_orphan(self, change: PastChange, policy: Policy) -> bool:
+        if change.policy == policy.key.name:
+            return not records.belongs_to(change, policy)
+        return not self.world.is_known(PolicyKey(policy.key.namespace, change.policy))

@@ -11,8 +11,10 @@ import structlog
 
 from salus.core import records
 from salus.core.pods import stuck_pod
+from salus.core.rights import rehearses
 from salus.loop import gather
 from salus.loop.world import Case, World, client_for
+from salus.model.policy import Mode
 from salus.model.types import Body
 from salus.model.values import PastChange, Policy
 from salus.ports import CHANGE_EVENTS, PODS, NotFound, Ref, Rejected
@@ -23,10 +25,11 @@ log = structlog.get_logger(__name__)
 async def free_rollout(world: World, policy: Policy, case: Case, change: PastChange) -> PastChange:
     """Delete the pod that holds the rollout back, if there is one; the change as it is on record then.
 
-    Nothing is deleted while the kill switch is on or the policy is suspended, nor where someone has put another
-    release there since.
+    Nothing is deleted while the kill switch is on or the policy is suspended or observes, nor where someone has put
+    another release there since.
     """
-    if world.switches().kill_switch or policy.spec.suspend:
+    observes = world.boldest is Mode.OBSERVE or rehearses(policy, change.remedy)
+    if world.switches().kill_switch or policy.spec.suspend or observes:
         return change
     try:
         body = await world.cluster.get(gather.workload_ref(case.target))

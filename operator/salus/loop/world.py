@@ -77,6 +77,8 @@ class Case:
     """A record of this policy on this target asks a person, and its end is not written yet."""
     revertible: PastChange | None = None
     """A scaling that is taken back when its time is over."""
+    look_again: datetime | None = None
+    """When the undo or revert that something holds back is looked at again; None: nothing is held back."""
     refusal: Refusal | None = None
     last_change: PastChange | None = None
     counted: dict[str, int] = field(default_factory=dict)

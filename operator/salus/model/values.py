@@ -12,7 +12,7 @@ from typing import Any
 
 from salus.model.change import ActionKind, Facts, ManagedBy, Proof, TakeBack
 from salus.model.meta import AutoscalerKind, WorkloadKind
-from salus.model.policy import HealthPolicySpec, Threshold, Verdict
+from salus.model.policy import HealthPolicySpec, Mode, Threshold, Verdict
 from salus.model.types import Body
 
 
@@ -657,3 +657,5 @@ class Observation:
     """None when it could not be read."""
     rights: Rights | None = Rights()
     """None when the API server did not say."""
+    boldest: Mode = Mode.ENFORCE
+    """No policy's mode counts as bolder than this."""
