@@ -116,6 +116,10 @@ def right(verb: str, resource: Resource, subresource: str = "") -> Right:
     return Right(verb, group if slash else "", resource.plural, subresource)
 
 
+FIELD_MANAGER = "salus"
+"""What Salus calls itself to the API server, which notes it beside every field that Salus writes. Never a name that
+starts with kubectl: Flux takes the fields of such managers away."""
+
 RECORD_KEEPING = frozenset(
     {
         *(right("create", kind) for kind in (INCIDENTS, CHANGE_EVENTS, CONTROLLER_REVISIONS, EVENTS, LEASES)),

@@ -5,10 +5,9 @@ record, it leaves an effect that no record explains. The harness that cannot tel
 nothing (`make chaos ARGS=--hasty`).
 """
 
-from collections.abc import Sequence
 from typing import Any
 
-from salus.actions.plan import stamped
+from salus.actions.stamp import stamped
 from salus.cli import main
 from salus.core import records
 from salus.loop import gather
@@ -17,19 +16,19 @@ from salus.loop.journal import Journal
 from salus.loop.world import client_for
 from salus.model.change import Decision
 from salus.model.types import Body
-from salus.model.values import PastChange
+from salus.model.values import Observation
 
 _record = Journal.record
 
 
-async def _deed_first(journal: Journal, entry: records.Entry, changes: Sequence[PastChange], seen_body: Body) -> Body:
+async def _deed_first(journal: Journal, entry: records.Entry, seen: Observation, seen_body: Body) -> Body:
     """Write to the workload, then to the record."""
     action: Any = entry.action
     if entry.decision is Decision.ACT and action.patch:
-        name = records.change_name(action.target, records.next_sequence(changes))
+        name = records.change_name(action.target, records.next_sequence(seen.changes, seen.newest))
         account = client_for(journal.world, entry.policy)
         await account.patch(gather.workload_ref(action.target), stamped(action.patch, seen_body, name))
-    return await _record(journal, entry, changes, seen_body)
+    return await _record(journal, entry, seen, seen_body)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ with `edit`. Of Salus' own kinds it checks the spec with the models, since the s
 
 import pickle
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -29,6 +29,7 @@ from salus.ports import (
     CONTROLLER_REVISIONS,
     DEPLOYMENTS,
     EVENTS,
+    FIELD_MANAGER,
     HEALTH_POLICIES,
     INCIDENTS,
     LONGEST_LIST,
@@ -64,6 +65,7 @@ SPECIMENS = RECORD_KEEPING | {
 }
 """Wider rights, for tests of what a Cluster does with any kind of object."""
 
+_PATCHED = {resource.kind for resource in (*WORKLOADS.values(), *SCALERS.values())}
 _WITH_GENERATION = {*(resource.kind for resource in (*WORKLOADS.values(), *SCALERS.values())), *_SPECS}
 
 
@@ -278,7 +280,7 @@ class FakeCluster:
             new = {key: value for key, value in asked.items() if key != "status"}
         _fill_in(new)
         _validate(new, old)
-        return self._store(ref, old, new)
+        return self._store(ref, old, new, FIELD_MANAGER)
 
     def _update_status(self, ref: Ref, status: Mapping[str, Any]) -> Body:
         old = self._found(ref)
@@ -290,11 +292,12 @@ class FakeCluster:
             raise Conflict(f"{ref.resource.plural} {ref.name!r} has uid {found['metadata']['uid']}, not {uid}")
         return self._objects.pop(ref)
 
-    def _store(self, ref: Ref, old: dict[str, Any], new: dict[str, Any]) -> Body:
+    def _store(self, ref: Ref, old: dict[str, Any], new: dict[str, Any], manager: str = "") -> Body:
         """As the server updates: nothing for no change, else a new version, and a new generation for a new spec."""
         metadata = {**new["metadata"], **{key: old["metadata"][key] for key in _SERVERS_OWN if key in old["metadata"]}}
         new = _copied({**new, "metadata": metadata})
         if new != old:
+            _keep_book(old, new, manager, self.now())
             if "generation" in metadata and _counts_as_new(old, new):
                 new["metadata"]["generation"] += 1
             new["metadata"]["resourceVersion"] = self._next_version()
@@ -455,6 +458,53 @@ def _counts_as_new(old: Body, new: Body) -> bool:
     if old["kind"] == DEPLOYMENTS.kind and old["metadata"].get("annotations") != new["metadata"].get("annotations"):
         return True
     return bool(old.get("spec") != new.get("spec"))
+
+
+def _keep_book(old: Body, new: dict[str, Any], manager: str, now: datetime) -> None:
+    """ManagedFields of what Salus patches, as far as Salus' own entry goes: whoever changes a value takes it over."""
+    entries, known = (body["metadata"].get("managedFields") or [] for body in (new, old))
+    if new["kind"] not in _PATCHED or not (manager or entries) or entries != known:
+        return  # who edits the entries themselves, as a test may, means it
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    mine = next((entry for entry in entries if entry["manager"] == FIELD_MANAGER), None)
+    held = (set(_paths(mine["fieldsV1"])) if mine else set()) - changed
+    if manager:
+        held |= changed & after.keys()
+    kept = [entry for entry in entries if entry is not mine]
+    time = format_time(now) if manager else (mine or {}).get("time")
+    own = {"manager": FIELD_MANAGER, "operation": "Update", "time": time, "fieldsV1": _tree(held)}
+    new["metadata"]["managedFields"] = [*kept, own] if held else kept
+
+
+def _leaves(body: Body) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Path → value of what people and Salus write; a list is one value."""
+    yield from _below(("f:metadata", "f:annotations"), body["metadata"].get("annotations") or {})
+    yield from _below(("f:spec",), body.get("spec") or {})
+
+
+def _below(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:  # noqa: ANN401 — JSON
+    if not isinstance(value, Mapping):
+        yield path, value
+        return
+    for key, member in value.items():
+        yield from _below((*path, f"f:{key}"), member)
+
+
+def _tree(paths: Iterable[tuple[str, ...]]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for path in paths:
+        node = tree
+        for step in path:
+            node = node.setdefault(step, {})
+    return tree
+
+
+def _paths(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if not tree:
+        yield path
+    for step, below in tree.items():
+        yield from _paths(below, (*path, step))
 
 
 def _merged(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,10 @@ import pytest
 from jsonpointer import JsonPointerException
 
 from salus.actions import PLANNERS, kind_of, plan, undo
-from salus.actions.plan import CHANGE_ANNOTATION, applies, diff, guarded, resolved, stamped
+from salus.actions.plan import applies, diff, guarded, resolved
+from salus.actions.stamp import CHANGE_ANNOTATION, stamped
 from salus.core.guards import review
-from salus.core.workload import release_hash, workload_from
+from salus.core.workload import images_of, release_hash, workload_from
 from salus.model.change import ActionKind, PatchOp
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Remedy
@@ -577,6 +578,7 @@ def test_the_record_names_releases_and_copies_no_template() -> None:
     assert action.inverse == ({"op": "replace", "path": "/spec/template", "value": f"release:{release_hash(V2)}"},)
     assert action.release == f"salus-{release_hash(V1)}"
     assert (action.before.release, action.intended.release) == (release_hash(V2), release_hash(V1))
+    assert (action.before.images, action.intended.images) == (images_of(V2), images_of(V1))
 
 
 def test_a_rollback_and_its_inverse_leave_the_spec_as_it_was() -> None:
@@ -705,7 +707,7 @@ def test_undoing_a_rollback_puts_back_what_was_there() -> None:
 
     assert isinstance(back, Action)
     assert after(resolved(back.patch, TEMPLATES), there)["spec"] == live()["spec"]
-    assert back.intended.release == release_hash(V2)
+    assert (back.intended.release, back.intended.images) == (release_hash(V2), images_of(V2))
 
 
 def test_an_undo_is_guarded_too() -> None:

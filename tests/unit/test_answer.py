@@ -74,6 +74,30 @@ def test_a_person_sees_what_would_be_done_to_what_why_and_by_when() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "intended", "expected"),
+    [
+        pytest.param(
+            {"release": "bad", "images": ["shop:v2"]},
+            {"release": "good", "images": ["shop:v1", "sidecar:v7"]},
+            ["Images    shop:v1, sidecar:v7, instead of shop:v2"],
+            id="those of the release that comes back",
+        ),
+        pytest.param(
+            {"release": "bad", "images": ["shop:v2"]},
+            {"release": "good"},
+            ["Images    not on record, instead of shop:v2"],
+            id="a record of before they were said, or too many to say",
+        ),
+        pytest.param({"release": "r", "images": ["a"]}, {"release": "r", "images": ["a"]}, [], id="no other release"),
+    ],
+)
+def test_a_person_sees_the_images_that_come_back(before: Body, intended: Body, expected: list[str]) -> None:
+    lines = shown(a_record(action="Rollback", before=before, intended=intended), NOW).splitlines()
+
+    assert [line for line in lines if line.startswith("Images")] == expected
+
+
 def test_a_record_cannot_play_with_the_terminal() -> None:
     assert "\x1b" not in shown(a_record(message="harmless\x1b[2Kdeadly\r"), NOW)
 

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salus.actions import plan, undo
-from salus.actions.plan import CHANGE_ANNOTATION, applies, stamped
+from salus.actions.plan import applies
+from salus.actions.stamp import CHANGE_ANNOTATION, stamped
 from salus.core.autoscaling import read_alone
 from salus.core.contest import is_reverted
 from salus.core.guards import INFEASIBLE, review

@@ -1,4 +1,4 @@
-"""What every planner gets, and how patches are made: tests first, then the edits, then the stamp of the change.
+"""What every planner gets, and how patches are made: tests first, then the edits; `stamp` adds the change's name.
 
 The tests hold the patch to the object that was judged: its uid, its generation (any change of the spec moves it;
 status updates do not, as they would move resourceVersion), and every value that is replaced. What is patched is the
@@ -14,11 +14,9 @@ import jsonpatch
 import jsonpointer
 
 from salus.model.policy import Remedy
-from salus.model.types import GROUP, Body
+from salus.model.types import Body
 from salus.model.values import Finding, Infeasible, Observation, PatchOps, Workload
 
-CHANGE_ANNOTATION = f"{GROUP}/change"
-_STAMP_PATH = f"/metadata/annotations/{CHANGE_ANNOTATION.replace('/', '~1')}"
 RELEASE_PREFIX = "release:"
 """Marks a value of a recorded patch that stands for the template of a kept release."""
 
@@ -75,15 +73,6 @@ def _state(body: Body, edits: Sequence[Mapping[str, Any]]) -> str:
 def diff(before: Any, after: Any) -> PatchOps:  # noqa: ANN401 — any part of an object
     """The edits that make `after` out of `before`."""
     return tuple(jsonpatch.make_patch(before, after).patch)
-
-
-def stamped(patch: PatchOps, body: Body, change: str) -> PatchOps:
-    """The patch that also writes the change's name on the object, in the same request."""
-    if not patch:
-        return patch
-    if body["metadata"].get("annotations") is None:
-        return (*patch, {"op": "add", "path": "/metadata/annotations", "value": {CHANGE_ANNOTATION: change}})
-    return (*patch, {"op": "add", "path": _STAMP_PATH, "value": change})
 
 
 def resolved(patch: PatchOps, templates: Mapping[str, Mapping[str, Any]]) -> PatchOps:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from salus.actions.plan import RELEASE_PREFIX, Plan, guarded, keeps_old_pods
 from salus.core.alibi import alibi
 from salus.core.loan import gains
+from salus.core.workload import images_of
 from salus.model.change import ActionKind, Outcome
 from salus.model.types import format_duration
 from salus.model.values import Action, Infeasible, Observation, Release
@@ -39,7 +40,7 @@ def plan(asked: Plan) -> Action | Infeasible:
         target_uid=workload.uid,
         message=f"roll {workload.key} back from release {workload.release} to {good.hash}, known healthy",
         before=workload.facts(),
-        intended=workload.facts(release=good.hash),
+        intended=workload.facts(release=good.hash, images=images_of(good.template)),
         patch=guarded(asked.body, [_replace_template(good.hash)]),
         inverse=(_replace_template(workload.release),),
         release=good.name,

@@ -52,6 +52,7 @@ def plan(change: PastChange, inverse: PatchOps, live: Live, reason: str, why: st
             replicas=back.replicas if change.action is ActionKind.SCALE and not change.patched else None,
             release=back.release if change.action is ActionKind.ROLLBACK else None,
             floor=back.min_replicas,
+            images=back.images,
         ),
         patch=guarded(live.patched_body, _without_noise(edits)),
         inverse=(),

@@ -12,9 +12,18 @@ from salus.adapters.api import JSON, Connection, Gone, Request
 from salus.adapters.paths import collection_path, label_selector, object_path
 from salus.model.types import Body
 from salus.model.values import Right
-from salus.ports import LONGEST_LIST, RECORD_KEEPING, Forbidden, Ref, Resource, TooMany, Unavailable, right
+from salus.ports import (
+    FIELD_MANAGER,
+    LONGEST_LIST,
+    RECORD_KEEPING,
+    Forbidden,
+    Ref,
+    Resource,
+    TooMany,
+    Unavailable,
+    right,
+)
 
-FIELD_MANAGER = "salus"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_ONLY = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"

@@ -148,11 +148,21 @@ def _lines(body: Body, now: datetime) -> Iterator[tuple[str, str]]:
     for edit in spec.get("patch") or ():
         if edit["op"] != "test":
             yield "Patch", f"{edit['op']} {edit['path']} {edit.get('value', '')}"
+    if images := _coming(before, spec.get("intended") or {}):
+        yield "Images", images
     for found in spec.get("evidence") or ():
         since = f", since {found['since']}" if found.get("since") else ""
         yield "Because", f"{found['check']} is {found.get('value') or 'unknown'} ({found.get('threshold', '')}){since}"
     yield "Done by", (spec.get("actor") or {}).get("identity") or "Salus' own account"
     yield "Expires", _left(spec.get("expiresAt"), now)
+
+
+def _coming(before: Body, intended: Body) -> str:
+    """Which images a rollback brings back, and which it takes away; nothing for another action."""
+    if before.get("release") == intended.get("release"):
+        return ""
+    back, live = (", ".join(facts.get("images") or ()) or "not on record" for facts in (intended, before))
+    return f"{back}, instead of {live}"
 
 
 def _left(expires: str | None, now: datetime) -> str:

@@ -35,6 +35,18 @@ def is_reverted(
     return was != meant and live == was
 
 
+def shows(change: PastChange, live: Facts) -> bool:
+    """Whether what was intended is to be seen on what was patched: the workload, or the autoscaler in its place."""
+    meant = change.intended
+    if meant is None:
+        return False
+    if change.patched is not None:
+        return live.min_replicas == meant.min_replicas
+    if change.action is ActionKind.RESTART:
+        return live.restarted_at == meant.restarted_at
+    return _field(change.action, live) == _field(change.action, meant)
+
+
 def newest_deed(changes: Sequence[PastChange]) -> PastChange | None:
     """What was done last."""
     return next((c for c in reversed(changes) if c.applied_at is not None and c.action is not ActionKind.NOTIFY), None)

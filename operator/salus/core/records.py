@@ -56,9 +56,12 @@ def change_name(target: TargetKey, sequence: int) -> str:
     return f"{target_id(target)}-{sequence}"
 
 
-def next_sequence(changes: Iterable[PastChange]) -> int:
-    """The number after the newest; the newest record of a target is never collected, so that none is given twice."""
-    return max((change.sequence for change in changes), default=0) + 1
+def next_sequence(changes: Iterable[PastChange], newest: int = 0) -> int:
+    """The number after the newest; the newest record of a target is never collected, so that none is given twice.
+
+    `newest`: of all records with the target's label, since another workload's may have the same.
+    """
+    return max((newest, *(change.sequence for change in changes))) + 1
 
 
 def incident_name(policy: Policy, target: TargetKey, number: int) -> str:
@@ -342,6 +345,12 @@ def action_of(change: PastChange, recorded: Body, target: TargetKey) -> Action:
         reason=change.reason,
         patched=change.patched,
     )
+
+
+def is_about(record: Body, target: TargetKey) -> bool:
+    """Whether a record is about this workload; its label alone does not tell, since a label is a short one."""
+    ref = record["spec"]["targetRef"]
+    return bool((ref["kind"], ref["name"]) == (target.kind.value, target.name))
 
 
 def past_changes(bodies: Iterable[Body]) -> tuple[PastChange, ...]:

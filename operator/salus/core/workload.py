@@ -189,6 +189,11 @@ def _strategy(body: Body, kind: WorkloadKind) -> str:
     return _at(body, f"spec.{field}.type", str) or "RollingUpdate"
 
 
+def images_of(template: Body) -> tuple[str, ...]:
+    """The images of a pod template."""
+    return _images({"spec": {"template": template}})
+
+
 def _images(body: Body) -> tuple[str, ...]:
     containers = [
         *_objects(body, "spec.template.spec.containers"),

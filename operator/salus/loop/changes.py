@@ -1,7 +1,7 @@
 """One change from its intent to its last line: settle, observe and review again, apply, verify, take back.
 
 Every path starts from what is on record, so the first time, the time after a crash and the time after a lost reply are
-the same code: the object itself tells whether the deed was done, by the change's name on it.
+the same code: the object itself tells whether the deed was done, by the change's name on it and by who wrote it there.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ from datetime import timedelta
 import structlog
 
 from salus.actions import undo
-from salus.actions.plan import CHANGE_ANNOTATION, resolved
+from salus.actions.plan import resolved
+from salus.actions.stamp import Reading, Stamp, names, read
 from salus.core import approvals, incidents, records, verify
 from salus.core.approvals import Ended
 from salus.core.contest import is_reverted
@@ -21,7 +22,7 @@ from salus.loop import gather, keeping, unsticking
 from salus.loop.journal import Journal
 from salus.loop.measure import Measurer
 from salus.loop.world import Case, World, client_for
-from salus.model.change import ActionKind, Decision, Outcome
+from salus.model.change import ActionKind, Decision, Facts, Outcome
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode, Verdict
 from salus.model.types import Body
@@ -69,7 +70,10 @@ class Changes:
             await self._act(policy, case, change)
 
     async def _settle(self, policy: Policy, case: Case, change: PastChange) -> None:
-        """The intent is on record; was the deed done? The object itself tells, by the change's name on it."""
+        """The intent is on record; was the deed done? The object itself tells (`actions/stamp`).
+
+        A forged stamp is told, and has no other effect: what was not done is done, or not, as if it were not there.
+        """
         now = self.world.clock.now()
         try:
             body = await self.world.cluster.get(gather.patched_ref(case.target, change.patched))
@@ -77,12 +81,32 @@ class Changes:
             gone = f"{change.patched or case.target} is gone"
             await self.finish(policy, case, change, Outcome.ABANDONED, gone)
             return
-        if (body["metadata"].get("annotations") or {}).get(CHANGE_ANNOTATION) == change.name:
+        found = await self._stamp_on(body, change, policy.key.namespace)
+        if found.stamp is Stamp.FORGED:
+            change = await self._tell_of_forgery(policy, case, change, found.message)
+        if found.stamp is Stamp.SOUND:
             await self._applied(policy, case, change, body)
+        elif found.stamp is Stamp.DOUBTFUL:
+            await self.finish(policy, case, change, Outcome.INCONCLUSIVE, found.message, perhaps=True)
         elif change.decision == Decision.ACT and now - change.decided_at > 2 * policy.spec.interval:
             await self.finish(policy, case, change, Outcome.ABANDONED, "not done in time, and too old to be done now")
         else:
             await self._act(policy, case, change)
+
+    async def _stamp_on(self, body: Body, change: PastChange, namespace: str) -> Reading:
+        """What the object that a change was to patch tells of it."""
+        if not names(body, change):
+            return Reading(Stamp.ABSENT)
+        recorded = await self.world.cluster.get(Ref(CHANGE_EVENTS, namespace, change.name))
+        return read(change, recorded, body, _facts_of(body, change))
+
+    async def _tell_of_forgery(self, policy: Policy, case: Case, change: PastChange, text: str) -> PastChange:
+        """On record, and to people; once a change."""
+        if text in change.note:
+            return change
+        await self.journal.tell(policy, case, "ForgedStamp", f"{change.name}: {text}", warning=True)
+        ref = Ref(CHANGE_EVENTS, policy.key.namespace, change.name)
+        return records.past_change(await self.world.cluster.update_status(ref, {"message": text[:1024]}))
 
     async def _act(self, policy: Policy, case: Case, change: PastChange) -> None:
         """Observe again, review again, apply."""
@@ -120,9 +144,8 @@ class Changes:
         await self.finish(policy, case, change, outcome, f"{what} was changed by someone else in between")
 
     async def _applied(self, policy: Policy, case: Case, change: PastChange, body: Body) -> None:
-        at = self.world.clock.now()
+        at, after = self.world.clock.now(), _facts_of(body, change)
         workload = gather.workload_of(body) if change.patched is None else None
-        after = workload.facts() if workload else gather.facts_of_scaler(body)
         case.change = await self.journal.applied(change, policy.key.namespace, after, at)
         await self.journal.tell(policy, case, f"{change.action}Applied", f"{change.name} was done", workload=workload)
         if change.undoes:
@@ -167,13 +190,21 @@ class Changes:
         return is_reverted(change, live, now)
 
     async def finish(
-        self, policy: Policy, case: Case, change: PastChange, outcome: Outcome | None, message: str
+        self,
+        policy: Policy,
+        case: Case,
+        change: PastChange,
+        outcome: Outcome | None,
+        message: str,
+        *,
+        perhaps: bool = False,
     ) -> None:
         """Write the record's last line, and at once what follows from it."""
         now = self.world.clock.now()
         if change.note:
             message = f"{message}; {change.note}"
-        finished = await self.journal.finish(change, policy.key.namespace, outcome, message, now)
+        namespace = policy.key.namespace
+        finished = await self.journal.finish(change, namespace, outcome, message, now, perhaps=perhaps)
         case.change, case.last_change = None, finished
         changes = await self.of_target(case)
         case.revertible = revertible(policy, changes)
@@ -188,19 +219,21 @@ class Changes:
 
     async def let_go(self, policy: Policy, case: Case, change: PastChange) -> None:
         """Finish a change whose target is gone or no longer ours: as it stands, without another deed."""
-        outcome = await self.as_it_stands(case, change)
-        await self.finish(policy, case, change, outcome, f"{case.target} is gone, or the policy speaks of it no more")
+        outcome, perhaps = await self.as_it_stands(case, change)
+        text = f"{case.target} is gone, or the policy speaks of it no more"
+        await self.finish(policy, case, change, outcome, text, perhaps=perhaps)
 
-    async def as_it_stands(self, case: Case, change: PastChange) -> Outcome:
-        """How a change ends that nobody goes on with, by whether it was done."""
+    async def as_it_stands(self, case: Case, change: PastChange) -> tuple[Outcome, bool]:
+        """How a change ends that nobody goes on with, and whether it was done perhaps."""
         if change.applied_at is not None:
-            return Outcome.INCONCLUSIVE
+            return Outcome.INCONCLUSIVE, False
         try:
             body = await self.world.cluster.get(gather.patched_ref(case.target, change.patched))
         except NotFound:
-            return Outcome.ABANDONED
-        stamped = (body["metadata"].get("annotations") or {}).get(CHANGE_ANNOTATION) == change.name
-        return Outcome.INCONCLUSIVE if stamped else Outcome.ABANDONED
+            return Outcome.ABANDONED, False
+        found = await self._stamp_on(body, change, case.target.namespace)
+        done = found.stamp in {Stamp.SOUND, Stamp.DOUBTFUL}
+        return (Outcome.INCONCLUSIVE if done else Outcome.ABANDONED), done
 
     async def resolve(self, policy: Policy, case: Case, changes: Sequence[PastChange], resolution: str = "") -> None:
         """Close the incident; what still waits for a person in it has expired."""
@@ -241,7 +274,7 @@ class Changes:
             await self._hold_back(policy, case, planned, refusal, seen, body)
             return
         entry = self.journal.entry(policy, case, planned, (), Decision.ACT, seen)
-        created = await self.journal.record(entry, seen.changes, live.patched_body)
+        created = await self.journal.record(entry, seen, live.patched_body)
         await self.act(policy, case, records.past_change(created))
 
     async def _hold_back(
@@ -263,7 +296,7 @@ class Changes:
         hands_off = _hands_off(change, seen.workload, case)
         entry = self.journal.entry(policy, case, hands_off, (), Decision.REFUSE, seen)
         entry = replace(entry, reason=why.reason, message=why.message)
-        skipped = records.past_change(await self.journal.record(entry, seen.changes, body))
+        skipped = records.past_change(await self.journal.record(entry, seen, body))
         await self.finish(policy, case, skipped, Outcome.UNDO_SKIPPED, why.message)
 
 
@@ -309,6 +342,11 @@ def _leave_is_gone(
     if not approvals.is_what_was_approved(recorded):
         return Ended(Outcome.ABANDONED, "the approval is of something else: its digest is not that of this record")
     return approvals.end_of(change, policy, seen.workload, boldest, seen.now)
+
+
+def _facts_of(body: Body, change: PastChange) -> Facts:
+    """What a record says of what was patched: the workload, or the autoscaler in its place."""
+    return gather.workload_of(body).facts() if change.patched is None else gather.facts_of_scaler(body)
 
 
 def _may_be_held_up(case: Case, change: PastChange) -> bool:

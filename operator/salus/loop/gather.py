@@ -9,7 +9,7 @@ import structlog
 from salus.core import releases
 from salus.core.autoscaling import autoscalers_of, named, read_alone
 from salus.core.ownership import git_holds
-from salus.core.records import TARGET_LABEL, past_changes, target_id
+from salus.core.records import TARGET_LABEL, is_about, past_changes, target_id
 from salus.core.room import disruptions_from, room_from
 from salus.core.workload import managed_by, workload_from
 from salus.loop import permits
@@ -103,6 +103,11 @@ def workload_of(body: Body) -> Workload:
 
 async def change_bodies(world: World, target: TargetKey) -> list[Body]:
     """All records of a target, over all policies."""
+    return [body for body in await _labelled(world, target) if is_about(body, target)]
+
+
+async def _labelled(world: World, target: TargetKey) -> list[Body]:
+    """Everything with the target's label. Two workloads may have the same one; then they share their numbers."""
     return await world.cluster.list(CHANGE_EVENTS, target.namespace, {TARGET_LABEL: target_id(target)})
 
 
@@ -120,8 +125,9 @@ async def observe(
     The records are read before the target, and never after it: another policy's deed that falls between the two would
     be on record as done and not to be seen yet, which looks as if someone had taken it back.
     """
+    labelled = await _labelled(world, case.target) if changes is None else []
     if changes is None:
-        changes = past_changes(await change_bodies(world, case.target))
+        changes = past_changes(body for body in labelled if is_about(body, case.target))
     body, scalers, kept, fleet = await asyncio.gather(
         world.cluster.get(workload_ref(case.target)),
         _autoscalers(world, case.target),
@@ -139,6 +145,7 @@ async def observe(
         workload=workload,
         findings=case.findings,
         changes=tuple(changes),
+        newest=max((body["spec"]["sequence"] for body in labelled), default=0),
         autoscalers=scalers,
         managed_by=managed_by(body),
         git_holds_replicas=git_holds(body),

@@ -75,9 +75,10 @@ class Healer:
         """A change whose policy is gone would hold its target for ever; one of the same name is another policy."""
         for change in known:
             if change.open and self._is_orphan(change, policy):
-                outcome = await changes.as_it_stands(case, change)
+                outcome, perhaps = await changes.as_it_stands(case, change)
                 text = f"policy {change.policy} is gone, nobody verifies this change"
-                await changes.journal.finish(change, policy.key.namespace, outcome, text, self.world.clock.now())
+                namespace, now = policy.key.namespace, self.world.clock.now()
+                await changes.journal.finish(change, namespace, outcome, text, now, perhaps=perhaps)
 
     def _is_orphan(self, change: PastChange, policy: Policy) -> bool:
         if change.policy == policy.key.name:

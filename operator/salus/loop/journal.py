@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from salus.actions.plan import stamped
+from salus.actions.stamp import stamped
 from salus.core import incidents, records
 from salus.core.decide import binding
 from salus.core.delivery import DELIVERED, recipients
@@ -32,7 +32,7 @@ class Journal:
         """The open incident of this case, made if there is none."""
         if case.incident is not None:
             return case.incident
-        known = await self.incidents(policy, case)
+        known = await self._numbered(policy, case)
         began = min((f.since for f in case.findings if f.since and f.verdict == "Unhealthy"), default=now)
         body = records.incident_body(policy, workload, began, _next_number(known))
         case.incident = await self.world.cluster.create(INCIDENTS, body)
@@ -45,10 +45,16 @@ class Journal:
 
     async def incidents(self, policy: Policy, case: Case) -> list[Body]:
         """All incidents of this policy and target, over and open."""
-        labels = {
-            records.TARGET_LABEL: records.target_id(case.target),
-            records.POLICY_LABEL: records.policy_id(policy.key.name),
-        }
+        return [body for body in await self._labelled(policy, case) if _is_of(body, policy, case)]
+
+    async def _numbered(self, policy: Policy, case: Case) -> list[Body]:
+        """All incidents whose names begin like those of this policy and target: they share their numbers."""
+        stem = records.incident_name(policy, case.target, 0).removesuffix("0")
+        return [body for body in await self._labelled(policy, case) if body["metadata"]["name"].startswith(stem)]
+
+    async def _labelled(self, policy: Policy, case: Case) -> list[Body]:
+        """Every incident with the target's label; two workloads may have the same one."""
+        labels = {records.TARGET_LABEL: records.target_id(case.target)}
         return await self.world.cluster.list(INCIDENTS, policy.key.namespace, labels)
 
     async def write_incident(self, case: Case, status: Mapping[str, Any]) -> None:
@@ -65,12 +71,12 @@ class Journal:
             log.warning("the incident was deleted by someone", incident=ref.name)
             case.incident = None
 
-    async def record(self, entry: Entry, changes: Sequence[PastChange], seen_body: Body) -> Body:
+    async def record(self, entry: Entry, seen: Observation, seen_body: Body) -> Body:
         """Create the change event under the target's next number. Conflict if someone else took it.
 
         `seen_body` is the object that the action patches, as it was when the patch was made.
         """
-        sequence = records.next_sequence(changes)
+        sequence = records.next_sequence(seen.changes, seen.newest)
         name = records.change_name(entry.action.target, sequence)
         acts = entry.decision in {Decision.ACT, Decision.DRY_RUN, Decision.AWAIT_APPROVAL}
         patch = stamped(entry.action.patch, seen_body, name) if acts else ()
@@ -124,7 +130,7 @@ class Journal:
             because=_relevant(case.findings),
             managed_by=seen.managed_by,
         )
-        created = await self.record(entry, seen.changes, body)
+        created = await self.record(entry, seen, body)
         await self.tell(policy, case, refusal.reason, f"{action.kind}: {refusal.message}", workload=seen.workload)
         return records.past_change(created)
 
@@ -150,13 +156,25 @@ class Journal:
         return records.past_change(written)
 
     async def finish(
-        self, change: PastChange, namespace: str, outcome: Outcome | None, message: str, now: datetime
+        self,
+        change: PastChange,
+        namespace: str,
+        outcome: Outcome | None,
+        message: str,
+        now: datetime,
+        *,
+        perhaps: bool = False,
     ) -> PastChange:
-        """Note how the change ended; a notification has no outcome: it is delivered, by its sinks if any."""
+        """Note how the change ended; a notification has no outcome: it is delivered, by its sinks if any.
+
+        `perhaps`: nobody can tell whether it was done. It counts as done by now, since limits have to hold in any case.
+        """
         ref = Ref(CHANGE_EVENTS, namespace, change.name)
         conditions = []
         if outcome is None:
             conditions += [] if change.sinks else [condition(DELIVERED, "True", "Posted", message, now)]
+        elif perhaps:
+            conditions.append(condition("Applied", "Unknown", outcome.value, message, now))
         elif change.applied_at:
             conditions.append(
                 condition("Applied", "True", "Patched", "the API server took the patch", change.applied_at)
@@ -172,6 +190,7 @@ class Journal:
             "completedAt": format_time(now),
             "message": message[:1024],
             "conditions": conditions,
+            **({"appliedAt": format_time(now)} if perhaps else {}),
         }
         written = await self.world.cluster.update_status(ref, status)
         self.world.ledger.note(written)
@@ -264,6 +283,11 @@ def policy_reference(policy: Policy) -> dict[str, str]:
 def _relevant(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """What a refusal shows: everything that is not simply healthy."""
     return tuple(f for f in findings if f.verdict != "Healthy")[:16]
+
+
+def _is_of(incident: Body, policy: Policy, case: Case) -> bool:
+    of_policy = incident["spec"]["policyRef"]["name"] == policy.key.name
+    return of_policy and records.is_about(incident, case.target)
 
 
 def _next_number(known: Sequence[Body]) -> int:

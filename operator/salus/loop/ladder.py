@@ -107,7 +107,7 @@ class Ladder:
         decision = records.decision_of(mode_of(policy, remedy, self.world.boldest), action.kind)
         entry = self.journal.entry(policy, case, action, because, decision, seen)
         patched = gather.patched_body(action, seen, body)
-        change = records.past_change(await self.journal.record(entry, seen.changes, patched))
+        change = records.past_change(await self.journal.record(entry, seen, patched))
         case.last_change = change
         if decision is Decision.ACT:
             await self.changes.act(policy, case, change)
@@ -149,7 +149,7 @@ class Ladder:
         mode = min(policy.spec.mode, self.world.boldest, key=lambda mode: mode.boldness)
         decision = records.decision_of(mode, ActionKind.NOTIFY)
         entry = self.journal.entry(policy, case, notice, (), decision, seen)
-        change = records.past_change(await self.journal.record(entry, seen.changes, body))
+        change = records.past_change(await self.journal.record(entry, seen, body))
         if decision is Decision.ACT:
             await self.changes.act(policy, case, change)
 

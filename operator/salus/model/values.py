@@ -3,7 +3,7 @@
 Frozen, comparable, free of I/O. Times are aware datetimes in UTC and always passed in, never read from a clock here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -210,10 +210,11 @@ class Workload:
         release: str | None = None,
         restarted_at: str | None = None,
         floor: int | None = None,
+        images: Sequence[str] = (),
     ) -> Facts:
         """The allow-listed facts for a record, with what an action would make of them.
 
-        `floor` is the minimum of the workload's autoscaler, for a change of that.
+        `floor` is the minimum of the workload's autoscaler, for a change of that; `images` are those of `release`.
         """
         changed = release is not None and release != self.release
         return Facts(
@@ -222,7 +223,7 @@ class Workload:
             release=self.release if release is None else release,
             restarted_at=self.restarted_at if restarted_at is None else restarted_at,
             generation=self.generation if (replicas, release, restarted_at) == (None, None, None) else None,
-            images=() if changed else tuple(image[:512] for image in self.images[:20]),
+            images=tuple(image[:512] for image in (images if changed else self.images)[:20]),
         )
 
 
@@ -636,6 +637,8 @@ class Observation:
     findings: tuple[Finding, ...]
     changes: tuple[PastChange, ...] = ()
     """All records of this target, over all policies, oldest first."""
+    newest: int = 0
+    """The highest number among the records with the target's label, whosever they are."""
     autoscalers: tuple[Autoscaler, ...] | None = ()
     """What scales this target; None when it could not be read."""
     managed_by: ManagedBy | None = None

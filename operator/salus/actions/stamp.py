@@ -1,0 +1,137 @@
+"""The name of a change on the object that it patched: how it is written, and when it is believed.
+
+After a crash or a lost reply the object itself tells whether the deed was done. But whoever may annotate a workload can
+write a name there, even that of a change which is yet to come, so the name alone proves nothing: what was intended has
+to be seen on the object, and the API server's `managedFields` have to say that Salus wrote it after the intent was on
+record. Manager and time are of the API server's own book-keeping; the manager is what a client calls itself, so it
+alone would prove nothing either.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from salus.actions.plan import applies
+from salus.core.contest import shows
+from salus.core.workload import RESTARTED_AT
+from salus.model.change import ActionKind, Facts
+from salus.model.types import GROUP, Body, parse_time
+from salus.model.values import PastChange, PatchOps
+from salus.ports import FIELD_MANAGER
+
+CHANGE_ANNOTATION = f"{GROUP}/change"
+_STAMP_PATH = f"/metadata/annotations/{CHANGE_ANNOTATION.replace('/', '~1')}"
+_ANNOTATION = ("f:metadata", "f:annotations", f"f:{CHANGE_ANNOTATION}")
+SKEW = timedelta(seconds=10)
+"""By how much the clocks of two API servers may differ: one may have written the record, the other the object."""
+
+
+NEVER = "1970-01-01T00:00:00Z"
+
+
+class Stamp(StrEnum):
+    """What the object tells of a change that was meant."""
+
+    ABSENT = "Absent"
+    """Its name is not there."""
+    SOUND = "Sound"
+    """It was done."""
+    FORGED = "Forged"
+    """Its name is there, and it was not done."""
+    DOUBTFUL = "Doubtful"
+    """It may have been done and altered since; nobody can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is believed, and why not, for people."""
+
+    stamp: Stamp
+    message: str = ""
+
+
+def stamped(patch: PatchOps, body: Body, change: str) -> PatchOps:
+    """The patch that also writes the change's name on the object, in the same request."""
+    if not patch:
+        return patch
+    if body["metadata"].get("annotations") is None:
+        return (*patch, {"op": "add", "path": "/metadata/annotations", "value": {CHANGE_ANNOTATION: change}})
+    return (*patch, {"op": "add", "path": _STAMP_PATH, "value": change})
+
+
+def names(body: Body, change: PastChange) -> bool:
+    """Whether the object bears the name of this change."""
+    return bool((body["metadata"].get("annotations") or {}).get(CHANGE_ANNOTATION) == change.name)
+
+
+def read(change: PastChange, recorded: Body, body: Body, live: Facts) -> Reading:
+    """Whether the change was done to this object. `live`: the facts of the object, which is the target or its scaler.
+
+    As long as the tests of its patch hold, it was not: the patch itself would have broken them.
+    """
+    if not names(body, change):
+        return Reading(Stamp.ABSENT)
+    ours, seen = _is_signed(change, recorded, body), shows(change, live)
+    told = bool(body["metadata"].get("managedFields"))
+    if _was_never_sent(recorded, body) or (told and not ours and not seen):
+        return Reading(Stamp.FORGED, _forged(body))
+    if ours and seen:
+        return Reading(Stamp.SOUND)
+    missing = "what was intended is not to be seen on it" if ours else f"{_writers(body)} wrote that there, not Salus"
+    return Reading(Stamp.DOUBTFUL, f"the object bears this change's name, but {missing}: nobody can tell who did what")
+
+
+def _was_never_sent(recorded: Body, body: Body) -> bool:
+    tests = tuple(edit for edit in recorded["spec"].get("patch") or () if edit["op"] == "test")
+    return bool(tests) and applies(tests, body)
+
+
+def _is_signed(change: PastChange, recorded: Body, body: Body) -> bool:
+    """Whether Salus wrote the name, or the very field that the change is about, since the intent was on record.
+
+    The field counts as well: who had forged the very same name before keeps it in the book-keeping, since a value that
+    is written again changes nothing.
+    """
+    since = parse_time(recorded["metadata"]["creationTimestamp"]) - SKEW
+    return any(
+        entry.get("manager") == FIELD_MANAGER and parse_time(entry.get("time") or NEVER) >= since
+        for entry in _entries(body)
+        if _holds(entry, _ANNOTATION) or _holds(entry, _field_of(change))
+    )
+
+
+def _field_of(change: PastChange) -> tuple[str, ...]:
+    """The field that a change is about, as managedFields name it."""
+    if change.patched is not None:
+        return ("f:spec", f"f:{change.patched.floor_field}")
+    if change.action is ActionKind.SCALE:
+        return ("f:spec", "f:replicas")
+    if change.action is ActionKind.RESTART:
+        return ("f:spec", "f:template", "f:metadata", "f:annotations", f"f:{RESTARTED_AT}")
+    return ("f:spec", "f:template")
+
+
+def _entries(body: Body) -> Sequence[Mapping[str, Any]]:
+    entries: Sequence[Mapping[str, Any]] = body["metadata"].get("managedFields") or ()
+    return entries
+
+
+def _holds(entry: Mapping[str, Any], path: tuple[str, ...]) -> bool:
+    fields = entry.get("fieldsV1") or {}
+    for step in path:
+        if step not in fields:
+            return False
+        fields = fields[step] or {}
+    return True
+
+
+def _writers(body: Body) -> str:
+    """Who wrote the name, as far as the API server knows; what they call themselves, cut and quoted."""
+    found = sorted({str(e.get("manager", ""))[:64] for e in _entries(body) if _holds(e, _ANNOTATION)})
+    return " and ".join(f'"{name}"' for name in found[:3]) or "somebody unknown"
+
+
+def _forged(body: Body) -> str:
+    return f"a forged stamp: {_writers(body)} set the annotation {CHANGE_ANNOTATION}, this change was not done by that"
