@@ -10,9 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError
 
+from salus.bounded_yaml import UnreadableError, read_bytes, value_of
 from salus.core.approvals import DEFAULT_EXPIRY
 from salus.core.exporters import Exporter, Trusted
 from salus.core.freeze import check_cron, zone_of
@@ -379,13 +379,12 @@ class Settings(Resource):
 def read_settings(path: Path) -> Settings:
     """Read and check the file. Raises SettingsError naming file, path of the field, and reason."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = value_of(read_bytes(path))
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: not YAML: {error}") from error
+    except UnreadableError as error:
+        line = f" (line {error.line})" if error.line else ""
+        raise SettingsError(f"{path}: {error}{line}") from error
     try:
         return Settings.parse(document or {})
     except ValidationError as error:

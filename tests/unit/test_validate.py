@@ -3,10 +3,13 @@
 import io
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
-from salus.cli.documents import UnreadableError, read_documents
+from salus.bounded_yaml import UnreadableError
+from salus.cli.documents import Document, read_documents
+from salus.cli.findings import findings_in
 from salus.cli.progress import Progress
 from salus.cli.validate import Report, catalog_of, validate
 from salus.core.exporters import Exporter
@@ -14,6 +17,7 @@ from salus.presets import load_presets
 from salus.settings import read_settings
 
 DATA = Path(__file__).with_name("data") / "validate"
+HOSTILE = DATA.with_name("hostile")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 POLICY = """\
@@ -436,6 +440,76 @@ def test_a_path_leads_to_the_line_of_its_deepest_part(path: str, line: int) -> N
     (document,) = read_documents(text)
 
     assert document.line(path) == line
+
+
+@pytest.mark.parametrize("file", ["pill.yaml", "evil.yaml"])
+def test_a_query_that_stopped_salus_is_a_finding(file: str) -> None:
+    report = checked(HOSTILE / file)
+
+    assert [finding.path for finding in report.findings] == ["spec.checks[0].query"]
+    assert report.exit_code == 1
+
+
+def test_a_bomb_is_unreadable_and_the_other_files_are_checked(folder: Path) -> None:
+    (folder / "good.yaml").write_text(POLICY, encoding="utf-8")
+    report = checked(HOSTILE / "merge6.yaml", "good.yaml")
+
+    assert [one.message for one in report.unreadable] == ["aliases that stand for more than 250000 values"]
+    assert (report.policies, report.exit_code) == (1, 2)
+
+
+def test_a_defect_at_one_policy_is_a_finding_of_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Panic(BaseException):
+        """As pyo3 raises them: no Exception."""
+
+    def look(document: Document, *rest: Any) -> Any:  # noqa: ANN401 — handed on
+        if document.number == 2:
+            raise Panic
+        return findings_in(document, *rest)
+
+    monkeypatch.setattr("salus.cli.validate.findings_in", look)
+    (folder / "a.yaml").write_text("\n---\n".join([POLICY] * 3), encoding="utf-8")
+    report = checked("a.yaml")
+
+    (finding,) = report.findings
+    assert (finding.document, finding.message) == (
+        2,
+        "salus met an error of its own at this (Panic): please report it, with this document",
+    )
+    assert report.policies == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        pytest.param("apiVersion: &a [x, x]\nkind: HealthPolicy", "", id="a version that is a list"),
+        pytest.param(
+            "apiVersion: salus.dev/v1alpha1\nkind: {a: [b, c]}",
+            "kind: unknown kind an object; known: HealthPolicy",
+            id="a kind",
+        ),
+        pytest.param(
+            "apiVersion: salus.dev/v1alpha1\nkind: HealthPolicy\nmetadata: {name: [" + "x, " * 5_000 + "x]}",
+            "metadata.name",
+            id="a name that is a long list",
+        ),
+    ],
+)
+def test_odd_values_where_text_belongs_are_told_briefly(folder: Path, body: str, said: str) -> None:
+    (folder / "a.yaml").write_text(body, encoding="utf-8")
+    report = checked("a.yaml")
+
+    assert any(said in str(finding) for finding in report.findings) or not said
+    assert all(len(str(finding)) < 1_000 for finding in report.findings)
+
+
+def test_checks_beyond_the_sixteenth_are_not_read_one_by_one(folder: Path) -> None:
+    """That there are too many is told once; each of a hundred thousand would be parsed otherwise."""
+    checks = "".join(f"  - {{name: c{n}, query: 'x(', unhealthy: {{above: '1'}}}}\n" for n in range(100))
+    text = POLICY[: POLICY.index("spec:")] + "spec:\n  target: {kind: Deployment, name: x}\n  checks:\n" + checks
+    (folder / "a.yaml").write_text(text, encoding="utf-8")
+
+    assert len(checked("a.yaml").findings) == 17
 
 
 def test_documents_before_a_mistake_are_read() -> None:

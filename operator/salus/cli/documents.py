@@ -1,29 +1,19 @@
 """Kubernetes objects as they stand in YAML files, each of their fields with its line.
 
 An editor can jump to a line, not to `spec.checks[2].query`, so the tree of the text is kept beside its values. What the
-objects mean is left to others.
+objects mean is left to others, and bounds and errors to `bounded_yaml`.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 
-_DEEPEST = 100
-"""No object is nested deeper; libyaml's own recursion would end the process."""
-_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Ten times faster where PyYAML was built with libyaml, as its wheels are."""
+from salus.bounded_yaml import line_of, trees
+
 _INDEX = re.compile(r"\[(\d+)\]")
-
-
-class UnreadableError(Exception):
-    """A file is not there, or is not YAML. `line` counts from 1; None where no line is to blame."""
-
-    def __init__(self, message: str, line: int | None = None) -> None:
-        super().__init__(message)
-        self.line = line
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +36,14 @@ class Document:
 
     def line(self, path: str) -> int:
         """The line, from 1, of the deepest part of `path` that is written: a missing field is at its parent's."""
-        return _line(_deepest(self.node, path))
+        return line_of(_deepest(self.node, path))
 
 
 def read_documents(text: bytes) -> Iterator[Document]:
     """The objects of one file, one after the other. Raises UnreadableError, possibly after some of them."""
-    try:
-        decoded = text.decode("utf-8-sig")
-        _refuse_deep_nesting(decoded)
-        for document in _documents(decoded):
-            yield from _objects(document)
-    except UnicodeDecodeError as error:
-        line = text.count(b"\n", 0, error.start) + 1
-        raise UnreadableError("not text in UTF-8", line) from error
-    except yaml.MarkedYAMLError as error:
-        raise UnreadableError(f"not YAML: {error.problem}", _line_at(error.problem_mark)) from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise UnreadableError(f"not YAML: {' '.join(str(error).split())}") from error
-
-
-def _documents(text: str) -> Iterator[Document]:
-    loader = _LOADER(text)
-    loader.yaml_implicit_resolvers = _without_times(loader.yaml_implicit_resolvers)
-    try:
-        number = 0
-        while loader.check_node() and (node := loader.get_node()):
-            repeated = tuple(_repeated(node))  # now, since constructing copies what `<<` stands for into the tree
-            number += 1
-            yield Document(number, loader.construct_document(node), node, repeated)
-    finally:
-        loader.dispose()
+    for number, tree in enumerate(trees(text, times=False), 1):
+        repeated = tuple(_repeated(tree.node))  # now, since the value copies what `<<` stands for into the tree
+        yield from _objects(Document(number, tree.value(), tree.node, repeated))
 
 
 def _repeated(root: yaml.Node) -> Iterator[RepeatedKey]:
@@ -83,27 +51,8 @@ def _repeated(root: yaml.Node) -> Iterator[RepeatedKey]:
         seen: set[str] = set()
         for key, _ in _pairs(node):
             if key.value in seen:
-                yield RepeatedKey(_below(path, key.value), _line(key))
+                yield RepeatedKey(_below(path, key.value), line_of(key))
             seen.add(key.value)
-
-
-def _without_times(resolvers: Mapping[Any, list[Any]]) -> dict[Any, list[Any]]:
-    """Kubernetes reads an unquoted 2026-11-22 as text."""
-    return {
-        first: [(tag, pattern) for tag, pattern in some if tag != "tag:yaml.org,2002:timestamp"]
-        for first, some in resolvers.items()
-    }
-
-
-def _refuse_deep_nesting(text: str) -> None:
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > _DEEPEST:
-            raise UnreadableError(f"nested deeper than {_DEEPEST} levels", _line_at(event.start_mark))
 
 
 def _objects(document: Document) -> Iterator[Document]:
@@ -195,17 +144,3 @@ def _child(node: yaml.Node, name: str) -> yaml.Node | None:
 
 def _below(path: str, key: str) -> str:
     return f"{path}.{key}".removeprefix(".")
-
-
-def _line(node: yaml.Node) -> int:
-    return node.start_mark.line + 1
-
-
-class _Mark(Protocol):
-    """Of either parser; counts from 0."""
-
-    line: int
-
-
-def _line_at(mark: _Mark | None) -> int | None:
-    return None if mark is None else mark.line + 1

@@ -15,9 +15,12 @@ from salus.core.compile import Catalog, SpecError, compile_policy
 from salus.model.errors import Problem, problems
 from salus.model.meta import WorkloadKind
 from salus.model.policy import HealthPolicySpec
-from salus.model.types import GROUP, Body, DnsLabel, DnsName, Resource
+from salus.model.types import GROUP, Body, DnsLabel, DnsName, Resource, quote
 
 KIND = "HealthPolicy"
+_MOST_CHECKS = 16
+"""A policy has no more; that there are too many is told once."""
+_LONGEST_NAME = 253
 _RECORDS = ("Incident", "ChangeEvent")
 """Kinds of our group that only the operator writes."""
 
@@ -98,14 +101,14 @@ def findings_in(document: Document, file: str, catalog: Catalog) -> Iterator[Fin
 
 
 def _text(body: Mapping[str, Any], field: str) -> str:
-    return str(body.get(field) or "")
+    return str(body.get(field) or "")[:_LONGEST_NAME]
 
 
 def problems_of(body: Body, catalog: Catalog) -> Iterator[Problem]:
     """What the API server and the operator would say of this object; a problem may come twice."""
     kind = body.get("kind", KIND)
     if kind != KIND:
-        yield Problem("kind", f'unknown kind "{kind}"; known: {KIND}')
+        yield Problem("kind", f"unknown kind {quote(kind)}; known: {KIND}")
         return
     try:
         _Policy.parse(body)
@@ -138,7 +141,7 @@ def _problems_of_parts(spec: object, catalog: Catalog, namespace: str) -> Iterat
             some = catalog if part == "source" else replace(catalog, sources=AnyName())
             yield from (problem for problem in _unresolved(named, some, namespace) if f"spec.{part}" in problem.path)
     checks = spec.get("checks")
-    for index, check in enumerate(checks if isinstance(checks, list) else ()):
+    for index, check in enumerate(checks[:_MOST_CHECKS] if isinstance(checks, list) else ()):
         for problem in _unresolved({**sound, "checks": [check]}, replace(catalog, sources=AnyName()), namespace):
             if problem.path.startswith("spec.checks[0]"):
                 yield replace(problem, path=problem.path.replace("[0]", f"[{index}]", 1))

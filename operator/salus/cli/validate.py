@@ -8,9 +8,11 @@ from pathlib import Path
 
 import typer
 
-from salus.cli.documents import UnreadableError, read_documents
+from salus.bounded_yaml import LARGEST, UnreadableError, line_of, read_bytes
+from salus.cli.documents import Document, read_documents
 from salus.cli.findings import AnyName, Finding, findings_in, is_ours
 from salus.cli.progress import Progress
+from salus.contained import contained
 from salus.core.compile import Catalog
 from salus.presets import load_presets
 from salus.settings import Settings, SettingsError, read_settings
@@ -120,11 +122,23 @@ def _check(file: str, catalog: Catalog, report: Report, progress: Progress) -> N
     report.files += 1
     for document in read_documents(text):
         progress.say(lambda: f"checking: {report.policies} policies so far, now in {_shown(file)}")
-        if is_ours(document):
-            report.policies += 1
-            report.findings.extend(findings_in(document, _shown(file), catalog))
-        elif document.body is not None:
-            report.others += 1
+        escaped: list[BaseException] = []
+        with contained(escaped.append):
+            _look_at(document, _shown(file), catalog, report)
+        report.findings.extend(_defect(document, _shown(file), error) for error in escaped)
+
+
+def _look_at(document: Document, file: str, catalog: Catalog, report: Report) -> None:
+    if is_ours(document):
+        report.policies += 1
+        report.findings.extend(findings_in(document, file, catalog))
+    elif document.body is not None:
+        report.others += 1
+
+
+def _defect(document: Document, file: str, error: BaseException) -> Finding:
+    message = f"salus met an error of its own at this ({type(error).__name__}): please report it, with this document"
+    return Finding(file, line_of(document.node), document.number, "", "", "", message)
 
 
 def _files(inputs: Sequence[str], report: Report) -> Iterator[str]:
@@ -156,7 +170,7 @@ def _is_visible(path: Path, folder: Path) -> bool:
 
 def _read(file: str) -> bytes:
     try:
-        return sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
+        return sys.stdin.buffer.read(LARGEST + 1) if file == STDIN else read_bytes(Path(file))
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from error
 
