@@ -142,6 +142,10 @@ clean:  ## Remove what make has made here (caches outside the clone stay)
 demo: setup  ## See Salus heal a service, five times, in minutes (ARGS="--pods auto|containers|kwok --keep --plain")
 	@$(BIN)/python -m tests.demo $(ARGS)
 
+.PHONY: fuzz
+fuzz: setup  ## Feed soup to every reader of foreign text, and keep what escapes (ARGS="--minutes 30", names of hunts)
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
 .PHONY: chaos
 chaos: programs  ## Kill Salus 500 times while 50 services fail and recover, then check the books (ARGS="--kills N --targets N")
 	@$(BIN)/python -m tests.chaos $(ARGS)

@@ -191,7 +191,16 @@ def test_a_time_is_kept_in_utc() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["2026-11-22", "2026-11-22 03:04:05Z", "2026-11-22T03:04:05", "2026-02-30T03:04:05Z", "now", 1700000000, None],
+    [
+        "2026-11-22",
+        "2026-11-22 03:04:05Z",
+        "2026-11-22T03:04:05",
+        "2026-02-30T03:04:05Z",
+        "9999-12-31T23:59:59-14:00",  # in UTC it would be the year 10000
+        "now",
+        1700000000,
+        None,
+    ],
 )
 def test_anything_but_rfc_3339_is_no_time(text: object) -> None:
     with pytest.raises(ValueError, match="expected a time such as"):

@@ -50,6 +50,8 @@ def applied(text: str) -> dict[str, Any]:
         pytest.param(applied(json.dumps({"spec": None})), False, id="last applied without a spec"),
         pytest.param(applied("{"), True, id="unreadable is taken as held"),
         pytest.param(applied("[]"), True, id="no object is taken as held"),
+        pytest.param(applied('{"spec":1}'), True, id="a spec that is none is taken as held"),
+        pytest.param(applied("[" * 200_000), True, id="nested deeper than can be read is taken as held"),
         pytest.param(applied(""), False, id="empty tells nothing"),
     ],
 )

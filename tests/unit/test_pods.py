@@ -51,6 +51,11 @@ def stuck(ordinal: int, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — ha
         ),
         pytest.param([a_pod(0), stuck(1, owner="another")], None, id="a pod of another owner"),
         pytest.param([], None, id="no pods"),
+        pytest.param(
+            [stuck(0, name="evil"), stuck(1, name="db-²"), stuck(0, name="web-0"), stuck(2)],
+            "db-2",
+            id="pods that claim the StatefulSet as their owner, and that it never made",
+        ),
     ],
 )
 def test_the_pod_that_holds_it_back(pods: list[dict[str, Any]], expected: str | None) -> None:

@@ -10,6 +10,7 @@ from salus.core.records import TARGET_LABEL, target_id
 from salus.core.releases import (
     HEALTHY_AT,
     QUARANTINED_BY,
+    REVISION,
     good_annotations,
     history_from,
     is_newest_good,
@@ -251,7 +252,18 @@ def test_a_replica_set_that_is_used_again_keeps_its_old_age() -> None:
     assert release_started_at(history_from(history(V1, V2, reused={2: -3600})), release_hash(V1)) == ago(3600)
 
 
-@pytest.mark.parametrize("annotations", [None, {}, {"deployment.kubernetes.io/revision": "newest"}])
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        pytest.param(None, id="no annotations"),
+        pytest.param({}, id="none of them"),
+        pytest.param({REVISION: "newest"}, id="a word"),
+        pytest.param({REVISION: "²"}, id="a raised digit, which Python calls a digit and does not read"),
+        pytest.param({REVISION: "٣"}, id="a digit of another script"),
+        pytest.param({REVISION: "9" * 5000}, id="more digits than any number has"),
+        pytest.param({REVISION: "-1"}, id="a negative number"),
+    ],
+)
 def test_a_replica_set_without_a_number_is_left_out(annotations: Mapping[str, str] | None) -> None:
     odd = a_replica_set(3, V3, NOW - seconds(1))
     odd["metadata"]["annotations"] = annotations

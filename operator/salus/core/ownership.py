@@ -29,5 +29,5 @@ def _applied_with(field: str, text: str) -> bool:
         return False
     try:
         return field in (json.loads(text).get("spec") or {})
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return True

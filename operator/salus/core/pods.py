@@ -11,7 +11,7 @@ from typing import Any
 
 from salus.core.timing import has_lasted
 from salus.core.workload import POD_TEMPLATE_HASH
-from salus.model.types import Body, format_duration, parse_time
+from salus.model.types import Body, format_duration, parse_time, whole_number
 from salus.model.values import Pod, Revision
 
 REVISION_LABEL = "controller-revision-hash"
@@ -39,8 +39,8 @@ def stuck_pod(stateful_set: Body, pods: Iterable[Body]) -> Body | None:
     wanted = status.get("updateRevision")
     if not wanted or status.get("observedGeneration", 0) < metadata["generation"]:
         return None
-    mine = sorted((pod for pod in pods if _owned_by(pod, metadata["uid"])), key=_ordinal)
-    first = next((pod for pod in mine if not _is_ready(pod)), None)
+    mine = sorted(_numbered(pods, metadata), key=lambda pair: pair[0])
+    first = next((pod for _, pod in mine if not _is_ready(pod)), None)
     if first is None or first["metadata"].get("deletionTimestamp"):
         return None
     return first if (first["metadata"].get("labels") or {}).get(REVISION_LABEL) != wanted else None
@@ -97,8 +97,13 @@ def _owned_by(pod: Body, uid: str) -> bool:
     return any(owner.get("uid") == uid for owner in pod["metadata"].get("ownerReferences") or ())
 
 
-def _ordinal(pod: Body) -> int:
-    return int(pod["metadata"]["name"].rpartition("-")[2])
+def _numbered(pods: Iterable[Body], stateful_set: Body) -> Iterator[tuple[int, Body]]:
+    """The pods that the StatefulSet made, by their place; any other pod may claim it as its owner."""
+    for pod in pods:
+        head, _, ordinal = pod["metadata"]["name"].rpartition("-")
+        number = whole_number(ordinal)
+        if head == stateful_set["name"] and number is not None and _owned_by(pod, stateful_set["uid"]):
+            yield number, pod
 
 
 def _is_ready(pod: Body) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from salus.core.records import TARGET_LABEL, target_id
 from salus.core.timing import has_lasted
 from salus.core.workload import release_hash
-from salus.model.types import GROUP, Body, format_time, parse_time
+from salus.model.types import GROUP, Body, format_time, parse_time, whole_number
 from salus.model.values import Release, Revision, TargetKey, Workload
 
 RELEASE_LABEL = f"{GROUP}/release"
@@ -122,8 +122,8 @@ def release_started_at(history: Sequence[Revision], good: str | None) -> datetim
 
 def _number(body: Body) -> int | None:
     """A ControllerRevision carries its number as a field, a ReplicaSet as an annotation."""
-    text = str(body["revision"] if "revision" in body else (body["metadata"].get("annotations") or {}).get(REVISION))
-    return int(text) if text.isdigit() else None
+    written = body["revision"] if "revision" in body else (body["metadata"].get("annotations") or {}).get(REVISION)
+    return whole_number(str(written))
 
 
 def _revision(body: Body, number: int) -> Revision:

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from salus.model.types import Body
+from salus.model.types import Body, quote
 from salus.model.values import Disruption, Quota, Room
 
-_QUANTITY = re.compile(r"^([+-]?[0-9]+(?:\.[0-9]*)?|[+-]?\.[0-9]+)(?:([eE][+-]?[0-9]+)|([KMGTPE]i|[numkMGTPE]))?$")
+_QUANTITY = re.compile(r"^([+-]?[0-9]+(?:\.[0-9]*)?|[+-]?\.[0-9]+)(?:([eE][+-]?[0-9]{1,3})|([KMGTPE]i|[numkMGTPE]))?$")
+_LONGEST_QUANTITY = 64
+"""Characters; with an exponent of three digits at most, no number of it fills the memory when it is written out."""
 _DECIMAL_SUFFIXES = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY_SUFFIXES = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _ALIASES = {"cpu": "requests.cpu", "memory": "requests.memory", "count/pods": "pods"}
@@ -22,8 +24,8 @@ _OF_OTHER_PODS = {"Terminating", "BestEffort"}
 def quantity(text: object) -> Decimal:
     """`100m`, `1.5Gi`, `2e3` → Decimal. Raises ValueError for what is no quantity of Kubernetes."""
     match = _QUANTITY.match(str(text))
-    if match is None:
-        raise ValueError(f"expected a quantity such as 100m or 1Gi, got {text!r}")
+    if match is None or len(match[0]) > _LONGEST_QUANTITY:
+        raise ValueError(f"expected a quantity such as 100m or 1Gi, got {quote(text)}")
     number, exponent, suffix = match.groups()
     if exponent:
         return Decimal(number + exponent)

@@ -125,6 +125,8 @@ def _claims(body: Body) -> Iterator[ManagedBy]:
 def _workload(body: Body) -> Workload:
     kind = _kind(body)
     template = _at(body, "spec.template", dict)
+    for path in ("spec.template.metadata.labels", "spec.template.metadata.annotations"):
+        _texts(body, path)
     return Workload(
         key=TargetKey(_required(body, "metadata.namespace"), kind, _required(body, "metadata.name")),
         uid=_at(body, "metadata.uid", str),

@@ -36,6 +36,7 @@ API_VERSION = f"{GROUP}/{VERSION}"
 _LONGEST_QUOTE = 60
 _DURATION = re.compile(r"^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$")
 _DECIMAL = re.compile(r"^-?[0-9]{1,15}(\.[0-9]{1,9})?$")
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 _TIME = re.compile(r"^[0-9-]{10}T[0-9:]{8}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$")
 
 
@@ -87,9 +88,12 @@ def format_decimal(value: float) -> str:
 def parse_time(text: object) -> datetime:
     """RFC 3339 → aware UTC datetime. Raises ValueError."""
     moment = text if isinstance(text, datetime) else _moment(text)
-    if moment is None or moment.tzinfo is None:
-        raise ValueError(f"expected a time such as 2026-11-22T03:04:05Z, got {quote(text)}")
-    return moment.astimezone(UTC)
+    try:
+        if moment is not None and moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except OverflowError:  # the last hours of the year 9999, west of Greenwich
+        pass
+    raise ValueError(f"expected a time such as 2026-11-22T03:04:05Z, got {quote(text)}")
 
 
 def _moment(text: object) -> datetime | None:
@@ -99,6 +103,11 @@ def _moment(text: object) -> datetime | None:
         return datetime.fromisoformat(text)
     except ValueError:
         return None
+
+
+def whole_number(text: object) -> int | None:
+    """`42` → 42; None for all else: Python reads digits of every script, and calls some so that it cannot read."""
+    return int(text) if isinstance(text, str) and _WHOLE_NUMBER.fullmatch(text) else None
 
 
 def format_time(value: datetime) -> str:
