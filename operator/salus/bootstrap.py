@@ -166,12 +166,14 @@ def _endpoint(name: str, config: EndpointConfig) -> dict[str, Any]:
     auth = config.basic_auth
     return {
         "name": name,
-        "url": config.url,
+        "url": config.url or "",
+        "url_file": Path(config.url_file) if config.url_file else None,
         "timeout": config.timeout,
         "bearer_token_file": Path(config.bearer_token_file) if config.bearer_token_file else None,
         "basic_auth": BasicAuth(auth.username, Path(auth.password_file)) if auth else None,
         "ca_file": Path(config.ca_file) if config.ca_file else None,
         "headers": config.headers,
+        "header_files": {header: Path(file) for header, file in config.header_files.items()},
     }
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 
 from salus.bounded_yaml import UnreadableError, read_bytes, value_of
 from salus.core.approvals import DEFAULT_EXPIRY
@@ -65,15 +65,25 @@ HeaderText = Annotated[ShortText, AfterValidator(check_header)]
 class EndpointConfig(Resource):
     """One HTTP server."""
 
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["urlFile"]}]})
     RULES: ClassVar = (
         Rule(
             "",
             "set at most one of bearerTokenFile and basicAuth",
             lambda s: s.bearer_token_file is None or s.basic_auth is None,
         ),
+        Rule("", "set exactly one of url and urlFile", lambda s: (s.url is None) != (s.url_file is None)),
+        Rule(
+            "",
+            "a header stands in one place only: headers, headerFiles, or Authorization in bearerTokenFile or basicAuth",
+            lambda s: not _twice(s),
+            field=".headerFiles",
+        ),
     )
-    url: Annotated[str, Field(min_length=8, max_length=2048), AfterValidator(_http_url)]
+    url: Annotated[str, Field(min_length=8, max_length=2048), AfterValidator(_http_url)] | None = None
     """Where it is."""
+    url_file: ShortText | None = None
+    """Mounted file that holds the URL, in place of `url`; read again when it changes."""
     timeout: Duration = timedelta(seconds=5)
     """After this a request counts as not answered."""
     bearer_token_file: ShortText | None = None
@@ -84,6 +94,17 @@ class EndpointConfig(Resource):
     """CA certificates to trust, in place of the system's."""
     headers: Mapping[HeaderText, Annotated[str, Field(max_length=4096), AfterValidator(check_header)]] = {}
     """Further headers of every request."""
+    header_files: Mapping[HeaderText, ShortText] = {}
+    """Further ones, each with the mounted file that holds its value; read again when it changes."""
+
+
+def _twice(endpoint: EndpointConfig) -> bool:
+    """A header from a file that is set elsewhere too: who should win would be anybody's guess."""
+    elsewhere = {name.lower() for name in endpoint.headers}
+    if endpoint.bearer_token_file or endpoint.basic_auth:
+        elsewhere.add("authorization")
+    from_files = [name.lower() for name in endpoint.header_files]
+    return len(set(from_files)) < len(from_files) or not elsewhere.isdisjoint(from_files)
 
 
 def _not_filled_in(text: str) -> str:

@@ -8,9 +8,8 @@ import io
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,10 @@ import pytest
 import structlog
 
 from salus.adapters.logging import LogFormat, configure
-from salus.adapters.sinks import HttpSinks, SinkSettings
-from salus.core.delivery import Telling, cloud_event
-from salus.model.values import Error, Question
-from salus.sources.history import PrometheusHistory
-from salus.sources.prometheus import PrometheusSource
-from salus.sources.settings import SourceSettings
 from tests.contract.raw_server import MARK, Talk, asked, echo, endlessly, hang_up, reset, silence, speaking, unasked
+from tests.contract.ways import Told, Way, every_way, instant, ranged, sink
 from tests.devcluster.certificates import Authority
 from tests.devcluster.processes import free_port
-from tests.unit.test_delivery import a_record
 
 PATIENCE, SHORT = timedelta(seconds=30), timedelta(milliseconds=300)
 """What an answer may take on a busy machine, and how long to wait for one that never comes."""
@@ -40,45 +33,6 @@ TOO_LARGE = "cannot be reached: it answered with headers that are too large"
 RESET = "cannot be reached: the connection was reset"
 NOT_TLS = "cannot be reached: it does not speak TLS"
 NOT_PROMETHEUS = "answered something else than the Prometheus HTTP API does; is the URL right?"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a way to ask says of a failure; empty if it found none."""
-
-    reason: str = ""
-    message: str = ""
-
-
-Way = Callable[..., Awaitable[Told]]
-
-
-async def sink(url: str, **more: Any) -> Told:  # noqa: ANN401 - fields of settings
-    sinks = HttpSinks()
-    await sinks.use({"main": SinkSettings(name="main", url=url, **more)})
-    problem = await sinks.send("main", cloud_event(a_record("main"), Telling.STARTED, "eu"))
-    await sinks.close()
-    return Told(problem.reason, problem.message) if problem else Told()
-
-
-def _told(given: object) -> Told:
-    return Told(given.reason, given.message) if isinstance(given, Error) else Told()
-
-
-async def instant(url: str, **more: Any) -> Told:  # noqa: ANN401 - fields of settings
-    async with PrometheusSource(SourceSettings(name="main", url=url, **more)) as source:
-        (given,) = await source.ask([Question("main", "x", timedelta(minutes=2), namespace="shop")])
-    return _told(given)
-
-
-async def ranged(url: str, **more: Any) -> Told:  # noqa: ANN401 - fields of settings
-    history = PrometheusHistory({"main": SourceSettings(name="main", url=url, **more)})
-    question = Question("main", "x", timedelta(minutes=2), namespace="shop")
-    now = datetime.now(UTC)
-    return _told(await history.samples(question, now - timedelta(minutes=1), now, timedelta(seconds=15)))
-
-
-every_way = pytest.mark.parametrize("way", [sink, instant, ranged])
 
 
 @pytest.fixture(autouse=True)

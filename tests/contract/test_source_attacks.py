@@ -66,6 +66,27 @@ both_ways = pytest.mark.parametrize("ask", [instant, ranged])
         pytest.param("::ffff:a9fe:a9fe", id="the same in hexadecimal"),
         pytest.param("64:ff9b::a9fe:a9fe", id="behind NAT64"),
         pytest.param("2002:a9fe:a9fe::1", id="by 6to4"),
+        pytest.param("169.254.170.2", id="AWS, credentials of an ECS task"),
+        pytest.param("169.254.170.23", id="AWS, credentials of EKS Pod Identity"),
+        pytest.param("fd00:ec2::23", id="AWS, credentials of EKS Pod Identity, IPv6"),
+        pytest.param("fd00:ec2::253", id="AWS, what else there is"),
+        pytest.param("fd00:c1::a9fe:a9fe", id="Oracle Cloud, IPv6"),
+        pytest.param("fd00:42::42", id="Scaleway, IPv6"),
+        pytest.param("fd00:a9fe:a9fe::1", id="Akamai, IPv6"),
+        pytest.param("fd00:100::100:200", id="Alibaba Cloud, IPv6"),
+        pytest.param("fe80::a9fe:a9fe", id="OpenStack, IPv6"),
+        pytest.param("::ffff:100.100.100.200", id="another cloud's, in IPv6"),
+        pytest.param("::169.254.169.254", id="IPv4-compatible"),
+        pytest.param("::ffff:0:a9fe:a9fe", id="IPv4-translated"),
+        pytest.param("64:ff9b::6464:64c8", id="another cloud's, behind NAT64"),
+        pytest.param("64:ff9b:1::a9fe:a9fe", id="behind a NAT64 of one's own, /96"),
+        pytest.param("64:ff9b:1:a9fe:a9:fe00::", id="behind a NAT64 of one's own, /48"),
+        pytest.param("64:ff9b:1:1a9:fe:a9fe::", id="behind a NAT64 of one's own, /56"),
+        pytest.param("64:ff9b:1:102:a9:fea9:fe00:0", id="behind a NAT64 of one's own, /64"),
+        pytest.param("2001:0:a9fe:a9fe::1", id="a server of Teredo"),
+        pytest.param("2001:0:cb00:7109:0:0:5601:5601", id="a client of Teredo"),
+        pytest.param("2001:db8::5efe:a9fe:a9fe", id="by ISATAP"),
+        pytest.param("2001:db8::200:5efe:a9fe:a9fe", id="by ISATAP, of a public address"),
     ],
 )
 def test_an_address_that_is_never_asked(address: str) -> None:
@@ -73,8 +94,30 @@ def test_an_address_that_is_never_asked(address: str) -> None:
         refuse(address)
 
 
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "::ffff:0.0.0.0"])  # noqa: S104 - not to listen on
+def test_no_address_at_all_would_mean_the_pod_itself(address: str) -> None:
+    with pytest.raises(AddressRefused, match="is no server's address"):
+        refuse(address)
+
+
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1", "10.0.0.7", "192.168.1.1", "203.0.113.9", "::1", "fd12::1", "2001:db8::1"]
+    "address",
+    [
+        "127.0.0.1",
+        "10.0.0.7",
+        "192.168.1.1",
+        "203.0.113.9",
+        "::1",
+        "fd12::1",
+        "2001:db8::1",
+        pytest.param("100.100.100.201", id="a neighbour of Alibaba Cloud's"),
+        pytest.param("fd00:ec1::23", id="a neighbour of AWS'"),
+        pytest.param("fd20:ce::253", id="a neighbour of Google Cloud's"),
+        pytest.param("::ffff:10.0.0.7", id="IPv4 in IPv6"),
+        pytest.param("64:ff9b::a00:7", id="an honest server behind NAT64"),
+        pytest.param("64:ff9b:1::a00:7", id="an honest server behind a NAT64 of one's own"),
+        pytest.param("2001:db8::a9fe:a9fe", id="an address that only looks like it"),
+    ],
 )
 def test_an_address_that_is_asked(address: str) -> None:
     refuse(address)

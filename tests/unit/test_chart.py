@@ -3,6 +3,7 @@
 What takes Helm or a cluster is in `tests/chart`.
 """
 
+import ipaddress
 import json
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from promql_parser import parse
 
 from salus.adapters.telemetry import PrometheusTelemetry
 from salus.core.compile import Catalog, compile_policy
+from salus.endpoints.addresses import NEVER_ASKED
 from salus.model.crd import KINDS
 from salus.model.types import VERSION
 from salus.presets import load_presets
@@ -189,6 +191,18 @@ def test_a_file_that_was_edited_by_hand_is_found(tmp_path: Path, monkeypatch: py
         "edited.yaml: is not what it is made from; run `make manifests`",
         "new.yaml: is missing; run `make manifests`",
     ]
+
+
+def test_its_network_policy_leaves_out_what_the_operator_never_asks() -> None:
+    text = (CHART / "templates/_helpers.tpl").read_text("utf-8")
+    peers = text.partition('define "salus.peers"')[2].partition("{{- else -}}")[2].partition("{{- end }}")[0]
+    blocks = [peer["ipBlock"] for peer in yaml.safe_load(peers) if "ipBlock" in peer]
+
+    for block in blocks:
+        everything = ipaddress.ip_network(block["cidr"])
+        never = {str(network) for network in NEVER_ASKED if network.version == everything.version}
+        assert (everything.prefixlen, set(block["except"])) == (0, never)
+    assert {ipaddress.ip_network(block["cidr"]).version for block in blocks} == {4, 6}
 
 
 def test_the_chart_is_of_this_version() -> None:

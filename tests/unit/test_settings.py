@@ -31,7 +31,10 @@ def test_the_example_shows_every_field() -> None:
         "basic_auth",
         "enforce_namespace",
         "exporters",
+        "header_files",
     }
+    shown = {field for sink in settings.sinks.values() for field in sink.model_fields_set}
+    assert {"url", "url_file", "headers", "policies", "namespaces", "actions"} <= shown
     assert settings.sources["fleet"].timeout == timedelta(seconds=10)
     assert settings.kill_switch == KillSwitch(enabled=False)
 
@@ -73,7 +76,30 @@ def test_an_empty_configuration_has_no_source_and_no_kill_switch(text: str, tmp_
     ("text", "message"),
     [
         pytest.param("sorces: {}", "sorces: unknown field", id="a misspelt field"),
-        pytest.param("sources: {default: {}}", "sources.default.url: is required", id="a source without url"),
+        pytest.param(
+            "sources: {default: {}}", "sources.default: set exactly one of url and urlFile", id="a source without url"
+        ),
+        pytest.param(
+            "sinks: {a: {url: 'http://a.example', urlFile: /run/url}}",
+            "sinks.a: set exactly one of url and urlFile",
+            id="a sink with two",
+        ),
+        pytest.param(
+            "sinks: {a: {urlFile: /run/url, headers: {X-Key: a}, headerFiles: {x-key: /run/key}}}",
+            "sinks.a.headerFiles: a header stands in one place only: headers, headerFiles, or Authorization in "
+            "bearerTokenFile or basicAuth",
+            id="a header that stands in two places",
+        ),
+        pytest.param(
+            "sinks: {a: {urlFile: /run/url, bearerTokenFile: /run/token, headerFiles: {Authorization: /run/key}}}",
+            "sinks.a.headerFiles: a header stands in one place only",
+            id="two ways to authorize",
+        ),
+        pytest.param(
+            "sinks: {a: {urlFile: /run/url, headerFiles: {X-Key: /run/a, x-key: /run/b}}}",
+            "sinks.a.headerFiles: a header stands in one place only",
+            id="a header from two files",
+        ),
         pytest.param(
             "sources: {default: {url: 'ftp://a.example'}}",
             "sources.default.url: url must begin with http:// or https://",

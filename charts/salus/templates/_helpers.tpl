@@ -99,18 +99,23 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* Ports of the URLs of a map of sources, or of sinks. */}}
+{{/* Ports of the URLs of a map of sources, or of sinks. What a `urlFile` says nobody knows here. */}}
 {{- define "salus.ports" -}}
 {{- $ports := list }}
 {{- range . }}
+{{- if .url }}
 {{- $url := urlParse .url }}
 {{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" }}
 {{- $ports = append $ports (int ($port | default (ternary "443" "80" (eq $url.scheme "https")))) }}
 {{- end }}
+{{- end }}
 {{- toYaml ($ports | uniq) }}
 {{- end }}
 
-{{/* Peers that may be asked or told: the given ones, or all but the link-local networks, where clouds keep credentials. */}}
+{{/*
+Peers that may be asked or told: the given ones, or all but where clouds keep credentials: the link-local networks and
+other addresses of their metadata services, the same as in operator/salus/endpoints/addresses.py.
+*/}}
 {{- define "salus.peers" -}}
 {{- with . }}
 {{- toYaml . }}
@@ -118,10 +123,17 @@ annotations:
 - namespaceSelector: {}
 - ipBlock:
     cidr: 0.0.0.0/0
-    except: [169.254.0.0/16]
+    except: [169.254.0.0/16, 100.100.100.200/32, 168.63.129.16/32, 192.0.0.192/32]
 - ipBlock:
     cidr: ::/0
-    except: [fe80::/10, fd00:ec2::254/128]
+    except:
+      - fe80::/10
+      - fd00:ec2::/32
+      - fd20:ce::254/128
+      - fd00:c1::a9fe:a9fe/128
+      - fd00:42::42/128
+      - fd00:a9fe:a9fe::1/128
+      - fd00:100::100:200/128
 {{- end }}
 {{- end }}
 
@@ -145,6 +157,13 @@ annotations:
 {{- end }}
 {{- end }}
 {{- include "salus.checkOwnNamespace" . }}
+{{- range $kind := list "sources" "sinks" }}
+{{- range $name, $endpoint := index $.Values.config $kind }}
+{{- if and $endpoint.urlFile $.Values.networkPolicy.enabled (not (index $.Values.networkPolicy $kind).ports) }}
+{{- fail (printf "networkPolicy.%s.ports: config.%s.%s has its URL in a file, so say the ports of all %s here" $kind $kind $name $kind) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if not .Values.clusterWide }}
 {{- $watched := include "salus.watched" . | fromYamlArray }}
 {{- if not $watched }}

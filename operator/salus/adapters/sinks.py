@@ -58,7 +58,7 @@ class HttpSink:
             self._session = open_session(self._settings.timeout)
         try:
             async with self._session.post(
-                self._settings.url,
+                self._credentials.url(),
                 data=orjson.dumps(event),
                 headers={**self._credentials.headers(), "Content-Type": CONTENT_TYPE},
                 ssl=self._credentials.tls(),

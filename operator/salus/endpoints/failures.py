@@ -107,6 +107,7 @@ def _is_a_timeout(error: BaseException) -> bool:
 
 
 _CLASSES: tuple[tuple[str, Holds], ...] = (
+    ("its URL cannot be used", _is(aiohttp.InvalidURL, requests.exceptions.InvalidURL)),
     ("its name cannot be looked up now", lambda e: isinstance(e, socket.gaierror) and e.errno == socket.EAI_AGAIN),
     ("its name is not known", _is(socket.gaierror)),
     ("its certificate is for another name", _certificate(*_OTHER_NAMES)),

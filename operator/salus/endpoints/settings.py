@@ -5,7 +5,7 @@ Secrets are files, mounted by the administrator and read again when they change;
 
 import base64
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -44,14 +44,17 @@ def check_header(text: str) -> str:
 class EndpointSettings:
     """One server, as the operator's administrator configured it.
 
-    Raises ValueError for a URL that is not one, or that carries a password, and for headers that cannot be sent.
+    Raises ValueError for a URL that is not one, or that carries a password, for headers that cannot be sent, and where
+    it is left open what is meant.
     """
 
     KIND: ClassVar = "endpoint"
     """What it is called in messages."""
 
     name: str
-    url: str
+    url: str = ""
+    url_file: Path | None = None
+    """Holds the URL, where that is a secret: of many receivers its path is."""
     timeout: timedelta = DEFAULT_TIMEOUT
     """For one request, from first byte to last."""
     bearer_token_file: Path | None = None
@@ -60,13 +63,18 @@ class EndpointSettings:
     """Certificates to trust instead of the system's."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Further headers of every request."""
+    header_files: Mapping[str, Path] = field(default_factory=dict)
+    """Further ones, and the files that hold their values."""
 
     def __post_init__(self) -> None:
         if self.bearer_token_file and self.basic_auth:
             raise ValueError(f"{self.title}: choose one of a bearer token and basic auth")
+        if bool(self.url) == bool(self.url_file):
+            raise ValueError(f"{self.title}: choose one of a URL and a file that holds it")
         try:
-            check_url(self.url)
-            for text in (*self.headers, *self.headers.values()):
+            if self.url:
+                check_url(self.url)
+            for text in (*self.headers, *self.headers.values(), *self.header_files):
                 check_header(text)
         except ValueError as error:
             raise ValueError(f"{self.title}: {error}") from error
@@ -82,17 +90,25 @@ class CredentialsUnreadable(Exception):
 
 
 class Credentials:
-    """The headers and the TLS settings of a server, always as the mounted files are now."""
+    """The URL, the headers and the TLS settings of a server, always as the mounted files are now."""
 
     def __init__(self, settings: EndpointSettings) -> None:
         self._settings = settings
+        self._url = _Mounted(settings.url_file)
+        self._headers = {name: _Mounted(path) for name, path in settings.header_files.items()}
         self._secret = _Mounted(_secret_file(settings))
         self._ca = _Mounted(settings.ca_file)
         self._tls: tuple[bytes, ssl.SSLContext] | None = None
 
+    def url(self, path: str = "") -> str:
+        """The server's URL, or that of an API path such as `/api/v1/query` below it. Raises CredentialsUnreadable."""
+        url = self._settings.url or self._url.text("URL that can be used", check_url)
+        return url.rstrip("/") + path if path else url
+
     def headers(self) -> dict[str, str]:
         """The headers of a request. Raises CredentialsUnreadable."""
         headers = dict(self._settings.headers)
+        headers |= {name: file.text("value of a header") for name, file in self._headers.items()}
         if authorization := self._authorization():
             headers["Authorization"] = authorization
         return headers
@@ -107,17 +123,9 @@ class Credentials:
         return self._tls[1]
 
     def _authorization(self) -> str:
-        secret = self._secret.content()
-        if secret is None:
+        if _secret_file(self._settings) is None:
             return ""
-        try:
-            text = secret.decode().strip()
-        except UnicodeDecodeError:
-            text = ""
-        if not text or not text.isprintable():
-            raise CredentialsUnreadable(
-                f"{_secret_file(self._settings)} is empty, or holds something else than a secret"
-            )
+        text = self._secret.text("secret")
         basic = self._settings.basic_auth
         if basic is None:
             return f"Bearer {text}"
@@ -144,6 +152,17 @@ class _Mounted:
         except OSError as error:
             raise CredentialsUnreadable(f"cannot read {self._path}: {error.strerror}") from error
         return self._content
+
+    def text(self, meaning: str, check: Callable[[str], object] = check_header) -> str:
+        """The text in it, without the blanks around. Raises CredentialsUnreadable, which says nothing of the text."""
+        try:
+            text = (self.content() or b"").decode().strip()
+            check(text)
+        except ValueError:
+            text = ""
+        if not text or not text.isprintable():
+            raise CredentialsUnreadable(f"{self._path} is empty, or holds something else than a {meaning}")
+        return text
 
 
 def _secret_file(settings: EndpointSettings) -> Path | None:

@@ -100,14 +100,15 @@ class _Past:
             return _error(self._settings, error)
 
     def _query(self, question: Question, start: datetime, end: datetime, step: timedelta) -> Sequence[Course]:
-        settings = self._settings
-        timeout, url = settings.timeout.total_seconds(), settings.url.rstrip("/")
+        settings, credentials = self._settings, self._credentials
+        timeout, url = settings.timeout.total_seconds(), credentials.url().rstrip("/")
         query = bound_to(question.query, question.namespace) if settings.enforce_namespace else question.query
         understood: list[Course] = []
         session = _session(settings, understood.extend)
+        credentials.tls()  # requests reads the file itself, and would say less of one that cannot be used
         with PrometheusConnect(
             url=url,
-            headers=self._credentials.headers() | settings.tenancy(question.namespace),
+            headers=credentials.headers() | settings.tenancy(question.namespace),
             session=session,
             timeout=timeout,
             method="POST",

@@ -186,7 +186,7 @@ class PrometheusSource:
         seconds = self._settings.timeout.total_seconds()
         try:
             async with self._open().post(
-                self._settings.endpoint("/api/v1/query"),
+                self._credentials.url("/api/v1/query"),
                 data={"query": query, "timeout": f"{seconds:.3f}"},
                 headers=self._credentials.headers() | self._settings.tenancy(request.tenant),
                 ssl=self._credentials.tls(),

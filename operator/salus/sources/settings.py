@@ -28,7 +28,3 @@ class SourceSettings(EndpointSettings):
     def tenancy(self, namespace: str) -> dict[str, str]:
         """The header of a request on behalf of `namespace`, if there is one."""
         return {self.tenant_header: namespace} if self.tenant_header and namespace else {}
-
-    def endpoint(self, path: str) -> str:
-        """The URL of an API path such as `/api/v1/query`."""
-        return self.url.rstrip("/") + path
