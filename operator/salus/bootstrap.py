@@ -25,11 +25,12 @@ from salus.adapters.api import Connection, Login, NoCredentials
 from salus.adapters.clock import SystemClock
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.dry_run import DryRunAccounts
+from salus.adapters.exposition import Probes, TelemetryServer
 from salus.adapters.informer import Informer
 from salus.adapters.lease import PATIENCE, Leadership
 from salus.adapters.recorder import EventRecorder
 from salus.adapters.sinks import HttpSinks, SinkSettings
-from salus.adapters.telemetry import Probes, PrometheusTelemetry, TelemetryServer
+from salus.adapters.telemetry import PrometheusTelemetry
 from salus.core.compile import Catalog, SpecError
 from salus.endpoints.settings import BasicAuth
 from salus.handlers import PolicyWatch

@@ -1,20 +1,15 @@
-"""What Salus says of itself: counters for Prometheus, and whether it is alive and ready, over HTTP.
+"""What Salus says of itself: counters for Prometheus. `exposition` serves them, in a thread of its own.
 
-Names begin with `salus_` and end with their unit. The server has no authentication, and shows no names of workloads.
+Names begin with `salus_` and end with their unit. Whoever reads them needs no authentication, so no names of workloads
+are shown.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.exposition import choose_encoder
 
 from salus.model.change import ActionKind
 from salus.version import __version__
-
-Trouble = Callable[[], str | None]
-"""None when all is well, else why not, in a sentence."""
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -117,53 +112,9 @@ class PrometheusTelemetry:
         self._queries.labels(outcome).observe(seconds)
 
     def leads(self, leads: Callable[[], bool]) -> None:
-        """Show what `leads` gives, asked at each scrape."""
+        """Show what `leads` gives, asked at each encoding, in another thread."""
         self._leader.set_function(lambda: float(leads()))
 
     def watch(self, name: str, age: Callable[[], float]) -> None:
-        """Show the seconds that `age` gives, asked at each scrape, as those since the watch last said anything."""
+        """Show the seconds that `age` gives, asked at each encoding, in another thread, as those without a word."""
         self._watch_age.labels(name).set_function(age)
-
-
-@dataclass(frozen=True, slots=True)
-class Probes:
-    """Whether to restart this process (`alive`) and whether it does its work (`ready`)."""
-
-    alive: Trouble
-    ready: Trouble
-    role: Callable[[], str] = lambda: "ok"
-    """What a process that is ready says of itself."""
-
-
-class TelemetryServer:
-    """Serves `/metrics`, `/healthz` and `/readyz`."""
-
-    def __init__(self, registry: CollectorRegistry, probes: Probes) -> None:
-        self._registry = registry
-        application = web.Application()
-        application.router.add_get("/metrics", self._metrics)
-        application.router.add_get("/healthz", _probe(probes.alive, lambda: "ok"))
-        application.router.add_get("/readyz", _probe(probes.ready, probes.role))
-        self._runner = web.AppRunner(application, access_log=None)
-
-    async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port (another than the given one only for 0). Raises OSError if it is taken."""
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        return int(self._runner.addresses[0][1])
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        await self._runner.cleanup()
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
-
-
-def _probe(trouble: Trouble, well: Callable[[], str]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def answer(_: web.Request) -> web.Response:
-        why = trouble()
-        return web.Response(text=f"{why or well()}\n", status=503 if why else 200)
-
-    return answer
