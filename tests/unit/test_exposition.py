@@ -112,8 +112,9 @@ async def test_what_is_wrong_is_read_at_each_probe(rig: Rig) -> None:
     assert rig.get("/readyz") == (503, "the policies are not listed yet\n")
 
 
-async def test_connections_that_are_only_held_keep_nobody_out(rig: Rig) -> None:
+async def test_connections_that_are_only_held_keep_nobody_out(monkeypatch: pytest.MonkeyPatch, rig: Rig) -> None:
     """Of two hundred that say nothing the oldest have to go; the kubelet gets its answer."""
+    monkeypatch.setattr(exposition, "PATIENCE", 3600.0)
     held = [rig.connect() for _ in range(200)]
     try:
         assert rig.get("/healthz") == (200, "ok\n")
