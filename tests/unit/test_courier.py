@@ -1,6 +1,6 @@
 """The courier on fakes: sinks that are away, refuse, or come back; an API server that fails; a process that dies."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from salus.core.delivery import DELIVERED
-from salus.loop.courier import LIST_EVERY, LONGEST_WISH, REFUSED_AGAIN, Courier
+from salus.loop.courier import LIST_EVERY, LONGEST_WISH, REFUSED_AGAIN, TURN, Courier
 from salus.model.types import Body, format_time
 from salus.model.values import Sink
 from salus.ports import CHANGE_EVENTS, NotTaken, Ref, Resource, Unavailable
@@ -309,6 +309,36 @@ async def test_a_record_that_is_deleted_is_forgotten() -> None:
     await post.go_on(60)
 
     assert post.telemetry.waits == {"audit": 0}
+
+
+@dataclass(slots=True)
+class Slow(FakeSinks):
+    """Each answer takes longer than the turn that a sink has in one round."""
+
+    answered: Callable[[], None] = lambda: None
+
+    async def send(self, sink: str, event: Body) -> NotTaken | None:
+        self.answered()
+        return await FakeSinks.send(self, sink, event)
+
+
+async def test_a_namespace_that_makes_many_records_holds_up_its_own_only() -> None:
+    """The sink takes one a round; the newest record of all, of another namespace, is the second that it gets."""
+    sinks = Slow()
+    post = Post(sinks=sinks)
+    for sequence in range(1, 51):
+        post.put("audit", sequence=sequence, decision="Refuse")
+    body = a_record("audit", decision="Refuse")
+    body["metadata"] |= {"namespace": "bank", "name": "core-0a1b2c3d-1", "uid": "bank"}
+    post.courier.world.outbox.note(post.cluster.put(body))
+
+    def answered() -> None:
+        post.seconds += 2 * TURN.total_seconds()
+
+    sinks.answered = answered
+    await post.go_on(3)
+
+    assert [event["subject"].partition("/")[0] for _, event in sinks.taken] == [NAMESPACE, "bank", NAMESPACE]
 
 
 class Defective(FakeSinks):

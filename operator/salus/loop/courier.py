@@ -1,4 +1,4 @@
-"""Sends records to sinks, each in its order, until they are taken; what is sent is decided in `core/delivery`.
+"""Sends records to sinks until they are taken, the namespaces in turn; what is sent is decided in `core/delivery`.
 
 A sink that does not answer is left alone for a while, longer each time; the others do not wait for it. The record says
 in its own status what was taken, so that nothing is lost by a restart, and only an event whose taking could not be
@@ -23,7 +23,7 @@ from salus.ports import CHANGE_EVENTS, ClusterError, NotFound, NotTaken, Ref, Si
 LIST_EVERY = timedelta(minutes=10)
 """How often records are listed for what was noted by no one, such as one whose creation was answered to nobody."""
 LIST_AGAIN = timedelta(seconds=10)
-"""After a list that failed."""
+"""After a list that failed, or that found more than is kept in mind."""
 LONGEST_PAUSE = timedelta(minutes=1)
 """Between two tries of a sink that does not answer, or of an API server: 1 s, 2 s, 4 s … up to this."""
 LONGEST_WISH = timedelta(hours=1)
@@ -61,6 +61,7 @@ class Courier:
     """What was taken, and when, and is not written down yet."""
     _list_at: float = 0.0
     """When the records are to be listed again."""
+    _listed_at: float = 0.0
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Two sinks may take the same record at the same time."""
 
@@ -88,15 +89,18 @@ class Courier:
             elif result is not None:
                 raise result
         for sink in {*self.world.sinks(), *sinks}:
-            self.world.telemetry.waiting(sink, len(self.world.outbox.waiting(sink)))
+            self.world.telemetry.waiting(sink, self.world.outbox.waiting(sink))
 
     async def _list(self) -> None:
         if not self.world.sinks():
-            self._list_at = 0.0
-        elif self.clock() >= self._list_at:
-            for _, ref, waiting in sorted(await self._untold(), key=lambda found: found[0]):
-                self.world.outbox.add(ref, waiting)
-            self._list_at = self.clock() + LIST_EVERY.total_seconds()
+            self._list_at = self._listed_at = 0.0
+            return
+        more = self.world.outbox.is_short() and self.clock() >= self._listed_at + LIST_AGAIN.total_seconds()
+        if more or self.clock() >= self._list_at:
+            found = sorted(await self._untold(), key=lambda found: found[0])
+            self.world.outbox.found((ref, sinks) for _, ref, sinks in found)
+            self._listed_at = self.clock()
+            self._list_at = self._listed_at + LIST_EVERY.total_seconds()
 
     async def _untold(self) -> list[tuple[str, Ref, tuple[str, ...]]]:
         """Of all records those with something left to tell: when they were decided, and which sinks wait."""
@@ -109,20 +113,17 @@ class Courier:
 
     async def _serve(self, sink: str) -> None:
         began = self.clock()
-        if sink in self._pauses and began < self._pauses[sink].until:
+        if not self.leads() or (sink in self._pauses and began < self._pauses[sink].until):
             return
-        for ref in self.world.outbox.waiting(sink):
-            if not self.leads() or self.clock() - began > TURN.total_seconds():
-                return
-            if self.clock() < self._refused.get((sink, ref), 0.0):
-                continue
+        for ref in self.world.outbox.in_turn(sink, lambda ref: self.clock() >= self._refused.get((sink, ref), 0.0)):
             try:
-                if not await self._tell(sink, ref):
-                    return
+                goes_on = await self._tell(sink, ref)
             except ClusterError as error:
                 self._pause(sink)
                 self.world.telemetry.failed("deliver")
                 _log.warning("a delivery is not written down yet", sink=sink, change=ref.name, error=str(error))
+                return
+            if not (goes_on and self.leads()) or self.clock() - began > TURN.total_seconds():
                 return
 
     async def _tell(self, sink: str, ref: Ref) -> bool:

@@ -1,0 +1,169 @@
+"""The queue of a sink, by properties: fair by namespace, in order, bounded, and nothing is lost."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from salus.loop import outbox
+from salus.loop.outbox import LONGEST, Outbox
+from salus.model.types import Body
+from salus.ports import CHANGE_EVENTS, Ref
+from tests.unit.test_delivery import a_record
+
+SINK = "audit"
+NAMESPACES = ("aaa", "bank", "shop", "zoo")
+
+
+def record(namespace: str, number: int) -> Body:
+    body = a_record(SINK, decision="Refuse")
+    body["metadata"] |= {"namespace": namespace, "name": f"web-{number:06}"}
+    body["spec"]["decidedAt"] = f"2026-11-30T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z"
+    return body
+
+
+def ref_of(body: Body) -> Ref:
+    return Ref(CHANGE_EVENTS, body["metadata"]["namespace"], body["metadata"]["name"])
+
+
+@dataclass
+class Post:
+    """Records come, and a sink takes so many of them in one round."""
+
+    outbox: Outbox = field(default_factory=Outbox)
+    made: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    there: dict[Ref, Body] = field(default_factory=dict)
+    """Not taken yet, whether the outbox knows of it or not."""
+    taken: list[Ref] = field(default_factory=list)
+
+    def come(self, namespace: str, count: int) -> None:
+        for _ in range(count):
+            body = record(namespace, self.made[namespace])
+            self.made[namespace] += 1
+            self.there[ref_of(body)] = body
+            self.outbox.note(body)
+
+    def serve(self, at_most: int) -> Sequence[Ref]:
+        served = list(islice(self._taking(), at_most))
+        self.taken += served
+        return served
+
+    def _taking(self) -> Iterator[Ref]:
+        for ref in self.outbox.in_turn(SINK):
+            self.outbox.done(SINK, ref)
+            del self.there[ref]
+            yield ref
+
+    def find(self) -> None:
+        self.outbox.found((ref, [SINK]) for ref in self.there)
+
+
+arrivals = st.tuples(st.sampled_from(NAMESPACES), st.integers(0, 8))
+rounds = st.lists(st.tuples(st.lists(arrivals, max_size=4), st.integers(0, 9)), max_size=6)
+
+
+@given(rounds)
+def test_while_one_namespace_waits_each_other_is_served_once_at_most(
+    story: list[tuple[list[tuple[str, int]], int]],
+) -> None:
+    """Whatever comes, and wherever rounds are broken off."""
+    post, passed = Post(), dict[str, list[str]]()
+    for came, at_most in story:
+        for namespace, count in came:
+            post.come(namespace, count)
+        for ref in post.serve(at_most):
+            for others in passed.values():
+                others.append(ref.namespace)
+            assert [one for one in passed if len(set(passed[one])) < len(passed[one]) and one != ref.namespace] == []
+            passed.pop(ref.namespace, None)
+        passed = {one: passed.get(one, []) for one in {ref.namespace for ref in post.there}}
+
+
+@given(rounds)
+def test_each_namespace_keeps_its_order_and_nothing_is_lost_or_told_twice(
+    story: list[tuple[list[tuple[str, int]], int]],
+) -> None:
+    post = Post()
+    for came, served in story:
+        for namespace, count in came:
+            post.come(namespace, count)
+        post.serve(served)
+    while post.serve(7):
+        pass
+
+    assert post.there == {}
+    for namespace in NAMESPACES:
+        own = [ref.name for ref in post.taken if ref.namespace == namespace]
+        assert own == [f"web-{number:06}" for number in range(post.made[namespace])]
+
+
+def test_ten_thousand_of_one_namespace_make_another_wait_for_one() -> None:
+    post = Post()
+    post.come("aaa", 10_000)
+    post.come("shop", 1)
+
+    assert [ref.namespace for ref in post.serve(2)] == ["aaa", "shop"]
+
+
+def test_who_was_served_last_comes_last_when_a_round_is_broken_off() -> None:
+    """A sink so slow that each round takes one: the flood does not begin every round."""
+    post = Post()
+    for namespace in NAMESPACES:
+        post.come(namespace, 50)
+
+    assert [ref.namespace for _ in range(8) for ref in post.serve(1)] == [*NAMESPACES, *NAMESPACES]
+
+
+def test_one_that_comes_in_the_middle_of_a_round_has_its_turn_in_it() -> None:
+    post = Post()
+    post.come("aaa", 50)
+    taking = post._taking()
+    next(taking)
+    post.come("shop", 1)
+
+    assert [ref.namespace for ref in islice(taking, 2)] == ["aaa", "shop"]
+
+
+def test_what_is_not_ready_costs_its_namespace_no_turn() -> None:
+    post = Post()
+    for namespace in ("aaa", "shop"):
+        post.come(namespace, 3)
+    refused = {Ref(CHANGE_EVENTS, "shop", "web-000000"), Ref(CHANGE_EVENTS, "shop", "web-000001")}
+
+    turns = post.outbox.in_turn(SINK, lambda ref: ref not in refused)
+
+    assert [(ref.namespace, ref.name[-1]) for ref in islice(turns, 3)] == [("aaa", "0"), ("shop", "2"), ("aaa", "1")]
+
+
+def test_so_many_are_kept_in_mind_and_no_more() -> None:
+    post = Post()
+    post.come("aaa", 10_000)
+    post.come("shop", 3)
+
+    assert post.outbox.waiting(SINK) == LONGEST + 3
+
+
+@given(came=st.lists(arrivals, max_size=5), longest=st.integers(5, 20), served=st.integers(3, 9))
+def test_beyond_the_bound_a_list_finds_the_rest_in_its_order(
+    came: list[tuple[str, int]], longest: int, served: int
+) -> None:
+    """A list whenever a queue has become short; what comes meanwhile has to wait for what came before it."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(outbox, "LONGEST", longest)
+        post = Post()
+        for namespace, count in came:
+            post.come(namespace, count)
+            post.serve(served)
+            assert post.outbox.waiting(SINK) <= longest * len(NAMESPACES)
+        while post.serve(served) or post.outbox.is_short():
+            if post.outbox.is_short():
+                post.find()
+
+    assert post.there == {}
+    for namespace in NAMESPACES:
+        own = [ref.name for ref in post.taken if ref.namespace == namespace]
+        assert own == [f"web-{number:06}" for number in range(post.made[namespace])]
