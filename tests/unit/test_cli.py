@@ -236,7 +236,7 @@ def test_validate_refuses_a_bad_configuration(tmp_path: Path) -> None:
     ended = salus("validate", "-f", FIRST, "--config", str(bad))
 
     assert (ended.exit_code, ended.stdout) == (2, "")
-    assert ended.stderr == f"salus: {bad}: sources.a.url: is required\n"
+    assert ended.stderr == f"salus: {bad}: sources.a: set exactly one of url and urlFile\n"
 
 
 def report_of(*arguments: str) -> dict[str, Any]:
