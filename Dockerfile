@@ -2,7 +2,8 @@
 #
 #     docker build --build-arg COMMIT=$(git describe --always --dirty --abbrev=12 --exclude='*') -t salus .
 #
-# `make image` builds this file where there is no image registry. The versions are those of constraints.txt.
+# `make image` builds this file where there is no image registry. Of libraries and build backend nothing is taken whose hash
+# does not stand in requirements.txt or requirements-build.txt (`make constraints`), and nothing is built on the way.
 ARG BASE=python:3.13-slim
 # Where the libraries are taken from: the stage of that name, or an image of it from a build before.
 ARG LIBRARIES=libraries
@@ -12,11 +13,10 @@ FROM ${BASE} AS libraries
 # pip and the build backend have an environment of their own: the image gets neither.
 RUN python3 -m venv /opt/tools && python3 -m venv --without-pip /opt/salus
 WORKDIR /src
-COPY pyproject.toml constraints.txt ./
-RUN /opt/tools/bin/pip install --no-cache-dir -c constraints.txt hatchling
-RUN python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
-    > requirements.txt \
-  && /opt/tools/bin/pip --python /opt/salus/bin/python install --no-cache-dir --no-compile -c constraints.txt -r requirements.txt
+COPY requirements.txt requirements-build.txt ./
+RUN /opt/tools/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements-build.txt
+RUN /opt/tools/bin/pip --python /opt/salus/bin/python install --no-cache-dir --no-compile \
+      --require-hashes --only-binary :all: -r requirements.txt
 # Compiled here, since a read-only root would have every start compile everything; by hash, since times differ. What Salus
 # never imports of Kubernetes' client is 50 MB compiled, so it is left as it is.
 RUN PYTHONHASHSEED=0 /opt/salus/bin/python -m compileall -q --invalidation-mode unchecked-hash \
@@ -25,7 +25,7 @@ RUN PYTHONHASHSEED=0 /opt/salus/bin/python -m compileall -q --invalidation-mode 
 FROM ${LIBRARIES} AS chosen-libraries
 
 FROM chosen-libraries AS build
-COPY hatch_build.py README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY operator operator
 ARG COMMIT=""
 RUN SALUS_COMMIT="${COMMIT}" /opt/tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist .

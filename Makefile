@@ -11,6 +11,7 @@ ARGS ?=
 PYTHONS ?= 3.14 3.13 3.12
 SIDE_BY_SIDE := -n 2 --dist worksteal
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-annotate --universal --python-version 3.11
 export UV_NATIVE_TLS := true
 # Modules are compiled once, also where this is set, and not by every process anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -95,7 +96,8 @@ pythons: setup  ## Unit tests on the newest supported Python that is here beside
 package: setup  ## Build the wheel, install it into an empty environment, and try its commands there
 	@rm -rf dist .run/package && $(BIN)/python -m build --wheel --installer uv --outdir dist . >/dev/null
 	@$(BIN)/uv venv --quiet .run/package
-	@$(BIN)/uv pip install --quiet --python .run/package -c constraints.txt dist/*.whl
+	@$(BIN)/uv pip install --quiet --python .run/package --require-hashes --no-build -r requirements.txt
+	@$(BIN)/uv pip install --quiet --python .run/package --no-deps dist/*.whl
 	@cd .run/package && bin/salus --version && bin/kubectl-salus --help >/dev/null && bin/salus validate -f ../../examples/policies
 
 .PHONY: sbom
@@ -131,8 +133,10 @@ wheel: setup  ## Build the wheel into dist/
 	@$(BIN)/python -m build --wheel --outdir dist .
 
 .PHONY: constraints
-constraints: setup  ## Pin all dependencies anew, within the ranges of pyproject.toml
-	@$(BIN)/uv pip compile --quiet --no-header --no-annotate --universal --python-version 3.11 --group dev pyproject.toml -o constraints.txt
+constraints: setup  ## Pin all dependencies anew, within the ranges of pyproject.toml; by hash those that make the image
+	@$(COMPILE) --group dev pyproject.toml -o constraints.txt
+	@$(COMPILE) --generate-hashes -c constraints.txt pyproject.toml -o requirements.txt
+	@echo hatchling | $(COMPILE) --generate-hashes -c constraints.txt - -o requirements-build.txt
 
 .PHONY: clean
 clean:  ## Remove what make has made here (caches outside the clone stay)

@@ -42,8 +42,9 @@ _LEFT_OUT = (
     "./var/lib/apt/lists/",
     "./var/log/",
 )
-_COPIED = ("Dockerfile", ".dockerignore", "pyproject.toml", "constraints.txt", "hatch_build.py", "README.md", "LICENSE")
-_MAKE_THE_LIBRARIES = ("Dockerfile", "pyproject.toml", "constraints.txt")
+_PINNED = ("requirements.txt", "requirements-build.txt")
+_COPIED = ("Dockerfile", ".dockerignore", *_PINNED, "pyproject.toml", "hatch_build.py", "README.md", "LICENSE")
+_MAKE_THE_LIBRARIES = ("Dockerfile", *_PINNED)
 _BUILDAH_FOLDER = Path("/var/lib/containers")
 _SCHEMES = ("http://", "https://", "file:")  # that debootstrap knows
 _EPOCH = "0"  # of every file and of the image, so that the same sources give the same image

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.devcluster import dockerfile
+from tests.package.pinned import dependencies, not_as_pinned, tools
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,6 +60,47 @@ def test_libraries_have_a_layer_of_their_own_that_no_code_of_ours_changes() -> N
         "--from=chosen-libraries /opt/salus /opt/salus",
         "--from=build /added/opt/salus /opt/salus",
     ]
+
+
+REQUIREMENT = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[^ ;]+)(?P<marker> ; [^\\]+)? \\")
+
+
+def pinned(file: str) -> dict[str, str]:
+    """Name and version of what a file of requirements lets in; fails for a line that is neither that nor a hash."""
+    found: dict[str, str] = {}
+    for line in (ROOT / file).read_text(encoding="utf-8").splitlines():
+        if requirement := REQUIREMENT.fullmatch(line):
+            found[requirement["name"]] = requirement["version"]
+        else:
+            assert re.fullmatch(r" {4}--hash=sha256:[0-9a-f]{64}( \\)?", line), f"{file}: {line}"
+    return found
+
+
+def test_nothing_is_installed_whose_hash_is_not_known() -> None:
+    """The base brings pip itself; Salus is the wheel that was made of the sources that were copied."""
+    runs = [rest for name in ("libraries", "build") for word, rest in stages()[name] if word == "RUN"]
+    commands = [
+        command for run in runs for command in run.split("&&") if re.search(r"\bpip\b.* (install|wheel)\b", command)
+    ]
+
+    from_elsewhere = [command for command in commands if "--no-deps" not in command]
+    assert len(from_elsewhere) == 2
+    for command in from_elsewhere:
+        assert "--require-hashes --only-binary :all: -r requirements" in command
+    for command in set(commands) - set(from_elsewhere):
+        assert command.split()[-1] in {".", "/dist/*.whl"}
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-build.txt"])
+def test_what_has_a_hash_is_what_development_has(file: str) -> None:
+    assert pinned(file)
+    assert not_as_pinned(pinned(file)) == {}
+
+
+def test_everything_that_salus_declares_has_its_hash() -> None:
+    assert dependencies() <= pinned("requirements.txt").keys()
+    assert "hatchling" in pinned("requirements-build.txt")
+    assert tools().isdisjoint(pinned("requirements.txt"))
 
 
 def test_the_image_needs_no_shell() -> None:
