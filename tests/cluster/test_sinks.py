@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import pytest
@@ -170,6 +172,40 @@ def test_a_policy_chooses_among_the_sinks_that_are_for_it(scene: Scene, receiver
         ("theirs", f'spec.sinks[0]: sink "bank" takes no records of namespace {scene.namespace}'),
     ):
         assert scene.wait_condition("Stalled", "True", policy)["message"] == message
+
+
+def test_nothing_that_a_sink_says_and_no_path_of_its_url_stands_in_a_record(scene: Scene, tmp_path: Path) -> None:
+    """It is an SSH server, as one that a typo in a port leads to; its URL is in a file, since the path is a secret."""
+
+    class Banner(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(b"SSH-2.0-OpenSSH_9.6 hunter2\r\n")
+            self.request.recv(65536)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Banner) as server:
+        threading.Thread(target=server.serve_forever, name="banner", daemon=True).start()
+        file = tmp_path / "url"
+        file.write_text(f"http://127.0.0.1:{server.server_address[1]}/services/T000/B000/t0psecret\n", encoding="utf-8")
+        scene.salus.configure({"sinks": {"audit": {"urlFile": str(file)}}})
+        scene.gauge(0.5)
+        scene.deploy()
+        scene.apply(mode="Observe", remedies=[RESTART])
+        scene.salus.start()
+        scene.wait_change(decision="DryRun")
+        scene.wait(lambda: delivered(scene.changes(decision="DryRun")[0]) == "False", "the condition says so")
+        server.shutdown()
+
+    (change,) = scene.changes(decision="DryRun")
+    condition = next(one for one in change["status"]["conditions"] if one["type"] == "Delivered")
+    assert (condition["reason"], condition["message"]) == (
+        "Unreachable",
+        "sink audit: cannot be reached: it answered with broken HTTP",
+    )
+    events = scene.cluster.api().items(f"/apis/events.k8s.io/v1/namespaces/{scene.namespace}/events")
+    shown = json.dumps([scene.changes(), scene.incidents(), scene.policies(), events]) + scene.salus.log.read_text(
+        "utf-8"
+    )
+    assert [word for word in ("hunter2", "SSH-2.0", "t0psecret", "/services/") if word in shown] == []
 
 
 def test_a_sink_that_is_mended_in_the_configuration_gets_what_waits(scene: Scene, receiver: Receiver) -> None:
