@@ -113,6 +113,12 @@ ODD_REPLIES: Sequence[Any] = [
     pytest.param(
         reply(200, failure("execution", "many-to-many")), "QueryFailed", "many-to-many", id="refused with 200"
     ),
+    pytest.param(
+        reply(400, failure("bad_data", "a\x1b[2J\u202eb\r\nc")),
+        "QueryFailed",
+        "bad_data: a\ufffd[2J\ufffdb  c",
+        id="refused in characters that a terminal obeys",
+    ),
     pytest.param(reply(503, failure("timeout", "too slow")), "Timeout", "too slow", id="the server's own timeout"),
     pytest.param(reply(200, b"<html>Login</html>"), "NotPrometheus", "is the URL right?", id="an HTML page"),
     pytest.param(reply(200, b""), "NotPrometheus", "", id="nothing at all"),

@@ -303,4 +303,6 @@ def _text(foreign: object) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _QUOTED else text[: _QUOTED - 1] + "…"
+    """The beginning of a foreign text, on one line and without what a terminal would obey."""
+    kept = text if len(text) <= _QUOTED else text[: _QUOTED - 1] + "…"
+    return "".join(one if one.isprintable() else " " if one.isspace() else "\N{REPLACEMENT CHARACTER}" for one in kept)
