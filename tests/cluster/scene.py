@@ -211,8 +211,8 @@ class Scene:
         self.wait(kept, f"{count} good release(s) on record")
 
     def wait_status_ticks(self, count: int) -> None:
-        """Wait until Salus has ticked so often more."""
-        before = self._ticks()
+        """Wait until Salus has ticked so often more; one tick is allowed for, as what it tells may be a second old."""
+        before = self._ticks() + 1
         self.wait(lambda: self._ticks() >= before + count, f"{count} ticks")
 
     def measured(self, name: str, target: str = "web") -> float | None:
