@@ -55,6 +55,8 @@ log = structlog.get_logger(__name__)
 
 RELIST_EVERY = timedelta(minutes=10)
 RELOAD_EVERY = timedelta(seconds=1)
+COLLECT_ON = timedelta(seconds=1)
+"""Before the next round of the collector where one has left something."""
 DELIVER_EVERY = timedelta(seconds=1)
 RETRY_EVERY = timedelta(seconds=2)
 DEAD_AFTER = timedelta(minutes=5)
@@ -383,9 +385,10 @@ class Operator:
 
     async def _collect(self) -> None:
         """Delete records whose time is over, while this process leads."""
-        collector = Collector(self._loop.world, self._store.policies.values)
+        collector = Collector(self._loop.world, self._store.policies.values, self._knows_all)
         while True:
-            await asyncio.sleep(self._settings.retention.interval.total_seconds())
+            pause = COLLECT_ON if collector.behind else self._settings.retention.interval
+            await asyncio.sleep(pause.total_seconds())
             if self._leads():
                 await self._soon(self._collect_once(collector))
 
@@ -464,6 +467,9 @@ class Operator:
 
     def _knows(self, key: PolicyKey) -> bool:
         return self._store.knows(key)
+
+    def _knows_all(self) -> bool:
+        return self._listed.is_set() and self._informer.synced
 
     def _default_service_account(self) -> str:
         return self._settings.defaults.service_account_name

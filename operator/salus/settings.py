@@ -330,17 +330,20 @@ class RetentionConfig(Resource):
     RULES: ClassVar = (
         Rule("", "maxAge must be at least 1h", lambda r: r.max_age >= timedelta(hours=1), field=".maxAge"),
         Rule("", "interval must be at least 10s", lambda r: r.interval >= timedelta(seconds=10), field=".interval"),
+        Rule("", "maxWindow must be at least 1h", lambda r: r.max_window >= timedelta(hours=1), field=".maxWindow"),
     )
     max_age: Duration = Retention().max_age
     """Finished records older than this are deleted."""
     max_per_namespace: Annotated[int, Field(strict=True, ge=1)] = Retention().per_namespace
     """Beyond so many Incidents and ChangeEvents in a namespace, the oldest finished ones are deleted."""
+    max_window: Duration = Retention().max_window
+    """How long the limits of policies may keep deeds beyond that number; a longer `limits.per` keeps nothing longer."""
     interval: Duration = timedelta(minutes=10)
     """How often to look."""
 
     def value(self) -> Retention:
         """As the choice of records takes it."""
-        return Retention(self.max_age, self.max_per_namespace)
+        return Retention(self.max_age, self.max_per_namespace, self.max_window)
 
 
 class LeaderElection(Resource):

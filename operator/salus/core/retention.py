@@ -1,22 +1,25 @@
-"""Which records may go: a pure choice among the finished ones, oldest first.
+"""Which records may go: a pure choice among the finished ones of a namespace, oldest first.
 
 What limits, verification, undo and the numbering of records still read is kept, however old it is and however many
-there are; so a namespace may hold more than it should for a while. What a sink has not taken yet goes by its age only.
-Deleting is `loop/retention`'s.
+there are; so a namespace may hold more than it should for a while. No policy can keep more than its deeds, and those no
+longer than the operator allows. What a sink has not taken yet goes by its age only. Deleting is `loop/retention`'s.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from salus.core import blame, contest
 from salus.core.delivery import is_delivered
 from salus.core.incidents import is_over
 from salus.core.records import incident_number, past_change
-from salus.model.change import Outcome
+from salus.model.change import ActionKind, Outcome
 from salus.model.types import Body, parse_time
 from salus.model.values import PastChange, Policy, Switches
+
+ALWAYS = max(contest.WITHIN + contest.HANDS_OFF, blame.LOOK_BACK)
+"""What is younger is read whatever any policy says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,87 +28,208 @@ class Retention:
 
     max_age: timedelta = timedelta(days=30)
     per_namespace: int = 1000
+    max_window: timedelta = timedelta(days=7)
+    """How far back a policy's limits may keep deeds beyond that number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record, reduced to what the choice needs: of the whole ones there may be more than memory."""
+
+    kind: str
+    name: str
+    uid: str
+    number: int
+    moment: datetime
+    """When it last spoke of something."""
+    target: tuple[str, str]
+    """Kind and name of the workload."""
+    policy: str
+
+    @property
+    def line(self) -> str:
+        """What shares its numbers: the records of a workload, the incidents of a policy and a workload."""
+        return self.name.rpartition("-")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEntry(Entry):
+    """A ChangeEvent."""
+
+    action: ActionKind
+    incident: str
+    undoes: str
+    acted: bool
+    abandoned: bool
+    unfinished: bool
+    delivered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentEntry(Entry):
+    """An Incident."""
+
+    goes_on: bool
+
+
+def change_entry(body: Body) -> ChangeEntry:
+    """A ChangeEvent. Raises MALFORMED for what is none."""
+    change = past_change(body)
+    return ChangeEntry(
+        kind="ChangeEvent",
+        name=change.name,
+        uid=change.uid,
+        number=change.sequence,
+        moment=_moment(change),
+        target=_target(body),
+        policy=change.policy,
+        action=change.action,
+        incident=change.incident,
+        undoes=change.undoes,
+        acted=change.acted,
+        abandoned=change.outcome == Outcome.ABANDONED,
+        unfinished=change.unfinished,
+        delivered=is_delivered(body),
+    )
+
+
+def incident_entry(body: Body) -> IncidentEntry:
+    """An Incident. Raises MALFORMED for what is none."""
+    metadata, spec, status = body["metadata"], body["spec"], body.get("status") or {}
+    return IncidentEntry(
+        kind="Incident",
+        name=metadata["name"],
+        uid=metadata["uid"],
+        number=incident_number(body),
+        moment=parse_time(status.get("resolvedAt") or spec["openedAt"]),
+        target=_target(body),
+        policy=spec["policyRef"]["name"],
+        goes_on=not is_over(body),
+    )
+
+
+def _target(body: Body) -> tuple[str, str]:
+    reference = body["spec"]["targetRef"]
+    return str(reference["kind"]), str(reference["name"])
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Everything on record in one namespace."""
+    """What is on record in one namespace."""
 
-    changes: Sequence[Body]
-    incidents: Sequence[Body]
+    changes: Sequence[ChangeEntry]
+    incidents: Sequence[IncidentEntry]
     quarantining: Set[str] = frozenset()
     """Names of the changes that a kept release is quarantined by."""
+    gone: Set[tuple[str, str]] = frozenset()
+    """Targets that are not there any more."""
+    abandoned: Set[str] = frozenset()
+    """Policies that are not there any more."""
+    unread: int = 0
+    """So many finished records are on record besides, which this choice leaves alone."""
 
 
-def longest_window(policies: Iterable[Policy], switches: Switches) -> timedelta:
-    """How far back the guards of a namespace with these policies may look."""
+def longest_window(policies: Iterable[Policy], switches: Switches, cap: timedelta) -> timedelta:
+    """How far back the guards of a namespace look for deeds; `cap`: as far as that is up to its policies."""
     limits = [window for policy in policies for window in (policy.spec.limits.per, policy.spec.limits.cooldown)]
     budgets = [budget.per for budget in (switches.namespace_budget, switches.global_budget) if budget]
-    return max([*limits, *budgets, contest.WITHIN + contest.HANDS_OFF, blame.LOOK_BACK])
+    return max([min(max(limits, default=ALWAYS), cap), *budgets, ALWAYS])
 
 
-def expendable(books: Books, retention: Retention, window: timedelta, now: datetime) -> list[Body]:
-    """The records that may go now, oldest first. `window`: what is younger is still counted by some limit."""
-    changes = [(body, past_change(body)) for body in books.changes]
+def expendable(books: Books, retention: Retention, window: timedelta, now: datetime) -> list[Entry]:
+    """The records that may go now, oldest first. `window`: a deed that is younger is still counted by some limit."""
     oldest = now - retention.max_age
-    waiting = {change.name for body, change in changes if _moment(change) >= oldest and not is_delivered(body)}
-    kept = _kept_changes([change for _, change in changes], books, now - window, waiting)
-    kept_incidents = _kept_incidents(books, [change for _, change in changes])
-    free = [(_moment(change), body) for body, change in changes if change.name not in kept]
-    free += [(_ended(body), body) for body in books.incidents if body["metadata"]["name"] not in kept_incidents]
-    free.sort(key=lambda pair: (pair[0], pair[1]["spec"].get("sequence", 0), pair[1]["metadata"]["name"]))
-    too_old = sum(moment < oldest for moment, _ in free)
-    too_many = len(books.changes) + len(books.incidents) - retention.per_namespace
-    return [body for _, body in free[: max(too_old, too_many, 0)]]
+    kept = _kept_changes(books, now - window, now - ALWAYS, oldest)
+    kept_incidents = _kept_incidents(books, oldest)
+    free: list[Entry] = [change for change in books.changes if change.name not in kept]
+    free += [incident for incident in books.incidents if incident.name not in kept_incidents]
+    free.sort(key=lambda entry: (entry.moment, entry.number if entry.kind == "ChangeEvent" else 0, entry.name))
+    too_old = sum(entry.moment < oldest for entry in free)
+    too_many = len(books.changes) + len(books.incidents) + books.unread - retention.per_namespace
+    return free[: max(too_old, too_many, 0)]
 
 
-def _kept_changes(changes: Sequence[PastChange], books: Books, since: datetime, waiting: Set[str]) -> set[str]:
-    going_on = {body["metadata"]["name"] for body in books.incidents if not is_over(body)}
+def _kept_changes(books: Books, deeds_since: datetime, since: datetime, oldest: datetime) -> set[str]:
+    going_on = {incident.name for incident in books.incidents if incident.goes_on}
     kept = {
         change.name
-        for change in changes
+        for change in books.changes
         if change.unfinished
         or change.incident in going_on
         or change.name in books.quarantining
-        or change.name in waiting
-        or _moment(change) >= since
+        or change.moment >= (deeds_since if change.acted else since)
+        or (change.moment >= oldest and not change.delivered)
     }
-    kept |= set(_newest(changes))
-    for change in sorted(changes, key=lambda change: change.sequence):
-        if change.undoes in kept:  # it goes after what it took back, or that would be taken back again
+    kept |= set(_newest(books, oldest))
+    known = {change.name for change in books.changes}
+    for change in sorted(books.changes, key=lambda change: change.number):
+        # An undo goes after what it took back, or that would be taken back again.
+        if change.undoes in kept or (books.unread and change.undoes and change.undoes not in known):
             kept.add(change.name)
     return kept
 
 
-def _newest(changes: Sequence[PastChange]) -> Iterator[str]:
+def _newest(books: Books, oldest: datetime) -> Iterator[str]:
     """Of each target the newest record, whose number the next one follows, and the newest deeds of each sort.
 
-    Those may still be undone, reverted or contested. The name tells the target; its last part is the number.
+    Those may still be undone, reverted or contested: not those of a workload that is gone, since one that is made again
+    under its name has another uid, nor those of a policy that is gone. A number is free again with its record.
     """
-    newest: dict[Hashable, PastChange] = {}
-    for change in sorted(changes, key=lambda change: change.sequence):
-        target = change.name.rpartition("-")[0]
-        newest[target] = change
-        if change.acted:
-            abandoned = change.outcome == Outcome.ABANDONED
-            newest[target, change.policy, change.action, bool(change.undoes), abandoned] = change
+    newest: dict[Hashable, ChangeEntry] = {}
+    for change in sorted(books.changes, key=lambda change: change.number):
+        is_old = change.moment < oldest
+        if is_old and change.target in books.gone:
+            continue
+        newest[change.line] = change
+        if change.acted and not (is_old and change.policy in books.abandoned):
+            newest[change.line, change.policy, change.action, bool(change.undoes), change.abandoned] = change
     return (change.name for change in newest.values())
 
 
-def _kept_incidents(books: Books, changes: Sequence[PastChange]) -> set[str]:
-    """Those that go on, those that something unfinished belongs to, and of each policy and target the newest."""
-    newest: dict[str, Body] = {}
-    for body in sorted(books.incidents, key=incident_number):
-        newest[body["metadata"]["name"].rpartition("-")[0]] = body
-    going_on = {body["metadata"]["name"] for body in books.incidents if not is_over(body)}
-    names: set[Any] = {body["metadata"]["name"] for body in newest.values()}
-    return names | going_on | {change.incident for change in changes if change.unfinished}
+def _kept_incidents(books: Books, oldest: datetime) -> set[str]:
+    """Those that go on, those that something unfinished belongs to, and of each policy and target the newest.
+
+    The newest goes too once policy or target are gone and no change is left that finds its incident by name.
+    """
+    newest: dict[str, IncidentEntry] = {}
+    for incident in sorted(books.incidents, key=lambda incident: incident.number):
+        newest[incident.line] = incident
+    named = {change.incident.rpartition("-")[0] for change in books.changes}
+    kept = {
+        incident.name
+        for incident in newest.values()
+        if incident.moment >= oldest
+        or books.unread
+        or incident.line in named
+        or not (incident.target in books.gone or incident.policy in books.abandoned)
+    }
+    kept |= {incident.name for incident in books.incidents if incident.goes_on}
+    return kept | {change.incident for change in books.changes if change.unfinished}
+
+
+def shares(waiting: Mapping[str, int], most: int) -> dict[str, int]:
+    """How many of the records that wait in each namespace may go, of `most` in all.
+
+    As water fills: whoever wants little gets it, and what is left is divided evenly among those who want more.
+    """
+    granted: dict[str, int] = {}
+    left = most
+    for place, (name, count) in enumerate(sorted(waiting.items(), key=lambda item: (item[1], item[0]))):
+        granted[name] = min(count, left // (len(waiting) - place))
+        left -= granted[name]
+    return granted
+
+
+def in_turns(chosen: Mapping[str, Sequence[Entry]]) -> Iterator[tuple[str, Entry]]:
+    """One of each namespace, then the next of each."""
+    waiting = deque((name, iter(entries)) for name, entries in chosen.items())
+    while waiting:
+        name, entries = waiting.popleft()
+        if (entry := next(entries, None)) is not None:
+            yield name, entry
+            waiting.append((name, entries))
 
 
 def _moment(change: PastChange) -> datetime:
     """When a record last spoke of something."""
     return max(moment for moment in (change.decided_at, change.applied_at, change.completed_at) if moment)
-
-
-def _ended(incident: Body) -> datetime:
-    return parse_time((incident.get("status") or {}).get("resolvedAt") or incident["spec"]["openedAt"])
