@@ -1,20 +1,22 @@
 """Old records on a real API server: exported, then deleted, with the rights that Salus has."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import requests
 
 from salus.model.types import format_time
 from tests.cluster.scene import Object, Scene
+from tests.devcluster.namespaces import fresh_namespace
 
 _SALUS = "/apis/salus.dev/v1alpha1/namespaces"
 
 
-def put_refusal(scene: Scene, sequence: int, age: timedelta) -> Object:
+def put_refusal(scene: Scene, sequence: int, age: timedelta, namespace: str = "") -> Object:
     """A refusal that was put on record so long ago."""
     return scene.cluster.api().create(
-        f"{_SALUS}/{scene.namespace}/changeevents",
+        f"{_SALUS}/{namespace or scene.namespace}/changeevents",
         {
             "apiVersion": "salus.dev/v1alpha1",
             "kind": "ChangeEvent",
@@ -53,6 +55,7 @@ def exported(scene: Scene) -> list[Object]:
 def test_old_records_are_exported_and_deleted_and_the_newest_stays(scene: Scene) -> None:
     """Three changes of 40 days, one of a day; the newest of the target is old too, and stays. So for incidents."""
     day, old = timedelta(days=1), timedelta(days=40)
+    scene.deploy()
     stored = [put_refusal(scene, number, age) for number, age in enumerate((old, old, day, old), 1)]
     incidents = [put_incident(scene, number, old) for number in (1, 2)]
     scene.salus.configure({"retention": {"maxAge": "720h", "interval": "10s"}})
@@ -71,9 +74,50 @@ def test_old_records_are_exported_and_deleted_and_the_newest_stays(scene: Scene)
 
 def test_beyond_their_number_the_oldest_go(scene: Scene) -> None:
     """Six records of a day ago where four are allowed: the two oldest go."""
+    scene.deploy()
     for number in range(1, 7):
         put_refusal(scene, number, timedelta(days=2) - timedelta(minutes=number))
     scene.salus.configure({"retention": {"maxPerNamespace": 4, "interval": "10s"}})
     scene.salus.start()
 
     scene.wait(lambda: [c["spec"]["sequence"] for c in scene.changes()] == [3, 4, 5, 6], "the two oldest are gone")
+
+
+def test_of_a_workload_that_is_gone_nothing_is_left(scene: Scene) -> None:
+    """Neither its newest record nor its newest incident, once their time is over."""
+    for number in (1, 2):
+        put_refusal(scene, number, timedelta(days=40))
+        put_incident(scene, number, timedelta(days=40))
+    scene.salus.configure({"retention": {"interval": "10s"}})
+    scene.salus.start()
+
+    scene.wait(lambda: not scene.changes() and not scene.incidents(), "nothing is left")
+
+    assert len(exported(scene)) == 4
+
+
+def test_a_flood_in_one_namespace_keeps_no_others_records(scene: Scene) -> None:
+    """3,000 old records in `aaa-…`: those of `zzz-…` go in the same round, and the flood without waiting for the next.
+
+    No round deletes more than 2,000, and after the first one the interval is an hour.
+    """
+    with fresh_namespace(scene.cluster, "aaa") as flooded, fresh_namespace(scene.cluster, "zzz") as quiet:
+        with ThreadPoolExecutor(8) as hands:
+            list(hands.map(lambda number: put_refusal(scene, number, timedelta(days=40), flooded), range(1, 3001)))
+        for number in range(1, 4):
+            put_refusal(scene, number, timedelta(days=40), quiet)
+        scene.salus.namespaces = [flooded, quiet]
+        scene.salus.configure({"retention": {"interval": "10s"}})
+        scene.salus.start()
+
+        scene.wait(lambda: not records_of(scene, quiet), "nothing is left of the quiet one", timeout=120)
+        left = len(records_of(scene, flooded))
+        scene.salus.configure({"retention": {"interval": "1h"}})
+        scene.wait(lambda: not records_of(scene, flooded), "nothing is left of the flood", timeout=300)
+
+    assert left > 2000
+
+
+def records_of(scene: Scene, namespace: str) -> list[Object]:
+    """The ChangeEvents of a namespace."""
+    return scene.cluster.api().items(f"{_SALUS}/{namespace}/changeevents")

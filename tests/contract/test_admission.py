@@ -133,10 +133,11 @@ def place(ruled: DevCluster, namespace: str) -> Place:
     place.grant("mallory", WRITER)
     for approver in ("ada", "bob", BOT, place.remediator):
         place.bind(approver, "salus-approver")
+    place.bind("dora", "salus-purger")
     changes, incidents = place.path("changeevents"), place.path("incidents")
     place.question = place.api(SALUS).create(changes, place.record())["metadata"]["name"]
     place.incident = place.api(SALUS).create(incidents, place.record(INCIDENT))["metadata"]["name"]
-    wait_until(lambda: _sees(place, "ada"), timeout=PATIENCE, what="the rights of ada")
+    wait_until(lambda: _sees(place, "ada") and _sees(place, "dora"), timeout=PATIENCE, what="the rights of both")
     return place
 
 
@@ -280,6 +281,21 @@ Attack = Callable[[Place], object]
             lambda place: place.api("mallory").delete(place.path("incidents")),
             "records are deleted by Salus alone",
             id="all incidents are deleted at once",
+        ),
+        pytest.param(
+            lambda place: place.api("dora").delete(place.path("incidents", place.incident)),
+            "checkout-5f3a91c2-1 is not finished, and Salus goes by it",
+            id="an incident that goes on is cleared",
+        ),
+        pytest.param(
+            lambda place: place.api("dora").delete(place.path("changeevents", place.question)),
+            "an Incident has to be Resolved, a ChangeEvent that acts or asks to be completed",
+            id="a question that waits is cleared",
+        ),
+        pytest.param(
+            lambda place: place.api("dora").delete(place.path("changeevents")),
+            "is not finished, and Salus goes by it",
+            id="everything is cleared at once, with a question that waits among it",
         ),
         pytest.param(
             _touch("labels", {"salus.dev/target": "another"}),
@@ -541,6 +557,38 @@ def test_salus_is_salus_in_its_pod(home: Home) -> None:
         salus.delete(f"{incidents}/{name}")
 
 
+@pytest.mark.parametrize(
+    ("plural", "status"),
+    [
+        pytest.param("incidents", {"phase": "Resolved"}, id="an incident that is over"),
+        pytest.param("changeevents", {"completedAt": "2026-11-22T03:04:05Z"}, id="a change that is over"),
+    ],
+)
+def test_who_has_the_verb_clears_what_is_finished(place: Place, plural: str, status: Object) -> None:
+    """Whatever its age; mallory, who may delete as far as RBAC goes, has to leave it."""
+    path = place.path(plural, place.incident if plural == "incidents" else place.question)
+    place.api(SALUS).patch(f"{path}/status", {"status": status})
+    with pytest.raises(ApiError, match="mallory may not clear finished ones before: the verb purge"):
+        place.api("mallory").delete(path)
+
+    place.api("dora").delete(path)
+
+    assert not place.api(SALUS).exists(path)
+
+
+def test_who_has_the_verb_clears_a_flood_at_once(place: Place) -> None:
+    """Refusals and rehearsals are finished as they are made."""
+    salus, root = place.api(SALUS), place.path("changeevents")
+    for number in range(20, 25):
+        flood = place.record(name=f"checkout-5f3a91c2-{number}", decision="Refuse")
+        flood["metadata"]["labels"]["salus.dev/policy"] = "flood"
+        salus.create(root, flood)
+
+    place.api("dora").delete(root, labelSelector="salus.dev/policy=flood")
+
+    assert [body["metadata"]["name"] for body in salus.get(root)["items"]] == [place.question]
+
+
 def test_salus_keeps_and_drops_releases(place: Place) -> None:
     place.release(SALUS)
     path = place.path("controllerrevisions", "salus-checkout-9c1d7f")
@@ -613,6 +661,12 @@ def test_a_namespace_takes_its_records_with_it(place: Place) -> None:
         pytest.param("salus-approver", "create", "changeevents", False, id="but they make no records"),
         pytest.param("salus-approver", "patch", "healthpolicies", False, id="nor policies"),
         pytest.param("salus-approver", "get", "incidents", True, id="an approver reads what it is about"),
+        pytest.param("admin", "purge", "changeevents", False, id="an admin clears no records by being one"),
+        pytest.param("salus-approver", "purge", "changeevents", False, id="nor does an approver"),
+        pytest.param("salus-purger", "purge", "changeevents", True, id="who clears records may clear changes"),
+        pytest.param("salus-purger", "delete", "incidents", True, id="and delete incidents"),
+        pytest.param("salus-purger", "patch", "changeevents", False, id="but rewrites none"),
+        pytest.param("salus-purger", "approve", "changeevents", False, id="nor approves"),
     ],
 )
 def test_what_the_roles_give(
