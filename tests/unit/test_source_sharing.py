@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from salus.endpoints.shares import Shares
 from salus.model.values import Answer, Error, Question, Value
 from salus.sources.breaker import FAILURES, PAUSE
 from salus.sources.patience import FAULTS, Patience
 from salus.sources.router import Sources
-from salus.sources.shares import Shares
 
 SLOTS = 16
 WHOLE = Value(1.0, datetime(2026, 1, 1, tzinfo=UTC))

@@ -30,7 +30,7 @@ from aiohttp.payload import BytesPayload
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import ApiClient, Configuration
 
-from salus.endpoints.fairness import FairSlots
+from salus.endpoints.shares import Shares
 from salus.model.types import Body
 from salus.ports import (
     ClusterError,
@@ -54,10 +54,10 @@ LARGEST_PAGE = 2 * PAGE_BYTES
 """Bytes; of a longer page nothing more is read, and fewer objects are asked for."""
 LARGEST_ANSWER = 16 * 2**20
 """Bytes of an answer, or of one watch event. etcd takes objects of 1.5 MiB, which JSON may make six times as long."""
-LONG_LISTS, LONG_LISTS_EACH = 3, 2
+LONG_LISTS = 3
 """Pages beyond the first that are read at the same time: each may take LARGEST_PAGE, and a multiple once parsed."""
-IN_FLIGHT, IN_FLIGHT_EACH = 48, 16
-"""Requests at the same time, watches apart: in all, and for one namespace."""
+IN_FLIGHT = 48
+"""Requests at the same time, watches apart; half of them for one namespace, while it is alone."""
 REQUEST_TIMEOUT = timedelta(seconds=10)
 SILENCE_TIMEOUT = timedelta(seconds=70)
 """A watch that says nothing for so long is dead: the server sends a bookmark about once a minute."""
@@ -156,8 +156,8 @@ class Connection:
         self._monotonic = monotonic
         self._held_until = 0.0
         self._renewing = asyncio.Lock()
-        self._slots = FairSlots(IN_FLIGHT, IN_FLIGHT_EACH)
-        self._long_lists = FairSlots(LONG_LISTS, LONG_LISTS_EACH)
+        self._slots = Shares(IN_FLIGHT)
+        self._long_lists = Shares(LONG_LISTS)
         self._patience = aiohttp.ClientTimeout(total=patience.total_seconds())
         self._session = _session(client, client.configuration.connection_pool_maxsize)
         self._watching = _session(client, 0)

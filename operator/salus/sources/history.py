@@ -30,13 +30,13 @@ from salus.core.promql import ForeignNamespace, bound_to
 from salus.endpoints.addresses import refuse
 from salus.endpoints.failures import failure
 from salus.endpoints.settings import Credentials, CredentialsUnreadable
+from salus.endpoints.shares import Shares
 from salus.model.values import Error, Question, Sample
 from salus.sources.patience import Pauses
 from salus.sources.prometheus import MAX_BODY
 from salus.sources.reply import Course, data_in, described, range_in, too_large
 from salus.sources.router import unknown_source
 from salus.sources.settings import SourceSettings
-from salus.sources.shares import Shares
 
 IN_FLIGHT = 4
 _CHUNK = 64 * 1024

@@ -35,11 +35,11 @@ from salus.core.promql import ForeignNamespace, Probe, bound_to, with_sample_tim
 from salus.endpoints.failures import failure
 from salus.endpoints.session import open_session
 from salus.endpoints.settings import Credentials, CredentialsUnreadable
+from salus.endpoints.shares import Shares
 from salus.model.values import Answer, Error, Question
 from salus.sources.patience import Patience
 from salus.sources.reply import Reply, answer, data_in, reply_in, too_large
 from salus.sources.settings import SourceSettings
-from salus.sources.shares import Shares
 
 IN_FLIGHT = 16
 ROUNDS = 3

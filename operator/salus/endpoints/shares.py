@@ -1,4 +1,4 @@
-"""The slots of one source, shared among namespaces: whoever asks much waits for itself, and not others for it.
+"""The slots of one server, shared among namespaces: whoever asks much waits for itself, and not others for it.
 
 A namespace holds no more slots than it leaves free, so that one alone has half of them, two a third each, and
 somebody who comes later finds one at once. Those who wait are let in by turns, a namespace at a time, and in their
@@ -19,6 +19,11 @@ class Shares:
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         """Whose turn is next stands first."""
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a slot."""
+        return sum(not turn.done() for queue in self._waiting.values() for turn in queue)
 
     @asynccontextmanager
     async def slot(self, namespace: str) -> AsyncIterator[None]:
