@@ -56,6 +56,7 @@ def test_old_records_are_exported_and_deleted_and_the_newest_stays(scene: Scene)
     """Three changes of 40 days, one of a day; the newest of the target is old too, and stays. So for incidents."""
     day, old = timedelta(days=1), timedelta(days=40)
     scene.deploy()
+    scene.apply(suspend=True)
     stored = [put_refusal(scene, number, age) for number, age in enumerate((old, old, day, old), 1)]
     incidents = [put_incident(scene, number, old) for number in (1, 2)]
     scene.salus.configure({"retention": {"maxAge": "720h", "interval": "10s"}})
@@ -74,7 +75,6 @@ def test_old_records_are_exported_and_deleted_and_the_newest_stays(scene: Scene)
 
 def test_beyond_their_number_the_oldest_go(scene: Scene) -> None:
     """Six records of a day ago where four are allowed: the two oldest go."""
-    scene.deploy()
     for number in range(1, 7):
         put_refusal(scene, number, timedelta(days=2) - timedelta(minutes=number))
     scene.salus.configure({"retention": {"maxPerNamespace": 4, "interval": "10s"}})
