@@ -5,16 +5,21 @@ it. Forged records and approvals have a place of their own.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from salus.core.records import change_name
 from salus.core.rights import DENIED, MISSING
+from salus.model.meta import WorkloadKind
+from salus.model.values import TargetKey
 from tests.cluster.scene import Scene, deployment
+from tests.devcluster.admission import answer, install_admission, rule
 from tests.devcluster.api import ApiError
+from tests.devcluster.cluster import KubectlError
 from tests.devcluster.salus import lend_account
 
 RESTART = [{"name": "restart", "restart": {}}]
@@ -197,3 +202,116 @@ def test_a_hostile_source_gets_nothing_and_shows_nothing(
     assert says in check["message"]
     assert "SECRET" not in str(scene.policy())
     assert scene.changes() == []
+
+
+def hp(scene: Scene) -> str:
+    return f"/apis/salus.dev/v1alpha1/namespaces/{scene.namespace}/healthpolicies/web"
+
+
+@pytest.fixture
+def mallory(scene: Scene) -> Callable[..., str]:
+    """She may write policies and annotate StatefulSets; what she types, as `kubectl`."""
+    install_admission(scene.cluster, operator="salus")
+    rule(scene.cluster, scene.namespace, operator="salus")
+    kubectl, there = scene.cluster.kubectl, ("-n", scene.namespace)
+    verbs = "--verb=get,list,create,update,patch,delete"
+    kubectl("create", "role", "author", verbs, "--resource=healthpolicies.salus.dev", *there)
+    kubectl("create", "rolebinding", "author", "--role=author", "--user=mallory", *there)
+
+    def types(*arguments: str) -> str:
+        return kubectl(*arguments, *there, "--as=mallory")
+
+    return types
+
+
+def lent(scene: Scene, revert_after: str) -> None:
+    """A scaling that helped, and is to be given back."""
+    scene.gauge(0.0)
+    scene.deploy()
+    scene.apply(remedies=[{"name": "grow", "scale": {"to": 3, "max": 3, "revertAfter": revert_after}}])
+    scene.salus.start()
+    scene.wait_condition("Healthy", "True")
+    scene.gauge(0.5)
+    scene.wait(lambda: scene.deployment()["spec"]["replicas"] == 3, "the scaling")
+    scene.gauge(0.0)
+    scene.wait_outcome("Recovered", action="Scale")
+
+
+def test_an_author_without_rights_has_nothing_given_back(scene: Scene, mallory: Callable[..., str]) -> None:
+    """S5: she has the policy observe, which she may, and writes `revertAfter: 1s`. The replicas stay."""
+    lent(scene, "1h")
+    with pytest.raises(KubectlError, match="is forbidden"):
+        mallory("patch", "deployment", "web", "--type=merge", '-p={"spec":{"replicas":2}}')
+    remedy = '{"name":"grow","scale":{"to":3,"max":3,"revertAfter":"1s"}}'
+
+    said = mallory("patch", "hp", "web", "--type=merge", f'-p={{"spec":{{"mode":"Observe","remedies":[{remedy}]}}}}')
+    assert "patched" in said
+    scene.wait(lambda: scene.policy()["status"]["observedGeneration"] == 2, "Salus has seen it")
+    scene.wait_status_ticks(4)
+
+    assert scene.deployment()["spec"]["replicas"] == 3
+    assert len(scene.writes(verb="patch")) == 1
+    scene.cluster.api().patch(hp(scene), {"spec": {"mode": "Enforce"}})
+    scene.wait(lambda: scene.policy()["status"]["observedGeneration"] == 3, "somebody with rights has it act again")
+    scene.wait_status_ticks(4)
+    assert scene.deployment()["spec"]["replicas"] == 3
+    assert len(scene.changes()) == 1
+
+
+def test_who_suspends_holds_a_revert_back_and_who_lifts_it_has_it_done(scene: Scene) -> None:
+    """S5: it is told once, and done when that is lifted."""
+    lent(scene, "10s")
+    scene.cluster.api().patch(hp(scene), {"spec": {"suspend": True}})
+
+    refusal = scene.wait_change(decision="Refuse")
+    assert (refusal["spec"]["reason"], refusal["spec"]["undoes"]) == (
+        "Suspended",
+        scene.changes()[0]["metadata"]["name"],
+    )
+    assert scene.wait_condition("Throttled", "True")["reason"] == "Suspended"
+    scene.wait_status_ticks(3)
+    assert len(scene.changes(decision="Refuse")) == 1
+    assert scene.deployment()["spec"]["replicas"] == 3
+
+    scene.cluster.api().patch(hp(scene), {"spec": {"suspend": False}})
+    scene.wait_outcome("Undone", reason="RevertAfter")
+    assert scene.deployment()["spec"]["replicas"] == 2
+
+
+def a_stateful_set() -> dict[str, Any]:
+    body = deployment("web")
+    return {**body, "spec": {**body["spec"], "serviceName": "web"}}
+
+
+@pytest.mark.parametrize("manager", ["kubectl-annotate", "salus"])
+def test_a_forged_stamp_makes_no_deed(scene: Scene, mallory: Callable[..., str], manager: str) -> None:
+    """S8: she annotates the StatefulSet with the name of a change that is yet to be asked for, and ada approves it.
+
+    The deed is done, as the audit log shows, and the forgery is told; before, the record said so and nothing was done.
+    """
+    kubectl, there = scene.cluster.kubectl, ("-n", scene.namespace)
+    kubectl("create", "rolebinding", "approvers", "--clusterrole=salus-approver", "--user=ada", *there)
+    kubectl("create", "role", "annotator", "--verb=get,patch", "--resource=statefulsets.apps", *there)
+    kubectl("create", "rolebinding", "annotator", "--role=annotator", "--user=mallory", *there)
+    scene.gauge(0.0)
+    path = f"/apis/apps/v1/namespaces/{scene.namespace}/statefulsets"
+    scene.cluster.api().create(path, a_stateful_set())
+    scene.apply(mode="Approve", target={"kind": "StatefulSet", "name": "web"}, remedies=RESTART)
+    key = TargetKey(scene.namespace, WorkloadKind.STATEFUL_SET, "web")
+    mallory("annotate", "sts", "web", f"salus.dev/change={change_name(key, 1)}", f"--field-manager={manager}")
+    scene.salus.start()
+    scene.wait_condition("Healthy", "True")
+    scene.gauge(0.5)
+    question = scene.wait_change(decision="AwaitApproval", action="Restart")
+    assert question["metadata"]["name"] == change_name(key, 1)
+
+    answered = answer(scene.cluster, "ada", "approve", question["metadata"]["name"], scene.namespace)
+    assert answered.returncode == 0, answered.stderr
+
+    scene.wait(lambda: "appliedAt" in scene.changes()[0].get("status", {}), "the record says that it was done")
+    assert [event.code for event in scene.writes("statefulsets", verb="patch")] == [200]
+    scene.gauge(0.0)
+    done = scene.wait_outcome("Recovered", action="Restart")
+    assert f'a forged stamp: "{manager}" set the annotation' in done["status"]["message"]
+    events = scene.cluster.api().items(f"/apis/events.k8s.io/v1/namespaces/{scene.namespace}/events")
+    assert "ForgedStamp" in {event["reason"] for event in events}
