@@ -36,6 +36,7 @@ from salus.endpoints.settings import BasicAuth
 from salus.handlers import PolicyWatch
 from salus.loop import Loop, World
 from salus.loop.courier import Courier
+from salus.loop.legacy import tell_what_stays
 from salus.loop.retention import Collector
 from salus.model.policy import Mode
 from salus.model.types import Body
@@ -451,6 +452,8 @@ class Operator:
     def removed(self, key: PolicyKey) -> None:
         """A policy is gone."""
         self._loop.forget(key)
+        if self._leads():
+            self._soon(tell_what_stays(self._loop.world, key))
 
     def escaped(self, about: str, error: BaseException) -> None:
         """A defect met this policy alone."""

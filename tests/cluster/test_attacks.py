@@ -315,3 +315,21 @@ def test_a_forged_stamp_makes_no_deed(scene: Scene, mallory: Callable[..., str],
     assert f'a forged stamp: "{manager}" set the annotation' in done["status"]["message"]
     events = scene.cluster.api().items(f"/apis/events.k8s.io/v1/namespaces/{scene.namespace}/events")
     assert "ForgedStamp" in {event["reason"] for event in events}
+
+
+def test_a_policy_that_is_deleted_takes_nothing_back_and_people_are_told(scene: Scene) -> None:
+    """S5: nor does one of the same name, which she makes with `revertAfter: 1s`."""
+    lent(scene, "1h")
+    scene.cluster.api().delete(hp(scene))
+
+    def told() -> bool:
+        events = scene.cluster.api().items(f"/apis/events.k8s.io/v1/namespaces/{scene.namespace}/events")
+        return "NotTakenBack" in {event["reason"] for event in events}
+
+    scene.wait(told, "people are told")
+    assert "was deleted" in scene.changes()[0]["status"]["message"]
+    scene.apply(remedies=[{"name": "grow", "scale": {"to": 3, "max": 3, "revertAfter": "1s"}}])
+    scene.wait_condition("Healthy", "True")
+    scene.wait_status_ticks(4)
+    assert scene.deployment()["spec"]["replicas"] == 3
+    assert len(scene.changes()) == 1

@@ -5,17 +5,18 @@ suspended. Whatever she writes, Salus writes nothing to the workload; and when s
 Salus goes by the record. The same on a real API server is in tests/cluster/test_attacks.py.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from salus.loop.legacy import tell_what_stays
 from salus.model.policy import Mode
 from salus.model.types import Body
-from salus.model.values import Switches
+from salus.model.values import Answer, Question, Switches, Value
 from salus.ports import DEPLOYMENTS, HEALTH_POLICIES, Ref, right
-from tests.unit.stage import NAME, NAMESPACE, UNSCALED, Stage, a_stage
+from tests.unit.stage import NAME, NAMESPACE, UNSCALED, Service, Stage, a_stage
 
 LONG = 40
 """Ticks; enough for any story here to end."""
@@ -146,6 +147,8 @@ async def test_what_was_to_be_kept_is_kept() -> None:
 async def test_a_deed_that_helps_is_not_called_a_failure(written: dict[str, Any]) -> None:
     """She edits while it is verified. Put back in time, it is proven; nothing was taken back in between or after."""
     stage = a_stage(has_five, grow())
+    stage.service = AnswersAnything(stage.cluster, stage.clock, has_five)
+    stage.restart()
     await until(stage, lambda: outcomes(stage) == ["-"] and replicas(stage) == 5)
 
     edit(stage, mode="Observe", **written)
@@ -166,6 +169,17 @@ async def test_by_other_checks_nothing_is_concluded() -> None:
 
     assert (replicas(stage), outcomes(stage)[0]) == (5, "Inconclusive")
     assert "has other checks than when this was decided" in stage.changes[0]["status"]["message"]
+
+
+@dataclass(slots=True)
+class AnswersAnything(Service):
+    """As Prometheus does: `vector(1)` is 1, however the service fares."""
+
+    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+        """The present value, or what was asked for."""
+        real = await Service.ask(self, questions)
+        now = self.clock.now()
+        return [Value(1.0, now) if q.query == "vector(1)" else a for q, a in zip(questions, real, strict=True)]
 
 
 # --- held back, told, and resumed
@@ -294,6 +308,43 @@ async def test_a_policy_of_the_same_name_takes_nothing_of_its_predecessor_back()
     await stage.ticks(LONG)
 
     assert (replicas(stage), outcomes(stage)) == (5, ["Recovered"])
+
+
+async def helped_by(outcome: str) -> Stage:
+    if outcome == "Recovered":
+        return await lent()
+    stage = await in_vain(verify={**PACE, "onFailure": "Undo" if outcome == "NotRecovered" else "Keep"})
+    stage.loop.world = replace(stage.loop.world, switches=lambda: Switches(kill_switch=True))
+    return await until(stage, lambda: outcomes(stage) == ["NotRecovered"])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "stays"),
+    [
+        pytest.param("Recovered", True, id="lent, and not given back yet"),
+        pytest.param("NotRecovered", True, id="in vain, and not undone yet"),
+        pytest.param("kept", False, id="in vain, and to be kept"),
+    ],
+)
+async def test_what_a_deleted_policy_leaves_behind_is_told_once(outcome: str, stays: bool) -> None:
+    stage = await helped_by(outcome)
+
+    for _ in range(2):
+        await tell_what_stays(stage.loop.world, stage.policy.key)
+
+    assert told(stage).count("NotTakenBack") == int(stays)
+    message = stage.changes[0]["status"]["message"]
+    assert message.count("policy checkout was deleted, so that this is not taken back any more") == int(stays)
+
+
+async def test_of_what_was_given_back_nothing_is_told() -> None:
+    stage = await lent(revertAfter="15s")
+    stage.service.is_cured = lambda _: True
+    await until(stage, lambda: outcomes(stage) == ["Recovered", "Undone"])
+
+    await tell_what_stays(stage.loop.world, stage.policy.key)
+
+    assert "NotTakenBack" not in told(stage)
 
 
 async def test_a_policy_of_the_same_name_judges_no_change_of_its_predecessor() -> None:

@@ -158,7 +158,11 @@ def wants_undo(change: PastChange, outcome: Outcome, policy: Policy) -> bool:
     replaced is under suspicion, and the one it restored was known good. Inconclusive changes stay: unknown never
     acts.
     """
-    if change.undoes or terms(change, policy).on_failure is OnFailure.KEEP:
+    return _failed_by(change, outcome, terms(change, policy))
+
+
+def _failed_by(change: PastChange, outcome: Outcome, said: TakeBack) -> bool:
+    if change.undoes or said.on_failure is OnFailure.KEEP:
         return False
     match change.action:
         case ActionKind.SCALE:
@@ -167,3 +171,18 @@ def wants_undo(change: PastChange, outcome: Outcome, policy: Policy) -> bool:
             return outcome is Outcome.WORSE
         case _:
             return False
+
+
+def is_taken_back(change: PastChange, changes: Sequence[PastChange]) -> bool:
+    """Whether an undo was done or given up for good; one that a guard held back is still to come."""
+    undos = [other for other in changes if other.undoes == change.name]
+    return any((u.acted and u.outcome != Outcome.ABANDONED) or u.outcome == Outcome.UNDO_SKIPPED for u in undos)
+
+
+def is_owed(change: PastChange, changes: Sequence[PastChange]) -> bool:
+    """Whether a finished change would be taken back yet, now or when its time is over, by what is on record alone."""
+    said = change.take_back
+    if said is None or not change.outcome or is_taken_back(change, changes):
+        return False
+    lent = change.outcome == Outcome.RECOVERED and said.revert_after is not None
+    return lent or _failed_by(change, Outcome(change.outcome), said)

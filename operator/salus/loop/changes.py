@@ -256,7 +256,7 @@ class Changes:
         last = deeds[-1] if deeds else None
         if last is None or not records.belongs_to(last, policy) or not last.outcome or last.undoes:
             return
-        if not verify.wants_undo(last, Outcome(last.outcome), policy) or _taken_back(last, changes):
+        if not verify.wants_undo(last, Outcome(last.outcome), policy) or verify.is_taken_back(last, changes):
             return
         await self.take_back(policy, case, last, undo.UNDO, f"outcome {last.outcome}")
 
@@ -310,14 +310,8 @@ def revertible(policy: Policy, changes: Sequence[PastChange]) -> PastChange | No
         scaled = change.action is ActionKind.SCALE and change.applied_at is not None and not change.undoes
         if scaled and records.belongs_to(change, policy) and change.name not in undone:
             wanted = verify.terms(change, policy).revert_after is not None and change.outcome == Outcome.RECOVERED
-            return change if wanted and not _taken_back(change, changes) else None
+            return change if wanted and not verify.is_taken_back(change, changes) else None
     return None
-
-
-def _taken_back(change: PastChange, changes: Sequence[PastChange]) -> bool:
-    """Whether an undo was done or given up for good; one that a guard held back is still to come."""
-    undos = [other for other in changes if other.undoes == change.name]
-    return any((u.acted and u.outcome != Outcome.ABANDONED) or u.outcome == Outcome.UNDO_SKIPPED for u in undos)
 
 
 def _objection(policy: Policy, change: PastChange, recorded: Body, seen: Observation, boldest: Mode) -> Ended | None:
