@@ -136,7 +136,6 @@ async def test_what_was_to_be_kept_is_kept() -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        pytest.param({"checks": [ALWAYS_SICK]}, id="checks that are always sick"),
         pytest.param(
             {"checks": [CHECK, {**ALWAYS_SICK, "name": "more"}]}, id="one more that turns sick after the deed"
         ),
@@ -158,6 +157,21 @@ async def test_a_deed_that_helps_is_not_called_a_failure(written: dict[str, Any]
     edit(stage, mode="Enforce", checks=[CHECK], verify=PACE)
     await stage.ticks(LONG)
     assert (replicas(stage), outcomes(stage)) == (5, ["Recovered"])
+
+
+async def test_a_deed_that_helps_is_not_undone_for_checks_that_are_always_sick() -> None:
+    """She has the policy observe, with other checks, until time is up; then somebody has it act again as before."""
+    stage = a_stage(has_five, grow())
+    stage.service = AnswersAnything(stage.cluster, stage.clock, has_five)
+    stage.restart()
+    await until(stage, lambda: outcomes(stage) == ["-"] and replicas(stage) == 5)
+
+    edit(stage, mode="Observe", checks=[ALWAYS_SICK])
+    await stage.ticks(LONG)
+    edit(stage, mode="Enforce", checks=[CHECK])
+    await stage.ticks(LONG)
+
+    assert (replicas(stage), outcomes(stage)) == (5, ["Inconclusive"])
 
 
 async def test_by_other_checks_nothing_is_concluded() -> None:
