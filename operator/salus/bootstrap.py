@@ -40,7 +40,7 @@ from salus.loop.legacy import tell_what_stays
 from salus.loop.retention import Collector
 from salus.model.policy import Mode
 from salus.model.types import Body
-from salus.model.values import Answer, Error, Policy, PolicyKey, Question, Sample, Sink, Switches
+from salus.model.values import Answer, Bounds, Error, Policy, PolicyKey, Question, Sample, Sink, Switches
 from salus.ports import HEALTH_POLICIES, LEASES, Accounts, Cluster, ClusterError, NotFound, Ref
 from salus.presets import load_presets
 from salus.scheduler import Scheduler
@@ -215,6 +215,7 @@ class Operator:
                 boldest=Mode.OBSERVE if options.dry_run else Mode.ENFORCE,
                 namespaces=options.namespaces,
                 sinks=self._sink_values,
+                bounds=self._bounds,
             )
         )
         self.sinks = HttpSinks()
@@ -427,10 +428,10 @@ class Operator:
             await self.metrics.use(settings.sources)
         if rewired:
             await self.sinks.use({name: SinkSettings(**_endpoint(name, sink)) for name, sink in settings.sinks.items()})
-        if moved or rewired:
+        if moved or rewired or old is None or old.minimums != settings.minimums:
             names, bound = self.metrics.names, self.metrics.bound
-            signals, sinks = self._store.catalog.signals, settings.sink_values()
-            await self._store.use(Catalog(signals, names, bound, sinks, settings.exporters()))
+            signals, sinks, least = self._store.catalog.signals, settings.sink_values(), settings.minimums.value()
+            await self._store.use(Catalog(signals, names, bound, sinks, settings.exporters(), least))
 
     async def _tick(self, due: Sequence[Policy], late: float) -> None:
         if self._leads():
@@ -479,6 +480,9 @@ class Operator:
 
     def _switches(self) -> Switches:
         return self._settings.switches()
+
+    def _bounds(self) -> Bounds:
+        return self._settings.bounds()
 
     def _sink_values(self) -> Mapping[str, Sink]:
         return self._settings.sink_values()

@@ -34,7 +34,7 @@ from salus.model.types import (
     ShortText,
     quote,
 )
-from salus.model.values import Brake, Budget, Freeze, Sink, Switches
+from salus.model.values import Bounds, Brake, Budget, Freeze, Minimums, Sink, Switches
 
 DEFAULT_SOURCE = "default"
 
@@ -296,8 +296,14 @@ class FleetBrake(Resource):
         return Brake(self.percent, self.targets, self.pause) if self.enabled else None
 
 
+Many = Annotated[int, Field(strict=True, ge=1)]
+
+
 class Limits(Resource):
-    """What may be done to many targets together; the policies' own limits hold besides."""
+    """What may be done to many targets together, and how much of Salus one namespace may take.
+
+    The policies' own limits hold besides.
+    """
 
     namespace: BudgetLimit | None = None
     """Budget of each namespace."""
@@ -305,6 +311,55 @@ class Limits(Resource):
     """Budget of all namespaces that this operator watches."""
     fleet_brake: FleetBrake = FleetBrake()
     """Slows everything down in a shared outage."""
+    policies_per_namespace: Many = Bounds().policies
+    """So many policies of a namespace are measured, the oldest; those beyond are Stalled."""
+    targets_per_namespace: Many = Bounds().targets
+    """So many targets the measured policies of a namespace may have together; those beyond are Stalled."""
+    records_per_hour: Many = Bounds().records_per_hour
+    """So many refusals, rehearsals and incidents are recorded a namespace and hour; the rest is counted in one."""
+
+
+_HOUR = timedelta(hours=1)
+_LONGEST: Mapping[str, timedelta] = {
+    "interval": _HOUR,
+    "for_": 24 * _HOUR,
+    "cooldown": 24 * _HOUR,
+    "per": 168 * _HOUR,
+    "settle": _HOUR,
+    "stable": _HOUR,
+    "bake": 168 * _HOUR,
+}
+"""What a policy may say at most, by field."""
+
+
+class MinimumWindows(Resource):
+    """Windows that no policy goes below: a shorter one is raised, and the policy's status says so."""
+
+    RULES: ClassVar = (
+        Rule(
+            "",
+            "a minimum must not be longer than what a policy may say at most",
+            lambda m: all(getattr(m, name) <= longest for name, longest in _LONGEST.items()),
+        ),
+    )
+    interval: Duration = timedelta(seconds=5)
+    """Of interval."""
+    for_: Annotated[Duration, Field(alias="for")] = timedelta(0)
+    """Of checks[].for."""
+    cooldown: Duration = timedelta(seconds=30)
+    """Of limits.cooldown."""
+    per: Duration = timedelta(minutes=1)
+    """Of limits.per."""
+    settle: Duration = timedelta(0)
+    """Of verify.settle."""
+    stable: Duration = timedelta(seconds=30)
+    """Of verify.stable."""
+    bake: Duration = timedelta(minutes=1)
+    """Of bake."""
+
+    def value(self) -> Minimums:
+        """As policies are compiled with."""
+        return Minimums(self.interval, self.for_, self.cooldown, self.per, self.settle, self.stable, self.bake)
 
 
 class Defaults(Resource):
@@ -360,6 +415,9 @@ class LeaderElection(Resource):
 class Settings(Resource):
     """The whole file."""
 
+    RULES: ClassVar = (
+        Rule("", "holdDown must be at most 24h", lambda s: s.hold_down <= 24 * _HOUR, field=".holdDown"),
+    )
     cluster: ShortText = "default"
     """Name of this cluster in records and events."""
     sources: Mapping[DnsLabel, SourceConfig] = {}
@@ -371,7 +429,11 @@ class Settings(Resource):
     freezes: Annotated[tuple[FreezeWindow, ...], MapList("name"), Field(max_length=64)] = ()
     """Windows in which nothing new is done."""
     limits: Limits = Limits()
-    """What may be done to many targets together."""
+    """What may be done to many targets together, and how much of Salus one namespace may take."""
+    minimums: MinimumWindows = MinimumWindows()
+    """Windows that no policy goes below."""
+    hold_down: Duration = timedelta(minutes=5)
+    """An incident stays open until its target was healthy for so long, or for verify.stable where that is longer."""
     defaults: Defaults = Defaults()
     """What holds where a policy says nothing."""
     retention: RetentionConfig = RetentionConfig()
@@ -394,6 +456,16 @@ class Settings(Resource):
     def exporters(self) -> dict[str, Trusted]:
         """By source, whose series the presets believe."""
         return {name: source.exporters for name, source in self.sources.items() if source.exporters}
+
+    def bounds(self) -> Bounds:
+        """What one namespace may take."""
+        limits = self.limits
+        return Bounds(
+            policies=limits.policies_per_namespace,
+            targets=limits.targets_per_namespace,
+            records_per_hour=limits.records_per_hour,
+            hold_down=self.hold_down,
+        )
 
     def sink_values(self) -> dict[str, Sink]:
         """The sinks, as policies may name them."""

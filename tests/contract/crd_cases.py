@@ -176,6 +176,34 @@ RULES = [
             ("spec.verify.timeout", "settle and stable together must fit into timeout"): {
                 "verification cannot end before it can succeed": {"/verify/timeout": "89s"},
             },
+            ("spec.limits.per", "per must be at most 168h"): {
+                "a window that keeps every record for eleven years": {"/limits": {"per": "99999h"}},
+                "a window of a second more than a week": {"/limits": {"per": "168h1s"}},
+            },
+            ("spec.limits.cooldown", "cooldown must be at most 24h"): {
+                "a cooldown of more than a day": {"/limits": {"cooldown": "24h1s"}},
+            },
+            ("spec.verify.settle", "settle must be at most 1h"): {
+                "samples that count after hours": {"/verify": {"settle": "2h", "stable": "1m", "timeout": "6h"}},
+            },
+            ("spec.verify.stable", "stable must be at most 1h"): {
+                "a proof that takes hours": {"/verify": {"settle": "1m", "stable": "2h", "timeout": "6h"}},
+            },
+            ("spec.verify.timeout", "timeout must be at most 6h"): {
+                "a verification that ends tomorrow": {"/verify/timeout": "24h"},
+            },
+            ("spec.bake", "bake must be at most 168h"): {
+                "a release that bakes for more than a week": {"/bake": "168h1s"},
+            },
+            ("spec.checks[0].for", "for must be at most 24h"): {
+                "a breach that counts after more than a day": {"/checks/0/for": "24h1s"},
+            },
+            ("spec.remedies[0].rollback.within", "within must be at most 168h"): {
+                "a release of last month": {"/remedies/0/rollback/within": "720h"},
+            },
+            ("spec.remedies[2].scale.revertAfter", "revertAfter must be at most 168h"): {
+                "replicas that are lent for a month": {"/remedies/2/scale/revertAfter": "720h"},
+            },
             ("spec.interval", "interval must be between 5s and 1h"): {
                 "interval too short": {"/interval": "4s"},
                 "interval too long": {"/interval": "1h1s"},

@@ -22,6 +22,7 @@ from tests.devcluster.cluster import DevCluster
 from tests.devcluster.dockerfile import OperatorImage
 from tests.devcluster.helm import CHART, Helm, HelmError
 from tests.devcluster.processes import wait_until
+from tests.devcluster.salus import QUICK
 from tests.devcluster.sandbox import NODE_ADDRESS
 
 SYSTEM = "salus-system"
@@ -222,7 +223,7 @@ class Installation:
             "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
             "clusterWide": True,
             "tenants": [TENANT],
-            "config": {"cluster": "e2e", "sources": {"default": {"url": self.source}}},
+            "config": {"cluster": "e2e", "sources": {"default": {"url": self.source}}, **QUICK},
             "podAnnotations": {"prometheus.io/scrape": "true", "prometheus.io/port": str(_PORT)},
         }
         file = self.cluster.run_dir / "values.yaml"

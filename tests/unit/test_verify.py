@@ -315,7 +315,7 @@ def a_recorded_deed(action: ActionKind = SCALE, **spec: Any) -> PastChange:  # n
             id="no time left by the policy: the record has its own",
         ),
         pytest.param(
-            a_recorded_deed(), edited(verify={**PACE, "timeout": "9h"}), 300, Outcome.NOT_RECOVERED, id="nor more of it"
+            a_recorded_deed(), edited(verify={**PACE, "timeout": "6h"}), 300, Outcome.NOT_RECOVERED, id="nor more of it"
         ),
         pytest.param(
             a_recorded_deed(), edited(mode="Observe", remedies=[]), 300, Outcome.NOT_RECOVERED, id="mode and remedies"

@@ -9,11 +9,12 @@ from pydantic import ValidationError
 
 from salus.core import promql
 from salus.core.exporters import Trusted, tied
+from salus.core.minimums import effective
 from salus.model.errors import Problem, problems
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Check, HealthPolicySpec, Threshold, Verdict
 from salus.model.types import Body
-from salus.model.values import CompiledCheck, Policy, PolicyKey, Sink
+from salus.model.values import CompiledCheck, Minimums, Policy, PolicyKey, Sink
 
 
 class SpecError(Exception):
@@ -49,6 +50,8 @@ class Catalog:
     """None: nobody told which there are, and any will do."""
     exporters: Mapping[str, Trusted] = field(default_factory=dict)
     """By source, how the series of exporters are known that presets may believe."""
+    minimums: Minimums = field(default_factory=Minimums)
+    """What no window of a policy goes below."""
 
 
 def parse_spec(body: Body) -> HealthPolicySpec:
@@ -67,12 +70,15 @@ def compile_policy(body: Body, catalog: Catalog) -> Policy:
     found = tuple(_problems_of(spec, catalog)) or tuple(_out_of_reach(spec, catalog, metadata["namespace"]))
     if found:
         raise SpecError(found)
+    spec, raised = effective(spec, catalog.minimums)
     return Policy(
         key=PolicyKey(metadata["namespace"], metadata["name"]),
         uid=uid,
         generation=generation,
         spec=spec,
         checks=tuple(_compiled(check, spec, catalog) for check in spec.checks),
+        raised=raised,
+        created=str(metadata.get("creationTimestamp") or ""),
     )
 
 
@@ -165,7 +171,7 @@ def _compiled(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> Compile
         template=template,
         unhealthy=check.unhealthy or (signal.unhealthy if signal else _FIRING),
         healthy=check.healthy,
-        hold=default_hold if check.for_ is None else check.for_,
+        hold=max(default_hold if check.for_ is None else check.for_, catalog.minimums.hold),
         on_no_data=check.on_no_data or (signal.on_no_data if signal else Verdict.UNKNOWN),
         target_label=check.target_label,
         window=promql.window(template),

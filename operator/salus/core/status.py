@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from salus.core.caps import LeftOut
 from salus.core.compile import SpecError, identity
 from salus.core.decide import overall
 from salus.core.guards import KILL_SWITCH
@@ -81,6 +82,24 @@ def stalled_status(body: Body, error: SpecError, now: datetime) -> dict[str, Any
     }
 
 
+def left_out_status(policy: Policy, why: LeftOut, written: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The status of a policy that is not measured, since its namespace has too many."""
+    said = next((c for c in written.get("conditions") or () if c["type"] == "Stalled"), None)
+    same = said is not None and said["reason"] == why.reason  # its numbers move with every other policy
+    message = str(said["message"]) if said is not None and same else why.message[:1024]
+    conditions = [
+        ("Ready", "False", why.reason, message),
+        ("Reconciling", "False", why.reason, "waits for other policies to go, or for a higher cap"),
+        ("Stalled", "True", why.reason, message),
+    ]
+    return {
+        "observedGeneration": policy.generation,
+        "conditions": _kept(conditions, written, policy.generation, now),
+        "targets": None,
+        "checks": [],
+    }
+
+
 def metrics_lost(status: Mapping[str, Any], written: Mapping[str, Any]) -> str | None:
     """What became unmeasurable with this status; None when nothing did, or it is known already."""
     now, before = (
@@ -111,7 +130,8 @@ def _spec_conditions(policy: Policy, reports: Sequence[TargetReport], rights: Ri
             ("Stalled", "True", rights.lacks, message),
         ]
     to_act = f"; to act it would need more: {rights.message}" if rights.lacks else ""
-    found = f"the spec is accepted, {len(reports)} target(s){to_act}"[:1024]
+    raised = f"; by the operator's minimum {', '.join(policy.raised)}" if policy.raised else ""
+    found = f"the spec is accepted, {len(reports)} target(s){raised}{to_act}"[:1024]
     return [("Ready", "True", "Accepted", found), *_settled()]
 
 

@@ -19,11 +19,20 @@ import structlog
 
 from salus.contained import INTERNAL_ERROR, apology, contained
 from salus.core import incidents
+from salus.core.caps import LeftOut
 from salus.core.compile import SpecError
 from salus.core.records import of_incident, past_changes
 from salus.core.rights import NOT_OWNED, has_deeds
-from salus.core.status import TargetReport, changes_anything, metrics_lost, policy_status, stalled_status
+from salus.core.status import (
+    TargetReport,
+    changes_anything,
+    left_out_status,
+    metrics_lost,
+    policy_status,
+    stalled_status,
+)
 from salus.loop import defects, gather
+from salus.loop.caps import Caps
 from salus.loop.cases import Cases
 from salus.loop.healing import Healer
 from salus.loop.journal import Journal, policy_reference
@@ -56,6 +65,10 @@ class Loop:
     writing: defaultdict[PolicyKey, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """Held while a policy's status is written, so that the newest is written last."""
     permits: Permits = field(default_factory=Permits)
+    caps: Caps = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.caps = Caps(lambda policy: sum(len(found) for _, found in self._chosen([policy])[0]))
 
     @property
     def _measurer(self) -> Measurer:
@@ -65,6 +78,7 @@ class Loop:
         """Measure and heal all targets of these policies, then bring their status up to date."""
         started = asyncio.get_running_loop().time()
         chosen, lost = self._chosen(due)
+        chosen = await self._within_caps(chosen)
         jobs = [(policy, self._case(policy, workload), workload) for policy, found in chosen for workload in found]
         free = [job for job in jobs if not job[1].lock.locked()]
         await self._measure([(policy, case) for policy, case, _ in free])
@@ -106,6 +120,22 @@ class Loop:
                 chosen.append((policy, self._targets(policy)))
             lost += [(policy, error) for error in escaped]
         return chosen, lost
+
+    async def _within_caps(self, chosen: Sequence[Chosen]) -> list[Chosen]:
+        """Those that are measured; the others say why they are not, and what was seen of their targets is forgotten."""
+        for policy, found in chosen:
+            self.caps.counted(policy.key, len(found))
+        bounds, now = self.world.bounds(), self.world.clock.now()
+        judged = [(one, self.caps.why_not(one[0].key, bounds)) for one in chosen]
+        over = [(policy, why) for (policy, _), why in judged if why is not None]
+        for policy, _ in over:
+            self._drop_cases(policy.key)
+        await self._all("report", [(policy.key, partial(self._leave_out, policy, why, now)) for policy, why in over])
+        return [one for one, why in judged if why is None]
+
+    async def _leave_out(self, policy: Policy, why: LeftOut, now: datetime) -> None:
+        written = self.written.setdefault(policy.key, {})
+        await self._write(policy.key, policy, left_out_status(policy, why, written, now))
 
     def _targets(self, policy: Policy) -> Sequence[Workload]:
         target = policy.spec.target
@@ -171,7 +201,8 @@ class Loop:
 
         A policy that was not measured yet says it at its first tick.
         """
-        chosen, _ = self._chosen(policies)
+        bounds = self.world.bounds()
+        chosen, _ = self._chosen([policy for policy in policies if self.caps.why_not(policy.key, bounds) is None])
         await self._report_all([one for one in chosen if self._is_measured(*one)])
 
     def _is_measured(self, policy: Policy, found: Sequence[Workload]) -> bool:
@@ -256,6 +287,7 @@ class Loop:
         key = PolicyKey(body["metadata"]["namespace"], body["metadata"]["name"])
         with contained(partial(defects.note, self.world, "report", key)):
             self.newest[key] = body
+            self.caps.put(key, body)
             self.written[key] = dict(body.get("status") or {})
             await self._write(key, body, stalled_status(body, error, now))
 
@@ -282,6 +314,7 @@ class Loop:
     def accept(self, policy: Policy, status: dict[str, Any]) -> None:
         """A policy is new or has a new generation: what its checks remember is of other questions."""
         self.newest[policy.key] = policy
+        self.caps.put(policy.key, policy)
         self.written[policy.key] = status
         for case in self.cases.of(policy.key):
             case.memories.clear()
@@ -291,6 +324,10 @@ class Loop:
         """A policy is gone."""
         for known in (self.written, self.newest, self.writing):
             known.pop(key, None)
+        self.caps.forget(key)
+        self._drop_cases(key)
+
+    def _drop_cases(self, key: PolicyKey) -> None:
         for case in self.cases.of(key):
             self._drop(case)
 

@@ -12,6 +12,7 @@ from salus.loop.outbox import Outbox
 from salus.model.policy import Mode
 from salus.model.types import Body
 from salus.model.values import (
+    Bounds,
     Finding,
     Memory,
     PastChange,
@@ -55,6 +56,8 @@ class World:
     """The namespaces that are watched; empty: all."""
     sinks: Callable[[], Mapping[str, Sink]] = dict
     """Places that records are sent to, by name."""
+    bounds: Callable[[], Bounds] = Bounds
+    """How much of Salus one namespace may take, and how long an incident stays open."""
     ledger: Ledger = field(default_factory=Ledger)
     outbox: Outbox = field(default_factory=Outbox)
 

@@ -35,6 +35,7 @@ from salus.model.types import (
     Time,
     cel_exactly_one,
     exactly_one,
+    format_duration,
 )
 
 
@@ -87,6 +88,22 @@ class ChangeType(StrEnum):
     STANDARD = "Standard"
     NORMAL = "Normal"
     EMERGENCY = "Emergency"
+
+
+def _at_most(field: str, longest: timedelta, name: str = "") -> Rule:
+    """The longest window that Salus keeps records for. `name`: the field in Python, if it is another one."""
+    written, name = format_duration(longest), name or field
+    cel = f"self.{field if field != 'for' else '__for__'}"
+    return Rule(
+        f"!has({cel}) || duration({cel}) <= duration('{written}')",
+        f"{field} must be at most {written}",
+        lambda item: (value := getattr(item, name)) is None or value <= longest,
+        field=f".{field}",
+    )
+
+
+_DAY = timedelta(days=1)
+_WEEK = timedelta(days=7)
 
 
 def _keyed_by(pattern: str, longest: int, message: str) -> Rule:
@@ -206,6 +223,7 @@ class Check(Resource):
             lambda c: c.healthy is None or c.unhealthy is None or c.healthy.lies_opposite(c.unhealthy),
             field=".healthy",
         ),
+        _at_most("for", _DAY, "for_"),
     )
     name: DnsLabel
     """Name of the check, unique in the policy."""
@@ -220,7 +238,7 @@ class Check(Resource):
     healthy: Threshold | None = None
     """Beyond this an unhealthy check is healthy again. Default: as soon as it is no longer unhealthy."""
     for_: Annotated[Duration | None, Field(alias="for")] = None
-    """How long the value must stay beyond the threshold before it counts. Default 0s, or the preset's."""
+    """How long the value must stay beyond the threshold before it counts, at most 24h. Default 0s, or the preset's."""
     on_no_data: Verdict | None = None
     """What an empty answer means. Default Unknown, which never acts."""
     target_label: MetricLabel | None = None
@@ -230,8 +248,9 @@ class Check(Resource):
 class Rollback(Resource):
     """Go back to the newest release that was known healthy."""
 
+    RULES: ClassVar = (_at_most("within", _WEEK),)
     within: Duration = timedelta(minutes=30)
-    """Only for a release that began at most this long before the breach."""
+    """Only for a release that began at most this long before the breach; at most 168h."""
 
 
 class Restart(Resource):
@@ -260,6 +279,7 @@ class Scale(Resource):
             lambda s: s.per_replica is None or s.per_replica > 0,
             field=".perReplica",
         ),
+        _at_most("revertAfter", _WEEK, "revert_after"),
     )
     to: Replicas | None = None
     """This many replicas."""
@@ -272,7 +292,7 @@ class Scale(Resource):
     min: Replicas = 1
     """Never fewer than this."""
     revert_after: Duration | None = None
-    """Put back what was there once all checks were healthy for so long. Default: keep."""
+    """Put back what was there once all checks were healthy for so long, at most 168h. Default: keep."""
 
 
 class Notify(Resource):
@@ -318,13 +338,15 @@ class Limits(Resource):
             lambda limits: limits.per >= timedelta(minutes=1),
             field=".per",
         ),
+        _at_most("per", _WEEK),
+        _at_most("cooldown", _DAY),
     )
     cooldown: Duration = timedelta(minutes=5)
-    """Pause between two actions on one target."""
+    """Pause between two actions on one target, at most 24h."""
     max_actions: Annotated[Count, Field(ge=1, le=100)] = 3
     """At most so many actions on one target …"""
     per: Duration = timedelta(hours=1)
-    """… in any window of this length."""
+    """… in any window of this length, 1m to 168h."""
 
 
 class Verify(Resource):
@@ -337,13 +359,16 @@ class Verify(Resource):
             lambda v: v.settle + v.stable <= v.timeout,
             field=".timeout",
         ),
+        _at_most("settle", timedelta(hours=1)),
+        _at_most("stable", timedelta(hours=1)),
+        _at_most("timeout", timedelta(hours=6)),
     )
     settle: Duration = timedelta(seconds=30)
-    """Samples younger than this after the deed do not count."""
+    """Samples younger than this after the deed do not count; at most 1h."""
     stable: Duration = timedelta(minutes=1)
-    """The checks must stay healthy for so long."""
+    """The checks must stay healthy for so long; at most 1h."""
     timeout: Duration = timedelta(minutes=5)
-    """After this the action did not help."""
+    """After this the action did not help; at most 6h."""
     on_failure: OnFailure = OnFailure.UNDO
     """Undo or Keep an action that did not help."""
 
@@ -397,6 +422,7 @@ class HealthPolicySpec(Resource):
             ),
             field=".checks",
         ),
+        _at_most("bake", _WEEK),
     )
     mode: Mode = Mode.OBSERVE
     """Observe (default) records what it would do; Approve asks a person first; Enforce acts."""
@@ -421,7 +447,7 @@ class HealthPolicySpec(Resource):
     verify: Verify = Verify()
     """How an action proves that it helped."""
     bake: Duration = timedelta(minutes=10)
-    """A release that was fully rolled out and healthy for so long is worth going back to."""
+    """A release that was fully rolled out and healthy for so long, at most 168h, is worth going back to."""
     git_ops: GitOps = GitOps.RESPECT
     """Respect: a field that Git owns is not changed, the change is advised."""
     change: ChangeInfo = ChangeInfo()

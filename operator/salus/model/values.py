@@ -63,7 +63,38 @@ class Policy:
     uid: str
     generation: int
     spec: HealthPolicySpec
+    """With every window that is below the operator's minimum raised to it."""
     checks: tuple[CompiledCheck, ...]
+    raised: tuple[str, ...] = ()
+    """What was raised, each in a sentence."""
+    created: str = ""
+    """When it was made, as the API server writes it: the older ones of a namespace come first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Minimums:
+    """Windows that no policy goes below, whatever it says: the operator's administrator pays for what it costs."""
+
+    interval: timedelta = timedelta(0)
+    hold: timedelta = timedelta(0)
+    """Of a check's `for`."""
+    cooldown: timedelta = timedelta(0)
+    per: timedelta = timedelta(0)
+    settle: timedelta = timedelta(0)
+    stable: timedelta = timedelta(0)
+    bake: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much of Salus one namespace may take, and how long an incident stays open after the last breach."""
+
+    policies: int = 500
+    targets: int = 2000
+    """Of all policies together; a workload of two policies counts twice."""
+    records_per_hour: int = 120
+    """Refusals, advice, rehearsals and incidents; what is done is recorded in any case."""
+    hold_down: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
