@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from salus.core.room import disruptions_from, quantity, room_from, shortage
 from salus.loop.ledger import Ledger
 from salus.model.change import ActionKind
 from salus.model.meta import WorkloadKind
+from salus.model.policy import Mode
 from salus.model.types import API_VERSION, Body
 from salus.model.values import (
     Answer,
@@ -281,16 +282,67 @@ async def test_people_are_still_called_for_the_target_that_carried_the_notificat
     assert (len(fleet.told()), len(fleet.told("LadderExhausted"))) == (1, 5)
 
 
-async def test_a_target_that_is_only_observed_tells_nobody() -> None:
-    """One of the ten was healed; then the policy is changed to observe, and it rehearses what it would do."""
+async def test_a_fleet_that_is_only_rehearsed_tells_nobody() -> None:
+    """One of the ten was healed; then the operator runs with --dry-run, and rehearses the brake like all else."""
     fleet = Fleet(size=10, switches=Switches(fleet_brake=Brake()))
     fleet.metrics.well = EVERYBODY - {"app-0"}
     await fleet.ticks()
-    fleet.metrics.well, fleet.mode = set(), "Observe"
+    fleet.metrics.well = set()
+    fleet.restart()
+    fleet.loop.world = replace(fleet.loop.world, boldest=Mode.OBSERVE)
     await fleet.ticks(2)
 
     assert {body["spec"]["reason"] for body in fleet.records("Refuse")} == {"FleetBrake"}
     assert fleet.told() == []
+
+
+DUMMIES = frozenset(f"dummy-{number}" for number in range(130))
+
+
+@dataclass
+class Watched(Fleet):
+    """A fleet beside which somebody observes 130 Deployments without replicas, by a query that says what they like."""
+
+    def __post_init__(self) -> None:
+        Fleet.__post_init__(self)
+        for name in DUMMIES:
+            body = a_deployment_body(name=name, replicas=0)
+            self.cluster.put({**body, "metadata": {**body["metadata"], "labels": {"tier": "dummy"}, "uid": name}})
+
+    async def ticks(self, count: int = 1) -> None:
+        target = {"kind": "Deployment", "selector": {"matchLabels": {"tier": "dummy"}}}
+        spec = {**self.body["spec"], "mode": "Observe", "target": target}
+        body = {**self.body, "spec": spec, "metadata": {**self.body["metadata"], "name": "dummies", "uid": "dummies"}}
+        dummies = compile_policy(body, Catalog({}, ["default"]))
+        for _ in range(count):
+            await self.loop.tick([self.policy, dummies])
+            self.clock.advance(TICK)
+
+
+async def test_targets_that_are_made_up_do_not_hold_the_brake() -> None:
+    """Two of ten are sick beside 130 made up: 94 % of what is measured, and 20 % of what is there."""
+    fleet = Watched(size=10, switches=Switches(fleet_brake=Brake()))
+    fleet.metrics.well = EVERYBODY - {"app-0", "app-1"}
+    await fleet.ticks()
+
+    assert fleet.deeds == 2
+
+
+async def test_targets_that_are_made_up_do_not_switch_the_brake_off() -> None:
+    """Ten of ten are sick beside 130 that are always well: 7 % of what is measured, and all that is there."""
+    fleet = Watched(size=10, switches=Switches(fleet_brake=Brake()))
+    fleet.metrics.well = set(DUMMIES)
+    await fleet.ticks(2)
+
+    assert fleet.deeds == 1
+
+
+async def test_targets_that_are_made_up_do_not_widen_a_budget_in_percent() -> None:
+    fleet = Watched(size=10, switches=Switches(global_budget=Budget(percent=20)))
+    fleet.metrics.well = set(DUMMIES)
+    await fleet.ticks(2)
+
+    assert fleet.deeds == 2
 
 
 GROW = {"name": "grow", "scale": {"by": "1", "max": 9, "revertAfter": "30s"}}

@@ -26,12 +26,17 @@ def allowance(budget: Budget, targets: int) -> int:
     return max(1, targets * (budget.percent or 0) // 100)
 
 
-def overspent(budget: Budget, deeds: Sequence[Deed], targets: int, now: datetime) -> str | None:
-    """Why one more action would be too much; None when there is room for it."""
-    spent, allowed = len(_within(deeds, budget.per, now)), allowance(budget, targets)
+def overspent(budget: Budget, fleet: Fleet, now: datetime) -> str | None:
+    """Why one more action would be too much; None when there is room for it.
+
+    Against a number every deed counts; against a share of the targets, as much as the targets of its namespace do.
+    """
+    recent, allowed = _within(fleet.deeds, budget.per, now), allowance(budget, fleet.targets)
+    weights = fleet.weights if budget.actions is None else {}
+    spent = int(sum(weights.get(deed.namespace, 1) for deed in recent))
     if spent < allowed:
         return None
-    share = "" if budget.actions is not None else f" ({budget.percent} % of {targets} targets)"
+    share = "" if budget.actions is not None else f" ({budget.percent} % of {fleet.targets} targets)"
     return f"{spent} actions in the last {format_duration(budget.per)}, at most {allowed}{share}"
 
 

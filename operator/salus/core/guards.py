@@ -6,7 +6,7 @@ its docstring is its documentation.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from salus.core import budgets
@@ -202,10 +202,10 @@ def _overspent(review: Review, budget: Budget | None, namespace: str | None) -> 
     if budget is None:
         return None
     fleet = _fleet(review)
-    deeds = [deed for deed in fleet.deeds if namespace in (None, deed.namespace)]
-    message = budgets.overspent(
-        budget, deeds, fleet.targets if namespace is None else fleet.in_namespace, review.seen.now
-    )
+    if namespace is not None:
+        deeds = tuple(deed for deed in fleet.deeds if deed.namespace == namespace)
+        fleet = replace(fleet, targets=fleet.in_namespace, deeds=deeds)
+    message = budgets.overspent(budget, fleet, review.seen.now)
     return f"{namespace or 'all namespaces'}: {message}" if message else None
 
 

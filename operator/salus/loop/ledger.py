@@ -15,6 +15,7 @@ import structlog
 
 from salus.core.budgets import can_be_judged, deed_of, is_braking, told_at
 from salus.core.decide import overall
+from salus.core.fleet import Census, Tally
 from salus.core.records import past_change, target_id
 from salus.model.policy import Verdict
 from salus.model.types import MALFORMED, Body
@@ -32,14 +33,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Ledger:
-    """Deeds by record, and the verdict on each target."""
+    """Deeds by record, and how the targets of each namespace are."""
 
     _deeds: dict[str, Deed] = field(default_factory=dict)
     _under_way: set[str] = field(default_factory=set)
     """Records whose creation was not answered yet; a list may not have them."""
     _listed_at: datetime | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _verdicts: dict[TargetKey, Verdict] = field(default_factory=dict)
+    _census: Census = field(default_factory=Census)
     _told: dict[str, datetime] = field(default_factory=dict)
     """Record → when it told people that the fleet brake holds."""
     _off_since: datetime | None = None
@@ -82,30 +83,33 @@ class Ledger:
         self._enter(body)
 
     def see(self, target: TargetKey, findings: Iterable[Sequence[Finding]]) -> None:
-        """How a target is now, by each of its policies; without any it counts no more."""
+        """How a target is now, by each of the policies by which it counts; without any it counts no more."""
         verdicts = [overall(found) for found in findings]
-        if verdicts:
-            self._verdicts[target] = min(verdicts, key=_WORST_FIRST.index)
-        else:
-            self._verdicts.pop(target, None)
+        self._census.see(target, min(verdicts, key=_WORST_FIRST.index, default=None))
 
     def watch(self, brake: Brake | None, now: datetime) -> None:
         """Note when the brake lifts: when it was off for as long as it pauses between two actions.
 
         Otherwise a fleet that sways about the bound would be told of again and again. Too few measured targets tell
-        nothing. Looking is dear with many targets, and ticks are many.
+        nothing. It is off when it is so seen from every namespace. Looking is dear with many targets, and ticks are many.
         """
         if self._watched_at is not None and timedelta(0) <= now - self._watched_at < WATCH_EVERY:
             return
         self._watched_at = now
         if self._lifted_at is None:
             self._lifted_at = now - SAME_OUTAGE
-        if brake is None or not can_be_judged(brake, fleet := self._fleet()) or is_braking(brake, fleet):
+        if brake is None or not self._is_off(brake):
             self._off_since = None
         else:
             self._off_since = self._off_since or now
             if now - self._off_since >= brake.pause:
                 self._lifted_at = now
+
+    def _is_off(self, brake: Brake) -> bool:
+        """Whether it can be judged at all, and nowhere holds; a namespace where all is well asks for no action."""
+        views = [self._fleet(name) for name, tally in self._census.tallies.items() if tally.unhealthy]
+        views = views or [self._fleet(name) for name in self._census.tallies]
+        return any(can_be_judged(brake, view) for view in views) and not any(is_braking(brake, view) for view in views)
 
     def fleet(self, target: TargetKey, known: Iterable[PastChange] = ()) -> Fleet:
         """Everything that budgets and the brake ask, for an action on this target.
@@ -115,17 +119,14 @@ class Ledger:
         """
         mine, names = f"{target.namespace}/{target_id(target)}-", {change.name for change in known}
         others = [d for key, d in self._deeds.items() if not key.startswith(mine) or key.partition("/")[2] in names]
-        here = sum(other.namespace == target.namespace for other in self._verdicts)
         told = any(self._lifted_at is None or at > self._lifted_at for at in self._told.values())
-        return replace(self._fleet(), in_namespace=here, deeds=tuple(others), told=told)
+        weights = {deed.namespace: self._census.weight(deed.namespace, target.namespace) for deed in others}
+        return replace(self._fleet(target.namespace), deeds=tuple(others), weights=weights, told=told)
 
-    def _fleet(self) -> Fleet:
-        verdicts = self._verdicts.values()
-        return Fleet(
-            targets=len(verdicts),
-            healthy=sum(verdict is Verdict.HEALTHY for verdict in verdicts),
-            unhealthy=sum(verdict is Verdict.UNHEALTHY for verdict in verdicts),
-        )
+    def _fleet(self, namespace: str) -> Fleet:
+        seen = self._census.seen_from(namespace)
+        own = self._census.tallies.get(namespace, Tally())
+        return Fleet(seen.targets, own.targets, seen.healthy, seen.unhealthy)
 
     def _forget(self, key: str) -> None:
         self._deeds.pop(key, None)

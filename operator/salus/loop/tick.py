@@ -21,6 +21,7 @@ from salus.contained import INTERNAL_ERROR, apology, contained
 from salus.core import incidents
 from salus.core.caps import LeftOut
 from salus.core.compile import SpecError
+from salus.core.fleet import is_real
 from salus.core.records import of_incident, past_changes
 from salus.core.rights import NOT_OWNED, has_deeds
 from salus.core.status import (
@@ -82,7 +83,9 @@ class Loop:
         jobs = [(policy, self._case(policy, workload), workload) for policy, found in chosen for workload in found]
         free = [job for job in jobs if not job[1].lock.locked()]
         await self._measure([(policy, case) for policy, case, _ in free])
-        for target in {case.target for _, case, _ in free}:
+        for policy, case, workload in jobs:
+            case.counts = is_real(policy, workload)
+        for target in {case.target for _, case, _ in jobs}:
             self._see(target)
         self.world.ledger.watch(self.world.switches().fleet_brake, self.world.clock.now())
         await self._all("heal", [(job[0].key, partial(self._heal, *job)) for job in free])
@@ -336,8 +339,8 @@ class Loop:
         self._see(case.target)
 
     def _see(self, target: TargetKey) -> None:
-        """Let the ledger know how a target is."""
-        self.world.ledger.see(target, [case.findings for case in self.cases.on(target)])
+        """Let the ledger know how a target is, by the policies by which it counts."""
+        self.world.ledger.see(target, [case.findings for case in self.cases.on(target) if case.counts])
 
     def _neighbours(self, case: Case) -> list[Case]:
         """What other policies see on the same target."""

@@ -82,6 +82,8 @@ class Case:
     """A scaling that is taken back when its time is over."""
     look_again: datetime | None = None
     """When the undo or revert that something holds back is looked at again; None: nothing is held back."""
+    counts: bool = False
+    """The target is one of the fleet by this policy: it has pods, and the policy may act."""
     refusal: Refusal | None = None
     last_change: PastChange | None = None
     counted: dict[str, int] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from typing import Any
 
 from salus.model.change import ActionKind, Facts, ManagedBy, Proof, TakeBack
@@ -593,7 +594,10 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All targets of all policies, as one tick saw them, and what was done to them of late."""
+    """All targets that count, as one tick saw them from the namespace of an action, and what was done to them of late.
+
+    Each other namespace counts with a share that is capped (`core.fleet`).
+    """
 
     targets: int = 0
     in_namespace: int = 0
@@ -602,6 +606,8 @@ class Fleet:
     unhealthy: int = 0
     """Healthy and unhealthy; the rest is Unknown."""
     deeds: tuple[Deed, ...] = ()
+    weights: Mapping[str, Fraction] = field(default_factory=dict)
+    """How much a deed in a namespace counts against a share of the targets; 1 where nothing is said."""
     told: bool = False
     """Whether people were told already that the brake holds, since it came on."""
 
