@@ -350,6 +350,10 @@ class Telemetry(Protocol):
         """A record whose time was over was deleted."""
         ...
 
+    def withheld(self, namespace: str) -> None:
+        """A record was counted and not written: its namespace has had as many as it may in an hour."""
+        ...
+
     def failed(self, stage: str) -> None:
         """A stage of the loop met an error that it recovered from."""
         ...

@@ -127,7 +127,10 @@ def _salus(cluster: DevCluster, api: Proxy, metrics: Proxy, *, hasty: bool) -> C
     return ChaoticSalus(
         cluster,
         namespaces=[NAMESPACE],
-        settings={"sources": {"default": {"url": metrics.url, "timeout": "2s"}}},
+        settings={
+            "sources": {"default": {"url": metrics.url, "timeout": "2s"}},
+            "limits": {"recordsPerHour": 100_000},  # the books look for every refusal
+        },
         options=[f"--kubeconfig={kubeconfig_through(cluster, api, 'chaos')}"],
         program=("-m", "tests.chaos.hasty") if hasty else ("-m", "salus"),
     )

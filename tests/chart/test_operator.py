@@ -44,6 +44,10 @@ class Installed(Salus):
         return found
 
 
+QUICK = tuple(f"--set=config.minimums.{window}=0s" for window in ("cooldown", "stable", "bake"))
+"""What lets a release be kept, and a deed be proven, within seconds."""
+
+
 @pytest.fixture
 def pump(devcluster: DevCluster) -> Iterator[Pump]:
     """Keeps the gauges that tests set flowing into Prometheus."""
@@ -60,7 +64,7 @@ def scene(request: pytest.FixtureRequest, stage: DevCluster, helm: Helm, pump: P
     """A namespace that lets Salus act, watched by Roles alone or by the ClusterRole."""
     watched = {"watchNamespaces": f"watchNamespaces={{{namespace}}}", "clusterWide": "clusterWide=true"}
     source = f"config.sources.default.url={stage.prometheus_url}"
-    install(helm, f"--set={watched[request.param]}", f"--set=tenants={{{namespace}}}", f"--set={source}")
+    install(helm, f"--set={watched[request.param]}", f"--set=tenants={{{namespace}}}", f"--set={source}", *QUICK)
     salus = Installed(stage, name=f"salus-{namespace}", user=f"system:serviceaccount:{RELEASE}:salus")
     scene = Scene(stage, pump, namespace, salus)
     yield scene

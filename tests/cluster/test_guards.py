@@ -20,7 +20,7 @@ pytestmark = pytest.mark.xdist_group("guards")
 """One operator, whose configuration the tests change: they stay on one worker."""
 
 PARTS = ("budget", "frozen", "killed", "disrupted", "full", "stuck")
-UNBRAKED: Mapping[str, Any] = {"fleetBrake": {"enabled": False}}
+UNBRAKED: Mapping[str, Any] = {"fleetBrake": {"enabled": False}, "recordsPerHour": 1000}
 """Half of everything here is unhealthy on purpose."""
 RESTART = {"name": "restart", "restart": {}}
 GROW = {"name": "grow", "scale": {"to": 5, "max": 5}}
@@ -234,7 +234,9 @@ def test_fifty_services_that_fail_together_are_braked(scene: Scene) -> None:
         remedies=[{"name": "grow", "scale": {"by": "1", "max": 3}}],
         verify={"settle": "0s", "stable": "5s", "timeout": "5s"},
     )
-    scene.salus.configure({"limits": {"global": {"actions": 10}, "fleetBrake": {"pause": "1h"}}})
+    scene.salus.configure(
+        {"limits": {"global": {"actions": 10}, "fleetBrake": {"pause": "1h"}, "recordsPerHour": 1000}}
+    )
     scene.salus.start()
     scene.wait(lambda: scene.policy().get("status", {}).get("targets", {}).get("healthy") == len(FLEET), "all are well")
     for name in FLEET:

@@ -25,7 +25,7 @@ def targets(scene: Scene, count: int) -> Sequence[str]:
         body = deployment(name, replicas=1)
         scene.cluster.api().create(path, {**body, "metadata": {**body["metadata"], "labels": {"tier": "web"}}})
         scene.gauge(0.0, target=name)
-    scene.salus.configure({"limits": {"fleetBrake": {"enabled": False}}})
+    scene.salus.configure({"limits": {"fleetBrake": {"enabled": False}, "recordsPerHour": 1000}})
     return names
 
 
@@ -90,7 +90,11 @@ def test_two_operators_that_know_nothing_of_each_other_race(scene: Scene) -> Non
     """Without an election, which nobody should run: the name of the record is the lock, and it suffices."""
     names = targets(scene, TRIALS_OF_TWO_PROCESSES)
     two_policies(scene)
-    other = replace(scene.salus, name=f"{scene.salus.name}-b", settings={"limits": {"fleetBrake": {"enabled": False}}})
+    other = replace(
+        scene.salus,
+        name=f"{scene.salus.name}-b",
+        settings={"limits": {"fleetBrake": {"enabled": False}, "recordsPerHour": 1000}},
+    )
     scene.salus.start()
     with other:
         race(scene, names)

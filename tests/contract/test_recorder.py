@@ -9,7 +9,7 @@ import structlog
 
 from salus.adapters.api import Connection
 from salus.adapters.cluster import ApiCluster
-from salus.adapters.recorder import EventRecorder
+from salus.adapters.recorder import A_MINUTE, EventRecorder
 from salus.ports import EVENTS, ClusterError, Conflict, Forbidden, Notice, Throttled, Unavailable
 from tests.devcluster.cluster import DevCluster
 from tests.fakes.cluster import FakeCluster
@@ -124,6 +124,23 @@ async def test_no_flood(
     await recorder.post(second)
 
     assert len(cluster.objects(EVENTS)) == count
+
+
+async def test_a_namespace_has_so_many_events_a_minute_and_the_last_says_so(
+    recorder: EventRecorder, cluster: FakeCluster, clock: FakeClock
+) -> None:
+    for index in range(2 * A_MINUTE):
+        await recorder.post(notice(f"{index}"))
+    await recorder.post(notice(regarding=regarding("bank")))
+    assert [len(cluster.objects(EVENTS, namespace)) for namespace in ("shop", "bank")] == [A_MINUTE, 1]
+    assert [event["note"] for event in cluster.objects(EVENTS, "shop") if "the last Event" in event["note"]] == [
+        f"the last Event of this minute in shop: {A_MINUTE - 1}"
+    ]
+
+    clock.advance(timedelta(minutes=1))
+    await recorder.post(notice("later"))
+
+    assert len(cluster.objects(EVENTS, "shop")) == A_MINUTE + 1
 
 
 async def test_what_was_said_is_forgotten_in_time(recorder: EventRecorder, clock: FakeClock) -> None:

@@ -63,5 +63,8 @@ class NullTelemetry:
     def collected(self, kind: str) -> None:
         """Nothing."""
 
+    def withheld(self, namespace: str) -> None:
+        """Nothing."""
+
     def failed(self, stage: str) -> None:
         """Nothing."""

@@ -14,7 +14,7 @@ from salus.core.compile import Catalog, compile_policy
 from salus.loop import Loop, World
 from salus.model.meta import WorkloadKind
 from salus.model.types import API_VERSION, Body
-from salus.model.values import Answer, Policy, Question, Sample, Sink, Switches, TargetKey, Value
+from salus.model.values import Answer, Bounds, Policy, Question, Sample, Sink, Switches, TargetKey, Value
 from salus.ports import (
     CHANGE_EVENTS,
     DEPLOYMENTS,
@@ -96,8 +96,10 @@ def a_loop(
     metrics: Metrics,
     clock: FakeClock,
     switches: Callable[[], Switches] = Switches,
+    *,
     accounts: FakeAccounts | None = None,
     sinks: Callable[[], Mapping[str, Sink]] = dict,
+    bounds: Callable[[], Bounds] = Bounds,
 ) -> Loop:
     """A new process that knows nothing but what is on record."""
     return Loop(
@@ -113,6 +115,7 @@ def a_loop(
             switches=switches,
             is_known=lambda _: True,
             sinks=sinks,
+            bounds=bounds,
         )
     )
 
@@ -124,6 +127,7 @@ class Stage:
     cluster: MortalCluster
     clock: FakeClock
     service: Service
+    bounds: Bounds = field(default_factory=Bounds)
     accounts: FakeAccounts = field(init=False)
     loop: Loop = field(init=False)
     _compiled: dict[str, Policy] = field(default_factory=dict)
@@ -134,7 +138,7 @@ class Stage:
 
     def restart(self) -> None:
         """Start a new process that knows nothing but what is on record."""
-        self.loop = a_loop(self.cluster, self.service, self.clock, accounts=self.accounts)
+        self.loop = a_loop(self.cluster, self.service, self.clock, accounts=self.accounts, bounds=lambda: self.bounds)
 
     @property
     def policy(self) -> Policy:

@@ -97,9 +97,29 @@ def test_each_rung_has_one_turn_in_order(changes: list[PastChange], expected: st
     assert step(*changes) == expected
 
 
-@pytest.mark.parametrize("outcome", ["Recovered", "NotRecovered", "Inconclusive", "Worse", "Failed", "Contested"])
-def test_a_rung_that_was_tried_is_spent_whatever_came_of_it(outcome: str) -> None:
+@pytest.mark.parametrize("outcome", ["NotRecovered", "Inconclusive", "Worse", "Failed", "Contested"])
+def test_a_rung_that_did_not_help_is_spent_whatever_came_of_it(outcome: str) -> None:
     assert step(a_deed(1, remedy="undo-release", outcome=outcome)) == "restart"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param(
+            [a_deed(1, remedy="restart", outcome="Recovered")], "undo-release", id="the order is the ladder's"
+        ),
+        pytest.param(
+            [ROLLED_BACK, a_deed(2, remedy="restart", outcome="Recovered")], "restart", id="what helped may help again"
+        ),
+        pytest.param(
+            [ROLLED_BACK, a_deed(2, remedy="restart", outcome="Recovered"), a_deed(3, remedy="restart")],
+            "grow",
+            id="what helped once and not again is spent",
+        ),
+    ],
+)
+def test_a_rung_that_helped_may_be_taken_again_in_a_relapse(changes: list[PastChange], expected: str) -> None:
+    assert step(*changes) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """Kubernetes Events (events.k8s.io/v1): what `kubectl describe` shows to people who look at their workload.
 
-A courtesy that the API server forgets within hours, so a failure is only logged; the record is the ChangeEvent.
+A courtesy that the API server forgets within hours, so a failure is only logged; the record is the ChangeEvent. For the
+same reason there are so many of a namespace in a minute and no more: the last of them says so.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -15,6 +18,9 @@ from salus.ports import EVENTS, Clock, Cluster, ClusterError, Notice
 CONTROLLER = "salus.dev/operator"
 QUIET = timedelta(minutes=5)
 """The same said of the same object within this time is said once."""
+
+A_MINUTE = 120
+"""Events of one namespace in one minute of the clock; what is beyond is in the records, or counted there."""
 
 _LONGEST_NOTE = 1024
 _LONGEST_WORD = 128
@@ -30,16 +36,31 @@ class EventRecorder:
         self._clock = clock
         self._instance = instance
         self._said: dict[tuple[str, ...], datetime] = {}
+        self._minute = datetime.min.replace(tzinfo=UTC)
+        self._posted: Counter[str] = Counter()
+        """Namespace → Events of this minute."""
 
     async def post(self, notice: Notice) -> None:
         """Post one Event, unless the same was posted within QUIET; never raises a ClusterError."""
         now = self._clock.now()
-        if self._repeats(notice, now):
+        if self._is_full(notice, now) or self._repeats(notice, now):
             return
+        namespace = _namespace(notice)
+        self._posted[namespace] += 1
+        if self._posted[namespace] == A_MINUTE:
+            _log.warning("no more Events in this minute", namespace=namespace, events=A_MINUTE)
+            notice = replace(notice, note=f"the last Event of this minute in {namespace}: {notice.note}")
         try:
             await self._cluster.create(EVENTS, event_body(notice, now, self._instance))
         except ClusterError as error:
             _log.warning("An Event could not be posted", reason=notice.reason, note=notice.note, error=str(error))
+
+    def _is_full(self, notice: Notice, now: datetime) -> bool:
+        minute = now.replace(second=0, microsecond=0)
+        if minute != self._minute:
+            self._minute = minute
+            self._posted.clear()
+        return self._posted[_namespace(notice)] >= A_MINUTE
 
     def _repeats(self, notice: Notice, now: datetime) -> bool:
         """Whether this was said lately; if not, it is remembered as said now, whatever becomes of it."""
@@ -53,7 +74,7 @@ class EventRecorder:
 
 def event_body(notice: Notice, now: datetime, instance: str) -> Body:
     """The Event for a notice, within the API server's limits (in bytes of UTF-8)."""
-    namespace = notice.regarding.get("namespace") or "default"
+    namespace = _namespace(notice)
     return {
         "apiVersion": EVENTS.api_version,
         "kind": EVENTS.kind,
@@ -68,6 +89,10 @@ def event_body(notice: Notice, now: datetime, instance: str) -> Body:
         "regarding": _reference(notice.regarding),
         **({"related": _reference(notice.related)} if notice.related else {}),
     }
+
+
+def _namespace(notice: Notice) -> str:
+    return notice.regarding.get("namespace") or "default"
 
 
 def _name(notice: Notice, now: datetime, instance: str) -> str:

@@ -38,6 +38,12 @@ class PrometheusTelemetry:
             ["kind"],
             registry=registry,
         )
+        self._withheld = Counter(
+            "salus_records_withheld_total",
+            "Refusals, rehearsals and incidents that were counted and not written, beyond limits.recordsPerHour.",
+            ["policy_namespace"],
+            registry=registry,
+        )
         self._deliveries = Counter(
             "salus_sink_deliveries_total",
             "Events that were sent to sinks; the outcome is Taken or why one was not.",
@@ -102,6 +108,10 @@ class PrometheusTelemetry:
     def collected(self, kind: str) -> None:
         """A record whose time was over was deleted."""
         self._collected.labels(kind).inc()
+
+    def withheld(self, namespace: str) -> None:
+        """A record was counted and not written."""
+        self._withheld.labels(namespace).inc()
 
     def failed(self, stage: str) -> None:
         """A stage of the loop met an error that it recovered from."""

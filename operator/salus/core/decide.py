@@ -151,6 +151,8 @@ def _standing(remedy: Remedy, changes: Sequence[PastChange]) -> Wait | _Spent | 
                 continue
             case "Act" | "AwaitApproval" if change.outcome == "Abandoned" and change.approval != "Denied":
                 continue
+            case "Act" | "AwaitApproval" if change.outcome == "Recovered":
+                return None  # it helped once; `limits` say how often it may
             case _:
                 return _Spent()
     return None

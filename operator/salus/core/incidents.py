@@ -1,7 +1,7 @@
 """How an incident stands, as a function of its records: after a crash the same records give the same status."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from salus.core.decide import overall
@@ -10,7 +10,7 @@ from salus.core.status import condition
 from salus.model.change import Outcome
 from salus.model.incident import Blame, Phase
 from salus.model.policy import Verdict
-from salus.model.types import Body, format_time
+from salus.model.types import Body, format_time, parse_time
 from salus.model.values import Finding, PastChange
 
 KEPT_ATTEMPTS = 64
@@ -36,9 +36,12 @@ def progress(
     """The status of an incident that goes on. `changes`: its own records, oldest first."""
     written = incident.get("status") or {}
     unhealthy = {finding.check for finding in findings if finding.verdict is Verdict.UNHEALTHY}
+    holds = bool(written.get("healthySince"))
     status: dict[str, Any] = {
+        **({field: written[field] for field in ("relapses", "relapsedAt") if field in written}),
+        **(_relapsed(written, now) if holds and unhealthy else {}),
         "observedGeneration": incident["metadata"].get("generation", 0),
-        "phase": _phase_now(written, changes).value,
+        "phase": _phase_now(written, changes, held=holds and not unhealthy).value,
         "checks": sorted({*(written.get("checks") or ()), *unhealthy}),
         "attempts": [attempt(change) for change in changes][-KEPT_ATTEMPTS:],
         "detectedAt": written.get("detectedAt") or format_time(now),
@@ -49,13 +52,51 @@ def progress(
     return status
 
 
-def _phase_now(written: Mapping[str, Any], changes: Sequence[PastChange]) -> Phase:
+def _phase_now(written: Mapping[str, Any], changes: Sequence[PastChange], *, held: bool) -> Phase:
     for change in reversed(changes):
         if change.open:
             return Phase.VERIFYING if change.applied_at else Phase.REMEDIATING
         if change.decision == "AwaitApproval" and change.completed_at is None:
             return Phase.AWAITING_APPROVAL
-    return Phase.ESCALATED if written.get("phase") == Phase.ESCALATED else Phase.OPEN
+    if written.get("phase") == Phase.ESCALATED:
+        return Phase.ESCALATED
+    return Phase.VERIFYING if held else Phase.OPEN
+
+
+def held(status: Mapping[str, Any], since: datetime, hold_down: timedelta, now: datetime) -> dict[str, Any]:
+    """The status of an incident whose target is healthy, while nobody knows yet whether that lasts."""
+    until = since + hold_down
+    text = f"healthy since {since:%H:%M:%S} UTC, closes at {until:%H:%M:%S} UTC unless a check turns unhealthy again"
+    return {
+        **status,
+        **_said(status, text),
+        "phase": (Phase.VERIFYING if status["phase"] == Phase.OPEN else Phase(status["phase"])).value,
+        "healthySince": format_time(since),
+        "conditions": [condition("Verified", "Unknown", "HoldDown", text, now)],
+    }
+
+
+def is_held(incident: Body, since: datetime) -> bool:
+    """Whether the incident says already that its target is healthy since then."""
+    return (incident.get("status") or {}).get("healthySince") == format_time(since)
+
+
+def _relapsed(written: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """It is the same incident still: what was tried in it stays tried."""
+    count = written.get("relapses", 0) + 1
+    text = f"unhealthy again at {now:%H:%M:%S} UTC, before the hold-down was over; relapses in this incident: {count}"
+    return {
+        **_said(written, text),
+        "healthySince": None,
+        "relapses": count,
+        "relapsedAt": format_time(now),
+        "conditions": [condition("Verified", "False", "Relapsed", text, now)],
+    }
+
+
+def _said(status: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """What people were called for goes on to stand in the message."""
+    return {} if status.get("phase") == Phase.ESCALATED else {"message": text}
 
 
 def blamed(status: Mapping[str, Any], found: Blame) -> dict[str, Any]:
@@ -85,12 +126,18 @@ def resolved(
     """The status of an incident that is over: its checks are healthy, or `resolution` says why nobody asks them."""
     if resolution:
         return _over(status, resolution, _OTHER_ENDS[resolution], "Unknown", now)
-    helper = next((c for c in reversed(changes) if c.outcome == Outcome.RECOVERED), None)
+    relapsed = parse_time(relapse) if (relapse := status.get("relapsedAt")) else None
+    helper = next((c for c in reversed(changes) if c.outcome == Outcome.RECOVERED and _holds(c, relapsed)), None)
     resolution = "RecoveredByRemedy" if helper else "RecoveredByItself"
     message = (
         f"recovered after {helper.action} ({helper.name})" if helper else "the checks turned healthy by themselves"
     )
     return _over(status, resolution, message, "True", now)
+
+
+def _holds(change: PastChange, relapsed: datetime | None) -> bool:
+    """Whether what a change mended was not sick again since."""
+    return relapsed is None or change.completed_at is None or change.completed_at >= relapsed
 
 
 def _over(status: Mapping[str, Any], resolution: str, message: str, verified: str, now: datetime) -> dict[str, Any]:

@@ -47,6 +47,13 @@ The fleet brake compares Unhealthy with Healthy targets; Unknown ones count for 
 process has measured, so for the first interval after a start it may not see enough of them to be on; the budgets are
 whole from the start. When it lifts, nothing is replayed: each target is judged by how it is then.
 
+A target counts for the brake, and for a budget in percent, when it has replicas and a policy may act on it: neither
+suspended, nor in mode Observe, nor one that only tells people. Seen from the namespace of an action, its own targets
+count in full, and those of each other namespace as a sample of at most a third as many (of at most one, for fewer than
+six). So no other namespace alone puts the brake on or takes it off, whatever its policies say and however many targets
+it has; against a budget in percent, what is done there weighs as much less
+([why so](decisions/0030-what-flaps-and-what-is-made-up.md)).
+
 When the brake first holds an action back there is one notification for the whole fleet: a Notify of that target, with
 the reason `FleetBrake`. It is found again on record, so neither other targets nor a restart make another one
 ([how](decisions/0015-one-notification-for-a-fleet.md)).

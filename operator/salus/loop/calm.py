@@ -16,6 +16,9 @@ from salus.loop.world import Case, World
 from salus.model.policy import Verdict
 from salus.model.values import Policy, Workload
 
+SETTLES = 10
+"""After this part of the hold-down an incident says that its target is healthy; faster swings are not written."""
+
 
 @dataclass(frozen=True, slots=True)
 class Calm:
@@ -31,12 +34,14 @@ class Calm:
         """One tick of calm; Unknown checks leave everything as it is."""
         now = self.world.clock.now()
         clear = healthy_for(case.findings, now)
-        if case.incident is not None and clear is not None and has_lasted(now - clear, now, policy.spec.verify.stable):
-            await self.changes.resolve(policy, case, await self.changes.of_target(case))
+        settled = max(policy.spec.verify.stable, self.world.bounds().hold_down / SETTLES)
+        if case.incident is not None and clear is not None and has_lasted(now - clear, now, settled):
+            await self.changes.close_or_hold(policy, case, clear)
         if overall(case.findings) is Verdict.HEALTHY:
-            if case.incident is None and case.look_again is None:
-                case.refusal = None
-            await self._keep_release(policy, case, workload, now)
+            if case.incident is None:
+                case.unwritten, case.withheld = (), False
+                case.refusal = None if case.look_again is None else case.refusal
+                await self._keep_release(policy, case, workload, now)
             await self._revert_if_due(policy, case, now)
 
     async def _keep_release(self, policy: Policy, case: Case, workload: Workload, now: datetime) -> None:

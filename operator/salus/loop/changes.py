@@ -16,8 +16,9 @@ from salus.actions.stamp import Reading, Stamp, names, read
 from salus.core import approvals, incidents, records, verify
 from salus.core.approvals import Ended
 from salus.core.contest import is_reverted
-from salus.core.decide import overall
+from salus.core.decide import healthy_for, overall
 from salus.core.guards import UNKNOWN, review
+from salus.core.timing import has_lasted
 from salus.loop import gather, keeping, unsticking
 from salus.loop.journal import Journal
 from salus.loop.measure import Measurer
@@ -208,8 +209,9 @@ class Changes:
         case.change, case.last_change = None, finished
         changes = await self.of_target(case)
         case.revertible = revertible(policy, changes)
-        if outcome is Outcome.RECOVERED:
-            await self.resolve(policy, case, changes)
+        clear = healthy_for(case.findings, now) if outcome is Outcome.RECOVERED else None
+        if clear is not None:
+            await self.close_or_hold(policy, case, clear)
         else:
             await self.journal.follow(case, changes, now)
         if outcome is not None:
@@ -235,6 +237,17 @@ class Changes:
         done = found.stamp in {Stamp.SOUND, Stamp.DOUBTFUL}
         return (Outcome.INCONCLUSIVE if done else Outcome.ABANDONED), done
 
+    async def close_or_hold(self, policy: Policy, case: Case, clear: timedelta) -> None:
+        """Close the incident when its target was healthy for `holdDown`; before, say once until when it stays open."""
+        now, wanted = self.world.clock.now(), self.world.bounds().hold_down
+        if has_lasted(now - clear, now, wanted):
+            await self.resolve(policy, case, await self.of_target(case))
+        elif case.incident is not None and not incidents.is_held(case.incident, now - clear):
+            mine = records.of_incident(await self.of_target(case), case.incident)
+            status = incidents.progress(case.incident, mine, case.findings, now)
+            await self.journal.write_incident(case, incidents.held(status, now - clear, wanted, now))
+            case.refusal = None if case.look_again is None else case.refusal
+
     async def resolve(self, policy: Policy, case: Case, changes: Sequence[PastChange], resolution: str = "") -> None:
         """Close the incident; what still waits for a person in it has expired."""
         if case.incident is None:
@@ -246,7 +259,7 @@ class Changes:
         status = incidents.progress(case.incident, mine, case.findings, now)
         await self.journal.write_incident(case, incidents.resolved(status, mine, now, resolution))
         log.info("incident resolved")
-        case.incident, case.refusal = None, None
+        case.incident, case.refusal, case.unwritten = None, None, ()
         case.counted.clear()
 
     async def undo_if_due(self, policy: Policy, case: Case, changes: Sequence[PastChange]) -> None:

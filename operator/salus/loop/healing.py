@@ -61,6 +61,7 @@ class Healer:
         case.incident = max(open_incidents, key=records.incident_number, default=None)
         mine = [change for change in known if change.policy == policy.key.name]
         case.change = next((change for change in mine if change.open and records.belongs_to(change, policy)), None)
+        case.unwritten = ()
         case.waiting = any(change.waits for change in mine)
         case.last_change = mine[-1] if mine else None
         case.revertible = revertible(policy, known)

@@ -8,16 +8,17 @@ from typing import Any
 import structlog
 
 from salus.actions.stamp import stamped
-from salus.core import incidents, records
+from salus.core import incidents, records, withholding
 from salus.core.decide import binding
 from salus.core.delivery import DELIVERED, recipients
 from salus.core.records import Entry
 from salus.core.status import condition
+from salus.core.withholding import may_be_withheld
 from salus.loop.world import Case, World, identity_of
 from salus.model.change import ActionKind, Decision, Facts, Outcome
 from salus.model.types import API_VERSION, Body, format_time
 from salus.model.values import Action, Finding, Observation, PastChange, Policy, Refusal, Workload
-from salus.ports import CHANGE_EVENTS, INCIDENTS, NotFound, Notice, Ref, Rejected, Throttled
+from salus.ports import CHANGE_EVENTS, INCIDENTS, ClusterError, NotFound, Notice, Ref, Rejected, Throttled
 
 log = structlog.get_logger(__name__)
 
@@ -28,20 +29,45 @@ class Journal:
 
     world: World
 
-    async def open_incident(self, policy: Policy, case: Case, workload: Workload, now: datetime) -> Body:
-        """The open incident of this case, made if there is none."""
+    async def open_incident(
+        self, policy: Policy, case: Case, workload: Workload, now: datetime, *, needed: bool = False
+    ) -> None:
+        """Have an incident for this case: one that is open, or a new one while the namespace has room for its record.
+
+        `needed`: something is about to be done, and is recorded in any case.
+        """
         if case.incident is not None:
-            return case.incident
+            return
         known = await self._numbered(policy, case)
+        await self._read_ledger(now)
+        if not needed and not self._has_room(policy.key.namespace, now):
+            self._withhold_incident(case, now)
+            return
+        case.unwritten = case.unwritten if needed else ()
         began = min((f.since for f in case.findings if f.since and f.verdict == "Unhealthy"), default=now)
         body = records.incident_body(policy, workload, began, _next_number(known))
+        self.world.ledger.opened(body, now)
         case.incident = await self.world.cluster.create(INCIDENTS, body)
         log.info("incident opened", incident=case.incident["metadata"]["name"])
         note = f"{case.target} is unhealthy: " + "; ".join(
             f"{f.check}: {f.message}" for f in case.findings if f.verdict == "Unhealthy"
         )
         await self.tell(policy, case, "IncidentOpened", note, workload=workload, warning=True)
-        return case.incident
+
+    async def _read_ledger(self, now: datetime) -> None:
+        try:
+            await self.world.ledger.refresh(self.world.cluster, self.world.namespaces, now)
+        except ClusterError as error:
+            log.warning("the records could not be counted, what this process wrote is known", error=str(error))
+
+    def _has_room(self, namespace: str, now: datetime) -> bool:
+        return self.world.ledger.has_room(namespace, self.world.bounds().records_per_hour, now)
+
+    def _withhold_incident(self, case: Case, now: datetime) -> None:
+        if not case.withheld:
+            case.withheld = True
+            self.world.ledger.withhold(case.policy.namespace, now)
+            self.world.telemetry.withheld(case.policy.namespace)
 
     async def incidents(self, policy: Policy, case: Case) -> list[Body]:
         """All incidents of this policy and target, over and open."""
@@ -70,6 +96,28 @@ class Journal:
         except NotFound:
             log.warning("the incident was deleted by someone", incident=ref.name)
             case.incident = None
+
+    async def enter(self, case: Case, entry: Entry, seen: Observation, seen_body: Body) -> PastChange:
+        """Record a decision; what the namespace has no room for is counted, and remembered while the breach lasts."""
+        namespace, now = entry.policy.key.namespace, entry.decided_at
+        if not may_be_withheld(entry) or self._has_room(namespace, now):
+            return records.past_change(await self.record(entry, seen, seen_body))
+        unwritten = records.past_change(records.change_body(entry, 0, ()))
+        case.unwritten = (*case.unwritten, unwritten)
+        self.world.telemetry.withheld(namespace)
+        await self._count_withheld(entry, seen, seen_body)
+        return unwritten
+
+    async def _count_withheld(self, entry: Entry, seen: Observation, seen_body: Body) -> None:
+        """All that is not written is counted in one record an hour."""
+        namespace = entry.policy.key.namespace
+        withheld = self.world.ledger.withhold(namespace, entry.decided_at)
+        if not withheld.record:
+            await self.record(withholding.tally(entry, self.world.bounds().records_per_hour), seen, seen_body)
+        elif withheld.count >= 2 * withheld.said:
+            withheld.said = withheld.count
+            ref = Ref(CHANGE_EVENTS, namespace, withheld.record)
+            await self.world.cluster.update_status(ref, {"occurrences": withheld.count})
 
     async def record(self, entry: Entry, seen: Observation, seen_body: Body) -> Body:
         """Create the change event under the target's next number. Conflict if someone else took it.
@@ -113,11 +161,14 @@ class Journal:
     ) -> PastChange | None:
         """Record a refusal; one that repeats within the incident is counted on its first record, in powers of two."""
         case.refusal = refusal
-        mine = [c for c in records.of_incident(seen.changes, case.incident) if c.remedy == action.remedy]
+        mine = [
+            c for c in (*records.of_incident(seen.changes, case.incident), *case.unwritten) if c.remedy == action.remedy
+        ]
         said = [c for c in binding(policy, mine, seen.workload.release) if c.decision in {"Refuse", "Advise"}]
         before = next((c for c in said if c.reason == refusal.reason and c.undoes == action.undoes), None)
         if before is not None:
-            await self._count(case, before)
+            if before not in case.unwritten:
+                await self._count(case, before)
             return None
         entry = Entry(
             policy=policy,
@@ -130,9 +181,9 @@ class Journal:
             because=_relevant(case.findings),
             managed_by=seen.managed_by,
         )
-        created = await self.record(entry, seen, body)
+        refused = await self.enter(case, entry, seen, body)
         await self.tell(policy, case, refusal.reason, f"{action.kind}: {refusal.message}", workload=seen.workload)
-        return records.past_change(created)
+        return refused
 
     async def _count(self, case: Case, refusal: PastChange) -> None:
         """Count a repeated refusal; it is written when the count reaches a power of two, so that it stays rare."""

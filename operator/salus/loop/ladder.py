@@ -7,11 +7,12 @@ import structlog
 
 from salus.actions import kind_of, plan
 from salus.actions.plan import Plan
-from salus.core import incidents, records
+from salus.core import incidents, records, withholding
 from salus.core.blame import blame
 from salus.core.budgets import BRAKE
 from salus.core.decide import Exhausted, Proposal, Wait, binding, decide, grace, mode_of
 from salus.core.guards import review
+from salus.core.withholding import REASON as WITHHELD
 from salus.loop import beside, gather
 from salus.loop.changes import Changes
 from salus.loop.journal import Journal
@@ -57,7 +58,7 @@ class Ladder:
 
     def _is_quiet(self, policy: Policy, case: Case, seen: Observation) -> bool:
         """People were called, or have just put another release there: for now there is nothing to add."""
-        mine = records.of_incident(seen.changes, case.incident)
+        mine = _own(case, seen.changes)
         if wait := grace(policy, mine, seen.workload, seen.now):
             log.debug("waiting", reason=wait.reason, message=wait.message)
             return True
@@ -66,7 +67,7 @@ class Ladder:
 
     async def _try_rungs(self, policy: Policy, case: Case, seen: Observation, body: Body) -> None:
         for _ in range(len(policy.spec.remedies) + 1):
-            mine = records.of_incident(seen.changes, case.incident)
+            mine = _own(case, seen.changes)
             match decide(policy, case.findings, mine, seen.workload.release):
                 case Wait(reason=reason, message=message):
                     log.debug("waiting", reason=reason, message=message)
@@ -96,18 +97,21 @@ class Ladder:
             refusal: Refusal | None = Refusal(planned.reason, planned.message, Then.NEXT)
             action = _unplanned(proposal, seen.workload, planned.message)
         else:
-            seen = gather.recounted(self.world, seen)
-            action, refusal = planned, review(policy, planned, seen)
+            action = planned
+            seen, refusal = await self._review(policy, case, proposal, seen, action)
         if refusal is not None:
             await self.journal.refuse(policy, case, action, refusal, seen, body)
             if refusal.reason == BRAKE:
                 await self._tell_of_brake(policy, case, seen, body, refusal)
             return refusal
         case.refusal = None
-        decision = records.decision_of(mode_of(policy, remedy, self.world.boldest), action.kind)
+        decision = self._decision(policy, proposal, action)
         entry = self.journal.entry(policy, case, action, because, decision, seen)
         patched = gather.patched_body(action, seen, body)
-        change = records.past_change(await self.journal.record(entry, seen, patched))
+        change = await self.journal.enter(case, entry, seen, patched)
+        if change in case.unwritten:
+            case.refusal = Refusal(WITHHELD, self._why_withheld(policy))
+            return None
         case.last_change = change
         if decision is Decision.ACT:
             await self.changes.act(policy, case, change)
@@ -115,14 +119,31 @@ class Ladder:
             await Questions(self.world, self.changes).asked(policy, case, change)
         return None
 
+    async def _review(
+        self, policy: Policy, case: Case, proposal: Proposal, seen: Observation, action: Action
+    ) -> tuple[Observation, Refusal | None]:
+        """What the guards say, by budgets as they are now; what may be done has an incident, whatever was withheld."""
+        seen = gather.recounted(self.world, seen)
+        refusal = review(policy, action, seen)
+        if refusal or case.incident is not None or self._decision(policy, proposal, action) is Decision.DRY_RUN:
+            return seen, refusal
+        await self.journal.open_incident(policy, case, seen.workload, seen.now, needed=True)
+        seen = gather.recounted(self.world, seen)
+        return seen, review(policy, action, seen)
+
+    def _decision(self, policy: Policy, proposal: Proposal, action: Action) -> Decision:
+        return records.decision_of(mode_of(policy, proposal.remedy, self.world.boldest), action.kind)
+
+    def _why_withheld(self, policy: Policy) -> str:
+        return withholding.sentence(policy.key.namespace, self.world.bounds().records_per_hour)
+
     async def _escalate(self, policy: Policy, case: Case, seen: Observation, body: Body, why: Refusal) -> None:
         """Hand over to people: one notification, then quiet."""
         case.refusal = why
+        if not _told(binding(policy, _own(case, seen.changes), seen.workload.release)):
+            await self._call_people(policy, case, seen, body, why)
         if case.incident is None:
             return
-        mine = records.of_incident(seen.changes, case.incident)
-        if not _told(binding(policy, mine, seen.workload.release)):
-            await self._call_people(policy, case, seen, body, why)
         mine = records.of_incident(await self.changes.of_target(case), case.incident)
         status = incidents.progress(case.incident, mine, case.findings, seen.now)
         await self.journal.write_incident(case, incidents.escalated(status, f"{why.reason}: {why.message}"))
@@ -148,10 +169,17 @@ class Ladder:
         notice = Action(ActionKind.NOTIFY, "", target, uid, why.message, facts, facts, reason=why.reason)
         mode = min(policy.spec.mode, self.world.boldest, key=lambda mode: mode.boldness)
         decision = records.decision_of(mode, ActionKind.NOTIFY)
+        if decision is Decision.ACT:
+            await self.journal.open_incident(policy, case, seen.workload, seen.now, needed=True)
         entry = self.journal.entry(policy, case, notice, (), decision, seen)
-        change = records.past_change(await self.journal.record(entry, seen, body))
+        change = await self.journal.enter(case, entry, seen, body)
         if decision is Decision.ACT:
             await self.changes.act(policy, case, change)
+
+
+def _own(case: Case, changes: Sequence[PastChange]) -> list[PastChange]:
+    """What was decided in the breach that lasts, on record or not."""
+    return [*records.of_incident(changes, case.incident), *case.unwritten]
 
 
 def _told(changes: Sequence[PastChange]) -> bool:

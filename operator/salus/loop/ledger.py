@@ -7,6 +7,7 @@ first. Nothing in it is lost by a restart: it is listed again.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,10 +18,12 @@ from salus.core.budgets import can_be_judged, deed_of, is_braking, told_at
 from salus.core.decide import overall
 from salus.core.fleet import Census, Tally
 from salus.core.records import past_change, target_id
+from salus.core.withholding import REASON as WITHHELD
+from salus.core.withholding import WINDOW, is_budgeted
 from salus.model.policy import Verdict
-from salus.model.types import MALFORMED, Body
+from salus.model.types import MALFORMED, Body, parse_time
 from salus.model.values import Brake, Deed, Finding, Fleet, PastChange, TargetKey
-from salus.ports import CHANGE_EVENTS, Cluster
+from salus.ports import CHANGE_EVENTS, INCIDENTS, Cluster
 
 LIST_EVERY = timedelta(minutes=1)
 WATCH_EVERY = timedelta(milliseconds=250)
@@ -29,6 +32,18 @@ SAME_OUTAGE = timedelta(hours=1)
 _WORST_FIRST = (Verdict.UNHEALTHY, Verdict.HEALTHY, Verdict.UNKNOWN)
 """A target of two policies counts once; what one of them cannot judge, the other may."""
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Withheld:
+    """What a namespace had beyond its budget of records, within the hour from the first of them on."""
+
+    since: datetime
+    count: int = 0
+    record: str = ""
+    """Name of the one record that counts them; empty while there is none."""
+    said: int = 1
+    """How many it says there are; it is written when they have doubled, so that it stays rare."""
 
 
 @dataclass(slots=True)
@@ -43,6 +58,9 @@ class Ledger:
     _census: Census = field(default_factory=Census)
     _told: dict[str, datetime] = field(default_factory=dict)
     """Record → when it told people that the fleet brake holds."""
+    _written: defaultdict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
+    """Namespace → record → when it was made; those that count against the budget of records."""
+    _withheld: dict[str, Withheld] = field(default_factory=dict)
     _off_since: datetime | None = None
     """When the brake was first seen to be off, without a break since."""
     _watched_at: datetime | None = None
@@ -56,16 +74,48 @@ class Ledger:
                 return
             before = {*self._deeds, *self._told} - self._under_way
             for namespace in namespaces or (None,):
+                await self._list_incidents(cluster, namespace, now)
                 async for body in cluster.each(CHANGE_EVENTS, namespace):
                     before.discard(_key(body))
                     self._enter_listed(body)
             for gone in before:
                 self._forget(gone)
+            for namespace in list(self._written):
+                self._count(namespace, now)
             self._listed_at = now
+
+    async def _list_incidents(self, cluster: Cluster, namespace: str | None, now: datetime) -> None:
+        """What others opened: only once, since after that nobody but this process opens any."""
+        if self._listed_at is None:
+            async for body in cluster.each(INCIDENTS, namespace):
+                self.opened(body, min(_made(body) or now, now))
 
     def outdated(self) -> None:
         """Someone else may have acted meanwhile: the next plan lists anew."""
         self._listed_at = None
+
+    def opened(self, incident: Body, at: datetime) -> None:
+        """An incident is about to be opened, or was."""
+        self._written[incident["metadata"]["namespace"]][f"incident {incident['metadata']['name']}"] = at
+
+    def has_room(self, namespace: str, most: int, now: datetime) -> bool:
+        """Whether one more record of those that may be withheld is within the budget; begin it without an await."""
+        return self._count(namespace, now) < most
+
+    def withhold(self, namespace: str, now: datetime) -> Withheld:
+        """One more is not written."""
+        known = self._withheld.get(namespace)
+        if known is None or now - known.since >= WINDOW:
+            known = self._withheld[namespace] = Withheld(now)
+        known.count += 1
+        return known
+
+    def _count(self, namespace: str, now: datetime) -> int:
+        """Records of the last hour; also those that were deleted meanwhile."""
+        recent = {key: at for key, at in self._written.pop(namespace, {}).items() if now - at < WINDOW}
+        if recent:
+            self._written[namespace] = recent
+        return len(recent)
 
     def intend(self, body: Body) -> None:
         """A record is about to be created: what it means to do is spent from now on."""
@@ -77,6 +127,7 @@ class Ledger:
         self._under_way.discard(_key(body))
         if refused:
             self._forget(_key(body))
+            self._forget_written(body["metadata"]["namespace"], body["metadata"]["name"])
 
     def note(self, body: Body) -> None:
         """A record was written: applied, finished, given up."""
@@ -91,7 +142,8 @@ class Ledger:
         """Note when the brake lifts: when it was off for as long as it pauses between two actions.
 
         Otherwise a fleet that sways about the bound would be told of again and again. Too few measured targets tell
-        nothing. It is off when it is so seen from every namespace. Looking is dear with many targets, and ticks are many.
+        nothing. It is off when it is so seen from every namespace. Looking is dear with many targets, and ticks are
+        many.
         """
         if self._watched_at is not None and timedelta(0) <= now - self._watched_at < WATCH_EVERY:
             return
@@ -146,6 +198,28 @@ class Ledger:
             self._deeds[key] = deed
         if (at := told_at(change)) is not None:
             self._told[key] = at
+        self._enter_written(body["metadata"]["namespace"], change)
+
+    def _forget_written(self, namespace: str, name: str) -> None:
+        self._written[namespace].pop(name, None)
+        if (known := self._withheld.get(namespace)) is not None and known.record == name:
+            known.record = ""
+
+    def _enter_written(self, namespace: str, change: PastChange) -> None:
+        if is_budgeted(change):
+            self._written[namespace][change.name] = change.decided_at
+        known = self._withheld.get(namespace)
+        if change.reason == WITHHELD and (known is None or known.since <= change.decided_at):
+            count = max(known.count if known else 0, change.occurrences)
+            self._withheld[namespace] = Withheld(change.decided_at, count, change.name, change.occurrences)
+
+
+def _made(body: Body) -> datetime | None:
+    """When an object was made, as the API server says."""
+    try:
+        return parse_time(body["metadata"].get("creationTimestamp"))
+    except MALFORMED:
+        return None
 
 
 def _key(body: Body) -> str:

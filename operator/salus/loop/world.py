@@ -86,6 +86,10 @@ class Case:
     """The target is one of the fleet by this policy: it has pods, and the policy may act."""
     refusal: Refusal | None = None
     last_change: PastChange | None = None
+    unwritten: tuple[PastChange, ...] = ()
+    """What was decided and is not on record, since the namespace has had its records of this hour."""
+    withheld: bool = False
+    """The incident itself is not, and was counted."""
     counted: dict[str, int] = field(default_factory=dict)
     """Refusal record → how often it was given since."""
     good_release: str = ""

@@ -107,6 +107,12 @@ class IncidentStatus(Resource):
     """When Salus saw it."""
     first_action_at: Time | None = None
     """When Salus first acted."""
+    healthy_since: Time | None = None
+    """Since when all checks are healthy, while the incident waits whether it lasts."""
+    relapses: Count = 0
+    """How often the target fell ill again while it waited so."""
+    relapsed_at: Time | None = None
+    """When it did last."""
     resolved_at: Time | None = None
     """When it was over."""
     resolution: ShortText = ""
