@@ -3,20 +3,27 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import yaml
 
 from salus.adapters.api import Connection
 from salus.bootstrap import Operator, RunOptions
+from salus.core.compile import Catalog, compile_policy
+from salus.model.types import API_VERSION, Body
 from salus.model.values import Policy
+from salus.ports import HEALTH_POLICIES
 from salus.scheduler import FIRST_TICKS, SLOT
 from salus.settings import Settings
 from tests.builders import a_policy, a_policy_body
+from tests.fakes.cluster import FakeCluster
 from tests.unit.jumping import JumpingLoop
+
+HOSTILE = Path(__file__).with_name("data") / "hostile"
 
 
 @dataclass
@@ -86,3 +93,43 @@ async def test_a_reload_ties_presets_to_the_exporters_that_are_named_now() -> No
     await operator.metrics.close()
 
     assert seen == [[], ["first"], ["second"]]
+
+
+class Panic(BaseException):
+    """As pyo3 raises them: no Exception."""
+
+
+@pytest.mark.parametrize("escapes", [False, True], ids=["as it is", "and Salus fails at it as nobody thought of"])
+async def test_a_policy_that_stopped_salus_does_not_keep_it_from_starting(
+    escapes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a start, nor a term, nor another configuration; its author is told, and it is counted."""
+    cluster = FakeCluster()
+    pill = yaml.safe_load((HOSTILE / "pill.yaml").read_text(encoding="utf-8"))
+    for body in (a_policy_body(name="a"), pill, a_policy_body(name="z")):
+        cluster.put({"apiVersion": API_VERSION, "kind": "HealthPolicy", **body})
+
+    def compile_or_panic(body: Body, catalog: Catalog) -> Policy:
+        if escapes and body["metadata"]["name"] == "pill":
+            raise Panic
+        return compile_policy(body, catalog)
+
+    monkeypatch.setattr("salus.store.compile_policy", compile_or_panic)
+    operator: Any = Operator(RunOptions(Path("none")), Settings(), cast("Connection", SimpleNamespace()))
+    operator._cluster = cluster
+    operator._loop.world = replace(operator._loop.world, cluster=cluster)
+    settings = Settings.parse({"sources": {"default": {"url": "http://prometheus.example"}}})
+
+    await operator._use(settings)
+    assert await operator._crds_are_there(asyncio.create_task(asyncio.sleep(60)))
+    await operator._use(Settings.parse({**settings.to_dict(), "cluster": "other", "sinks": {}}))
+    await operator._take_up(SimpleNamespace(begin=lambda _: True), 1)
+    await asyncio.gather(*operator._work)
+    await operator.metrics.close()
+
+    assert [key.name for key in operator._store.policies] == ["a", "z"]
+    (stored,) = (body for body in cluster.objects(HEALTH_POLICIES) if body["metadata"]["name"] == "pill")
+    (stalled,) = (one for one in stored["status"]["conditions"] if one["type"] == "Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", "InternalError" if escapes else "InvalidSpec")
+    counted = operator._telemetry.registry.get_sample_value("salus_errors_total", {"stage": "compile"})
+    assert (counted or 0) == (3 if escapes else 0)

@@ -8,19 +8,24 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from structlog.testing import capture_logs
 
+from salus.adapters.api import Connection
+from salus.adapters.informer import Patience, Reflector
 from salus.contained import contained
 from salus.core.compile import Catalog, SpecError, compile_policy
+from salus.core.workload import workload_from
 from salus.loop import Loop, measure, tick
 from salus.loop.healing import Healer
 from salus.loop.permits import Permits
 from salus.model.errors import Problem
+from salus.model.meta import WorkloadKind
 from salus.model.types import API_VERSION, Body
-from salus.model.values import Answer, Policy, PolicyKey, Question, Sample, TargetKey, Value
+from salus.model.values import Answer, Policy, PolicyKey, Question, Sample, TargetKey, Value, Workload
 from salus.ports import DEPLOYMENTS, HEALTH_POLICIES, INCIDENTS, ClusterError, Ref, Rejected, Unavailable
 from salus.scheduler import Scheduler
 from tests.builders import NOW, a_deployment_body, a_policy
@@ -333,3 +338,24 @@ async def test_a_refusal_that_cannot_be_written_is_logged_with_the_policys_name(
 
     assert [line["policy"] for line in logged] == ["shop/odd"]
     assert two.telemetry.stages == ["report"]
+
+
+# --- what is watched
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=["a panic", "a recursion", "a defect", "several at once"])
+def test_a_workload_that_cannot_be_read_does_not_end_the_watch_of_the_others(
+    kind: Callable[[], BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_or_fail(body: Body) -> Workload:
+        if body["metadata"]["name"] == "odd":
+            raise kind()
+        return workload_from(body)
+
+    monkeypatch.setattr("salus.adapters.informer.workload_from", read_or_fail)
+    connection = cast("Connection", SimpleNamespace())
+    reflector = Reflector(connection, WorkloadKind.DEPLOYMENT, None, Patience(), lambda: 0.0)
+    for name in ("a", "odd", "b"):
+        reflector._take({"type": "ADDED", "object": a_deployment_body(name=name)})
+
+    assert list(reflector.workloads["shop"]) == ["a", "b"]

@@ -17,6 +17,7 @@ import structlog
 
 from salus.adapters.api import SILENCE_TIMEOUT, Connection, Gone
 from salus.adapters.paths import collection_path
+from salus.contained import contained
 from salus.core.workload import watched, workload_from
 from salus.model.meta import WorkloadKind
 from salus.model.types import Body
@@ -190,11 +191,13 @@ class Reflector:
 
     def _read(self, body: Body) -> Workload | None:
         """The workload; None, and a line in the log, for what cannot be read: better not known than known wrongly."""
-        try:
+        escaped: list[BaseException] = []
+        with contained(escaped.append):
             return watched(workload_from({"kind": self._resource.kind, **body}))
-        except ValueError as error:
-            _log.warning("A workload cannot be read, and is left out", error=str(error))
-            return None
+        metadata = body.get("metadata") or {}
+        where = f"{metadata.get('namespace')}/{metadata.get('name')}"
+        _log.warning("A workload cannot be read, and is left out", workload=where, error=repr(escaped[0])[:300])
+        return None
 
     def _heard(self) -> None:
         self.heard_at = self._monotonic()
