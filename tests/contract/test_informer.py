@@ -15,6 +15,7 @@ from aiohttp import web
 from salus.adapters.api import Connection, Login
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.informer import Informer, Patience
+from salus.core.workload import LONGEST_LABELS, release_hash
 from salus.model.meta import WorkloadKind
 from salus.model.values import TargetKey
 from salus.ports import DEPLOYMENTS, WORKLOADS, Cluster, Ref, Workloads
@@ -69,7 +70,20 @@ class WorkloadsContract:
 
         seen = workloads.get(key(namespace, "web", kind))
         assert seen
-        assert (seen.key.kind, seen.images) == (kind, ("web:1",))
+        assert seen.key.kind == kind
+        made = await cluster.get(Ref(WORKLOADS[kind], namespace, "web"))
+        assert seen.release == release_hash(made["spec"]["template"])
+
+    async def test_what_is_shown_is_bounded(self, cluster: Cluster, workloads: Workloads, namespace: str) -> None:
+        """Images and the like are asked of the fresh object."""
+        labels = {f"label-{number:03}": "x" * 60 for number in range(200)}
+        await cluster.create(DEPLOYMENTS, workload(namespace, "web", **labels))
+
+        await eventually(lambda: workloads.get(key(namespace, "web")))
+
+        seen = workloads.get(key(namespace, "web"))
+        assert seen
+        assert (seen.images, len(seen.labels)) == ((), LONGEST_LABELS // 69)
 
     async def test_a_change_is_seen(self, cluster: Cluster, workloads: Workloads, namespace: str) -> None:
         await cluster.create(DEPLOYMENTS, workload(namespace, "web"))

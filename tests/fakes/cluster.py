@@ -15,7 +15,7 @@ import pydantic
 
 from salus.adapters.json_patch import patched
 from salus.adapters.paths import collection_path, label_selector, object_path
-from salus.core.workload import workload_from
+from salus.core.workload import watched, workload_from
 from salus.model.change import ChangeEventSpec
 from salus.model.incident import IncidentSpec
 from salus.model.meta import WorkloadKind
@@ -423,7 +423,7 @@ class FakeWorkloads:
     def _workload(self, body: Body) -> Workload:
         version = body["metadata"]["resourceVersion"]
         if version not in self._read:
-            self._read[version] = workload_from(_copied(body))
+            self._read[version] = watched(workload_from(_copied(body)))
         return self._read[version]
 
 
