@@ -1,7 +1,7 @@
 """Which records may go, and that nothing goes that anybody still reads."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from io import StringIO
@@ -768,6 +768,44 @@ async def test_after_everything_old_is_gone_the_next_record_has_the_next_number(
 
     assert [body["spec"]["sequence"] for body in stage.changes][-2:] == [before[-1] + 1, before[-1] + 2]
     assert stage.incidents[-1]["metadata"]["name"].endswith(f"-{incidents + 1}")
+
+
+@pytest.mark.parametrize("anew", [pytest.param(False, id="in the same process"), pytest.param(True, id="in a new one")])
+@pytest.mark.parametrize(
+    ("cleared", "deeds"),
+    [
+        pytest.param(lambda body: "undoes" in body["spec"], 4, id="an undo without what it took back"),
+        pytest.param(lambda body: "sequence" in body["spec"] and "undoes" not in body["spec"], 4, id="what was undone"),
+        pytest.param(lambda body: "sequence" in body["spec"], 4, id="all changes"),
+        pytest.param(lambda _: True, 4, id="everything"),
+        pytest.param(
+            lambda body: "sequence" not in body["spec"],
+            2,
+            id="incidents without their changes, which then are the next one's: its ladder is used up",
+        ),
+    ],
+)
+async def test_salus_goes_on_after_an_administrator_has_cleared_records(
+    cleared: Callable[[Body], bool], deeds: int, *, anew: bool
+) -> None:
+    """Nothing is taken back twice, and the next story is told to its end."""
+    stage = a_stage(lambda _: False, {"name": "s", "scale": {"to": 5, "max": 5}})
+    await story(stage)
+    before = len(stage.deeds)
+    for body in filter(cleared, (*stage.changes, *stage.incidents)):
+        resource = CHANGE_EVENTS if body["kind"] == "ChangeEvent" else INCIDENTS
+        stage.cluster.remove(Ref(resource, NAMESPACE, body["metadata"]["name"]))
+    if anew:
+        stage.restart()
+    await stage.ticks(10)
+    after, replicas = len(stage.deeds), stage.deployment["spec"]["replicas"]
+    stage.clock.advance(2 * HOUR)
+    await story(stage)
+
+    assert (before, after) == (2, 2), "a deed and its undo"
+    assert (len(stage.deeds), stage.deployment["spec"]["replicas"]) == (deeds, replicas)
+    assert all("completedAt" in c["status"] for c in stage.changes if c["spec"]["decision"] == "Act")
+    assert stage.incidents[-1]["status"]["phase"] == "Resolved"
 
 
 async def story(stage: Stage) -> None:
