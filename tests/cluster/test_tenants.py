@@ -5,9 +5,14 @@ target. Before they were bounded, each of these ended every replica of Salus at 
 """
 
 import json
+import threading
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 import yaml
@@ -76,3 +81,59 @@ def test_policies_that_stopped_salus_stop_nobody(scene: Scene, playground: Scene
     scene.wait(lambda: bool(scene.writes()), "the sick service of the other tenant is restarted")
     assert "panicked" not in scene.salus.log.read_text()
     assert playground.changes() == []
+
+
+@contextmanager
+def half_a_prometheus(url: str) -> Iterator[str]:
+    """A Prometheus that answers as the one at `url`, and queries for `slow` never."""
+    ended = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if "slow" in parse_qs(body.decode())["query"][0]:
+                ended.wait()
+                return
+            request = urllib.request.Request(url + self.path, body)  # noqa: S310 - on loopback
+            with urllib.request.urlopen(request) as answer:  # noqa: S310
+                self.send_response(answer.status)
+                self.send_header("Content-Type", answer.headers["Content-Type"])
+                self.end_headers()
+                self.wfile.write(answer.read())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        ended.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_queries_that_are_never_answered_are_their_namespaces_trouble_alone(scene: Scene, playground: Scene) -> None:
+    """Sixteen timeouts in a row opened the breaker of the source for everybody."""
+    checks = [{"name": f"c{n}", "query": f'slow{{n="{n}"}}', "unhealthy": {"above": "1"}} for n in range(16)]
+    with half_a_prometheus(scene.cluster.prometheus_url) as url:
+        scene.salus.configure({"sources": {"default": {"url": url, "timeout": "2s"}}})
+        scene.gauge(0.0)
+        scene.deploy()
+        scene.apply(remedies=RESTART)
+        playground.deploy()
+        playground.apply(mode="Observe", checks=checks)
+        scene.salus.start()
+        playground.wait_condition("MetricsAvailable", "False")
+
+        scene.wait_condition("Healthy", "True")
+        scene.gauge(0.5)
+        scene.wait_change(decision="Act", action="Restart")
+        scene.gauge(0.0)
+        scene.wait_outcome("Recovered", decision="Act", action="Restart")
+        assert scene.condition("MetricsAvailable")["status"] == "True"
+        assert playground.condition("MetricsAvailable")["status"] == "False"
+        scene.salus.stop()

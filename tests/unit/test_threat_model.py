@@ -37,3 +37,14 @@ def test_every_test_that_is_named_is_there(file: str, test: str) -> None:
 
 def test_there_are_claims() -> None:
     assert len(claims()) > 30
+
+
+_FINDING = re.compile(r"^\| S(\d+) \| (.+?) \| (.+) \|$", re.MULTILINE)
+
+
+def test_each_finding_of_the_audit_is_there_once_and_is_held_by_a_test() -> None:
+    found = _FINDING.findall(MODEL)
+    numbers = [int(number) for number, _, _ in found]
+
+    assert numbers == sorted(set(numbers))
+    assert [what for _, what, held in found if not _NAMED.findall(held)] == []
