@@ -355,7 +355,10 @@ def test_a_workload_that_cannot_be_read_does_not_end_the_watch_of_the_others(
     monkeypatch.setattr("salus.adapters.informer.workload_from", read_or_fail)
     connection = cast("Connection", SimpleNamespace())
     reflector = Reflector(connection, WorkloadKind.DEPLOYMENT, None, Patience(), lambda: 0.0)
-    for name in ("a", "odd", "b"):
-        reflector._take({"type": "ADDED", "object": a_deployment_body(name=name)})
+    with capture_logs() as logged:
+        for name in ("a", "odd", "b"):
+            reflector._take({"type": "ADDED", "object": a_deployment_body(name=name)})
 
     assert list(reflector.workloads["shop"]) == ["a", "b"]
+    assert [line["workload"] for line in logged] == ["shop/odd"]
+    assert logged[0]["error"].startswith(type(kind()).__name__)

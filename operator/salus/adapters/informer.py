@@ -196,7 +196,7 @@ class Reflector:
             return watched(workload_from({"kind": self._resource.kind, **body}))
         metadata = body.get("metadata") or {}
         where = f"{metadata.get('namespace')}/{metadata.get('name')}"
-        _log.warning("A workload cannot be read, and is left out", workload=where, error=repr(escaped[0])[:300])
+        _log.warning("A workload cannot be read, and is left out", workload=where, error=_words(escaped[0]))
         return None
 
     def _heard(self) -> None:
@@ -207,3 +207,8 @@ class Reflector:
         if not isinstance(error, Unavailable) or self._failures >= _FAILURES_BEFORE_RELIST:
             self._version = ""
         _log.warning("A watch failed, and is tried again", watch=self.name, failures=self._failures, error=str(error))
+
+
+def _words(error: BaseException) -> str:
+    """What a ValueError of ours says; of anything else, also what it is."""
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
