@@ -4,9 +4,12 @@ What a hostile metric source gets is in tests/contract/test_source_attacks.py; h
 it. Forged records and approvals have a place of their own.
 """
 
+import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -146,12 +149,27 @@ def test_an_account_of_the_namespace_that_is_not_lent_is_not_used(scene: Scene) 
     assert scene.writes() == []
 
 
+_GIVEN_UP = b'{"status":"error","errorType":"timeout","error":"query timed out in expression evaluation"}'
+
+
+def _sick() -> bytes:
+    series = {"metric": {"salus_part": "value"}, "value": [time.time(), "0.9"]}
+    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": [series]}}).encode()
+
+
 class _Hostile(BaseHTTPRequestHandler):
-    """Redirects to the metadata service, or answers without end, by its path."""
+    """Redirects to the metadata service, or answers without end, or gives up what is heavy, by its path."""
 
     def do_POST(self) -> None:
         """Take the whole request, and answer it badly."""
-        self.rfile.read(int(self.headers["Content-Length"]))
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path.startswith("/busy"):
+            status, body = (503, _GIVEN_UP) if b"heavy" in asked else (200, _sick())
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return
         if self.path.startswith("/redirect"):
             self.send_response(307)
             self.send_header("Location", "http://169.254.169.254/latest/meta-data")
@@ -333,3 +351,27 @@ def test_a_policy_that_is_deleted_takes_nothing_back_and_people_are_told(scene: 
     scene.wait_status_ticks(4)
     assert scene.deployment()["spec"]["replicas"] == 3
     assert len(scene.changes()) == 1
+
+
+def test_a_tenants_heavy_queries_cost_no_other_tenant_an_answer(scene: Scene, neighbour: str, hostile: str) -> None:
+    """The attacker's namespace pauses, and is told so; the other one is measured without a break, and healed."""
+    attacker = replace(scene, namespace=neighbour)
+    heavy = [{"name": f"c{n}", "query": f"heavy_{n}", "unhealthy": {"above": "0"}} for n in range(16)]
+    scene.salus.configure({"sources": {"default": {"url": f"{hostile}/busy", "timeout": "5s"}}})
+    scene.salus.namespaces = [scene.namespace, neighbour]
+    scene.deploy()
+    attacker.apply("attack", target="victim", checks=heavy, remedies=RESTART)
+    scene.salus.start()
+    attacker.wait_condition("MetricsAvailable", "False", "attack")
+
+    scene.apply(remedies=RESTART)
+    begun = scene.wait_condition("MetricsAvailable", "True")["lastTransitionTime"]
+    scene.wait_change(decision="Act", action="Restart")
+    scene.wait_status_ticks(12)
+
+    now = scene.condition("MetricsAvailable")
+    assert (now["status"], now["lastTransitionTime"]) == ("True", begun)
+    told = attacker.condition("MetricsAvailable", "attack")
+    assert (told["status"], told["reason"]) == ("False", "Timeout")
+    assert f"in {neighbour}; it is tried again shortly" in str(attacker.policy("attack")["status"]["checks"])
+    assert attacker.changes() == []

@@ -3,10 +3,12 @@
 Both ways to ask are attacked alike: instant queries (aiohttp) and range queries (requests).
 """
 
+import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -312,3 +314,75 @@ async def test_a_token_may_be_replaced_between_two_looks_into_the_past(tmp_path:
             await history.samples(a_question("x"), at, at, timedelta(seconds=15))
 
     assert seen == ["Bearer first", "Bearer second"]
+
+
+GOOD_HEAD = b"HTTP/1.1 200 OK\r\n"
+RAW: Sequence[Any] = [
+    pytest.param(b"", id="nothing"),
+    pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", id="another protocol"),
+    pytest.param(b"HTTP/1.1 200\r\n\r\n", id="a head without a word"),
+    pytest.param(b"HTTP/9.9 99999 x\r\n\r\n", id="a status that is none"),
+    pytest.param(b"HTTP/1.1 -1 x\r\n\r\n", id="a status below zero"),
+    pytest.param(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1_000 + b"\r\n", id="a thousand headers"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000 + b"\r\n\r\n", id="a header of a million letters"),
+    pytest.param(GOOD_HEAD + b"Content-Length: -5\r\n\r\n{}", id="a length below zero"),
+    pytest.param(GOOD_HEAD + b"Content-Length: \xc2\xb2\r\n\r\n{}", id="a length that is no number"),
+    pytest.param(GOOD_HEAD + b"Content-Length: 99999999999999999999\r\n\r\n{}", id="a length beyond all memory"),
+    pytest.param(GOOD_HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}", id="a chunk without a length"),
+    pytest.param(GOOD_HEAD + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n{}\r\n0\r\n\r\n", id="a chunk below zero"),
+    pytest.param(GOOD_HEAD + b"Content-Encoding: gzip\r\n\r\nnot gzip", id="what is said to be packed and is not"),
+    pytest.param(GOOD_HEAD + b"Content-Encoding: deflate\r\n\r\n\x00\xff", id="packed in another way, and broken"),
+    pytest.param(GOOD_HEAD + b"Content-Encoding: x-none\r\n\r\n{}", id="packed in a way that nobody knows"),
+    pytest.param(GOOD_HEAD + b"Content-Type: ;charset=\xff\xfe\r\n\r\n\xff\xfe", id="a charset that is none"),
+    pytest.param(GOOD_HEAD + b"Set-Cookie: =;;;=\x01; expires=\xff\r\n\r\n{}", id="a cookie that is none"),
+    pytest.param(GOOD_HEAD + b"\xff\xfe: \x00\r\n\r\n{}", id="a header that is no text"),
+    pytest.param(b"HTTP/1.1 302 x\r\nLocation: http://[::1\r\n\r\n", id="a redirect to what is no URL"),
+    pytest.param(b"HTTP/1.1 100 Continue\r\n\r\n" * 50, id="go on, fifty times"),
+    pytest.param(b"\x00" * 5_000, id="zeros"),
+]
+
+
+@asynccontextmanager
+async def raw(*parts: bytes, pause: float = 0.0) -> AsyncIterator[str]:
+    """A server that says this to each request, whatever it is, part by part, and hangs up."""
+    serving: list[asyncio.Task[None] | None] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.current_task())
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(pause)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await asyncio.gather(*(task for task in serving if task))
+
+
+@both_ways
+@pytest.mark.parametrize("said", RAW)
+async def test_whatever_is_said_in_place_of_http_is_an_error(ask: Asker, said: bytes) -> None:
+    async with raw(said) as address:
+        given = await ask(settings(address, seconds=30), "x")
+
+    assert given is not None
+    assert given.reason in {"HttpError", "NotPrometheus", "Unreachable"}
+    assert "SSH" not in given.message
+
+
+@both_ways
+async def test_a_head_that_comes_byte_by_byte_is_given_up_in_time(ask: Asker) -> None:
+    """Each byte comes in time for whoever waits for the next one only."""
+    async with raw(GOOD_HEAD + b"X: ", *[b"y"] * 100, pause=0.02) as address:
+        given = await ask(settings(address, seconds=0.3), "x")
+
+    assert given is not None
+    assert given.reason == "Timeout"
