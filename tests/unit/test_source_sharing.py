@@ -222,6 +222,14 @@ class TestPatience:
         assert not any(before + after)
         assert server.trials == 2
 
+    async def test_what_was_under_way_and_fails_late_makes_no_further_trial(self) -> None:
+        server = Server(fault=failing())
+        patience = server.patience()
+        await fail(patience, "shop")
+        await fail(patience, "bank", 3 * FAILURES)
+
+        assert server.trials == 1
+
     async def test_a_source_that_is_back_serves_everybody_at_once(self) -> None:
         server = Server(fault=failing())
         patience = server.patience()
