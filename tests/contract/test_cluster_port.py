@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from salus.actions.stamp import Stamp, read, stamped
 from salus.adapters import api
 from salus.adapters.api import Connection, Login, NoCredentials
 from salus.adapters.cluster import ApiCluster
+from salus.model.change import ActionKind, Facts
 from salus.model.types import Body
 from salus.ports import (
     AUTOSCALERS,
@@ -39,6 +41,7 @@ from salus.ports import (
     Throttled,
     Unavailable,
 )
+from tests.builders import a_change
 from tests.contract.conftest import USER, Answer, Scripted, kubeconfig, status
 from tests.contract.crd_cases import valid
 from tests.devcluster.audit import AuditEvent
@@ -229,6 +232,24 @@ class ClusterContract:
         assert annotations.items() <= patched["metadata"]["annotations"].items()  # the controller adds one of its own
         assert patched["spec"]["paused"] is True
         assert patched["metadata"]["uid"] == made["metadata"]["uid"]
+
+    async def test_the_server_notes_what_salus_writes(self, cluster: Cluster, namespace: str) -> None:
+        """By managedFields a name is believed: of the deed that was done, and not of one that only bears its name."""
+        made = await cluster.create(DEPLOYMENTS, {**deployment(namespace)})
+        meant = a_change(action=ActionKind.SCALE, intended=Facts(replicas=5))
+        edits = ({"op": "replace", "path": "/spec/replicas", "value": 5},)
+        patch = stamped(
+            ({"op": "test", "path": "/spec/replicas", "value": made["spec"]["replicas"]}, *edits), made, meant.name
+        )
+        record = {"metadata": {"creationTimestamp": made["metadata"]["creationTimestamp"]}, "spec": {"patch": patch}}
+        ref = Ref(DEPLOYMENTS, namespace, "web")
+
+        named = await cluster.patch(ref, patch[2:])
+        assert read(meant, record, named, Facts(replicas=named["spec"]["replicas"])).stamp is Stamp.FORGED
+        done = await cluster.patch(ref, patch)
+        assert read(meant, record, done, Facts(replicas=done["spec"]["replicas"])).stamp is Stamp.SOUND
+        later = {"metadata": {"creationTimestamp": "2999-01-01T00:00:00Z"}, "spec": {"patch": patch}}
+        assert read(meant, later, done, Facts(replicas=5)).stamp is Stamp.DOUBTFUL
 
     @pytest.mark.parametrize(
         "operation",
