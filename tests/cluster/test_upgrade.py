@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.chaos.books import from_audit, reconcile
 from tests.cluster.scene import Object, Scene
@@ -21,6 +22,7 @@ OLD = "930589cdb47c4eb5d521a5458e6cc0ff2500141e"
 """The last commit whose records have no `spec.format`."""
 UNDO = {"name": "undo", "rollback": {}}
 GROW = {"name": "grow", "scale": {"to": 3, "max": 3}}
+PACE = {"settle": "0s", "stable": "5s"}
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +48,15 @@ def before(ready_cluster: DevCluster, old: Path) -> Iterator[Path]:
     install(ready_cluster)
 
 
-def the_old(scene: Scene, folder: Path) -> Salus:
-    """An operator of the old code."""
-    env = {"PYTHONPATH": str(folder / "operator")}
-    return replace(scene.salus, name=f"{scene.salus.name}-old", nursery=None, env=env)
+@pytest.fixture
+def the_old(scene: Scene, before: Path) -> Iterator[Salus]:
+    """An operator of the old code, with as much configuration as it knows."""
+    env = {"PYTHONPATH": str(before / "operator")}
+    operator = replace(scene.salus, name=f"{scene.salus.name}-old", nursery=None, env=env)
+    written = yaml.safe_load(operator.config.read_text(encoding="utf-8"))
+    operator.config.write_text(yaml.safe_dump({key: written[key] for key in ("cluster", "sources")}), encoding="utf-8")
+    yield operator
+    operator.stop()
 
 
 def edit(scene: Scene, **spec: object) -> None:
@@ -77,7 +84,7 @@ def in_the_middle(scene: Scene, salus: Salus) -> tuple[Object, Object]:
     """v1 is known good, v2 is quarantined, v3 is sick: an incident is open, and a scaling is being verified."""
     scene.gauge(0.0)
     scene.deploy()
-    scene.apply(remedies=[UNDO], limits={"cooldown": "5s", "maxActions": 10})
+    scene.apply(remedies=[UNDO], limits={"cooldown": "5s", "maxActions": 10}, verify={**PACE, "timeout": "10m"})
     salus.start()
     scene.wait_condition("Healthy", "True")
     scene.wait(lambda: has_kept_one(scene), "v1 is on record as good")
@@ -89,7 +96,7 @@ def in_the_middle(scene: Scene, salus: Salus) -> tuple[Object, Object]:
     scene.gauge(0.0)
     scene.wait_outcome("Recovered", action="Rollback")
 
-    edit(scene, remedies=[GROW, UNDO])
+    edit(scene, remedies=[GROW, UNDO], verify={**PACE, "timeout": "1m"})
     scene.release("v3")
     scene.wait_rolled_out()
     scene.gauge(0.5)
@@ -100,9 +107,9 @@ def in_the_middle(scene: Scene, salus: Salus) -> tuple[Object, Object]:
     return scaling, incident
 
 
-def test_an_upgrade_in_the_middle_of_an_incident_loses_nothing(scene: Scene, before: Path) -> None:
+def test_an_upgrade_in_the_middle_of_an_incident_loses_nothing(scene: Scene, the_old: Salus) -> None:
     """The change is verified and taken back, then v1 comes back, and not v2; the books balance over both operators."""
-    scaling, incident = in_the_middle(scene, the_old(scene, before))
+    scaling, incident = in_the_middle(scene, the_old)
     assert "format" not in scaling["spec"]
     assert "format" not in incident["spec"]
 
