@@ -78,6 +78,7 @@ def an_object(*entries: dict[str, Any], replicas: int = 5, generation: int = 8, 
         pytest.param(an_object(THEIRS), Stamp.DOUBTFUL, id="somebody else wrote the very thing that was meant"),
         pytest.param(an_object(OURS, replicas=9), Stamp.DOUBTFUL, id="done, and somebody has scaled since"),
         pytest.param(an_object(), Stamp.DOUBTFUL, id="the API server's book-keeping was taken away"),
+        pytest.param(an_object({**OURS, "time": None}), Stamp.DOUBTFUL, id="book-keeping that does not say when"),
         pytest.param(
             an_object(replicas=3, generation=7), Stamp.FORGED, id="nor any book-keeping, but the patch was never sent"
         ),
