@@ -36,6 +36,7 @@ from salus.endpoints.settings import BasicAuth
 from salus.handlers import PolicyWatch
 from salus.loop import Loop, World
 from salus.loop.courier import Courier
+from salus.loop.expiry import Expiry
 from salus.loop.legacy import tell_what_stays
 from salus.loop.retention import Collector
 from salus.model.policy import Mode
@@ -388,15 +389,17 @@ class Operator:
     async def _collect(self) -> None:
         """Delete records whose time is over, while this process leads."""
         collector = Collector(self._loop.world, self._store.policies.values, self._knows_all)
+        expiry = Expiry(self._loop.world)
         while True:
             pause = COLLECT_ON if collector.behind else self._settings.retention.interval
             await asyncio.sleep(pause.total_seconds())
             if self._leads():
-                await self._soon(self._collect_once(collector))
+                await self._soon(self._collect_once(collector, expiry))
 
-    async def _collect_once(self, collector: Collector) -> None:
+    async def _collect_once(self, collector: Collector, expiry: Expiry) -> None:
         try:
             await collector.round(self._settings.retention.value())
+            await expiry.round(self._settings.retention.releases.value())
         except ClusterError as error:
             self._telemetry.failed("retention")
             log.warning("old records are not deleted yet", error=str(error))

@@ -99,6 +99,7 @@ LEASES = Resource("coordination.k8s.io/v1", "leases", "Lease")
 HEALTH_POLICIES = Resource(API_VERSION, "healthpolicies", "HealthPolicy")
 INCIDENTS = Resource(API_VERSION, "incidents", "Incident")
 CHANGE_EVENTS = Resource(API_VERSION, "changeevents", "ChangeEvent")
+KEPT_RELEASES = Resource(API_VERSION, "keptreleases", "KeptRelease")
 WORKLOADS: Mapping[WorkloadKind, Resource] = {
     WorkloadKind.DEPLOYMENT: DEPLOYMENTS,
     WorkloadKind.STATEFUL_SET: STATEFUL_SETS,
@@ -122,10 +123,10 @@ starts with kubectl: Flux takes the fields of such managers away."""
 
 RECORD_KEEPING = frozenset(
     {
-        *(right("create", kind) for kind in (INCIDENTS, CHANGE_EVENTS, CONTROLLER_REVISIONS, EVENTS, LEASES)),
-        *(right("patch", kind, "status") for kind in (HEALTH_POLICIES, INCIDENTS, CHANGE_EVENTS)),
-        *(right("patch", kind) for kind in (CONTROLLER_REVISIONS, LEASES)),
-        *(right("delete", kind) for kind in (CONTROLLER_REVISIONS, INCIDENTS, CHANGE_EVENTS)),
+        *(right("create", kind) for kind in (INCIDENTS, CHANGE_EVENTS, KEPT_RELEASES, EVENTS, LEASES)),
+        *(right("patch", kind, "status") for kind in (HEALTH_POLICIES, INCIDENTS, CHANGE_EVENTS, KEPT_RELEASES)),
+        right("patch", LEASES),
+        *(right("delete", kind) for kind in (INCIDENTS, CHANGE_EVENTS, KEPT_RELEASES)),
     }
 )
 """All that the operator writes as itself: its records, which it also deletes when their time is over, the releases it
@@ -183,8 +184,8 @@ class Cluster(Protocol):
         """
         ...
 
-    async def list_metadata(self, resource: Resource, namespace: str) -> Sequence[Body]:
-        """All objects of a kind in a namespace, without what is in them: `metadata` only."""
+    async def list_metadata(self, resource: Resource, namespace: str | None) -> Sequence[Body]:
+        """All objects of a kind in a namespace (None: in all), without what is in them: `metadata` only."""
         ...
 
     async def create(self, resource: Resource, body: Body) -> Body:

@@ -18,6 +18,7 @@ from salus.core.exporters import Exporter, Trusted
 from salus.core.freeze import check_cron, zone_of
 from salus.core.retention import Retention
 from salus.core.rights import REMEDIATOR
+from salus.core.shelf import ShelfLife
 from salus.endpoints.settings import check_header, check_url
 from salus.model.change import ActionKind
 from salus.model.errors import problems
@@ -379,6 +380,22 @@ class Defaults(Resource):
     """How long people may take to answer a change that awaits approval."""
 
 
+class ReleaseRetention(Resource):
+    """How long kept releases are kept; what a rollback of a workload that is there would go back to stays."""
+
+    RULES: ClassVar = (
+        Rule("", "maxAge must be at least 1h", lambda r: r.max_age >= timedelta(hours=1), field=".maxAge"),
+    )
+    max_age: Duration = ShelfLife().max_age
+    """Those that were last proven healthy, or kept, longer ago are deleted."""
+    orphaned: Duration = ShelfLife().orphaned
+    """Those of a workload that was deleted are deleted so long after it."""
+
+    def value(self) -> ShelfLife:
+        """As the choice of releases takes it."""
+        return ShelfLife(self.max_age, self.orphaned)
+
+
 class RetentionConfig(Resource):
     """How long records are kept. Policies have no say in it."""
 
@@ -395,6 +412,8 @@ class RetentionConfig(Resource):
     """How long the limits of policies may keep deeds beyond that number; a longer `limits.per` keeps nothing longer."""
     interval: Duration = timedelta(minutes=10)
     """How often to look."""
+    releases: ReleaseRetention = ReleaseRetention()
+    """How long the releases are kept that a rollback may go back to."""
 
     def value(self) -> Retention:
         """As the choice of records takes it."""

@@ -20,6 +20,7 @@ from salus.model.change import ChangeEventSpec
 from salus.model.incident import IncidentSpec
 from salus.model.meta import WorkloadKind
 from salus.model.policy import HealthPolicySpec
+from salus.model.release import KeptReleaseSpec
 from salus.model.types import GROUP, Body, format_time
 from salus.model.values import Right, TargetKey, Workload
 from salus.ports import (
@@ -32,6 +33,7 @@ from salus.ports import (
     FIELD_MANAGER,
     HEALTH_POLICIES,
     INCIDENTS,
+    KEPT_RELEASES,
     LONGEST_LIST,
     NODES,
     RECORD_KEEPING,
@@ -56,6 +58,7 @@ _SPECS: Mapping[str, type[pydantic.BaseModel]] = {
     HEALTH_POLICIES.kind: HealthPolicySpec,
     INCIDENTS.kind: IncidentSpec,
     CHANGE_EVENTS.kind: ChangeEventSpec,
+    KEPT_RELEASES.kind: KeptReleaseSpec,
 }
 SPECIMENS = RECORD_KEEPING | {
     right(verb, kind, subresource)
@@ -136,7 +139,7 @@ class FakeCluster:
         assert resource not in self.metadata_only, f"{resource.plural} were listed with what is in them"
         return self.peek(resource, namespace, labels)
 
-    async def list_metadata(self, resource: Resource, namespace: str) -> Sequence[Body]:
+    async def list_metadata(self, resource: Resource, namespace: str | None) -> Sequence[Body]:
         """All objects of a kind in a namespace, `metadata` only."""
         self._check_right(resource)
         return [
@@ -444,7 +447,8 @@ def _check(write: Write, rights: Set[Right]) -> None:
 
 
 _SERVERS_OWN = ("uid", "resourceVersion", "generation", "creationTimestamp")
-_RESOURCES = (*WORKLOADS.values(), CONTROLLER_REVISIONS, HEALTH_POLICIES, INCIDENTS, CHANGE_EVENTS, EVENTS, NODES)
+_SALUS = (HEALTH_POLICIES, INCIDENTS, CHANGE_EVENTS, KEPT_RELEASES)
+_RESOURCES = (*WORKLOADS.values(), CONTROLLER_REVISIONS, *_SALUS, EVENTS, NODES)
 
 
 def _resource_of(body: Body) -> Resource:
@@ -550,10 +554,10 @@ def _validate_spec(model: type[pydantic.BaseModel], body: Body) -> None:
 
 
 def _validate_record(new: Body, old: Body | None) -> None:
-    """A ChangeEvent and an Incident are records: nothing of their specs changes but one approval, once."""
-    if old is None or new["kind"] not in (CHANGE_EVENTS.kind, INCIDENTS.kind):
+    """Nothing of a record's spec changes, but one approval and one withdrawal, once."""
+    if old is None or new["kind"] == HEALTH_POLICIES.kind:
         return
-    free = set() if "approval" in old["spec"] else {"approval"}
+    free = {"approval", "withdrawal"} - set(old["spec"])
     for key in sorted({*old["spec"], *new["spec"]} - free):
         if old["spec"].get(key) != new["spec"].get(key):
             _refuse(new, "spec", f"{key} never changes")

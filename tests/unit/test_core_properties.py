@@ -366,8 +366,8 @@ def test_a_patch_and_its_inverse_leave_the_spec_as_it_was(
     assert isinstance(action, Action)
     templates = {release.hash: release.template for release in releases}
 
-    there = jsonpatch.JsonPatch(list(resolved(action.patch, templates))).apply(deepcopy(body))
-    back = jsonpatch.JsonPatch(list(resolved(action.inverse, templates))).apply(there)
+    there = jsonpatch.JsonPatch(list(resolved(action.patch, templates.__getitem__))).apply(deepcopy(body))
+    back = jsonpatch.JsonPatch(list(resolved(action.inverse, templates.__getitem__))).apply(there)
     assert there != body
     assert back == body
 

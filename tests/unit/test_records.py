@@ -30,7 +30,7 @@ from salus.core.records import (
     proof_by,
     target_id,
 )
-from salus.core.releases import release_name
+from salus.core.releases import release_names
 from salus.model.change import ActionKind, ChangeEventSpec, Decision, Facts, ManagedBy, Outcome, Proof, TakeBack
 from salus.model.incident import Attempt, IncidentSpec
 from salus.model.meta import WorkloadKind
@@ -75,7 +75,7 @@ def test_every_name_fits_where_it_is_used(name: str, kind: WorkloadKind, number:
     for record in (
         change_name(key, number),
         incident_name(a_policy(name=policy), key, number),
-        release_name(key, "0123456789"),
+        *release_names(key, "0" * 64),
     ):
         assert len(record) <= 253
         assert RECORD.fullmatch(record), record
@@ -96,7 +96,7 @@ def test_two_targets_never_share_a_name(one: TargetKey, other: TargetKey) -> Non
     assert target_id(one) != target_id(other)
     assert change_name(one, 1) != change_name(other, 1)
     assert incident_name(a_policy(), one, 1) != incident_name(a_policy(), other, 1)
-    assert release_name(one, "abc") != release_name(other, "abc")
+    assert not {*release_names(one, "a" * 64)} & {*release_names(other, "a" * 64)}
 
 
 def test_two_policies_share_the_names_of_changes_but_not_of_incidents() -> None:
@@ -110,7 +110,9 @@ def test_names_are_the_same_for_ever() -> None:
     """They are locks: another Salus, of another version, must come to the same."""
     assert change_name(TARGET, 7) == "checkout-f7524989-7"
     assert incident_name(a_policy(), TARGET, 7) == "checkout-e6582f00-7"
-    assert release_name(TARGET, "0123456789") == "salus-checkout-f7524989-0123456789"
+    short, long = release_names(TARGET, "0123456789" + "a" * 54)
+    assert short == "salus-checkout-f7524989-0123456789"
+    assert long == f"{short}{'a' * 54}"
 
 
 @pytest.mark.parametrize(

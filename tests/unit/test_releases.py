@@ -1,27 +1,29 @@
-"""The history of releases: what was healthy, what was taken away, what is kept, and when the live release began."""
+"""The history of releases: what was healthy, what was taken away, what a name means, and when the live one began."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from jsonpointer import resolve_pointer, set_pointer
 
 from salus.core.records import TARGET_LABEL, target_id
 from salus.core.releases import (
-    HEALTHY_AT,
-    QUARANTINED_BY,
     REVISION,
-    good_annotations,
     history_from,
-    is_newest_good,
+    nothing_to_note,
+    proven,
     release_body,
     release_from,
     release_started_at,
     releases_from,
     rollout_has_settled,
-    superfluous,
+    template_of,
+    trusted,
 )
-from salus.core.workload import release_hash
+from salus.core.workload import release_hash, same_release, short
+from salus.model.release import KeptReleaseSpec
 from salus.model.types import format_time
 from salus.model.values import Release
 from tests.builders import (
@@ -40,95 +42,110 @@ from tests.builders import (
 V1, V2, V3 = a_template("shop:v1"), a_template("shop:v2"), a_template("shop:v3")
 RESTARTED_V1 = a_template("shop:v1", restarted_at="2026-11-22T11:00:00Z")
 RESTARTED_V2 = a_template("shop:v2", restarted_at="2026-11-22T11:30:00Z")
+WITHDRAWN = {"by": "ada", "reason": "CVE-2026-1", "at": "2026-11-22T11:00:00Z"}
 
 
-def kept(template: Mapping[str, Any] = V1, **annotations: str) -> dict[str, Any]:
-    """A ControllerRevision as Salus makes it; `annotations` by the end of their names."""
-    body = release_body(TARGET, a_deployment_body(template=template), release_hash(template), 1)
-    body["metadata"]["annotations"] = {
-        f"salus.dev/{name.replace('_', '-')}": value for name, value in annotations.items()
-    }
+def kept(template: Mapping[str, Any] = V1, **status: str) -> dict[str, Any]:
+    """A KeptRelease as Salus makes it, and how it fared."""
+    body = release_body(TARGET, a_deployment_body(template=template)["spec"], NOW, uid="uid-1")
+    body["status"] = {"observedGeneration": 1 if status else -1, **status}
     return body
 
 
 def test_a_kept_release_reads_back() -> None:
-    body = kept(V1, healthy_at="2026-11-22T11:00:00Z", quarantined_by="checkout-0a1b2c3d-1")
-    release = release_from(body)
+    body = kept(V1, healthyAt="2026-11-22T11:00:00Z", provenBy="Acting", quarantinedBy="checkout-0a1b2c3d-1")
+    body["spec"]["withdrawal"] = WITHDRAWN
+    release = release_from(body, TARGET)
 
     assert release == Release(
-        name=body["metadata"]["name"],
+        name=f"salus-checkout-f7524989-{short(release_hash(V1))}",
         hash=release_hash(V1),
         template=V1,
         healthy_at=ago(3600),
         quarantined_by="checkout-0a1b2c3d-1",
+        withdrawn_by="ada",
+        kept_at=NOW,
     )
 
 
-def test_a_kept_release_has_only_labels_of_salus_and_no_owner() -> None:
-    """With the workload's labels a StatefulSet would adopt it; with an owner it would die with the Deployment."""
-    metadata = kept()["metadata"]
-
-    assert set(metadata) == {"name", "namespace", "labels", "annotations"}
-    assert metadata["labels"] == {TARGET_LABEL: target_id(TARGET), "salus.dev/release": release_hash(V1)}
+def test_a_kept_release_is_what_its_schema_says() -> None:
+    assert KeptReleaseSpec.parse(kept()["spec"]).target_ref.name == TARGET.name
 
 
-def tampered(part: str) -> dict[str, Any]:
-    body = kept(V1, healthy_at="2026-11-22T11:00:00Z")
-    metadata, template = body["metadata"], body["data"]["spec"]["template"]
-    match part:
-        case "image":
-            template["spec"]["containers"][0]["image"] = "evil:latest"
-        case "label":
-            metadata["labels"]["salus.dev/release"] = release_hash(V2)
-        case "no label":
-            del metadata["labels"]["salus.dev/release"]
-        case "no labels":
-            metadata["labels"] = None
-        case "no data":
-            del body["data"]
-        case "no spec":
-            body["data"] = {"spec": None}
-        case "time":
-            metadata["annotations"][HEALTHY_AT] = "yesterday"
-        case "local time":
-            metadata["annotations"][HEALTHY_AT] = "2026-11-22T11:00:00"
+def test_a_kept_release_has_no_owner_and_names_its_target() -> None:
+    """With an owner it would die with the Deployment. A label is an id that two workloads may share; a name is not."""
+    body = kept()
+
+    assert set(body["metadata"]) == {"name", "namespace", "labels"}
+    assert body["metadata"]["labels"] == {TARGET_LABEL: target_id(TARGET)}
+    ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout", "uid": "uid-1"}
+    assert (body["spec"]["targetRef"], body["spec"]["format"]) == (ref, 1)
+
+
+GONE = object()
+IMAGE = "/spec/workload/spec/template/spec/containers/0/image"
+TAMPERED = {
+    "another image": (IMAGE, "evil:latest"),
+    "another release": ("/spec/release", release_hash(V2)),
+    "ten characters of its release": ("/spec/release", short(release_hash(V1))),
+    "another target": ("/spec/targetRef/name", "payments"),
+    "another kind of target": ("/spec/targetRef/kind", "StatefulSet"),
+    "a newer format": ("/spec/format", 2),
+    "no format": ("/spec/format", GONE),
+    "no workload": ("/spec/workload", GONE),
+    "no spec": ("/spec/workload/spec", None),
+    "a list for a template": ("/spec/workload/spec/template", ["shop:v1"]),
+    "no time": ("/status/healthyAt", "yesterday"),
+    "a local time": ("/status/healthyAt", "2026-11-22T11:00:00"),
+}
+
+
+def tampered(pointer: str = IMAGE, value: object = "shop:v1") -> dict[str, Any]:
+    body = kept(V1, healthyAt="2026-11-22T11:00:00Z")
+    if value is GONE:
+        parent, _, name = pointer.rpartition("/")
+        del resolve_pointer(body, parent)[name]
+    else:
+        set_pointer(body, pointer, value)
     return body
 
 
-TAMPERED = ["image", "label", "no label", "no labels", "no data", "no spec", "time", "local time"]
+@pytest.mark.parametrize(("pointer", "value"), TAMPERED.values(), ids=TAMPERED)
+def test_a_record_that_is_not_what_it_says_is_ignored(pointer: str, value: object) -> None:
+    spoiled = tampered(pointer, value)
 
-
-@pytest.mark.parametrize("part", TAMPERED)
-def test_a_tampered_record_is_ignored(part: str) -> None:
-    assert release_from(tampered(part)) is None
-    assert [release.hash for release in releases_from([tampered(part), kept(V2)])] == [release_hash(V2)]
+    assert release_from(spoiled, TARGET) is None
+    assert [one.hash for one in releases_from([spoiled, kept(V2)], TARGET)] == [release_hash(V2)]
 
 
 def test_a_tampered_record_differs_from_a_whole_one_by_that_part_only() -> None:
-    assert release_from(tampered("nothing")) is not None
+    assert release_from(tampered(), TARGET) is not None
 
 
-@pytest.mark.parametrize(
-    "annotations",
-    [pytest.param(None, id="no annotations"), pytest.param({}, id="empty"), pytest.param({HEALTHY_AT: ""}, id="blank")],
-)
-def test_a_record_without_marks_was_never_healthy(annotations: Mapping[str, str] | None) -> None:
-    body = kept()
-    body["metadata"]["annotations"] = annotations
-    release = release_from(body)
+@pytest.mark.parametrize("status", [pytest.param(None, id="no status"), pytest.param({}, id="empty")])
+def test_a_record_without_status_was_never_healthy(status: Mapping[str, str] | None) -> None:
+    release = release_from({**kept(), "status": status}, TARGET)
 
     assert release is not None
-    assert (release.healthy_at, release.quarantined_by) == (None, "")
+    assert (release.healthy_at, release.quarantined_by, release.seen) == (None, "", False)
 
 
 def test_releases_are_read_newest_known_healthy_first() -> None:
     bodies = [
-        kept(V1, healthy_at="2026-11-22T10:00:00Z"),
-        kept(V2, quarantined_by="checkout-0a1b2c3d-1"),
-        kept(V3, healthy_at="2026-11-22T11:00:00Z"),
+        kept(V1, healthyAt="2026-11-22T10:00:00Z"),
+        kept(V2, quarantinedBy="checkout-0a1b2c3d-1"),
+        kept(V3, healthyAt="2026-11-22T11:00:00Z"),
     ]
 
-    assert [release.template for release in releases_from(bodies)] == [V3, V1, V2]
+    assert [release.template for release in releases_from(bodies, TARGET)] == [V3, V1, V2]
+
+
+def rehearsed(template: Mapping[str, Any], **fields: Any) -> Release:  # noqa: ANN401 — handed on
+    return replace(a_release(template, **fields), rehearsed=True)
+
+
+def withdrawn(template: Mapping[str, Any], **fields: Any) -> Release:  # noqa: ANN401 — handed on
+    return replace(a_release(template, **fields), withdrawn_by="ada")
 
 
 @pytest.mark.parametrize(
@@ -143,42 +160,100 @@ def test_releases_are_read_newest_known_healthy_first() -> None:
         pytest.param(
             [a_release(V2, healthy_at=None), a_release(V1)], True, id="one that was never good does not count"
         ),
+        pytest.param([rehearsed(V1)], False, id="so far it was only rehearsed"),
+        pytest.param([rehearsed(V2), a_release(V1)], True, id="what was only rehearsed since does not count"),
+        pytest.param([withdrawn(V2), a_release(V1)], True, id="what was withdrawn since does not count"),
+        pytest.param([withdrawn(V1)], True, id="a person has withdrawn it: a proof does not bring it back"),
+        pytest.param([replace(a_release(V1), orphaned_at=NOW)], False, id="it was thought to have lost its workload"),
     ],
 )
-def test_whether_the_live_release_is_on_record_as_the_newest_good_one(
-    releases: list[Release],
-    expected: bool,
-) -> None:
-    assert is_newest_good(releases, release_hash(V1)) is expected
-
-
-def many(count: int, **fields: Any) -> list[Release]:  # noqa: ANN401 — handed on
-    return [a_release(a_template(f"shop:{n}-{fields}"), **fields) for n in range(count)]
+def test_whether_a_proof_of_the_live_release_is_news(releases: list[Release], expected: bool) -> None:
+    assert nothing_to_note(releases, release_hash(V1), rehearsed=False) is expected
 
 
 @pytest.mark.parametrize(
-    ("good", "bad", "dropped"),
+    ("releases", "expected"),
     [
-        pytest.param(many(5), [], 0, id="five good ones are kept"),
-        pytest.param(many(6), [], 1, id="the sixth good one goes"),
-        pytest.param(many(9), [], 4, id="all beyond the fifth go"),
-        pytest.param(many(5), many(5, quarantined_by="x"), 0, id="bad ones take no good one's place"),
-        pytest.param([], many(7, quarantined_by="x"), 2, id="of the bad ones, too, the newest five are kept"),
-        pytest.param([], many(3, healthy_at=None) + many(3, quarantined_by="x"), 1, id="never healthy or taken away"),
-        pytest.param([], [], 0, id="nothing to drop"),
+        pytest.param([], False, id="nothing is on record yet"),
+        pytest.param([a_release(V1, healthy_at=None)], False, id="never healthy so far"),
+        pytest.param([rehearsed(V2), rehearsed(V1)], False, id="another one was rehearsed since"),
+        pytest.param([rehearsed(V1), a_release(V2)], True, id="it is the newest that was rehearsed"),
+        pytest.param([a_release(V2), a_release(V1)], True, id="a better proof stays as it is, with its date"),
+        pytest.param([a_release(V1, quarantined_by="x")], True, id="it lifts no quarantine"),
+        pytest.param([rehearsed(V1, quarantined_by="x")], True, id="nor that of a rehearsed one"),
     ],
 )
-def test_what_is_superfluous(good: list[Release], bad: list[Release], dropped: int) -> None:
-    gone = superfluous([*good, *bad])
-
-    assert len(gone) == dropped
-    assert not {release.hash for release in good[:5]} & {release.hash for release in gone}
+def test_whether_a_rehearsed_proof_is_news(releases: list[Release], expected: bool) -> None:
+    assert nothing_to_note(releases, release_hash(V1), rehearsed=True) is expected
 
 
-def test_the_newest_five_good_ones_stay() -> None:
-    releases = releases_from(kept(a_template(f"shop:{n}"), healthy_at=f"2026-11-22T{n:02}:00:00Z") for n in range(9))
+def test_a_proof_lifts_a_quarantine_and_a_rehearsed_one_does_not_speak_of_it() -> None:
+    assert proven(NOW, rehearsed=False)["quarantinedBy"] is None
+    assert "quarantinedBy" not in proven(NOW, rehearsed=True)
 
-    assert [release.template for release in superfluous(releases)] == [a_template(f"shop:{n}") for n in (3, 2, 1, 0)]
+
+def test_a_policy_that_acts_does_not_trust_what_was_only_rehearsed() -> None:
+    releases = [rehearsed(V2, healthy_at=NOW), a_release(V1)]
+
+    assert [r.template for r in trusted(releases, rehearsal=False) if r.good] == [V1]
+    assert [r.template for r in trusted(releases, rehearsal=True) if r.good] == [V2, V1]
+
+
+# --- names
+
+
+def twin(brief: str, template: Mapping[str, Any]) -> Release:
+    """A release whose hash begins with the same ten characters as that of another template."""
+    return replace(
+        a_release(template), hash=brief + release_hash(template)[10:], name=f"salus-{brief}-{template['spec']}"
+    )
+
+
+def test_a_patch_means_one_release_by_its_whole_hash() -> None:
+    honest, evil = a_release(V1), twin(short(release_hash(V1)), a_template("evil/miner:1"))
+
+    assert template_of([evil, honest], honest.hash) == V1
+    assert template_of([evil, honest], evil.hash) == evil.template
+
+
+@pytest.mark.parametrize(
+    ("releases", "told"),
+    [
+        pytest.param([a_release(V2)], "is not kept any more", id="it is not there"),
+        pytest.param([withdrawn(V1)], "was withdrawn by ada", id="a person has withdrawn it"),
+        pytest.param(
+            [a_release(V1), twin(short(release_hash(V1)), a_template("evil:1"))],
+            "is not clear",
+            id="two have the ten characters that an old record names",
+        ),
+    ],
+)
+def test_a_release_that_cannot_be_put_there_is_told_why(releases: list[Release], told: str) -> None:
+    with pytest.raises(KeyError, match=f"release {short(release_hash(V1))} {told}"):
+        template_of(releases, short(release_hash(V1)))
+
+
+def test_an_old_record_names_a_release_by_its_first_ten_characters() -> None:
+    assert template_of([a_release(V1), a_release(V2)], short(release_hash(V1))) == V1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        pytest.param("a" * 64, "a" * 64, True, id="equal"),
+        pytest.param("a" * 10, "a" * 64, True, id="the first is of an older Salus"),
+        pytest.param("a" * 64, "a" * 10, True, id="the second is"),
+        pytest.param("a" * 10, "a" * 10, True, id="both are"),
+        pytest.param("a" * 64, "a" * 63 + "b", False, id="they differ in the last character"),
+        pytest.param("b" * 10, "a" * 64, False, id="of another release"),
+        pytest.param("a" * 9, "a" * 64, False, id="nine characters name nothing"),
+        pytest.param("a" * 11, "a" * 64, False, id="nor do eleven"),
+        pytest.param("", "", True, id="both unknown"),
+        pytest.param("", "a" * 64, False, id="one unknown"),
+    ],
+)
+def test_whether_two_names_mean_one_release(one: str, other: str, expected: bool) -> None:
+    assert same_release(one, other) is expected
 
 
 @pytest.mark.parametrize(
@@ -202,10 +277,6 @@ def test_the_newest_five_good_ones_stay() -> None:
 )
 def test_when_a_rollout_has_settled(fields: Mapping[str, Any], finished: float, expected: bool) -> None:
     assert rollout_has_settled(a_workload(**fields), ago(finished), timedelta(minutes=10), NOW) is expected
-
-
-def test_a_good_release_is_no_longer_quarantined() -> None:
-    assert good_annotations(NOW) == {HEALTHY_AT: "2026-11-22T12:00:00Z", QUARANTINED_BY: None}
 
 
 # --- when the live release began

@@ -17,6 +17,7 @@ from salus.core.workload import (
     autoscaler_from,
     managed_by,
     release_hash,
+    short,
     watched,
     workload_from,
 )
@@ -314,7 +315,8 @@ def test_another_release_has_another_hash(other: dict[str, Any]) -> None:
 
 def test_the_hash_is_the_same_for_ever() -> None:
     """Kept releases are named by it, so a new Salus must find what an old one kept."""
-    assert release_hash(TEMPLATE) == "a227548916"
+    assert short(release_hash(TEMPLATE)) == "a227548916"
+    assert re.fullmatch("[0-9a-f]{64}", release_hash(TEMPLATE))
 
 
 def hpa(**spec: object) -> dict[str, Any]:

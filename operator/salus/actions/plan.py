@@ -5,7 +5,7 @@ status updates do not, as they would move resourceVersion), and every value that
 target, or the autoscaler in its place.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -75,10 +75,10 @@ def diff(before: Any, after: Any) -> PatchOps:  # noqa: ANN401 — any part of a
     return tuple(jsonpatch.make_patch(before, after).patch)
 
 
-def resolved(patch: PatchOps, templates: Mapping[str, Mapping[str, Any]]) -> PatchOps:
-    """The patch as it is sent: names of releases become their templates. KeyError for a release that is not kept."""
+def resolved(patch: PatchOps, template_of: Callable[[str], Mapping[str, Any]]) -> PatchOps:
+    """The patch as it is sent: names of releases become their templates. KeyError for one that cannot be had."""
     return tuple(
-        {**edit, "value": deepcopy(dict(templates[edit["value"].removeprefix(RELEASE_PREFIX)]))}
+        {**edit, "value": deepcopy(dict(template_of(edit["value"].removeprefix(RELEASE_PREFIX))))}
         if _names_release(edit)
         else edit
         for edit in patch

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from salus.actions.plan import RELEASE_PREFIX, Plan, guarded, keeps_old_pods
 from salus.core.alibi import alibi
 from salus.core.loan import gains
-from salus.core.workload import images_of
+from salus.core.workload import images_of, short
 from salus.model.change import ActionKind, Outcome
 from salus.model.types import format_duration
 from salus.model.values import Action, Infeasible, Observation, Release
@@ -38,7 +38,7 @@ def plan(asked: Plan) -> Action | Infeasible:
         remedy=asked.remedy.name,
         target=workload.key,
         target_uid=workload.uid,
-        message=f"roll {workload.key} back from release {workload.release} to {good.hash}, known healthy",
+        message=f"roll {workload.key} back from release {short(workload.release)} to {short(good.hash)}, known healthy",
         before=workload.facts(),
         intended=workload.facts(release=good.hash, images=images_of(good.template)),
         patch=guarded(asked.body, [_replace_template(good.hash)]),
@@ -50,7 +50,7 @@ def plan(asked: Plan) -> Action | Infeasible:
 def newest_good(seen: Observation) -> Release | None:
     """The release to go back to: known healthy, not quarantined, not the live one."""
     for release in seen.releases:
-        if release.healthy_at and not release.quarantined_by and release.hash != seen.workload.release:
+        if release.good and release.hash != seen.workload.release:
             return release
     return None
 
@@ -59,13 +59,20 @@ def _within_the_loan(asked: Plan, good: Release | None) -> Release | Infeasible:
     """The release to go back to, if there is one and it widens nothing."""
     target = asked.seen.workload.key
     if good is None:
-        return Infeasible(
-            "NoKnownGoodRelease", f"no release of {target} other than the live one was ever known healthy"
-        )
+        return Infeasible("NoKnownGoodRelease", _nothing_to_go_back_to(asked.seen))
     if gained := gains(asked.body["spec"]["template"], good.template):
-        text = f"release {good.hash} has what the live one of {target} has not: {', '.join(gained)}"
+        text = f"release {short(good.hash)} has what the live one of {target} has not: {', '.join(gained)}"
         return Infeasible("MoreThanLent", f"{text}; no loan covers that, a person has to put it back")
     return good
+
+
+def _nothing_to_go_back_to(seen: Observation) -> str:
+    others = [release for release in seen.releases if release.hash != seen.workload.release]
+    withdrawn = [release.name for release in others if release.healthy and release.withdrawn_by]
+    if not withdrawn:
+        return f"no release of {seen.workload.key} other than the live one was ever known healthy"
+    gone = f"{len(withdrawn)} that were healthy were withdrawn by people ({', '.join(withdrawn[:3])})"
+    return f"there is no release of {seen.workload.key} to go back to: {gone}"
 
 
 def _rolled_back_before(asked: Plan) -> str | None:

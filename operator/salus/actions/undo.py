@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from salus.actions.plan import guarded
+from salus.core.workload import same_release, short
 from salus.model.change import ActionKind
 from salus.model.types import Body
-from salus.model.values import Action, Autoscaler, Infeasible, PastChange, PatchOps, Workload
+from salus.model.values import Action, Autoscaler, Infeasible, PastChange, PatchOps, Release, Workload
 
 UNDO = "Undo"
 REVERT = "RevertAfter"
@@ -25,6 +26,8 @@ class Live:
     """The target, as the API server gives it."""
     scaler: Autoscaler | None = None
     """None where it is gone, or where there was none."""
+    releases: Sequence[Release] = ()
+    """The kept releases of the target."""
 
     @property
     def patched_body(self) -> Body:
@@ -33,12 +36,17 @@ class Live:
 
 
 def plan(change: PastChange, inverse: PatchOps, live: Live, reason: str, why: str) -> Action | Infeasible:
-    """The inverse of the recorded change, against what is there now. Infeasible: `UndoSkipped` or `Irreversible`."""
+    """The inverse of the recorded change, against what is there now.
+
+    Infeasible: `UndoSkipped`, `ReleaseWithdrawn` or `Irreversible`.
+    """
     if not inverse or change.before is None or change.intended is None:
         return Infeasible("Irreversible", f"{change.action} cannot be taken back")
     workload = live.workload
     if skipped := _raised_since(change, live.scaler) if change.patched else _changed_since(change, workload):
         return Infeasible("UndoSkipped", skipped)
+    if change.action is ActionKind.ROLLBACK and (unwanted := _withdrawn(change.before.release, live.releases)):
+        return Infeasible("ReleaseWithdrawn", unwanted)
     edits = [edit for edit in inverse if edit["op"] != "test"]
     back = change.before
     return Action(
@@ -60,6 +68,12 @@ def plan(change: PastChange, inverse: PatchOps, live: Live, reason: str, why: st
         reason=reason,
         patched=change.patched,
     )
+
+
+def _withdrawn(back: str, releases: Sequence[Release]) -> str | None:
+    """Why the release that an undo would bring back must not come back: a person has said so."""
+    found = (release for release in releases if same_release(release.hash, back) and release.withdrawn_by)
+    return next((f"release {short(one.hash)} ({one.name}) was withdrawn by {one.withdrawn_by}" for one in found), None)
 
 
 def _without_noise(edits: Sequence[Any]) -> list[dict[str, Any]]:
@@ -84,6 +98,7 @@ def _changed_since(change: PastChange, workload: Workload) -> str | None:
         return None
     if change.action is ActionKind.SCALE and workload.replicas != wanted.replicas:
         return f"someone set {workload.replicas} replicas since, the change had set {wanted.replicas}"
-    if change.action is ActionKind.ROLLBACK and workload.release != wanted.release:
-        return f"release {workload.release} was put there since, the change had put {wanted.release}"
+    if change.action is ActionKind.ROLLBACK and not same_release(workload.release, wanted.release):
+        live, ours = short(workload.release), short(wanted.release)
+        return f"release {live} was put there since, the change had put {ours}"
     return None

@@ -70,7 +70,7 @@ class ApiCluster:
             for item in page.items:
                 yield {**item, **_identity(resource)}
 
-    async def list_metadata(self, resource: Resource, namespace: str) -> Sequence[Body]:
+    async def list_metadata(self, resource: Resource, namespace: str | None) -> Sequence[Body]:
         """LIST as PartialObjectMetadata: the server itself leaves everything else out."""
         return await _patient_list(self._connection, resource, namespace, {}, METADATA_ONLY)
 

@@ -7,6 +7,7 @@ them out of Git's hands for good.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from salus.core.workload import short
 from salus.model.change import ActionKind, ManagedBy
 from salus.model.values import Action, Observation
 
@@ -23,10 +24,10 @@ def _rolled_back(action: Action, seen: Observation) -> str:
     good, bad = action.intended.release, action.before.release
     release = next((kept for kept in seen.releases if kept.hash == good), None)
     revision = next((f", revision {known.number}" for known in reversed(seen.history) if known.release == good), "")
-    back = f"revert the pod template to release {good}{revision}, known healthy (live is {bad})"
+    back = f"revert the pod template to release {short(good)}{revision}, known healthy (live is {short(bad)})"
     if release is None:
         return back
-    where = f"the whole template is kept in ControllerRevision/{release.name}"
+    where = f"the whole template is kept in KeptRelease/{release.name}"
     return f"{back}: {_images(release.template, seen.workload.images)}; {where}"
 
 

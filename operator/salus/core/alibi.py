@@ -7,6 +7,7 @@ What each of the two sees and does not see is in docs/decisions/0014.
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from salus.core.workload import short
 from salus.model.types import format_duration
 from salus.model.values import Infeasible, Observation, Pod
 
@@ -34,7 +35,7 @@ def _old_pods_fail_too(seen: Observation, began: datetime) -> Infeasible | None:
     Pods of a release that was never known healthy prove nothing: they may have a fault of their own. Nor do pods that
     came after the release: they may still be starting.
     """
-    good = {release.hash for release in seen.releases if release.healthy_at and not release.quarantined_by}
+    good = {release.hash for release in seen.releases if release.healthy}
     live = seen.workload.release
     old = [p for p in seen.surroundings.pods if p.release in good - {live} and p.made_at < began]
     new = [pod for pod in seen.surroundings.pods if pod.release == live]
@@ -44,7 +45,7 @@ def _old_pods_fail_too(seen: Observation, began: datetime) -> Infeasible | None:
     if len(old_sick) * len(new) < len(new_sick) * len(old):
         return None
     text = (
-        f"{len(old_sick)} of {len(old)} pods of the good release {old_sick[0].release} fail as well"
+        f"{len(old_sick)} of {len(old)} pods of the good release {short(old_sick[0].release)} fail as well"
         f" ({old_sick[0].name}: {old_sick[0].failing}), beside {len(new_sick)} of {len(new)} of the live one"
     )
     return Infeasible("OldPodsFailToo", text)

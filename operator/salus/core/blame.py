@@ -13,6 +13,7 @@ from typing import Any
 
 from salus.core.alibi import CLOCK_SKEW, alibi
 from salus.core.beside import OWN_MANAGER
+from salus.core.workload import short
 from salus.model.change import ActionKind
 from salus.model.incident import Blame, BlameKind, Confidence
 from salus.model.types import Body, format_duration, parse_time
@@ -97,10 +98,10 @@ def _release(seen: Observation, breach: datetime) -> _Suspect | Infeasible | Non
     came_back = before is not None and began.made_at < before.made_at
     if came_back or not _just_before(began.made_at, breach):
         return None
-    healthy = {release.hash for release in seen.releases if release.healthy_at and not release.quarantined_by}
+    healthy = {release.hash for release in seen.releases if release.healthy}
     proven = before is not None and before.release in healthy
     soon = breach - began.made_at <= SOON
-    text = f"release {began.release} (revision {began.number}) began {_before(breach, began.made_at)}"
+    text = f"release {short(began.release)} (revision {began.number}) began {_before(breach, began.made_at)}"
     if innocent := alibi(seen, breach, began.made_at, {finding.check for finding in seen.findings}):
         return Infeasible(innocent.reason, f"{text}, but is not blamed: {innocent.message}")
     if began.release in healthy:
@@ -108,7 +109,7 @@ def _release(seen: Observation, breach: datetime) -> _Suspect | Infeasible | Non
             BlameKind.RELEASE, began.made_at, Confidence.LOW, f"{text}, but was healthy since", str(began.number)
         )
     if proven and before is not None:
-        text = f"{text}; release {before.release} before it was healthy"
+        text = f"{text}; release {short(before.release)} before it was healthy"
     confidence = Confidence.HIGH if proven and soon else Confidence.MEDIUM if proven or soon else Confidence.LOW
     return _Suspect(BlameKind.RELEASE, began.made_at, confidence, text, str(began.number))
 
@@ -187,7 +188,7 @@ def _nothing_known(history: Sequence[Revision], breach: datetime) -> str:
     if not late:
         return text
     gap = format_duration(late[0].made_at - breach)
-    return f"{text}; release {late[0].release} began {gap} after it, so it is not its cause"
+    return f"{text}; release {short(late[0].release)} began {gap} after it, so it is not its cause"
 
 
 def _before(breach: datetime, moment: datetime) -> str:

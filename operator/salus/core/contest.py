@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from salus.core.autoscaling import named
+from salus.core.workload import same_release
 from salus.model.change import ActionKind, Facts, Outcome
 from salus.model.types import format_duration
 from salus.model.values import Autoscaler, PastChange, Workload
@@ -32,7 +33,7 @@ def is_reverted(
     if change.target_uid != workload.uid:
         return False
     was, meant, live = (_field(change.action, facts) for facts in (change.before, change.intended, workload.facts()))
-    return was != meant and live == was
+    return not _alike(was, meant) and _alike(live, was)
 
 
 def shows(change: PastChange, live: Facts) -> bool:
@@ -76,8 +77,15 @@ def _noticed(deed: PastChange, changes: Sequence[PastChange]) -> datetime | None
     return min((refusal.decided_at for refusal in refusals), default=None)
 
 
-def _field(kind: ActionKind, facts: Facts) -> object:
-    """What the action is about. A restart that is gone with a new release was not taken back: that is a rollout."""
+def _field(kind: ActionKind, facts: Facts) -> tuple[object, str]:
+    """What the action is about, and its release, where that is part of it.
+
+    A restart that is gone with a new release was not taken back: that is a rollout.
+    """
     if kind is ActionKind.SCALE:
-        return facts.replicas
-    return (facts.restarted_at, facts.release) if kind is ActionKind.RESTART else facts.release
+        return facts.replicas, ""
+    return (facts.restarted_at if kind is ActionKind.RESTART else None), facts.release
+
+
+def _alike(one: tuple[object, str], other: tuple[object, str]) -> bool:
+    return one[0] == other[0] and same_release(one[1], other[1])

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from salus.core.guards import LASTING
 from salus.core.timing import has_lasted
+from salus.core.workload import same_release, short
 from salus.model.policy import Mode, Remedy, Verdict
 from salus.model.types import format_duration
 from salus.model.values import Finding, PastChange, Policy, Workload
@@ -74,7 +75,7 @@ def binding(policy: Policy, changes: Sequence[PastChange], release: str) -> Sequ
         before = change.before.release if change.before else ""
         if change.policy_generation and change.policy_generation != policy.generation:
             start = index + 1
-        elif expected and before and before != expected:
+        elif expected and before and not same_release(before, expected):
             start = index
         expected = _left_behind(change) or expected
     return () if _is_new(changes, release) else changes[start:]
@@ -90,7 +91,7 @@ def _left_behind(change: PastChange) -> str:
 def _is_new(changes: Sequence[PastChange], release: str) -> bool:
     """Whether the live release is neither the one that the records found nor the one that they put there."""
     known = [left for left in map(_left_behind, changes) if left]
-    return bool(known and release and known[-1] != release)
+    return bool(known and release and not same_release(known[-1], release))
 
 
 def widest_window(policy: Policy) -> timedelta:
@@ -107,7 +108,7 @@ def grace(policy: Policy, changes: Sequence[PastChange], workload: Workload, now
     if has_lasted(arrived, now, wanted):
         return None
     ago = format_duration(max(now - arrived, timedelta(0)))
-    text = f"release {workload.release} came {ago} ago, the checks still look at the time before it"
+    text = f"release {short(workload.release)} came {ago} ago, the checks still look at the time before it"
     return Wait("ReleaseChanged", text)
 
 

@@ -26,7 +26,8 @@ LONGEST_LABELS = 4096
 """Characters of all keys and values."""
 
 _LONGEST_MOMENT = 64
-_HASH_LENGTH = 10
+SHORT = 10
+"""Characters of a release that people are shown, and that Salus once kept of it (records of format 0)."""
 _KEDA_DEFAULT_MAX = 100
 _KEDA_PAUSED_AT = "autoscaling.keda.sh/paused-replicas"
 _KEDA_SWITCHES = ("autoscaling.keda.sh/paused", "autoscaling.keda.sh/paused-scale-out")
@@ -74,7 +75,7 @@ def _few(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def release_hash(template: Mapping[str, Any]) -> str:
-    """Ten hex characters that name a pod template, whatever the order of its keys.
+    """SHA-256 that names a pod template, in 64 hex characters, whatever the order of its keys.
 
     What a restart or a controller adds is left out, so that a restart is not a release.
     """
@@ -84,7 +85,18 @@ def release_hash(template: Mapping[str, Any]) -> str:
     metadata["annotations"] = _without(metadata.get("annotations"), RESTARTED_AT)
     cleaned = {**template, "metadata": {key: value for key, value in metadata.items() if value}}
     text = json.dumps(cleaned, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=dict)
-    return hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def short(release: str) -> str:
+    """A release as texts for people name it."""
+    return release[:SHORT]
+
+
+def same_release(one: str, other: str) -> bool:
+    """Whether two names mean one release; a record of an older Salus has the first ten characters only."""
+    brief, full = sorted((one, other), key=len)
+    return brief == full or (len(brief) == SHORT and full.startswith(brief))
 
 
 def autoscaler_from(body: Body) -> tuple[TargetKey, Autoscaler] | None:

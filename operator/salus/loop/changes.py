@@ -7,6 +7,7 @@ the same code: the object itself tells whether the deed was done, by the change'
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -18,6 +19,7 @@ from salus.core.approvals import Ended
 from salus.core.contest import is_reverted
 from salus.core.decide import healthy_for, overall
 from salus.core.guards import UNKNOWN, review
+from salus.core.releases import template_of
 from salus.core.timing import has_lasted
 from salus.loop import gather, keeping, unsticking
 from salus.loop.journal import Journal
@@ -120,14 +122,13 @@ class Changes:
             await self.finish(policy, case, change, ended.outcome, ended.message)
             return
         await keeping.quarantine(self.world, case, change, body)
-        templates = {release.hash: release.template for release in seen.releases}
         account, ref = client_for(self.world, policy), gather.patched_ref(case.target, change.patched)
         try:
-            patch = resolved(tuple(recorded["spec"]["patch"]), templates)
+            patch = resolved(tuple(recorded["spec"]["patch"]), partial(template_of, seen.releases))
             await account.get(ref)  # what it may not even see, an account does not change
             after = await account.patch(ref, patch)
         except KeyError as error:
-            await self.finish(policy, case, change, Outcome.ABANDONED, f"release {error} is no longer kept")
+            await self.finish(policy, case, change, Outcome.ABANDONED, str(error.args[0]))
         except Invalid as error:
             await self._patch_refused(policy, case, change, error)
         except Rejected as error:
@@ -278,7 +279,8 @@ class Changes:
         recorded = await self.world.cluster.get(Ref(CHANGE_EVENTS, policy.key.namespace, change.name))
         seen, body = await gather.observe(self.world, policy, case)
         inverse = tuple(recorded["spec"].get("inverse") or ())
-        live = undo.Live(seen.workload, body, await gather.scaler_now(self.world, case.target, change.patched))
+        scaler = await gather.scaler_now(self.world, case.target, change.patched)
+        live = undo.Live(seen.workload, body, scaler, seen.releases)
         planned = undo.plan(change, inverse, live, reason, why)
         if isinstance(planned, Infeasible):
             await self._skip_undo(policy, case, change, planned, seen, body)

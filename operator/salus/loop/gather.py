@@ -9,10 +9,11 @@ import structlog
 from salus.core import releases
 from salus.core.autoscaling import autoscalers_of, named, read_alone
 from salus.core.ownership import git_holds
+from salus.core.proof import vouches
 from salus.core.records import TARGET_LABEL, is_about, past_changes, target_id
 from salus.core.room import disruptions_from, room_from
 from salus.core.workload import managed_by, workload_from
-from salus.loop import permits
+from salus.loop import permits, shelf
 from salus.loop.world import Case, World
 from salus.model.change import Facts
 from salus.model.meta import WorkloadKind
@@ -26,7 +27,6 @@ from salus.model.values import (
     Observation,
     PastChange,
     Policy,
-    Release,
     Rights,
     Room,
     ScalerKey,
@@ -111,12 +111,6 @@ async def _labelled(world: World, target: TargetKey) -> list[Body]:
     return await world.cluster.list(CHANGE_EVENTS, target.namespace, {TARGET_LABEL: target_id(target)})
 
 
-async def kept_releases(world: World, target: TargetKey) -> tuple[Release, ...]:
-    """The releases of a target that are on record."""
-    labels = {TARGET_LABEL: target_id(target)}
-    return releases.releases_from(await world.cluster.list(CONTROLLER_REVISIONS, target.namespace, labels))
-
-
 async def observe(
     world: World, policy: Policy, case: Case, changes: Sequence[PastChange] | None = None
 ) -> tuple[Observation, Body]:
@@ -131,11 +125,12 @@ async def observe(
     body, scalers, kept, fleet = await asyncio.gather(
         world.cluster.get(workload_ref(case.target)),
         _autoscalers(world, case.target),
-        kept_releases(world, case.target),
+        shelf.kept_releases(world, case.target),
         _fleet(world, case.target),
     )
     workload = workload_of(body)
-    good = next((r.hash for r in kept if r.healthy_at and not r.quarantined_by and r.hash != workload.release), None)
+    kept = releases.trusted(kept, rehearsal=not vouches(policy))
+    good = next((release.hash for release in kept if release.healthy and release.hash != workload.release), None)
     history = releases.history_from(await _revisions(world, body, case.target))
     (disruptions, room), rights = await asyncio.gather(
         _protections(world, body), _rights(world, policy, workload, scalers)

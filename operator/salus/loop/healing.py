@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from salus.core import incidents, records
+from salus.core.proof import Witness
 from salus.loop.calm import Calm
 from salus.loop.changes import Changes, revertible
 from salus.loop.journal import Journal
@@ -24,7 +25,8 @@ class Healer:
 
     world: World
     measurer: Measurer
-    neighbours: Callable[[Case], Sequence[Case]]
+    others: Callable[[Case, Workload], Sequence[Witness]]
+    """What other policies have to say of the same target."""
 
     async def step(self, policy: Policy, case: Case, workload: Workload) -> None:
         """Do what is next for this case."""
@@ -41,7 +43,7 @@ class Healer:
         elif incidents.needs_incident(case.findings):
             await Ladder(self.world, journal, changes).climb(policy, case, workload)
         else:
-            await Calm(self.world, changes, self.measurer, self.neighbours).tidy(policy, case, workload)
+            await Calm(self.world, changes, self.measurer, self.others).tidy(policy, case, workload)
 
     async def leave(self, policy: Policy, case: Case) -> None:
         """The target is gone: finish what is unfinished as it stands."""

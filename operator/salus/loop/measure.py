@@ -76,7 +76,7 @@ class Measurer:
             finding, case.memories[check.name] = evaluate(check, q.query, answer, memory, now, policy.spec.interval)
             findings.append(finding)
             self.world.telemetry.evaluated(finding.verdict.value)
-        case.findings = tuple(findings)
+        case.findings, case.asked = tuple(findings), policy
 
     async def _recover_for(self, policy: Policy, case: Case, rows: Iterable[Row], now: datetime) -> None:
         """A breach seen for the first time may have begun before this process did: look back once, over `for`."""

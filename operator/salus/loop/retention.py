@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import structlog
 
-from salus.core import releases
+from salus.core import takeover
 from salus.core.records import TARGET_LABEL
 from salus.core.retention import (
     Books,
@@ -36,6 +36,7 @@ from salus.ports import (
     CHANGE_EVENTS,
     CONTROLLER_REVISIONS,
     INCIDENTS,
+    KEPT_RELEASES,
     Conflict,
     NotFound,
     Ref,
@@ -135,10 +136,12 @@ class Collector:
         )
 
     async def _quarantining(self, namespace: str) -> frozenset[str]:
-        """The changes by which releases of Salus are quarantined."""
-        revisions = await self.world.cluster.list(CONTROLLER_REVISIONS, namespace)
-        ours = [body["metadata"] for body in revisions if TARGET_LABEL in (body["metadata"].get("labels") or {})]
-        found = ((metadata.get("annotations") or {}).get(releases.QUARANTINED_BY, "") for metadata in ours)
+        """The changes by which releases of Salus are quarantined, also those that an older Salus kept."""
+        kept = self.world.cluster.each(KEPT_RELEASES, namespace)
+        found = [(body.get("status") or {}).get("quarantinedBy", "") async for body in kept]
+        old = await self.world.cluster.list_metadata(CONTROLLER_REVISIONS, namespace)
+        ours = [body["metadata"] for body in old if TARGET_LABEL in (body["metadata"].get("labels") or {})]
+        found += [(metadata.get("annotations") or {}).get(takeover.QUARANTINED_BY, "") for metadata in ours]
         return frozenset(name for name in found if name)
 
     async def _collect(self, namespace: str, entry: Entry) -> int:

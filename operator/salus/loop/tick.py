@@ -22,6 +22,7 @@ from salus.core import incidents
 from salus.core.caps import LeftOut
 from salus.core.compile import SpecError
 from salus.core.fleet import is_real
+from salus.core.proof import Witness
 from salus.core.records import of_incident, past_changes
 from salus.core.rights import NOT_OWNED, has_deeds
 from salus.core.status import (
@@ -39,6 +40,7 @@ from salus.loop.healing import Healer
 from salus.loop.journal import Journal, policy_reference
 from salus.loop.measure import Job, Measurer
 from salus.loop.permits import Permits
+from salus.loop.witnesses import Speakers
 from salus.loop.world import Case, World
 from salus.model.errors import Problem
 from salus.model.meta import WorkloadKind
@@ -66,6 +68,7 @@ class Loop:
     writing: defaultdict[PolicyKey, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """Held while a policy's status is written, so that the newest is written last."""
     permits: Permits = field(default_factory=Permits)
+    speakers: Speakers = field(default_factory=Speakers)
     caps: Caps = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,6 +81,9 @@ class Loop:
     async def tick(self, due: Sequence[Policy], late: float = 0.0) -> None:
         """Measure and heal all targets of these policies, then bring their status up to date."""
         started = asyncio.get_running_loop().time()
+        for policy in due:
+            if self.world.is_known(policy.key):
+                self.speakers.note(policy.key, policy)
         chosen, lost = self._chosen(due)
         chosen = await self._within_caps(chosen)
         jobs = [(policy, self._case(policy, workload), workload) for policy, found in chosen for workload in found]
@@ -182,7 +188,7 @@ class Loop:
     async def _step_of(self, policy: Policy, case: Case, workload: Workload | None) -> None:
         sound = False
         try:
-            healer = Healer(self.world, self._measurer, self._neighbours)
+            healer = Healer(self.world, self._measurer, self._witnesses)
             await (healer.step(policy, case, workload) if workload else healer.leave(policy, case))
             sound = True
         except Conflict as error:
@@ -291,6 +297,7 @@ class Loop:
         with contained(partial(defects.note, self.world, "report", key)):
             self.newest[key] = body
             self.caps.put(key, body)
+            self.speakers.note(key, body)
             self.written[key] = dict(body.get("status") or {})
             await self._write(key, body, stalled_status(body, error, now))
 
@@ -318,15 +325,17 @@ class Loop:
         """A policy is new or has a new generation: what its checks remember is of other questions."""
         self.newest[policy.key] = policy
         self.caps.put(policy.key, policy)
+        self.speakers.note(policy.key, policy)
         self.written[policy.key] = status
         for case in self.cases.of(policy.key):
             case.memories.clear()
-            case.loaded = False
+            case.loaded, case.good_release = False, ""
 
     def forget(self, key: PolicyKey) -> None:
         """A policy is gone."""
         for known in (self.written, self.newest, self.writing):
             known.pop(key, None)
+        self.speakers.forget(key)
         self.caps.forget(key)
         self._drop_cases(key)
 
@@ -342,9 +351,9 @@ class Loop:
         """Let the ledger know how a target is, by the policies by which it counts."""
         self.world.ledger.see(target, [case.findings for case in self.cases.on(target) if case.counts])
 
-    def _neighbours(self, case: Case) -> list[Case]:
-        """What other policies see on the same target."""
-        return [other for other in self.cases.on(case.target) if other is not case]
+    def _witnesses(self, case: Case, workload: Workload) -> list[Witness]:
+        """What other policies have to say of the same target."""
+        return self.speakers.others(case, workload, self.cases)
 
     def _others(self, policy: Policy, target: TargetKey) -> tuple[str, ...]:
         """A target's policies without this one; all of them are of the target's namespace."""

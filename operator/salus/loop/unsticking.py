@@ -12,6 +12,7 @@ import structlog
 from salus.core import records
 from salus.core.pods import stuck_pod
 from salus.core.rights import rehearses
+from salus.core.workload import same_release
 from salus.loop import gather
 from salus.loop.world import Case, World, client_for
 from salus.model.policy import Mode
@@ -36,8 +37,8 @@ async def free_rollout(world: World, policy: Policy, case: Case, change: PastCha
     except NotFound:
         return change
     workload = gather.workload_of(body)
-    ours = workload.uid == change.target_uid and change.intended and workload.release == change.intended.release
-    if not ours or not workload.ordered or workload.deleting:
+    meant = change.intended is not None and same_release(workload.release, change.intended.release)
+    if workload.uid != change.target_uid or not meant or not workload.ordered or workload.deleting:
         return change
     pod = stuck_pod(body, await world.cluster.list(PODS, case.target.namespace, _selector(body)))
     return change if pod is None else await _delete(world, policy, change, pod)

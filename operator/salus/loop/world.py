@@ -58,6 +58,8 @@ class World:
     """Places that records are sent to, by name."""
     bounds: Callable[[], Bounds] = Bounds
     """How much of Salus one namespace may take, and how long an incident stays open."""
+    taken_over: set[TargetKey] = field(default_factory=set)
+    """Targets of which nothing is left to be taken over from an older Salus."""
     ledger: Ledger = field(default_factory=Ledger)
     outbox: Outbox = field(default_factory=Outbox)
 
@@ -68,6 +70,8 @@ class Case:
 
     policy: PolicyKey
     target: TargetKey
+    asked: Policy | None = None
+    """The policy as it was when its checks were last asked."""
     memories: dict[str, Memory] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     loaded: bool = False

@@ -23,6 +23,7 @@ from pydantic_core import core_schema
 from salus.model.change import ChangeEventSpec, ChangeEventStatus
 from salus.model.incident import IncidentSpec, IncidentStatus
 from salus.model.policy import HealthPolicySpec, HealthPolicyStatus
+from salus.model.release import KeptReleaseSpec, KeptReleaseStatus
 from salus.model.types import GROUP, VERSION, Resource, format_duration
 
 Schema = dict[str, Any]
@@ -143,6 +144,26 @@ KINDS = (
             ".spec.incidentRef.name",
             ".status.outcome",
         ),
+    ),
+    Kind(
+        "KeptRelease",
+        "keptreleases",
+        "kept",
+        "A release of a workload that was healthy, or that a rollback took away, kept so that it can be put back.",
+        KeptReleaseSpec,
+        KeptReleaseStatus,
+        (
+            Column("Kind", ".spec.targetRef.kind"),
+            Column("Target", ".spec.targetRef.name"),
+            Column("Healthy", ".status.healthyAt", "date"),
+            Column("Proven By", ".status.provenBy"),
+            Column("Quarantined By", ".status.quarantinedBy"),
+            Column("Withdrawn By", ".spec.withdrawal.by"),
+            Column("Release", ".spec.release", wide=True),
+            Column("Reason", ".spec.withdrawal.reason", wide=True),
+            AGE,
+        ),
+        (".spec.targetRef.kind", ".spec.targetRef.name", ".spec.release"),
     ),
 )
 

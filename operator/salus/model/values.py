@@ -198,7 +198,7 @@ class Workload:
     total: int
     """Pods that exist, old and new."""
     release: str
-    """Hash of the pod template without `pod-template-hash` and `restartedAt`: a restart is not a release."""
+    """SHA-256 of the pod template without `pod-template-hash` and `restartedAt`: a restart is not a release."""
     images: tuple[str, ...] = ()
     restarted_at: str = ""
     paused: bool = False
@@ -264,13 +264,33 @@ class Release:
     """A pod template worth knowing: kept because it was healthy, or because a rollback took it away."""
 
     name: str
-    """Name of the ControllerRevision that keeps it."""
+    """Name of the KeptRelease."""
     hash: str
     template: Mapping[str, Any]
     healthy_at: datetime | None
     """When it was last known healthy; None if never."""
     quarantined_by: str = ""
     """The ChangeEvent that took it away."""
+    rehearsed: bool = False
+    """Only policies that observe have proven it healthy, whose authors need no right on the workload."""
+    withdrawn_by: str = ""
+    """The person who said that it must not come back."""
+    kept_at: datetime | None = None
+    orphaned_at: datetime | None = None
+    """Since when the workload is gone; None while it is there."""
+    seen: bool = True
+    """Its status was written."""
+    uid: str = ""
+
+    @property
+    def healthy(self) -> bool:
+        """Known healthy, and not taken away since."""
+        return self.healthy_at is not None and not self.quarantined_by
+
+    @property
+    def good(self) -> bool:
+        """Worth going back to."""
+        return self.healthy and not self.withdrawn_by
 
 
 @dataclass(frozen=True, slots=True)
