@@ -145,8 +145,7 @@ class Scene:
 
     def kept_releases(self) -> list[Object]:
         """The releases that Salus keeps."""
-        path = f"/apis/apps/v1/namespaces/{self.namespace}/controllerrevisions"
-        return self.cluster.api().items(path, labelSelector="salus.dev/target")
+        return self.cluster.api().items(f"{_SALUS}/{self.namespace}/keptreleases")
 
     def writes(self, resource: str = "deployments", verb: str | None = None) -> list[AuditEvent]:
         """What Salus wrote to objects of this kind, from the API server's audit log."""
@@ -205,8 +204,7 @@ class Scene:
         """Wait until so many releases are on record as good."""
 
         def kept() -> bool:
-            good = [r for r in self.kept_releases() if "salus.dev/healthy-at" in r["metadata"].get("annotations", {})]
-            return len(good) >= count
+            return sum("healthyAt" in one.get("status", {}) for one in self.kept_releases()) >= count
 
         self.wait(kept, f"{count} good release(s) on record")
 

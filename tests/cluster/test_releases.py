@@ -122,13 +122,13 @@ def test_a_release_that_comes_back_is_the_newest_good_one_again(scene: Scene) ->
 def newest_good(scene: Scene) -> str:
     """The image of the release that was last known healthy."""
     kept = scene.kept_releases()
-    newest = max(kept, key=lambda one: one["metadata"]["annotations"]["salus.dev/healthy-at"], default=None)
-    return str(newest["data"]["spec"]["template"]["spec"]["containers"][0]["image"]) if newest else ""
+    newest = max(kept, key=lambda one: str(one.get("status", {}).get("healthyAt", "")), default=None)
+    return str(newest["spec"]["workload"]["spec"]["template"]["spec"]["containers"][0]["image"]) if newest else ""
 
 
 def kept_images(scene: Scene) -> set[str]:
     """The image of each release that Salus keeps."""
-    templates = (one["data"]["spec"]["template"] for one in scene.kept_releases())
+    templates = (one["spec"]["workload"]["spec"]["template"] for one in scene.kept_releases())
     return {template["spec"]["containers"][0]["image"] for template in templates}
 
 

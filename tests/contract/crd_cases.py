@@ -24,7 +24,7 @@ Edits = Mapping[str, object]
 DATA = Path(__file__).with_name("data")
 BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
 
-POLICY, INCIDENT, CHANGE = "HealthPolicy", "Incident", "ChangeEvent"
+POLICY, INCIDENT, CHANGE, RELEASE = "HealthPolicy", "Incident", "ChangeEvent", "KeptRelease"
 
 
 @cache
@@ -452,6 +452,14 @@ ACCEPTED = [
             "any JSON as a patch's value": {"/patch/0/value": {"a": ["b", 1, True]}},
         },
     ),
+    *_accepted(
+        RELEASE,
+        {
+            "the kept release as it is": {},
+            "one that an older Salus kept": {"/takenOver": "salus-checkout-f7524989-a227548916"},
+            "any JSON in the workload": {"/workload/spec/template/spec/containers/0/x": {"a": ["b", 1, True]}},
+        },
+    ),
 ]
 
 
@@ -531,5 +539,49 @@ UPDATES = [
     pytest.param(
         RefusedUpdate(INCIDENT, "spec", "an incident's spec never changes", {"/targetRef/uid": "other"}),
         id="an incident is moved to another workload",
+    ),
+    *(
+        pytest.param(
+            RefusedUpdate(
+                RELEASE,
+                f"spec.{name}",
+                f"{name} is part of what was kept and never changes",
+                {f"/{name}{below}": value},
+            ),
+            id=f"of a kept release {what}",
+        )
+        for name, below, value, what in (
+            ("format", "", 2, "the format is rewritten"),
+            ("targetRef", "/name", "payments", "the target is rewritten"),
+            ("release", "", "0" * 64, "the hash is rewritten"),
+            ("workload", "/spec/template/spec/containers/0/image", "evil:latest", "the image is rewritten"),
+            ("workload", "/spec", {"template": {}}, "the whole spec is rewritten"),
+            ("workload", "/spec", ["evil"], "the spec gets another type"),
+            ("workload", "/spec/replicas", None, "a field is taken out"),
+            ("keptAt", "", _TIME, "the time is rewritten"),
+            ("takenOver", "", "another", "its origin is made up"),
+        )
+    ),
+    pytest.param(
+        RefusedUpdate(
+            RELEASE,
+            "spec.workload",
+            "workload is part of what was kept and never changes",
+            {"/workload/spec": {"replicas": 3, "selector": {"matchLabels": {"app": "checkout"}}, "other": {}}},
+        ),
+        id="of a kept release the template gets another name",
+    ),
+    *(
+        pytest.param(
+            RefusedUpdate(
+                RELEASE,
+                "spec.withdrawal",
+                "a withdrawal is made once and never changes",
+                {"/withdrawal": changed},
+                before={"/withdrawal": {"by": "ada", "reason": "CVE-2026-1"}},
+            ),
+            id=f"a withdrawal is {what}",
+        )
+        for what, changed in (("taken back", None), ("reworded", {"by": "ada", "reason": "a mistake"}))
     ),
 ]

@@ -21,8 +21,6 @@ from tests.demo.story import (
 )
 from tests.devcluster.api import Api, Mirror, Object
 
-_RELEASES = "salus.dev/target"  # the label of the ControllerRevisions that are Salus' own
-_HEALTHY_AT = "salus.dev/healthy-at"
 _CONDITIONS = ("Ready", "Healthy", "MetricsAvailable")
 
 
@@ -36,13 +34,13 @@ class Watch:
         self._incidents = Mirror(api, f"{salus}/incidents")
         self._changes = Mirror(api, f"{salus}/changeevents")
         self._deployments = Mirror(api, f"{apps}/deployments")
-        self._revisions = Mirror(api, f"{apps}/controllerrevisions")
+        self._releases = Mirror(api, f"{salus}/keptreleases")
         self._told: dict[tuple[str, ...], object] = {}
         self._stack = ExitStack()
         self.transitions: list[Transition] = []
 
     def __enter__(self) -> Self:
-        for mirror in (self._policies, self._incidents, self._changes, self._deployments, self._revisions):
+        for mirror in (self._policies, self._incidents, self._changes, self._deployments, self._releases):
             self._stack.callback(mirror.start().stop)
         return self
 
@@ -71,7 +69,7 @@ class Watch:
 
     def good_releases(self) -> list[str]:
         """Names of the releases that are on record as healthy."""
-        return [name_of(item) for item in self._revisions.objects() if _is_good(item)]
+        return [name_of(item) for item in self._releases.objects() if "healthyAt" in item.get("status", {})]
 
     def look(self) -> None:
         """Tell what is new."""
@@ -86,7 +84,7 @@ class Watch:
         for name in self.good_releases():
             if ("release", name) not in self._told:
                 self._told["release", name] = True
-                self._tell(Told(f"Release on record as healthy: ControllerRevision {name}"))
+                self._tell(Told(f"Release on record as healthy: KeptRelease {name}"))
 
     def _look_at_change(self, change: Change) -> None:
         for step in change.steps:
@@ -114,8 +112,3 @@ class Watch:
 def name_of(item: Object) -> str:
     """The name of an object."""
     return str(item["metadata"]["name"])
-
-
-def _is_good(revision: Object) -> bool:
-    labels, annotations = (revision["metadata"].get(field) or {} for field in ("labels", "annotations"))
-    return _RELEASES in labels and _HEALTHY_AT in annotations

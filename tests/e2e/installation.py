@@ -145,8 +145,8 @@ class Installation:
 
     def kept_releases(self) -> list[Object]:
         """The releases that Salus has found good."""
-        revisions = self.cluster.api().items(f"/apis/apps/v1/namespaces/{TENANT}/controllerrevisions")
-        return [one for one in revisions if "salus.dev/healthy-at" in one["metadata"].get("annotations", {})]
+        found = self.cluster.api().items(f"/apis/salus.dev/v1alpha1/namespaces/{TENANT}/keptreleases")
+        return [one for one in found if "healthyAt" in one.get("status", {})]
 
     def changes(self) -> list[Object]:
         """All ChangeEvents, in order."""

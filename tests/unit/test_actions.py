@@ -260,7 +260,7 @@ def test_a_release_that_is_not_kept_is_an_error() -> None:
     ],
 )
 def test_other_edits_are_sent_as_they_are(edit: Mapping[str, Any]) -> None:
-    assert resolved((edit,), {}.__getitem__) == (edit,)
+    assert resolved((edit,), TEMPLATES.__getitem__) == (edit,)
 
 
 def test_the_edits_between_two_values() -> None:
@@ -539,7 +539,8 @@ def test_a_rollback_brings_no_secret_along_and_says_which() -> None:
 
     assert answer.reason == "MoreThanLent"
     assert (
-        f"release {good.hash} has what the live one of Deployment/checkout has not: Secret payroll, " in answer.message
+        f"release {short(good.hash)} has what the live one of Deployment/checkout has not: Secret payroll, "
+        in answer.message
     )
     assert "serviceAccountName; no loan covers that" in answer.message
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from salus.core.advice import advice
-from salus.core.workload import release_hash
+from salus.core.workload import release_hash, short
 from salus.model.change import ActionKind, ManagedBy
 from salus.model.values import Release, Revision
 from tests.builders import a_release, a_template, a_workload, ago, an_action, an_observation
@@ -14,7 +14,7 @@ from tests.builders import a_release, a_template, a_workload, ago, an_action, an
 ARGO = ManagedBy(tool="ArgoCD", ref="shop")
 V1, V2 = a_template("shop:v1"), a_template("shop:v2")
 ONE, TWO = release_hash(V1), release_hash(V2)
-BACK = f"revert the pod template to release {ONE}"
+BACK = f"revert the pod template to release {short(ONE)}"
 
 
 def rolled_back(
@@ -35,8 +35,8 @@ def test_a_rollback_names_the_release_its_revision_its_images_and_where_all_of_i
     history = [Revision(n, release, ago(900)) for n, release in ((3, ONE), (5, ONE), (6, TWO))]
 
     assert rolled_back(history=history) == (
-        f"{BACK}, revision 5, known healthy (live is {TWO}): image shop:v1 instead of shop:v2; "
-        f"the whole template is kept in ControllerRevision/salus-{ONE}"
+        f"{BACK}, revision 5, known healthy (live is {short(TWO)}): image shop:v1 instead of shop:v2; "
+        f"the whole template is kept in KeptRelease/salus-{ONE}"
     )
 
 
@@ -72,7 +72,7 @@ def test_the_init_containers_count_too() -> None:
 
 
 def test_a_release_that_is_no_longer_kept_is_still_named() -> None:
-    assert rolled_back(releases=()) == f"{BACK}, known healthy (live is {TWO})"
+    assert rolled_back(releases=()) == f"{BACK}, known healthy (live is {short(TWO)})"
 
 
 @pytest.mark.parametrize(

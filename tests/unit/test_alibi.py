@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from salus.core.alibi import alibi
-from salus.core.workload import release_hash
+from salus.core.workload import release_hash, short
 from salus.model.values import Pod, Release, SickBefore, Surroundings
 from tests.builders import NOW, a_release, a_template, a_workload, ago, an_observation
 
@@ -95,5 +95,6 @@ def test_it_says_what_it_saw() -> None:
 
     assert found is not None
     assert found.message == (
-        f"2 of 3 pods of the good release {ONE} fail as well ({ONE}-0: CrashLoopBackOff), beside 1 of 2 of the live one"
+        f"2 of 3 pods of the good release {short(ONE)} fail as well ({ONE}-0: CrashLoopBackOff), "
+        "beside 1 of 2 of the live one"
     )

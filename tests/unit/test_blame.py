@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from salus.core.alibi import CLOCK_SKEW
 from salus.core.blame import NODE_NOTICED, blame
-from salus.core.workload import release_hash
+from salus.core.workload import release_hash, short
 from salus.model.change import ActionKind
 from salus.model.incident import Blame, BlameKind, Confidence
 from salus.model.types import format_time
@@ -104,7 +104,7 @@ def test_the_evidence_is_a_sentence() -> None:
 
     assert found.started_at == ago(60)
     assert found.message == (
-        f"release {TWO} (revision 2) began 1m before the breach; release {ONE} before it was healthy"
+        f"release {short(TWO)} (revision 2) began 1m before the breach; release {short(ONE)} before it was healthy"
     )
 
 
@@ -114,7 +114,7 @@ def test_what_began_after_the_breach_is_named_and_acquitted() -> None:
     assert found.started_at is None
     assert found.message == (
         "nothing is known to have changed in the 1h before the breach; "
-        f"release {TWO} began 1m30s after it, so it is not its cause"
+        f"release {short(TWO)} began 1m30s after it, so it is not its cause"
     )
 
 
@@ -275,7 +275,7 @@ def test_a_release_with_an_alibi_is_named_and_not_blamed(around: Surroundings) -
     found = blamed(*history, workload=a_workload(template=V2), surroundings=around)
 
     assert found.kind == BlameKind.UNKNOWN
-    assert f"release {TWO} (revision 2) began 1m before the breach, but is not blamed: " in found.message
+    assert f"release {short(TWO)} (revision 2) began 1m before the breach, but is not blamed: " in found.message
 
 
 def test_what_could_not_be_read_is_said_and_never_cut_off() -> None:

@@ -88,7 +88,7 @@ def test_the_operator_s_own_account_writes_only_what_it_keeps() -> None:
         for resource in rule["resources"]
     }
 
-    assert {(group, resource) for group, resource in written if group not in OWN} == {("apps", "controllerrevisions")}
+    assert {(group, resource) for group, resource in written if group not in OWN} == set()
     assert "impersonate" not in {verb for rule in RULES["operator"] for verb in rule["verbs"]}
 
 

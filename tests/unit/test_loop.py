@@ -16,8 +16,8 @@ from salus.model.types import Body
 from salus.model.values import Answer, Question, Switches
 from salus.ports import (
     CHANGE_EVENTS,
-    CONTROLLER_REVISIONS,
     HEALTH_POLICIES,
+    KEPT_RELEASES,
     ClusterError,
     Conflict,
     Forbidden,
@@ -374,7 +374,7 @@ async def test_a_release_that_another_policy_finds_sick_is_not_kept() -> None:
     case = next(iter(other.cases.values()))
     other.cases[type(case.policy)(case.policy.namespace, "other"), case.target] = type(case)(case.policy, case.target)
     await stage.ticks(10)
-    assert stage.cluster.objects(CONTROLLER_REVISIONS) == []
+    assert stage.cluster.objects(KEPT_RELEASES) == []
 
 
 async def test_a_target_that_is_deleted_ends_its_incident() -> None:

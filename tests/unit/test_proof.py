@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salus.core.proof import NotProven, Proof, Witness, longest_bake, prove, vouches
+from salus.core.proof import NotProven, Proven, Witness, longest_bake, prove, vouches
 from salus.model.policy import Verdict
 from salus.model.values import Finding
 from tests.builders import NOW, a_finding, a_policy, ago, seconds
@@ -68,7 +68,7 @@ def test_one_policy_that_has_doubts_holds_a_release_back(other: Witness, why: st
     ],
 )
 def test_a_release_that_all_policies_have_seen_healthy_is_proven(witnesses: list[Witness], rehearsed: bool) -> None:
-    assert prove(witnesses, ago(900), BAKE) == Proof(rehearsed)
+    assert prove(witnesses, ago(900), BAKE) == Proven(rehearsed)
 
 
 def test_what_was_healthy_before_the_release_was_there_proves_nothing() -> None:

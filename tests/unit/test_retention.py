@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salus.adapters import logging
+from salus.core.releases import release_body
 from salus.core.retention import (
     Books,
     Entry,
@@ -28,7 +29,7 @@ from salus.loop.retention import Collector
 from salus.model.types import Body, format_time, parse_time
 from salus.model.values import Budget, Policy, Switches
 from salus.ports import CHANGE_EVENTS, CONTROLLER_REVISIONS, INCIDENTS, Conflict, Ref, TooMany, Unavailable
-from tests.builders import NAMESPACE, NOW, a_policy
+from tests.builders import NAMESPACE, NOW, TARGET, a_policy, a_template
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.loop import FakeClock
 from tests.unit.stage import Stage, a_loop, a_stage
@@ -735,8 +736,14 @@ async def test_an_api_server_that_is_away_ends_the_round() -> None:
     assert cluster.writes == []
 
 
-async def test_a_kept_release_keeps_the_change_that_quarantined_it() -> None:
-    revision = {
+def a_kept_release() -> Body:
+    body = release_body(TARGET, {"template": a_template("shop:v1")}, NOW)
+    metadata = {**body["metadata"], "namespace": NAMESPACE}
+    return {**body, "metadata": metadata, "status": {"quarantinedBy": "web-0a1b2c3d-1"}}
+
+
+def what_an_older_salus_kept() -> Body:
+    return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
         "metadata": {
@@ -748,7 +755,11 @@ async def test_a_kept_release_keeps_the_change_that_quarantined_it() -> None:
         "revision": 1,
         "data": {},
     }
-    collector, cluster = a_collector(a_record(1, decision="Refuse"), a_record(2, decision="Refuse"), NEWEST, revision)
+
+
+@pytest.mark.parametrize("kept", [a_kept_release, what_an_older_salus_kept])
+async def test_a_kept_release_keeps_the_change_that_quarantined_it(kept: Callable[[], Body]) -> None:
+    collector, cluster = a_collector(a_record(1, decision="Refuse"), a_record(2, decision="Refuse"), NEWEST, kept())
 
     assert await collector.round(MONTH) == 1
     assert "web-0a1b2c3d-1" in [body["metadata"]["name"] for body in cluster.objects(CHANGE_EVENTS)]

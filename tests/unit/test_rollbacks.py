@@ -9,7 +9,7 @@ import pytest
 
 from salus.core import records
 from salus.core.records import Entry
-from salus.core.workload import release_hash, workload_from
+from salus.core.workload import release_hash, short, workload_from
 from salus.loop import unsticking
 from salus.loop.changes import Changes
 from salus.loop.journal import Journal
@@ -23,8 +23,8 @@ from salus.ports import (
     AUTOSCALERS,
     CHANGE_EVENTS,
     CONFIG_MAPS,
-    CONTROLLER_REVISIONS,
     HEALTH_POLICIES,
+    KEPT_RELEASES,
     NODES,
     PODS,
     REPLICA_SETS,
@@ -105,10 +105,8 @@ async def test_edge_case_10_repeated_breach_after_rollback() -> None:
     assert [image(stage.deployment), len(stage.deeds)] == ["v1", 1]
     assert stage.incidents[0]["status"]["phase"] == "Escalated"
     rollback = next(c for c in stage.changes if c["spec"]["decision"] == "Act" and c["spec"]["action"] == "Rollback")
-    marks = [kept["metadata"]["annotations"] for kept in stage.cluster.objects(CONTROLLER_REVISIONS)]
-    assert [m["salus.dev/quarantined-by"] for m in marks if "salus.dev/quarantined-by" in m] == [
-        rollback["metadata"]["name"]
-    ]
+    marks = [kept["status"] for kept in stage.cluster.objects(KEPT_RELEASES)]
+    assert [mark["quarantinedBy"] for mark in marks if "quarantinedBy" in mark] == [rollback["metadata"]["name"]]
 
 
 async def test_edge_case_11_annotations_survive() -> None:
@@ -152,7 +150,7 @@ async def test_under_argo_cd_a_rollback_is_advised_with_exactly_what_to_revert()
     stage = await a_bad_release()
     marks = {**GOOD_MARKS, "argocd.argoproj.io/tracking-id": f"shop-app:apps/Deployment:{NAMESPACE}/{NAME}"}
     stage.cluster.edit(TARGET, lambda body: body["metadata"].update(annotations=marks))
-    good, bad = release_hash(a_template("v1")), release_hash(a_template("v2"))
+    good, bad = short(release_hash(a_template("v1"))), short(release_hash(a_template("v2")))
     await stage.ticks(20)
     (advised,) = [c["spec"] for c in stage.changes if c["spec"]["action"] == "Rollback"]
 
@@ -161,7 +159,7 @@ async def test_under_argo_cd_a_rollback_is_advised_with_exactly_what_to_revert()
     assert advised["message"].startswith(
         f"ArgoCD (shop-app) holds spec.template; in Git, revert the pod template to release {good}, revision 1, "
         f"known healthy (live is {bad}): image v1 instead of v2; the whole template is kept in "
-        "ControllerRevision/salus-"
+        "KeptRelease/salus-"
     )
     assert stage.deeds == []
     assert stage.incidents[0]["status"]["phase"] == "Escalated"
@@ -379,29 +377,27 @@ def new_workload(stage: Stage) -> None:
 async def test_the_history_of_releases_is_the_same_after(happens: Callable[[Stage], None]) -> None:
     """v1 was kept before it, v2 is bad after it: back to v1, which nobody could have seen healthy since."""
     stage = await a_bad_release()
-    kept = stage.cluster.objects(CONTROLLER_REVISIONS)
+    kept = stage.cluster.objects(KEPT_RELEASES)
     happens(stage)
     await stage.ticks(20)
 
     assert image(stage.deployment) == "v1"
     assert [c["status"]["outcome"] for c in stage.changes if c["spec"]["decision"] == "Act"] == ["Recovered"]
-    assert kept[0]["metadata"]["uid"] in {
-        body["metadata"]["uid"] for body in stage.cluster.objects(CONTROLLER_REVISIONS)
-    }
+    assert kept[0]["metadata"]["uid"] in {body["metadata"]["uid"] for body in stage.cluster.objects(KEPT_RELEASES)}
 
 
 async def test_five_good_releases_are_kept() -> None:
-    """The newest five of seven, none of which has an owner or a label of the workload."""
+    """The newest five of seven, none of which has an owner or another label than that of its target."""
     stage = a_stage(lambda _: True, dict(UNDO))
     for number in range(1, 8):
         roll_out(stage, number, a_template(f"v{number}"))
         await stage.ticks(6)
 
-    kept = stage.cluster.objects(CONTROLLER_REVISIONS)
-    images = sorted(body["data"]["spec"]["template"]["spec"]["containers"][0]["image"] for body in kept)
+    kept = stage.cluster.objects(KEPT_RELEASES)
+    images = sorted(image(body["spec"]["workload"]) for body in kept)
     assert images == ["v3", "v4", "v5", "v6", "v7"]
     assert all("ownerReferences" not in body["metadata"] for body in kept)
-    assert {key for body in kept for key in body["metadata"]["labels"]} == {"salus.dev/target", "salus.dev/release"}
+    assert {key for body in kept for key in body["metadata"]["labels"]} == {"salus.dev/target"}
 
 
 # --- the stuck StatefulSet

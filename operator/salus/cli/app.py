@@ -217,3 +217,25 @@ def deny_command(  # noqa: PLR0913 — a command's arguments are its options
         from salus.cli.answer import Wish, run  # noqa: PLC0415
 
     raise typer.Exit(run(Wish(name, "Denied", namespace, ticket, dry_run, yes), Login(kubeconfig, context)))
+
+
+@app.command("withdraw")
+def withdraw_command(  # noqa: PLR0913 — a command's arguments are its options
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The KeptRelease that must not come back.")],
+    *,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept on record.")],
+    namespace: _Namespace = None,
+    yes: _Yes = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the release.")] = False,
+    kubeconfig: _Kubeconfig = None,
+    context: _Context = None,
+) -> None:
+    """Withdraw a kept release as yourself: no rollback and no undo brings it back, for good.
+
+    Exit status: 0 withdrawn, 1 you stepped back, 2 it cannot be.
+    """
+    with _imports():
+        from salus.adapters.api import Login  # noqa: PLC0415 — see the module's docstring
+        from salus.cli.withdraw import Wish, run  # noqa: PLC0415
+
+    raise typer.Exit(run(Wish(name, reason, namespace, dry_run, yes), Login(kubeconfig, context)))

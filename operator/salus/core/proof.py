@@ -30,7 +30,7 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class Proven:
     """The release is known healthy."""
 
     rehearsed: bool
@@ -54,7 +54,7 @@ def longest_bake(witnesses: Sequence[Witness]) -> timedelta:
     return max(witness.bake for witness in witnesses)
 
 
-def prove(witnesses: Sequence[Witness], rolled_out: datetime, bake: timedelta) -> Proof | NotProven:
+def prove(witnesses: Sequence[Witness], rolled_out: datetime, bake: timedelta) -> Proven | NotProven:
     """Whether all of them have seen the release healthy for `bake`, since it was rolled out.
 
     Each by its own last look: one that looks once an hour speaks an hour later, and not of what it has not seen.
@@ -62,7 +62,7 @@ def prove(witnesses: Sequence[Witness], rolled_out: datetime, bake: timedelta) -
     for witness in witnesses:
         if doubt := _doubt(witness, rolled_out, bake):
             return NotProven(f"policy {witness.policy} {doubt}")
-    return Proof(rehearsed=not any(witness.acts for witness in witnesses))
+    return Proven(rehearsed=not any(witness.acts for witness in witnesses))
 
 
 def _doubt(witness: Witness, rolled_out: datetime, bake: timedelta) -> str | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 import structlog
 
 from salus.core import releases
-from salus.core.proof import Proof
+from salus.core.proof import Proven
 from salus.core.shelf import superfluous
 from salus.core.workload import release_hash
 from salus.loop import gather, shelf
@@ -22,7 +22,7 @@ from salus.ports import KEPT_RELEASES, Conflict, NotFound, Ref
 log = structlog.get_logger(__name__)
 
 
-async def keep(world: World, case: Case, release: str, proof: Proof, now: datetime) -> bool:
+async def keep(world: World, case: Case, release: str, proof: Proven, now: datetime) -> bool:
     """Put the live release on record as the newest good one. False if another one is live by now."""
     body = await world.cluster.get(gather.workload_ref(case.target))
     workload = gather.workload_of(body)
