@@ -45,7 +45,7 @@ def shows(change: PastChange, live: Facts) -> bool:
         return live.min_replicas == meant.min_replicas
     if change.action is ActionKind.RESTART:
         return live.restarted_at == meant.restarted_at
-    return _field(change.action, live) == _field(change.action, meant)
+    return _alike(_field(change.action, live), _field(change.action, meant))
 
 
 def newest_deed(changes: Sequence[PastChange]) -> PastChange | None:
