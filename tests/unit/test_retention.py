@@ -702,14 +702,14 @@ async def test_a_namespace_with_too_many_releases_keeps_its_records_and_nobody_e
 ) -> None:
     bodies = [a_record(n, decision="Refuse") for n in (1, 2)]
     collector, cluster = a_collector(*bodies, *(elsewhere("zzz", body) for body in bodies))
-    asked = FakeCluster.list
+    asked = FakeCluster.list_metadata
 
-    async def too_many(self: FakeCluster, resource: Any, namespace: str | None, *more: Any) -> list[Body]:  # noqa: ANN401
+    async def too_many(self: FakeCluster, resource: Any, namespace: str | None) -> Sequence[Body]:  # noqa: ANN401
         if resource == CONTROLLER_REVISIONS and namespace == NAMESPACE:
             raise TooMany("too many")
-        return await asked(self, resource, namespace, *more)
+        return await asked(self, resource, namespace)
 
-    monkeypatch.setattr(FakeCluster, "list", too_many)
+    monkeypatch.setattr(FakeCluster, "list_metadata", too_many)
 
     await collector.round(MONTH)
 

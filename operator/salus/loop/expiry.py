@@ -1,8 +1,8 @@
 """Deletes kept releases whose time is over, and notices those whose workload is gone.
 
 Looks at all of them a page at a time, so that ten thousand kept pod templates are never in memory at once; reads those
-of a target only where something may be to be done. What is deleted is not written to the log: a pod template may hold what
-nobody should read there. What may go is decided in `core/shelf`.
+of a target only where something may be to be done. What is deleted is not written to the log: a pod template may hold
+what nobody should read there. What may go is decided in `core/shelf`.
 """
 
 import asyncio
