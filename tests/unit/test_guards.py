@@ -11,6 +11,7 @@ import pytest
 
 from salus.core.guards import GUARDS, Guard, Review, review
 from salus.core.reference import guards_page
+from salus.core.workload import short
 from salus.model.change import ActionKind, Facts, ManagedBy
 from salus.model.meta import AutoscalerKind
 from salus.model.policy import Mode
@@ -332,8 +333,8 @@ OBJECTIONS = [
         "GitOpsOwnsField",
         ROLLBACK,
         {"managed_by": ARGO},
-        f"ArgoCD (shop) holds spec.template; in Git, revert the pod template to release {RELEASE}, known healthy "
-        f"(live is {RELEASE})",
+        f"ArgoCD (shop) holds spec.template; in Git, revert the pod template to release {short(RELEASE)}, "
+        f"known healthy (live is {short(RELEASE)})",
         id="Argo CD holds the template",
     ),
     pytest.param(
@@ -341,7 +342,7 @@ OBJECTIONS = [
         ROLLBACK,
         {"managed_by": FLUX},
         "Flux (Kustomization flux-system/shop) holds spec.template; in Git, revert the pod template to release "
-        f"{RELEASE}, known healthy (live is {RELEASE})",
+        f"{short(RELEASE)}, known healthy (live is {short(RELEASE)})",
         id="Flux holds the template",
     ),
     pytest.param(
