@@ -1,9 +1,14 @@
 """Releases of StatefulSets and DaemonSets on a real control plane: kept, rolled back, never adopted."""
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
 
+from salus.core.records import target_id
+from salus.core.workload import release_hash, short
+from salus.model.meta import WorkloadKind
+from salus.model.values import TargetKey
 from tests.cluster.scene import Object, Scene
 from tests.devcluster.kwok import LIFE
 
@@ -150,3 +155,62 @@ def test_edge_case_14_stuck_stateful_set_that_would_keep_its_pods_is_left_alone(
 
     scene.wait_change(decision="Refuse", reason=reason)
     assert scene.writes("statefulsets") == []
+
+
+def test_what_an_older_salus_kept_survives_the_upgrade(scene: Scene) -> None:
+    """From 930589c: v1 was good, v0 was taken away; v2 is sick, and goes back to v1. The old objects stay."""
+    scene.gauge(0.0)
+    deploy(scene, "StatefulSet")
+    body = workload(scene, "StatefulSet")
+    for image, marks in (("app:v1", {}), ("app:v0", {"salus.dev/quarantined-by": "web-0a1b2c3d-1"})):
+        left_behind(scene, body, image, {"salus.dev/healthy-at": "2026-11-22T03:04:05Z", **marks})
+    release(scene, "StatefulSet", BAD)
+    scene.gauge(0.3)
+    scene.apply(target={"kind": "StatefulSet", "name": NAME}, remedies=[UNDO])
+    scene.salus.start()
+    scene.wait_change(decision="Act", action="Rollback")
+    scene.wait(lambda: is_ready(scene, "StatefulSet"), "all pods are ready on the good release")
+    scene.gauge(0.0)
+    scene.wait_outcome("Recovered", action="Rollback")
+
+    template = workload(scene, "StatefulSet")["spec"]["template"]
+    assert template["spec"]["containers"][0]["image"] == "app:v1"
+    taken = [one for one in scene.kept_releases() if "takenOver" in one["spec"]]
+    assert {one["status"].get("quarantinedBy", "") for one in taken} == {"", "web-0a1b2c3d-1"}
+    assert all(one["spec"]["release"].startswith(one["spec"]["takenOver"][-10:]) for one in taken)
+    old = scene.cluster.api().items(revisions(scene), labelSelector="salus.dev/target")
+    assert {one["metadata"]["name"] for one in old} == {one["spec"]["takenOver"] for one in taken}
+    assert scene.writes("controllerrevisions") == []
+
+
+def revisions(scene: Scene) -> str:
+    return f"/apis/apps/v1/namespaces/{scene.namespace}/controllerrevisions"
+
+
+def left_behind(scene: Scene, body: Object, image: str, marks: Object) -> None:
+    """A release as 930589c kept it."""
+    spec = {key: value for key, value in deepcopy(body)["spec"].items() if key != "status"}
+    spec["template"]["spec"]["containers"][0]["image"] = image
+    target = target_id(TargetKey(scene.namespace, WorkloadKind.STATEFUL_SET, NAME))
+    brief = short(release_hash(spec["template"]))
+    metadata = {
+        "name": f"salus-{target}-{brief}",
+        "labels": {"salus.dev/target": target, "salus.dev/release": brief},
+        "annotations": marks,
+    }
+    data = {"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": spec}
+    scene.cluster.api().create(revisions(scene), {"metadata": metadata, "revision": 1, "data": data})
+
+
+def test_a_deployment_that_is_deleted_leaves_its_releases_for_a_while(scene: Scene) -> None:
+    """They are marked when it goes, and gone when it does not come back in time."""
+    scene.salus.configure({"retention": {"interval": "10s", "releases": {"orphaned": "5s"}}})
+    scene.gauge(0.0)
+    deploy(scene, "StatefulSet")
+    scene.apply(target={"kind": "StatefulSet", "name": NAME})
+    scene.salus.start()
+    scene.wait_kept()
+    scene.cluster.api().delete(f"{path(scene, 'StatefulSet')}/{NAME}")
+
+    scene.wait(lambda: any("orphanedAt" in one["status"] for one in scene.kept_releases()), "the mark")
+    scene.wait(lambda: not scene.kept_releases(), "they are gone")

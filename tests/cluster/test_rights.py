@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from salus.core.records import TARGET_LABEL
 from salus.core.rights import DENIED, MISSING
 from tests.cluster.scene import Scene
 from tests.devcluster.admission import install_admission, rule
+from tests.devcluster.api import ApiError
 from tests.devcluster.cluster import KubectlError
 from tests.devcluster.salus import ACCOUNT
 
@@ -241,3 +243,32 @@ def test_a_stolen_token_lends_nobody_the_secrets_of_a_tenant(scene: Scene, twin:
     assert "may not gain privileges" in attempt({"hostPID": True})
     with pytest.raises(KubectlError, match="forbidden"):
         scene.cluster.kubectl("get", "secrets", *as_lent, user=twin)
+
+
+def test_the_operators_token_cannot_exchange_the_revision_of_a_stateful_set(scene: Scene, twin: str) -> None:
+    """S6: deleted and made again under its name with another template, pods below a partition would come from it."""
+    take_back_everything(scene)
+    api, revisions = scene.cluster.api(), f"/apis/apps/v1/namespaces/{scene.namespace}/controllerrevisions"
+    labels = {"app": "web"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": "app:v1"}]}}
+    spec = {"replicas": 1, "serviceName": "web", "selector": {"matchLabels": labels}, "template": template}
+    api.create(f"/apis/apps/v1/namespaces/{scene.namespace}/statefulsets", {"metadata": {"name": "web"}, "spec": spec})
+    scene.wait(lambda: bool(api.items(revisions)), "the StatefulSet has its revision")
+    thief = scene.cluster.api(twin)
+    [found] = thief.items(revisions)  # to be read it is: when a release began is told by it
+    forged = {**found, "metadata": {"name": found["metadata"]["name"], "labels": labels}}
+    forged["data"]["spec"]["template"]["spec"]["containers"][0]["image"] = "evil:latest"
+
+    for attack in (
+        lambda: thief.delete(f"{revisions}/{found['metadata']['name']}"),
+        lambda: thief.create(revisions, forged),
+        lambda: thief.patch(f"{revisions}/{found['metadata']['name']}", {"revision": 7}),
+        lambda: thief.create(
+            revisions, {**forged, "metadata": {"name": "salus-web-1", "labels": {TARGET_LABEL: "web"}}}
+        ),
+        lambda: thief.delete(revisions),
+    ):
+        with pytest.raises(ApiError, match="controllerrevisions") as refused:
+            attack()
+        assert refused.value.status == 403
+    assert [one["metadata"]["uid"] for one in api.items(revisions)] == [found["metadata"]["uid"]]

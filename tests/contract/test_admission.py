@@ -15,7 +15,7 @@ import pytest
 
 from salus.core.records import question_digest
 from salus.model.types import format_time
-from tests.contract.crd_cases import CHANGE, INCIDENT, valid
+from tests.contract.crd_cases import CHANGE, INCIDENT, RELEASE, valid
 from tests.devcluster import admission
 from tests.devcluster.admission import install_admission, rule
 from tests.devcluster.api import JSON_PATCH, Api, ApiError
@@ -29,8 +29,9 @@ pytestmark = pytest.mark.usefixtures("our_kinds")
 Object = dict[str, Any]
 SALUS, REMEDIATOR = "salus", "system:serviceaccount:{}:salus-remediator"
 BOT = "system:serviceaccount:chat:bot"
-RELEASE = {"apiVersion": "apps/v1", "kind": "ControllerRevision", "revision": 1, "data": {}}
-OURS = {"salus.dev/target": "checkout-5f3a91c2", "salus.dev/release": "9c1d7f"}
+REVISION = {"apiVersion": "apps/v1", "kind": "ControllerRevision", "revision": 1, "data": {}}
+OURS = {"salus.dev/target": "checkout-5f3a91c2"}
+A_RELEASE = "salus-checkout-9c1d7f"
 ALL = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"]
 WRITER = [
     {"apiGroups": ["salus.dev"], "resources": ["*"], "verbs": ALL},
@@ -111,9 +112,21 @@ class Place:
         kind = {"apiVersion": "salus.dev/v1alpha1", "kind": "HealthPolicy", "metadata": {"name": name}}
         return self.api(user).create(self.path("healthpolicies"), {**kind, "spec": {**usual, **spec}})
 
-    def release(self, user: str, name: str = "salus-checkout-9c1d7f", labels: Object | None = None) -> Object:
-        """Create a ControllerRevision as this user."""
-        body = {**RELEASE, "metadata": {"name": name, "labels": OURS if labels is None else labels}}
+    def release(self, user: str, **edits: Any) -> Object:  # noqa: ANN401
+        """Keep a release as this user."""
+        return self.api(user).create(self.path("keptreleases"), self.record(RELEASE, A_RELEASE, **edits))
+
+    def edit_release(self, user: str, patch: Object, subresource: str = "") -> Object:
+        """Change the release that Salus keeps, as this user."""
+        return self.api(user).patch(self.path("keptreleases", A_RELEASE, subresource), patch)
+
+    def withdraw(self, user: str, **fields: str) -> Object:
+        """Say that the release must not come back."""
+        return self.edit_release(user, {"spec": {"withdrawal": {"by": user, "reason": "CVE-2026-1", **fields}}})
+
+    def revision(self, user: str, name: str = "salus-checkout-9c1d7f", labels: Object | None = None) -> Object:
+        """Create a ControllerRevision as this user; labelled as an older Salus labelled what it kept."""
+        body = {**REVISION, "metadata": {"name": name, "labels": OURS if labels is None else labels}}
         return self.api(user).create(self.path("controllerrevisions"), body)
 
 
@@ -133,6 +146,7 @@ def place(ruled: DevCluster, namespace: str) -> Place:
     place.grant("mallory", WRITER)
     for approver in ("ada", "bob", BOT, place.remediator):
         place.bind(approver, "salus-approver")
+        place.bind(approver, "salus-withdrawer")
     place.bind("dora", "salus-purger")
     changes, incidents = place.path("changeevents"), place.path("incidents")
     place.question = place.api(SALUS).create(changes, place.record())["metadata"]["name"]
@@ -191,26 +205,24 @@ def _forged_status(plural: str) -> Callable[[Place], object]:
     return attack
 
 
-def _relabelled_release(place: Place) -> None:
-    place.release("mallory", "innocent", labels={})
+def _of_a_release(attack: Callable[[Place], object]) -> Callable[[Place], object]:
+    """The attack, on a release that Salus keeps."""
+
+    def on_it(place: Place) -> None:
+        place.release(SALUS)
+        attack(place)
+
+    return on_it
+
+
+def _withdrawn_twice(place: Place) -> None:
+    place.withdraw("ada")
+    place.withdraw("bob")
+
+
+def _relabelled_revision(place: Place) -> None:
+    place.revision("mallory", "innocent", labels={})
     place.api("mallory").patch(place.path("controllerrevisions", "innocent"), {"metadata": {"labels": OURS}})
-
-
-def _unlabelled_release(place: Place) -> None:
-    place.release(SALUS)
-    path = place.path("controllerrevisions", "salus-checkout-9c1d7f")
-    place.api("mallory").patch(path, {"metadata": {"labels": {"salus.dev/target": None}}})
-
-
-def _blessed_release(place: Place) -> None:
-    place.release(SALUS)
-    path = place.path("controllerrevisions", "salus-checkout-9c1d7f")
-    place.api("mallory").patch(path, {"metadata": {"annotations": {"salus.dev/healthy-at": "2026-11-22T03:04:05Z"}}})
-
-
-def _deleted_release(place: Place) -> None:
-    place.release(SALUS)
-    place.api("mallory").delete(place.path("controllerrevisions", "salus-checkout-9c1d7f"))
 
 
 def _emboldened_policy(place: Place) -> None:
@@ -366,13 +378,74 @@ Attack = Callable[[Place], object]
         ),
         pytest.param(
             lambda place: place.release("mallory"),
-            "only Salus keeps releases (label salus.dev/target): a rollback would put there whatever mallory wrote",
+            "only Salus keeps releases: a rollback would put there whatever mallory wrote",
             id="a forged release record",
         ),
-        pytest.param(_relabelled_release, "only Salus keeps releases", id="a revision becomes a release by its label"),
-        pytest.param(_unlabelled_release, "only Salus keeps releases", id="a release is hidden by taking its label"),
-        pytest.param(_blessed_release, "only Salus keeps releases", id="a release is declared healthy"),
-        pytest.param(_deleted_release, "only Salus keeps releases", id="the good release is deleted"),
+        pytest.param(
+            _of_a_release(lambda place: place.edit_release("mallory", {"metadata": {"labels": None}})),
+            "a kept release stays as it is; a person may set spec.withdrawal, and nothing else",
+            id="a release is hidden by taking its label",
+        ),
+        pytest.param(
+            _of_a_release(lambda place: place.edit_release("mallory", {"status": {"provenBy": "Acting"}}, "status")),
+            "only Salus says how a release fared; mallory cannot write its status",
+            id="a release is declared healthy",
+        ),
+        pytest.param(
+            _of_a_release(lambda place: place.edit_release("mallory", {"spec": {"workload": {"spec": {"x": 1}}}})),
+            "workload is part of what was kept and never changes",
+            id="a kept template is rewritten",
+        ),
+        pytest.param(
+            _of_a_release(lambda place: place.edit_release(SALUS, {"spec": {"workload": {"spec": {"x": 1}}}})),
+            "workload is part of what was kept and never changes",
+            id="… by Salus itself",
+        ),
+        pytest.param(
+            _of_a_release(lambda place: place.api("mallory").delete(place.path("keptreleases", A_RELEASE))),
+            "mallory may not delete kept releases in namespace {namespace}: the verb purge on keptreleases.salus.dev "
+            "is missing; ClusterRole salus-purger has it",
+            id="the good release is deleted",
+        ),
+        pytest.param(
+            _of_a_release(lambda place: place.withdraw("mallory")),
+            "mallory may not withdraw releases in namespace {namespace}: the verb withdraw on keptreleases.salus.dev "
+            "is missing; ClusterRole salus-withdrawer has it",
+            id="a withdrawal by one who may patch, without the verb",
+        ),
+        pytest.param(
+            _of_a_release(lambda place: place.withdraw("ada", by="bob")),
+            "spec.withdrawal.by must be you, ada, and not bob",
+            id="a withdrawal as somebody else",
+        ),
+        pytest.param(
+            _of_a_release(lambda place: place.withdraw(BOT)),
+            f"a person withdraws a release, and {BOT} is the account of a program",
+            id="a bot withdraws a release",
+        ),
+        pytest.param(
+            lambda place: place.release(SALUS, withdrawal={"by": SALUS, "reason": "made up"}),
+            "a release is kept as it is; a person withdraws it afterwards",
+            id="Salus makes a release that is withdrawn already",
+        ),
+        pytest.param(
+            _of_a_release(_withdrawn_twice),
+            "a withdrawal is made once and never changes",
+            id="a withdrawal is taken over",
+        ),
+        pytest.param(
+            lambda place: place.revision("mallory"),
+            "nobody writes ControllerRevisions with the label salus.dev/target, neither mallory nor Salus",
+            id="a forged release of an older Salus",
+        ),
+        pytest.param(
+            lambda place: place.revision(SALUS),
+            "nobody writes ControllerRevisions with the label salus.dev/target, neither salus nor Salus",
+            id="… by Salus itself",
+        ),
+        pytest.param(
+            _relabelled_revision, "nobody writes ControllerRevisions", id="a revision becomes a release by its label"
+        ),
         pytest.param(
             lambda place: place.policy("mallory"),
             "mallory may not patch Deployment/checkout in namespace {namespace}, so no policy of theirs may; with mode "
@@ -519,7 +592,7 @@ def home(ruled: DevCluster, namespace: str) -> Iterator[Home]:
         home.place.grant(home.operator, WRITER)
         wait_until(lambda: _may_make_tokens(home), timeout=PATIENCE, what="the rights of eve")
         yield home
-        for binding in ("approvals", "records", "releases", "authors", "loans"):
+        for binding in ("approvals", "records", "releases", "withdrawals", "revisions", "authors", "loans"):
             ruled.kubectl("delete", "validatingadmissionpolicybinding", f"{binding}.salus.dev-{own}")
 
 
@@ -591,17 +664,54 @@ def test_who_has_the_verb_clears_a_flood_at_once(place: Place) -> None:
 
 def test_salus_keeps_and_drops_releases(place: Place) -> None:
     place.release(SALUS)
-    path = place.path("controllerrevisions", "salus-checkout-9c1d7f")
 
-    place.api(SALUS).patch(path, {"metadata": {"annotations": {"salus.dev/healthy-at": "2026-11-22T03:04:05Z"}}})
-    place.api(SALUS).delete(path)
+    place.edit_release(SALUS, {"status": {"healthyAt": "2026-11-22T03:04:05Z"}}, "status")
+    place.api(SALUS).delete(place.path("keptreleases", A_RELEASE))
+
+    assert not place.api(SALUS).exists(place.path("keptreleases", A_RELEASE))
+
+
+def test_a_person_with_the_verb_withdraws_a_release_as_themselves(place: Place) -> None:
+    place.release(SALUS)
+    shown = admission.answer(
+        place.cluster, "ada", "withdraw", A_RELEASE, place.namespace, "--reason=CVE-2026-1", "--dry-run"
+    )
+    unanswered = place.api(SALUS).get(place.path("keptreleases", A_RELEASE))
+
+    ended = admission.answer(place.cluster, "ada", "withdraw", A_RELEASE, place.namespace, "--reason=CVE-2026-1")
+    again = admission.answer(place.cluster, "bob", "withdraw", A_RELEASE, place.namespace, "--reason=me too")
+
+    assert (shown.returncode, ended.returncode) == (0, 0), ended.stderr
+    assert "withdrawal" not in unanswered["spec"]
+    assert "Image     shop:v1" in shown.stdout
+    given = place.api(SALUS).get(place.path("keptreleases", A_RELEASE))["spec"]["withdrawal"]
+    assert given.pop("at")
+    assert given == {"by": "ada", "reason": "CVE-2026-1"}
+    assert again.returncode == 2
+    assert again.stderr == f"salus: keptrelease {A_RELEASE} was withdrawn already, by ada: CVE-2026-1\n"
+
+
+def test_the_command_names_the_role_that_withdrawing_takes(place: Place) -> None:
+    place.release(SALUS)
+
+    ended = admission.answer(place.cluster, "mallory", "withdraw", A_RELEASE, place.namespace, "--reason=x")
+
+    assert ended.returncode == 2
+    assert f"mallory may not withdraw keptreleases in namespace {place.namespace}; ClusterRole " in ended.stderr
+
+
+def test_who_may_purge_deletes_a_release_whatever_its_age(place: Place) -> None:
+    place.release(SALUS)
+    path = place.path("keptreleases", A_RELEASE)
+
+    place.api("dora").delete(path)
 
     assert not place.api(SALUS).exists(path)
 
 
 def test_revisions_of_others_are_no_business_of_salus(place: Place) -> None:
     """A StatefulSet's controller keeps its own."""
-    place.release("mallory", "web-1", labels={"app": "web"})
+    place.revision("mallory", "web-1", labels={"app": "web"})
 
     place.api("mallory").delete(place.path("controllerrevisions", "web-1"))
 
@@ -656,6 +766,14 @@ def test_a_namespace_takes_its_records_with_it(place: Place) -> None:
         pytest.param("admin", "delete", "healthpolicies", True, id="an admin deletes policies"),
         pytest.param("admin", "delete", "incidents", False, id="an admin deletes no records"),
         pytest.param("admin", "approve", "changeevents", False, id="an admin is no approver by being one"),
+        pytest.param("view", "get", "keptreleases", True, id="who may view reads kept releases, as Deployments"),
+        pytest.param("edit", "patch", "keptreleases", False, id="who may edit writes none"),
+        pytest.param("admin", "withdraw", "keptreleases", False, id="nor does an admin withdraw one by being one"),
+        pytest.param("admin", "purge", "keptreleases", False, id="nor purge one"),
+        pytest.param("salus-withdrawer", "withdraw", "keptreleases", True, id="who may withdraw withdraws"),
+        pytest.param("salus-withdrawer", "delete", "keptreleases", False, id="but deletes nothing"),
+        pytest.param("salus-purger", "purge", "keptreleases", True, id="who may purge purges"),
+        pytest.param("salus-purger", "patch", "keptreleases", False, id="but withdraws nothing"),
         pytest.param("salus-approver", "approve", "changeevents", True, id="an approver approves"),
         pytest.param("salus-approver", "patch", "changeevents", True, id="for which they patch"),
         pytest.param("salus-approver", "create", "changeevents", False, id="but they make no records"),

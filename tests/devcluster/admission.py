@@ -29,6 +29,8 @@ _RECORD = {"policyRef": {"name": "probe"}, "targetRef": _TARGET}
 _DECIDED = {"decision": "AwaitApproval", "action": "Restart", "reason": "Probe", "message": "probe", "sequence": 1}
 _APPROVED = {"digest": "a5e1", "approval": {"decision": "Approved", "by": "probe", "digest": "a5e1"}}
 _TIME = "2026-11-22T03:04:05Z"
+_KEPT = {"apiVersion": "salus.dev/v1alpha1", "kind": "KeptRelease"}
+_KEPT_SPEC = {"format": 1, "targetRef": _TARGET, "release": "0" * 64, "workload": {"spec": {}}, "keptAt": _TIME}
 _CHECK = {"name": "probe", "query": "up", "unhealthy": {"below": "1"}}
 _FORBIDDEN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "approvals": (
@@ -43,7 +45,12 @@ _FORBIDDEN: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         (),
         {"apiVersion": "salus.dev/v1alpha1", "kind": "Incident", "spec": {**_RECORD, "openedAt": _TIME}},
     ),
-    "releases": ((), {"apiVersion": "apps/v1", "kind": "ControllerRevision", "revision": 1, "data": {"a": 1}}),
+    "releases": ((), {**_KEPT, "spec": _KEPT_SPEC}),
+    "withdrawals": (
+        ("--as={operator}", "--as-group=system:masters", f"--as-user-extra={IN_A_POD}=probe"),
+        {**_KEPT, "spec": {**_KEPT_SPEC, "withdrawal": {"by": "probe", "reason": "probe"}}},
+    ),
+    "revisions": ((), {"apiVersion": "apps/v1", "kind": "ControllerRevision", "revision": 1, "data": {"a": 1}}),
     "authors": (
         ("--as=probe",),
         {
