@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -259,7 +259,7 @@ def test_the_operators_token_cannot_exchange_the_revision_of_a_stateful_set(scen
     forged = {**found, "metadata": {"name": found["metadata"]["name"], "labels": labels}}
     forged["data"]["spec"]["template"]["spec"]["containers"][0]["image"] = "evil:latest"
 
-    for attack in (
+    attacks: tuple[Callable[[], object], ...] = (
         lambda: thief.delete(f"{revisions}/{found['metadata']['name']}"),
         lambda: thief.create(revisions, forged),
         lambda: thief.patch(f"{revisions}/{found['metadata']['name']}", {"revision": 7}),
@@ -267,7 +267,8 @@ def test_the_operators_token_cannot_exchange_the_revision_of_a_stateful_set(scen
             revisions, {**forged, "metadata": {"name": "salus-web-1", "labels": {TARGET_LABEL: "web"}}}
         ),
         lambda: thief.delete(revisions),
-    ):
+    )
+    for attack in attacks:
         with pytest.raises(ApiError, match="controllerrevisions") as refused:
             attack()
         assert refused.value.status == 403

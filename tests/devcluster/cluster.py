@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Literal, Self, TypeVar
 
 from tests.devcluster import kubelet, rights
-from tests.devcluster.api import Api, Object
+from tests.devcluster.api import Api, ApiError, Object
 from tests.devcluster.audit import AuditLog
 from tests.devcluster.controlplane import ControlPlane, Settings
 from tests.devcluster.discovery import Discovery
@@ -202,14 +202,27 @@ class DevCluster:
     def install_crds(self, path: Path) -> None:
         """Apply the CRDs in a file or folder, and wait until the API server serves them.
 
-        `kubectl wait` would do, were it not for the moment in which a CRD has no conditions yet: then it fails.
+        `kubectl wait` would do, were it not for the moment in which a CRD has no conditions yet: then it fails. And a
+        kind that is established may still answer for a while that its storage is being initialized.
         """
         self.kubectl("apply", "--server-side", "-f", str(path))
-        wait_until(lambda: self._are_established(path), timeout=PATIENCE, what=f"the CRDs of {path}")
+        wait_until(lambda: self._are_served(path), timeout=PATIENCE, what=f"the CRDs of {path}")
 
-    def _are_established(self, path: Path) -> bool:
+    def _are_served(self, path: Path) -> bool:
         found = json.loads(self.kubectl("get", "-o", "json", "-f", str(path)))
-        return all(_is_established(body) for body in found.get("items", [found]))
+        return all(_is_established(body) and self._lists(body) for body in found.get("items", [found]))
+
+    def _lists(self, body: Object) -> bool:
+        """Whether there is an answer to what objects there are of this CRD's kind; anything else is no CRD."""
+        if body["kind"] != "CustomResourceDefinition":
+            return True
+        group, plural = body["spec"]["group"], body["spec"]["names"]["plural"]
+        version = next(version["name"] for version in body["spec"]["versions"] if version["served"])
+        try:
+            self.api("admin").get(f"/apis/{group}/{version}/{plural}")
+        except ApiError:
+            return False
+        return True
 
     def processes(self) -> list[Process]:
         """Return every process that this cluster runs."""
