@@ -31,6 +31,7 @@ from salus.adapters.lease import PATIENCE, Leadership
 from salus.adapters.recorder import EventRecorder
 from salus.adapters.sinks import HttpSinks, SinkSettings
 from salus.adapters.telemetry import PrometheusTelemetry
+from salus.contained import contained
 from salus.core.compile import Catalog, SpecError
 from salus.endpoints.settings import BasicAuth
 from salus.handlers import PolicyWatch
@@ -39,6 +40,7 @@ from salus.loop.courier import Courier
 from salus.loop.expiry import Expiry
 from salus.loop.legacy import tell_what_stays
 from salus.loop.retention import Collector
+from salus.loop.scopes import each_scope
 from salus.model.policy import Mode
 from salus.model.types import Body
 from salus.model.values import Answer, Bounds, Error, Policy, PolicyKey, Question, Sample, Sink, Switches
@@ -134,9 +136,8 @@ class LiveMetrics:
     _now: Sources = field(default_factory=lambda: Sources({}))
     _past: PrometheusHistory = field(default_factory=lambda: PrometheusHistory({}))
 
-    async def use(self, configured: Mapping[str, SourceConfig]) -> None:
+    async def use(self, settings: Mapping[str, SourceSettings]) -> None:
         """Exchange the sources; questions under way end with the old ones."""
-        settings = {name: _source_settings(name, config) for name, config in configured.items()}
         old = list(self._sources.values())
         self._sources = {name: PrometheusSource(one, observe=self.observe) for name, one in settings.items()}
         self._now, self._past = Sources(self._sources), PrometheusHistory(settings)
@@ -225,6 +226,8 @@ class Operator:
         self._scheduler = Scheduler(self._tick, self._store.policies)
         self._watch = PolicyWatch(self._store, Login(options.kubeconfig, options.context), options.namespaces)
         self._listed = asyncio.Event()
+        self._unlisted: set[str | None] = set()
+        """Namespaces whose policies may not be listed."""
         self._work: set[asyncio.Task[None]] = set()
         """Ticks and reports that are under way."""
         self._telemetry.watch("workloads", lambda: self._informer.last_event_age)
@@ -331,7 +334,7 @@ class Operator:
 
     async def _sweep(self) -> None:
         try:
-            await self._loop.sweep(self._namespaces())
+            await self._loop.sweep(self._listed_namespaces())
         except ClusterError as error:
             self._telemetry.failed("relist")
             log.warning("incidents of policies that are gone are not closed yet", error=str(error))
@@ -356,15 +359,21 @@ class Operator:
         """A full LIST, and what follows for policies that are gone."""
         await self._list_policies()
         if self._leads():
-            await self._loop.sweep(self._namespaces())
+            await self._loop.sweep(self._listed_namespaces())
 
     async def _list_policies(self) -> None:
         before = self._store.keys()
-        lists = (self._policies_of(namespace) for namespace in self._namespaces())
-        await self._store.replace([body for bodies in await asyncio.gather(*lists) for body in bodies], before)
+        found = await each_scope(self._namespaces(), self._policies_of, "list the policies")
+        self._unlisted = set(self._namespaces()) - found.keys()
+        among = frozenset(key for key in before if key.namespace not in self._unlisted)
+        await self._store.replace([body for bodies in found.values() for body in bodies], among)
 
     async def _policies_of(self, namespace: str | None) -> Sequence[Body]:
         return [bare(body) async for body in self._cluster.each(HEALTH_POLICIES, namespace)]
+
+    def _listed_namespaces(self) -> Sequence[str | None]:
+        """Where a policy that is not known is not there."""
+        return [namespace for namespace in self._namespaces() if namespace not in self._unlisted]
 
     def _namespaces(self) -> Sequence[str | None]:
         return self._options.namespaces or (None,)
@@ -413,28 +422,35 @@ class Operator:
             if stamp == seen:
                 continue
             seen = stamp
-            try:
+            with contained(self._not_used):
                 await self._use(read_settings(self._options.config))
                 log.info("the configuration was read anew")
-            except SettingsError as error:
-                self._telemetry.failed("configuration")
-                log.error("the new configuration is refused, the old one stays", error=str(error))
+
+    def _not_used(self, error: BaseException) -> None:
+        """What is wrong with a configuration must not end what runs with the one before it."""
+        self._telemetry.failed("configuration")
+        if isinstance(error, SettingsError):
+            log.error("the new configuration is refused, the old one stays", error=str(error))
+        else:
+            log.error("a defect in Salus met the new configuration, please report it", exc_info=error)
 
     async def _use(self, settings: Settings) -> None:
         """Exchange what has changed; at first, everything."""
+        sinks = {name: SinkSettings(**_endpoint(name, sink)) for name, sink in settings.sinks.items()}
+        sources = {name: _source_settings(name, source) for name, source in settings.sources.items()}
         old, self._settings, self._in_use = self._in_use, settings, settings
         if old is not None and old.kill_switch != settings.kill_switch and self._leads():
             self._soon(self._loop.show_switches(list(self._store.policies.values())))
         moved = old is None or old.sources != settings.sources
         rewired = old is None or old.sinks != settings.sinks
         if moved:
-            await self.metrics.use(settings.sources)
+            await self.metrics.use(sources)
         if rewired:
-            await self.sinks.use({name: SinkSettings(**_endpoint(name, sink)) for name, sink in settings.sinks.items()})
+            await self.sinks.use(sinks)
         if moved or rewired or old is None or old.minimums != settings.minimums:
             names, bound = self.metrics.names, self.metrics.bound
-            signals, sinks, least = self._store.catalog.signals, settings.sink_values(), settings.minimums.value()
-            await self._store.use(Catalog(signals, names, bound, sinks, settings.exporters(), least))
+            signals, known, least = self._store.catalog.signals, settings.sink_values(), settings.minimums.value()
+            await self._store.use(Catalog(signals, names, bound, known, settings.exporters(), least))
 
     async def _tick(self, due: Sequence[Policy], late: float) -> None:
         if self._leads():

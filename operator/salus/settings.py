@@ -44,12 +44,16 @@ class SettingsError(Exception):
     """The configuration cannot be used; the message names file, path and reason."""
 
 
+MountedFile = Annotated[str, Field(min_length=1, max_length=256)]
+"""Path of a file; none at all is left out, and not empty."""
+
+
 class BasicAuth(Resource):
     """User and password for a server."""
 
     username: ShortText
     """User name."""
-    password_file: ShortText
+    password_file: MountedFile
     """Mounted file that holds the password; read again when it changes."""
 
 
@@ -80,22 +84,23 @@ class EndpointConfig(Resource):
             lambda s: not _twice(s),
             field=".headerFiles",
         ),
+        Rule("", "timeout must be longer than 0s", lambda s: s.timeout > timedelta(0), field=".timeout"),
     )
     url: Annotated[str, Field(min_length=8, max_length=2048), AfterValidator(_http_url)] | None = None
     """Where it is."""
-    url_file: ShortText | None = None
+    url_file: MountedFile | None = None
     """Mounted file that holds the URL, in place of `url`; read again when it changes."""
     timeout: Duration = timedelta(seconds=5)
     """After this a request counts as not answered."""
-    bearer_token_file: ShortText | None = None
+    bearer_token_file: MountedFile | None = None
     """Mounted file that holds a bearer token; read again when it changes."""
     basic_auth: BasicAuth | None = None
     """User and password."""
-    ca_file: ShortText | None = None
+    ca_file: MountedFile | None = None
     """CA certificates to trust, in place of the system's."""
     headers: Mapping[HeaderText, Annotated[str, Field(max_length=4096), AfterValidator(check_header)]] = {}
     """Further headers of every request."""
-    header_files: Mapping[HeaderText, ShortText] = {}
+    header_files: Mapping[HeaderText, MountedFile] = {}
     """Further ones, each with the mounted file that holds its value; read again when it changes."""
 
 
@@ -171,11 +176,17 @@ class KillSwitch(Resource):
     """Why; shown in every refusal."""
 
 
+_YEARS = range(1970, 3000)
+"""Of freezes; nobody can tell a time zone's offset at either end of what a date can say."""
+
+
 def _local_time(written: object) -> date:
     """A date, or a time of day without offset, as YAML or a person writes it. Raises ValueError."""
     found = _parsed(written) if isinstance(written, str) else written
     if isinstance(found, datetime) and found.tzinfo is not None:
         raise ValueError("leave out the offset: timeZone says it")
+    if isinstance(found, date) and found.year not in _YEARS:
+        raise ValueError(f"expected a year from {_YEARS[0]} to {_YEARS[-1]}, got {found.year}")
     if isinstance(found, date):
         return found
     raise ValueError(f"expected a date such as 2026-12-24, or 2026-12-24T18:00:00, got {quote(written)}")
@@ -268,6 +279,9 @@ def _end(day: date) -> datetime:
 class BudgetLimit(Resource):
     """At most so many actions in any window of this length."""
 
+    RULES: ClassVar = (
+        Rule("", "per must be longer than 0s, or nothing is limited", lambda b: b.per > timedelta(0), field=".per"),
+    )
     actions: Annotated[int | str, BeforeValidator(_share_or_number)]
     """A number, or a share of the targets (`10%`, rounded down, at least one)."""
     per: Duration = timedelta(hours=1)

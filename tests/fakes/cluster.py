@@ -102,6 +102,8 @@ class FakeCluster:
     refused: list[Write] = field(default_factory=list)
     unreadable: set[Resource] = field(default_factory=set)
     """Kinds that Salus has no right to read."""
+    closed: set[str] = field(default_factory=set)
+    """Namespaces that are gone or have taken their Roles back: nothing may be listed there."""
     metadata_only: set[Resource] = field(default_factory=set)
     """Kinds whose content it is a defect to ask for."""
     _objects: dict[Ref, dict[str, Any]] = field(default_factory=dict)
@@ -136,6 +138,8 @@ class FakeCluster:
         if not self._is_served(resource):
             raise NotFound("the server could not find the requested resource")
         self._check_right(resource)
+        if namespace in self.closed:
+            raise Forbidden(f"{resource.plural} in {namespace} are forbidden")
         assert resource not in self.metadata_only, f"{resource.plural} were listed with what is in them"
         return self.peek(resource, namespace, labels)
 

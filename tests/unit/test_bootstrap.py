@@ -1,9 +1,11 @@
 """How the parts of a running Salus are put together, as far as that can be seen without a cluster."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,14 +13,15 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from salus.adapters.api import Connection
+from salus.adapters.api import Connection, Page
+from salus.adapters.informer import Informer
 from salus.bootstrap import Operator, RunOptions
 from salus.core.compile import Catalog, compile_policy
 from salus.model.types import API_VERSION, Body
 from salus.model.values import Policy
-from salus.ports import HEALTH_POLICIES
+from salus.ports import HEALTH_POLICIES, Forbidden, Unavailable
 from salus.scheduler import FIRST_TICKS, SLOT
-from salus.settings import Settings
+from salus.settings import Settings, SettingsError
 from tests.builders import a_policy, a_policy_body
 from tests.fakes.cluster import FakeCluster
 from tests.unit.jumping import JumpingLoop
@@ -133,3 +136,78 @@ async def test_a_policy_that_stopped_salus_does_not_keep_it_from_starting(
     assert (stalled["status"], stalled["reason"]) == ("True", "InternalError" if escapes else "InvalidSpec")
     counted = operator._telemetry.registry.get_sample_value("salus_errors_total", {"stage": "compile"})
     assert (counted or 0) == (3 if escapes else 0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [SettingsError("no"), OverflowError("nobody thought of it"), Panic()],
+    ids=lambda error: type(error).__name__,
+)
+async def test_no_configuration_that_cannot_be_used_ends_what_runs_with_the_one_before(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def outcomes() -> Iterator[BaseException | Settings]:
+        yield error
+        yield Settings(cluster="mended")
+        yield asyncio.CancelledError()
+
+    def read(_: Path) -> Settings:
+        outcome = next(read_so_far)
+        if isinstance(outcome, Settings):
+            return outcome
+        raise outcome
+
+    read_so_far, stamps = outcomes(), count()
+    monkeypatch.setattr("salus.bootstrap.read_settings", read)
+    monkeypatch.setattr("salus.bootstrap._stamp", lambda _: next(stamps))
+    monkeypatch.setattr("salus.bootstrap.RELOAD_EVERY", timedelta(0))
+    operator: Any = Operator(RunOptions(Path("none")), Settings(), cast("Connection", SimpleNamespace()))
+
+    with suppress(asyncio.CancelledError):
+        await operator._reload()
+    await operator.metrics.close()
+
+    assert operator._settings.cluster == "mended"
+    assert operator._telemetry.registry.get_sample_value("salus_errors_total", {"stage": "configuration"}) == 1
+
+
+async def test_a_namespace_whose_policies_may_not_be_listed_holds_up_no_other() -> None:
+    """Neither a start nor a later list; and its own policies are not taken for deleted."""
+    cluster = FakeCluster(closed={"gone"})
+    operator: Any = Operator(
+        RunOptions(Path("none"), namespaces=("gone", "shop")), Settings(), cast("Connection", SimpleNamespace())
+    )
+    operator._cluster = cluster
+    operator._loop.world = replace(operator._loop.world, cluster=cluster)
+    theirs = a_policy_body(name="theirs")
+    operator._store.put({**theirs, "metadata": {**theirs["metadata"], "namespace": "gone"}})
+    operator._store.put(a_policy_body(name="old"))
+    cluster.put({"apiVersion": API_VERSION, "kind": "HealthPolicy", **a_policy_body(name="new")})
+
+    await operator._heal_store()
+    await asyncio.gather(*operator._work)
+
+    assert sorted(map(str, operator._store.keys())) == ["gone/theirs", "shop/new"]
+
+
+async def test_a_namespace_whose_workloads_may_not_be_listed_holds_up_no_other() -> None:
+    """Ticks begin; and what is not known is not taken for absent."""
+
+    async def pages(path: str, _: Mapping[str, str]) -> AsyncIterator[Page]:
+        if "/gone/" in path:
+            raise Forbidden("deployments.apps is forbidden")
+        yield Page([], "1", 2)
+
+    async def watch(*_: object) -> AsyncIterator[Body]:
+        for event in silence:
+            yield event
+        raise Unavailable("the watch ended")
+
+    silence: list[Body] = []
+    connection = cast("Connection", SimpleNamespace(pages=pages, watch=watch))
+    informer = Informer(connection, ["gone", "shop"])
+    following = asyncio.create_task(informer.run())
+    await asyncio.wait_for(informer.wait_synced(), 5)
+    following.cancel()
+
+    assert not informer.synced

@@ -30,7 +30,7 @@ from salus.model.values import (
     TargetKey,
     Value,
 )
-from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, INCIDENTS, Conflict, Resource, Throttled, Unavailable
+from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, INCIDENTS, Conflict, Forbidden, Resource, Throttled, Unavailable
 from tests.builders import NOW, a_change, a_deed, a_deployment_body, ago
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.loop import FakeClock
@@ -447,6 +447,22 @@ async def test_a_record_that_cannot_be_read_does_not_keep_the_others_from_being_
     await ledger.refresh(cluster, (), NOW)
 
     assert len(ledger.fleet(ELSEWHERE).deeds) == 1
+
+
+async def test_a_namespace_whose_records_may_not_be_read_holds_up_no_other() -> None:
+    """What is known of it stays; where none may be read, nobody can tell what was done."""
+    fleet = Fleet(size=2)
+    await fleet.ticks()
+    first, second = fleet.records("Act")
+    cluster, ledger = FakeCluster(closed={"gone"}), Ledger()
+    ledger.note({**first, "metadata": {**first["metadata"], "namespace": "gone"}})
+    cluster.put(second)
+
+    await ledger.refresh(cluster, ("gone", second["metadata"]["namespace"]), NOW)
+
+    assert len(ledger.fleet(ELSEWHERE).deeds) == 2
+    with pytest.raises(Forbidden):
+        await Ledger().refresh(cluster, ("gone",), NOW)
 
 
 class Unlisted(FakeCluster):

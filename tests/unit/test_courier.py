@@ -246,6 +246,18 @@ async def test_a_process_that_starts_reads_what_is_left_from_the_records() -> No
     assert {post.delivered(ref) for ref in (done, half, new)} == {("True", "Taken")}
 
 
+async def test_a_namespace_whose_records_may_not_be_read_holds_up_no_other() -> None:
+    post = Post()
+    left = post.put("audit", decision="Refuse")
+
+    post.cluster.closed.add("gone")
+    post.restart()
+    post.courier.world = replace(post.courier.world, namespaces=("gone", NAMESPACE))
+    await post.go_on(3)
+
+    assert post.delivered(left) == ("True", "Taken")
+
+
 async def test_a_record_that_nobody_noted_is_found_by_the_next_list() -> None:
     post = Post()
     await post.go_on(1)

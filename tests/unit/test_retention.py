@@ -621,6 +621,14 @@ async def test_a_namespace_with_a_flood_does_not_keep_the_others_records() -> No
     assert await collector.round(MONTH) == 1, "all namespaces again"
 
 
+async def test_a_namespace_whose_records_may_not_be_read_holds_up_no_other() -> None:
+    known, cluster = a_collector(*(a_record(sequence) for sequence in range(1, 4)))
+    cluster.closed.add("gone")
+    world = replace(known.world, namespaces=("gone", NAMESPACE))
+
+    assert await Collector(world, known.policies, pause=no_pause).round(MONTH) > 0
+
+
 async def test_a_round_that_comes_to_nothing_is_not_followed_at_once() -> None:
     """What cannot be deleted would be tried every second."""
     collector, cluster = a_collector(*(a_record(n, decision="Refuse") for n in range(1, 5)), NEWEST)

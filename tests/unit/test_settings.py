@@ -238,6 +238,36 @@ def test_an_empty_configuration_has_no_source_and_no_kill_switch(text: str, tmp_
             "limits.namespace.actions: expected a number such as 20, or a share of the targets such as 10%, got 0",
             id="a budget of nothing is the kill switch's task",
         ),
+        pytest.param(
+            "freezes: [{name: a, from: 2026-12-24, to: 9999-12-31}]",
+            "freezes[0].to: expected a year from 1970 to 2999, got 9999",
+            id="a freeze for ever",
+        ),
+        pytest.param(
+            "freezes: [{name: a, timeZone: Europe/Berlin, from: 0001-01-01, to: 2026-12-31}]",
+            "freezes[0].from: expected a year from 1970 to 2999, got 1",
+            id="a freeze since ever",
+        ),
+        pytest.param(
+            "sources: {a: {urlFile: ''}}",
+            "sources.a.urlFile: expected at least 1 character, got 0",
+            id="a file without a name",
+        ),
+        pytest.param(
+            "sinks: {a: {url: 'http://a.example', headerFiles: {X-A: ''}}}",
+            "sinks.a.headerFiles.X-A: expected at least 1 character, got 0",
+            id="a header's file without a name",
+        ),
+        pytest.param(
+            "sources: {a: {url: 'http://a.example', timeout: 0s}}",
+            "sources.a.timeout: timeout must be longer than 0s",
+            id="no timeout at all",
+        ),
+        pytest.param(
+            "limits: {global: {actions: 3, per: 0s}}",
+            "limits.global.per: per must be longer than 0s, or nothing is limited",
+            id="a budget of no time",
+        ),
         pytest.param("- a\n", "expected an object, got a list", id="a list"),
         pytest.param("a: [", "not YAML: ", id="no YAML"),
     ],

@@ -22,7 +22,7 @@ from salus.core.workload import watched, workload_from
 from salus.model.meta import WorkloadKind
 from salus.model.types import Body
 from salus.model.values import TargetKey, Workload
-from salus.ports import WORKLOADS, ClusterError, Resource, Unavailable
+from salus.ports import WORKLOADS, ClusterError, Forbidden, Resource, Unavailable
 
 _WATCH_SECONDS = 300
 _FAILURES_BEFORE_RELIST = 3
@@ -73,9 +73,9 @@ class Informer:
         raise AssertionError("reflectors run until they are cancelled")
 
     async def wait_synced(self) -> None:
-        """Return once everything was listed."""
+        """Return once everything was listed, but for what may not be: a namespace that is gone holds up no other."""
         for reflector in self._reflectors:
-            await reflector.listed.wait()
+            await reflector.answered.wait()
 
     @property
     def synced(self) -> bool:
@@ -125,6 +125,8 @@ class Reflector:
         self.name = f"{WORKLOADS[kind].plural} in {namespace or 'all namespaces'}"
         self.workloads: dict[str, dict[str, Workload]] = {}
         self.listed = asyncio.Event()
+        self.answered = asyncio.Event()
+        """Set when it was listed, or the API server said that it may not be."""
         self.heard_at = monotonic()
         self._connection = connection
         self._resource: Resource = WORKLOADS[kind]
@@ -169,6 +171,7 @@ class Reflector:
                     found.setdefault(workload.key.namespace, {})[workload.key.name] = workload
         self.workloads, self._version = found, version
         self.listed.set()
+        self.answered.set()
 
     def _take(self, event: Body) -> None:
         body = event["object"]
@@ -204,6 +207,9 @@ class Reflector:
 
     def _note(self, error: ClusterError) -> None:
         """Go on from where the watch was if only the network failed, and not again and again."""
+        if type(error) is Forbidden:  # an answer; who is not known at all (401, a subclass) got none
+            self._heard()
+            self.answered.set()
         if not isinstance(error, Unavailable) or self._failures >= _FAILURES_BEFORE_RELIST:
             self._version = ""
         _log.warning("A watch failed, and is tried again", watch=self.name, failures=self._failures, error=str(error))

@@ -16,6 +16,7 @@ import structlog
 from salus.core import delivery
 from salus.core.delivery import Telling
 from salus.loop.outbox import ref_of
+from salus.loop.scopes import each_scope
 from salus.loop.world import World
 from salus.model.types import MALFORMED, Body
 from salus.ports import CHANGE_EVENTS, ClusterError, NotFound, NotTaken, Ref, Sinks
@@ -104,9 +105,12 @@ class Courier:
 
     async def _untold(self) -> list[tuple[str, Ref, tuple[str, ...]]]:
         """Of all records those with something left to tell: when they were decided, and which sinks wait."""
+        found = await each_scope(self.world.namespaces, self._untold_in, "look for records that no sink has taken")
+        return [untold for some in found.values() for untold in some]
+
+    async def _untold_in(self, namespace: str | None) -> list[tuple[str, Ref, tuple[str, ...]]]:
         return [
             (str(record["spec"]["decidedAt"]), ref_of(record), tuple(sinks))
-            for namespace in self.world.namespaces or (None,)
             async for record in self.world.cluster.each(CHANGE_EVENTS, namespace)
             if (sinks := _left(record))
         ]

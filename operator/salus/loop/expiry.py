@@ -17,6 +17,7 @@ from salus.core.records import TARGET_LABEL, target_id
 from salus.core.releases import releases_from, target_of
 from salus.core.shelf import ShelfLife, orphans_whose_time_is_over, outdated
 from salus.loop import gather, keeping
+from salus.loop.scopes import each_scope
 from salus.loop.world import World
 from salus.model.meta import WorkloadKind
 from salus.model.types import parse_time
@@ -53,14 +54,17 @@ class Expiry:
 
     async def _oldest(self) -> dict[str, dict[str, datetime]]:
         """By namespace and id of the target, when its oldest kept release was made."""
+        found = await each_scope(self.world.namespaces, self._oldest_in, "look for old releases")
+        return {namespace: there for some in found.values() for namespace, there in some.items()}
+
+    async def _oldest_in(self, scope: str | None) -> dict[str, dict[str, datetime]]:
         oldest: dict[str, dict[str, datetime]] = defaultdict(dict)
-        for namespace in self.world.namespaces or (None,):
-            async for body in self.world.cluster.each(KEPT_RELEASES, namespace):
-                metadata = body["metadata"]
-                named, made = (metadata.get("labels") or {}).get(TARGET_LABEL), metadata["creationTimestamp"]
-                if named:
-                    there = oldest[metadata["namespace"]]
-                    there[named] = min(parse_time(made), there.get(named, parse_time(made)))
+        async for body in self.world.cluster.each(KEPT_RELEASES, scope):
+            metadata = body["metadata"]
+            named, made = (metadata.get("labels") or {}).get(TARGET_LABEL), metadata["creationTimestamp"]
+            if named:
+                there = oldest[metadata["namespace"]]
+                there[named] = min(parse_time(made), there.get(named, parse_time(made)))
         return oldest
 
     def _due(self, namespace: str, oldest: Mapping[str, datetime], life: ShelfLife) -> list[_Shelf]:

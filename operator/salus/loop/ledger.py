@@ -8,9 +8,10 @@ first. Nothing in it is lost by a restart: it is listed again.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -20,6 +21,7 @@ from salus.core.fleet import Census, Tally
 from salus.core.records import past_change, target_id
 from salus.core.withholding import REASON as WITHHELD
 from salus.core.withholding import WINDOW, is_budgeted
+from salus.loop.scopes import each_scope
 from salus.model.policy import Verdict
 from salus.model.types import MALFORMED, Body, parse_time
 from salus.model.values import Brake, Deed, Finding, Fleet, PastChange, TargetKey
@@ -73,16 +75,26 @@ class Ledger:
             if self._listed_at is not None and timedelta(0) <= now - self._listed_at < LIST_EVERY:
                 return
             before = {*self._deeds, *self._told} - self._under_way
-            for namespace in namespaces or (None,):
-                await self._list_incidents(cluster, namespace, now)
-                async for body in cluster.each(CHANGE_EVENTS, namespace):
-                    before.discard(_key(body))
-                    self._enter_listed(body)
+            before -= await self._list_all(cluster, namespaces, before, now)
             for gone in before:
                 self._forget(gone)
             for namespace in list(self._written):
                 self._count(namespace, now)
             self._listed_at = now
+
+    async def _list_all(self, cluster: Cluster, namespaces: Sequence[str], known: Set[str], now: datetime) -> set[str]:
+        """List the records; returns those that are there, and of the `known` ones those that nobody can tell of."""
+        found = await each_scope(namespaces, partial(self._list_one, cluster, now), "count the records")
+        untold = set(namespaces) - found.keys()
+        return set().union(*found.values(), (key for key in known if key.partition("/")[0] in untold))
+
+    async def _list_one(self, cluster: Cluster, now: datetime, namespace: str | None) -> set[str]:
+        await self._list_incidents(cluster, namespace, now)
+        seen: set[str] = set()
+        async for body in cluster.each(CHANGE_EVENTS, namespace):
+            seen.add(_key(body))
+            self._enter_listed(body)
+        return seen
 
     async def _list_incidents(self, cluster: Cluster, namespace: str | None, now: datetime) -> None:
         """What others opened: only once, since after that nobody but this process opens any."""

@@ -28,6 +28,7 @@ from salus.core.retention import (
     longest_window,
     shares,
 )
+from salus.loop.scopes import each_scope
 from salus.loop.world import World
 from salus.model.meta import WorkloadKind
 from salus.model.types import MALFORMED, Body
@@ -91,13 +92,15 @@ class Collector:
 
     async def _namespaces(self) -> list[str]:
         """Those that have records."""
-        found = {
+        found = await each_scope(self.world.namespaces, self._namespaces_in, "look for old records")
+        return sorted(set().union(*found.values()))
+
+    async def _namespaces_in(self, scope: str | None) -> set[str]:
+        return {
             body["metadata"]["namespace"]
             for resource in (CHANGE_EVENTS, INCIDENTS)
-            for scope in self.world.namespaces or (None,)
             async for body in self.world.cluster.each(resource, scope)
         }
-        return sorted(found)
 
     async def _chosen(self, namespace: str, retention: Retention) -> list[Entry]:
         """What may go in a namespace; its releases are only asked for where something may."""

@@ -40,6 +40,7 @@ from salus.loop.healing import Healer
 from salus.loop.journal import Journal, policy_reference
 from salus.loop.measure import Job, Measurer
 from salus.loop.permits import Permits
+from salus.loop.scopes import each_scope
 from salus.loop.witnesses import Speakers
 from salus.loop.world import Case, World
 from salus.model.errors import Problem
@@ -262,10 +263,12 @@ class Loop:
 
     async def sweep(self, namespaces: Sequence[str | None]) -> None:
         """Close the incidents of policies that are gone. Raises ClusterError."""
-        for namespace in namespaces:
-            async for body in self.world.cluster.each(INCIDENTS, namespace):
-                with contained(partial(self._unswept, body)):
-                    await self._sweep(body)
+        await each_scope(namespaces, self._sweep_all_of, "close incidents of policies that are gone")
+
+    async def _sweep_all_of(self, namespace: str | None) -> None:
+        async for body in self.world.cluster.each(INCIDENTS, namespace):
+            with contained(partial(self._unswept, body)):
+                await self._sweep(body)
 
     async def _sweep(self, body: Body) -> None:
         key = PolicyKey(body["metadata"]["namespace"], body["spec"]["policyRef"]["name"])
