@@ -153,3 +153,7 @@ fuzz: setup  ## Feed soup to every reader of foreign text, and keep what escapes
 .PHONY: chaos
 chaos: programs  ## Kill Salus 500 times while 50 services fail and recover, then check the books (ARGS="--kills N --targets N")
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+.PHONY: tenants
+tenants: programs  ## Ten good tenants, alone and then beside one that does its worst (ARGS="--minutes N --tenants N")
+	@$(BIN)/python -m tests.tenants $(ARGS)

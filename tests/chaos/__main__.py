@@ -9,10 +9,8 @@ status is 1 when the books do not balance.
 import argparse
 import random
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.chaos.behind import kubeconfig_through, proxy_before
@@ -21,7 +19,7 @@ from tests.chaos.director import Director
 from tests.chaos.killing import ChaoticSalus, Executioner, Weather
 from tests.chaos.proxy import Proxy
 from tests.chaos.report import Run, markdown
-from tests.chaos.serving import serving
+from tests.chaos.serving import in_background, serving
 from tests.cluster.scene import Object, Pump, deployment, policy_spec
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.processes import NotInTimeError, ProcessFailedError, wait_until
@@ -78,11 +76,11 @@ def _run(cluster: DevCluster, options: argparse.Namespace, arguments: Sequence[s
     _deploy(cluster, names, say)
     director = Director(cluster.api(), pump, NAMESPACE, names, random.Random(dice.random()))  # noqa: S311
     api, metrics = proxy_before(cluster), Proxy(cluster.prometheus_url)
-    with serving(api, metrics), _in_background(pump.run, pump.stop):
+    with serving(api, metrics), in_background(pump.run, pump.stop):
         _apply(cluster, names)
         killer = Executioner(_salus(cluster, api, metrics, hasty=options.hasty), api, dice)
         api.plan = metrics.plan = Weather(options.faults, random.Random(dice.random()))  # noqa: S311
-        with _in_background(director.run, director.calm):
+        with in_background(director.run, director.calm):
             _kill(killer, options, say)
         api.plan = metrics.plan = lambda _: None
         _let_it_end(cluster, killer.salus, say)
@@ -168,17 +166,6 @@ def _items(cluster: DevCluster, kind: str) -> list[Object]:
 
 def _named(proxy: Proxy) -> Mapping[str, int]:
     return {kind.value: proxy.faults[kind] for kind in sorted(proxy.faults, key=lambda kind: kind.name)}
-
-
-@contextmanager
-def _in_background(run: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]:
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop()
-        thread.join()
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ class Patient:
     sick: bool = False
     until: float = 0.0
     """When it falls ill, or when the person steps in."""
+    helped: bool = False
+    """By the person."""
     template: Object = field(default_factory=dict)
     replicas: int = 0
 
@@ -41,14 +43,18 @@ class Director:
     namespace: str
     names: list[str]
     dice: random.Random
+    well: tuple[float, float] = _WELL
+    """Seconds between two illnesses of a target, at least and at most."""
     illnesses: int = 0
     releases: int = 0
+    healed: list[float] = field(default_factory=list)
+    """Seconds from each illness to its cure, where Salus found it and no person."""
     _calm: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         now = time.monotonic()
         self._patients = {
-            name: Patient(name, cured_by_size=index % 2 == 0, until=now + self.dice.uniform(0, _WELL[1]))
+            name: Patient(name, cured_by_size=index % 2 == 0, until=now + self.dice.uniform(0, self.well[1]))
             for index, name in enumerate(self.names)
         }
         for name in self.names:
@@ -73,14 +79,16 @@ class Director:
 
     def _look(self, patient: Patient, spec: Object, now: float) -> None:
         if not patient.sick and now >= patient.until:
-            patient.sick, patient.until = True, now + _PATIENCE
+            patient.sick, patient.until, patient.helped = True, now + _PATIENCE, False
             patient.template, patient.replicas = spec["template"], spec["replicas"]
             self.illnesses += 1
             self._say(patient.name, sick=True)
         elif patient.sick and self._is_cured(patient, spec):
-            patient.sick, patient.until = False, now + self.dice.uniform(*_WELL)
+            self.healed += [] if patient.helped else [now + _PATIENCE - patient.until]
+            patient.sick, patient.until = False, now + self.dice.uniform(*self.well)
             self._say(patient.name, sick=False)
         elif patient.sick and now >= patient.until:
+            patient.helped = True
             self._release(patient)
 
     @staticmethod

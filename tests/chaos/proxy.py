@@ -20,6 +20,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+TENANT_HEADER = "X-Scope-OrgID"
 _HOP_BY_HOP = frozenset({"connection", "host", "keep-alive", "transfer-encoding", "content-length", "upgrade"})
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _LARGEST = 64 * 2**20
@@ -58,6 +59,8 @@ class Seen:
     write: int
     """Number of this write, from 1; 0 for a read."""
     watch: bool
+    tenant: str = ""
+    """What the tenancy header of a metric source says."""
 
 
 When = Literal["before", "after"]
@@ -151,7 +154,13 @@ class Proxy:
             await asyncio.sleep(_SETTLE)
         writes = request.method in _WRITES
         self.writes += writes
-        seen = Seen(request.method, request.raw_path, self.writes if writes else 0, "watch" in request.query)
+        seen = Seen(
+            request.method,
+            request.raw_path,
+            self.writes if writes else 0,
+            "watch" in request.query,
+            request.headers.get(TENANT_HEADER, ""),
+        )
         fault = self.plan(seen)
         if fault is not None:
             self.faults[fault.kind] = self.faults.get(fault.kind, 0) + 1

@@ -1,8 +1,8 @@
-"""Proxies on an event loop in a thread of their own, for a harness that is otherwise plain and blocking."""
+"""Threads beside a harness that is otherwise plain and blocking: proxies on an event loop of their own, and more."""
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.chaos.proxy import Proxy
@@ -25,6 +25,18 @@ def serving(*proxies: Proxy) -> Iterator[None]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+@contextmanager
+def in_background(run: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]:
+    """Run something in a thread beside the block, and stop it after."""
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop()
+        thread.join()
 
 
 async def _end_the_rest() -> None:
