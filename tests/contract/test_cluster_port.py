@@ -197,6 +197,10 @@ class ClusterContract:
         assert set(item) == {"apiVersion", "kind", "metadata"}
         assert (item["apiVersion"], item["kind"], item["metadata"]["labels"]) == ("v1", "ConfigMap", {"a": "b"})
 
+    async def test_a_list_of_metadata_of_nothing_is_empty(self, cluster: Cluster, namespace: str) -> None:
+        """The API server says null for the items of such a list, and of no other."""
+        assert await cluster.list_metadata(CONTROLLER_REVISIONS, namespace) == []
+
     async def test_a_node_has_no_namespace(self, cluster: Cluster) -> None:
         name = f"node-{uuid.uuid4().hex}"
         made = await cluster.create(NODES, {"metadata": {"name": name}, "spec": {"unschedulable": True}})

@@ -357,6 +357,8 @@ async def _lines(request: Request, response: aiohttp.ClientResponse) -> AsyncIte
 def _page_of(request: Request, raw: bytes) -> tuple[Page, str]:
     """A page, and where the next one begins."""
     body = _object(request, raw)
+    if body.get("items", raw) is None:  # a list of metadata in which there is nothing
+        body = {**body, "items": []}
     if not _is_list(body):
         raise Unavailable(f"{request}: the answer is not a list of objects")
     metadata = body["metadata"]
