@@ -14,7 +14,8 @@ from tests.chart.conftest import install
 from tests.cluster.scene import Pump, Scene
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.helm import Helm
-from tests.devcluster.salus import Salus
+from tests.devcluster.processes import PATIENCE, wait_until
+from tests.devcluster.salus import Salus, are_served
 from tests.devcluster.tokens import kubeconfig_of_pod
 
 RELEASE = "salus-system"
@@ -65,6 +66,7 @@ def scene(request: pytest.FixtureRequest, stage: DevCluster, helm: Helm, pump: P
     watched = {"watchNamespaces": f"watchNamespaces={{{namespace}}}", "clusterWide": "clusterWide=true"}
     source = f"config.sources.default.url={stage.prometheus_url}"
     install(helm, f"--set={watched[request.param]}", f"--set=tenants={{{namespace}}}", f"--set={source}", *QUICK)
+    wait_until(lambda: are_served(stage), timeout=PATIENCE, what="the new kinds are served")
     salus = Installed(stage, name=f"salus-{namespace}", user=f"system:serviceaccount:{RELEASE}:salus")
     scene = Scene(stage, pump, namespace, salus)
     yield scene

@@ -1,6 +1,5 @@
 """Salus on a real control plane: it heals what it may, proves it, and leaves the rest alone."""
 
-import json
 from typing import Any
 
 from tests.cluster.scene import Scene
@@ -54,10 +53,11 @@ def test_edge_case_09_undo_after_restart_and_11_annotations_survive(scene: Scene
     }
     scene.deploy(release="v1", annotations=tracking)
     v1 = scene.deployment()["spec"]["template"]
-    scene.apply(suspend=True, remedies=[{"name": "undo", "rollback": {}}])
+    scene.apply(remedies=[{"name": "undo", "rollback": {}}])
     scene.salus.start()
-    scene.wait_kept()
+    scene.wait_kept()  # before: what a suspended policy sees proves no release to those that act
 
+    suspend(scene)
     scene.gauge(0.3)
     scene.release("v2")
     scene.restart()
@@ -256,7 +256,12 @@ def dig(body: dict[str, Any], *path: str) -> Any:  # noqa: ANN401 — any part o
     return part
 
 
-def resume(scene: Scene) -> None:
-    """Lift `suspend`, as a person does."""
+def suspend(scene: Scene, *, wanted: bool = True) -> None:
+    """Set `suspend`, as a person does."""
     path = f"/apis/salus.dev/v1alpha1/namespaces/{scene.namespace}/healthpolicies/web"
-    scene.cluster.api().patch(path, json.loads('{"spec": {"suspend": false}}'))
+    scene.cluster.api().patch(path, {"spec": {"suspend": wanted}})
+
+
+def resume(scene: Scene) -> None:
+    """Lift `suspend`."""
+    suspend(scene, wanted=False)

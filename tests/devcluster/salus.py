@@ -34,7 +34,7 @@ def install(cluster: DevCluster) -> None:
     """Apply the CRDs and the rights; a second time changes nothing."""
     cluster.install_crds(REPOSITORY / "crds")
     cluster.kubectl("apply", "-f", str(REPOSITORY / "examples" / "install" / "rbac.yaml"))
-    wait_until(lambda: _are_served(cluster), timeout=PATIENCE, what="the new kinds are served")
+    wait_until(lambda: are_served(cluster), timeout=PATIENCE, what="the new kinds are served")
 
 
 def lend_account(cluster: DevCluster, namespace: str) -> None:
@@ -53,10 +53,10 @@ def _moved(document: dict[str, Any], namespace: str) -> dict[str, Any]:
     return document
 
 
-def _are_served(cluster: DevCluster) -> bool:
+def are_served(cluster: DevCluster) -> bool:
     """Whether lists work: for a second or two after a CRD is established they are answered 429."""
     try:
-        cluster.kubectl("get", "healthpolicies,incidents,changeevents", "--all-namespaces")
+        cluster.kubectl("get", "healthpolicies,incidents,changeevents,keptreleases", "--all-namespaces")
     except KubectlError:
         return False
     return True

@@ -21,8 +21,8 @@ from tests.devcluster.audit import AuditEvent
 from tests.devcluster.cluster import DevCluster
 from tests.devcluster.dockerfile import OperatorImage
 from tests.devcluster.helm import CHART, Helm, HelmError
-from tests.devcluster.processes import wait_until
-from tests.devcluster.salus import QUICK
+from tests.devcluster.processes import PATIENCE, wait_until
+from tests.devcluster.salus import QUICK, are_served
 from tests.devcluster.sandbox import NODE_ADDRESS
 
 SYSTEM = "salus-system"
@@ -85,6 +85,7 @@ class Installation:
     def install(self) -> None:
         """`helm install`, and wait until the pod is ready."""
         self.helm("install", "salus", str(CHART), *_HELM_WAITS, f"--values={self._values()}")
+        wait_until(lambda: are_served(self.cluster), timeout=PATIENCE, what="the new kinds are served")
 
     def upgrade(self, **more: Any) -> None:  # noqa: ANN401 - any value of the chart
         """`helm upgrade` with `more` values on top, and wait until the new pod is ready."""
