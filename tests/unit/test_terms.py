@@ -281,6 +281,23 @@ async def test_an_undo_that_is_held_back_is_told_once_and_resumed(hold: Hold, re
     assert (replicas(stage), outcomes(stage)[:2]) == (UNSCALED, ["NotRecovered", "Undone"])
 
 
+async def test_an_undo_that_is_held_back_stays_due_whatever_another_policy_does_meanwhile() -> None:
+    stage = await in_vain(limits={"cooldown": "9h", "maxActions": 1, "per": "9h"})
+    edit(stage, suspend=True)
+    await stage.ticks(LONG)
+    mine = stage.changes[0]
+    spec = {key: value for key, value in mine["spec"].items() if key not in {"takeBack", "proof"}}
+    others = {"sequence": 9, "action": "Restart", "policyRef": {"name": "other", "uid": "other", "generation": 1}}
+    metadata = {**mine["metadata"], "name": mine["metadata"]["name"].rpartition("-")[0] + "-9", "uid": "nine"}
+    status = {**mine["status"], "outcome": "Recovered"}
+    stage.cluster.put({**mine, "metadata": metadata, "spec": {**spec, **others}, "status": status})
+
+    edit(stage, suspend=False)
+    await stage.ticks(LONG)
+
+    assert (replicas(stage), "Undone" in outcomes(stage)) == (UNSCALED, True)
+
+
 async def test_what_is_held_back_costs_a_look_a_minute() -> None:
     """Two minutes of twenty-four ticks: each look reads the target's records once, and a tick in between nothing."""
     stage = await lent(revertAfter="15s")

@@ -264,11 +264,14 @@ class Changes:
         case.counted.clear()
 
     async def undo_if_due(self, policy: Policy, case: Case, changes: Sequence[PastChange]) -> None:
-        """The newest deed did not help, and nobody has taken it back yet."""
+        """The policy's newest deed did not help, and nobody has taken it back yet.
+
+        What other policies did since changes nothing about that: an undo that was held back meanwhile stays due.
+        """
         case.look_again = None
-        deeds = [change for change in changes if change.acted and change.outcome != Outcome.ABANDONED]
+        deeds = [c for c in changes if c.acted and c.outcome != Outcome.ABANDONED and records.belongs_to(c, policy)]
         last = deeds[-1] if deeds else None
-        if last is None or not records.belongs_to(last, policy) or not last.outcome or last.undoes:
+        if last is None or not last.outcome or last.undoes:
             return
         if not verify.wants_undo(last, Outcome(last.outcome), policy) or verify.is_taken_back(last, changes):
             return
