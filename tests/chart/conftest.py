@@ -16,7 +16,7 @@ from tests.devcluster.processes import PATIENCE
 from tests.devcluster.programs import TIERS, find
 
 CI = sorted((CHART / "ci").glob("*-values.yaml"))
-CRDS = ("healthpolicies.salus.dev", "incidents.salus.dev", "changeevents.salus.dev")
+CRDS = tuple(f"{kind}.salus.dev" for kind in ("healthpolicies", "incidents", "changeevents", "keptreleases"))
 _TIMEOUT = f"--timeout={PATIENCE:g}s"
 _KINDS = ("servicemonitors", "podmonitors", "prometheusrules")
 _MONITORING = "example/prometheus-operator-crd/monitoring.coreos.com_{}.yaml"

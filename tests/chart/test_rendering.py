@@ -30,7 +30,8 @@ spec: {policyName: records.salus.dev, validationActions: [Deny]}
 """
 
 
-POLICIES = {f"{name}.salus.dev" for name in ("approvals", "records", "releases", "authors", "loans")}
+NAMES = ("approvals", "records", "releases", "withdrawals", "revisions", "authors", "loans")
+POLICIES = {f"{name}.salus.dev" for name in NAMES}
 
 
 def of_kind(objects: list[Object], *kinds: str) -> list[Object]:
@@ -66,7 +67,9 @@ def test_the_operator_accepts_the_configuration(values: Path, tmp_path: Path) ->
     assert settings.leader_election.namespace == NAMESPACE
     if settings.leader_election.enabled:
         (role,) = (
-            item for item in of_kind(rendered(values, settings=("rbac.create=true",)), "Role") if "lease" in str(item)
+            item
+            for item in of_kind(rendered(values, settings=("rbac.create=true",)), "Role")
+            if item["metadata"]["name"].endswith("-lease")
         )
         assert role["rules"][1]["resourceNames"] == [settings.leader_election.name]
 
