@@ -211,6 +211,7 @@ class Operator:
                 clock=self._clock,
                 switches=self._switches,
                 is_known=self._knows,
+                is_measured=self._measures,
                 operator=f"salus {__version__} {settings.cluster}/{instance}",
                 default_service_account=self._default_service_account,
                 approval_expiry=lambda: self._settings.defaults.approval_expiry,
@@ -490,6 +491,11 @@ class Operator:
 
     def _knows(self, key: PolicyKey) -> bool:
         return self._store.knows(key)
+
+    def _measures(self, key: PolicyKey) -> bool:
+        """Whether a policy is usable, and within the caps of its namespace."""
+        bounds = self._loop.world.bounds()
+        return key in self._store.policies and self._loop.caps.why_not(key, bounds) is None
 
     def _knows_all(self) -> bool:
         return self._listed.is_set() and self._informer.synced

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -142,3 +143,32 @@ async def test_a_policy_that_was_not_measured_yet_is_left_as_it_is() -> None:
 
     assert failures.stages == []
     assert all(body["status"] == {"observedGeneration": -1} for body in stage.cluster.objects(HEALTH_POLICIES))
+
+
+async def test_a_change_whose_policy_cannot_be_used_any_more_holds_its_target_for_a_while_only() -> None:
+    """An edit that makes a policy unusable needs no right on the workload; the other policy goes on in the end."""
+    stage = two_policies(sick=True)
+    await ticks(stage, 4)
+    (done,) = [body for body in stage.cluster.objects(CHANGE_EVENTS) if body["spec"]["decision"] == "Act"]
+    winner = done["spec"]["policyRef"]["name"]
+    stage.loop.world = replace(stage.loop.world, is_measured=lambda key: key.name != winner)
+    (other,) = [policy for policy in policies(stage) if policy.key.name != winner]
+
+    async def others_ticks(span: timedelta) -> None:
+        end = stage.clock.now() + span
+        while stage.clock.now() < end:
+            await stage.loop.tick([other])
+            stage.clock.advance(TICK)
+
+    def ended() -> Any:  # noqa: ANN401 — as YAML has it
+        found = next(
+            b for b in stage.cluster.objects(CHANGE_EVENTS) if b["metadata"]["name"] == done["metadata"]["name"]
+        )
+        return found.get("status", {}).get("outcome"), found.get("status", {}).get("message", "")
+
+    await others_ticks(timedelta(minutes=10))
+    assert ended()[0] is None, "it may come back, and verify"
+    await others_ticks(timedelta(minutes=15))
+
+    assert ended() == ("Inconclusive", f"policy {winner} is not measured any more, nobody verifies this change")
+    assert len(stage.deeds) == 2, "the other policy acts"

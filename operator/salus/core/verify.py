@@ -25,6 +25,10 @@ WORSE_AT_LEAST = 0.25
 """… if it is also beyond it by this share of the threshold: a value that lay barely beyond doubles by chance."""
 
 
+OVERDUE_AFTER = timedelta(minutes=15)
+"""What a policy that cannot be used for a while, as at a change of the sources, has to come back and verify."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """How the change stands: an outcome, or None while it is too early to tell."""
@@ -40,6 +44,11 @@ def counts_from(change: PastChange, policy: Policy) -> datetime:
 
 def _done_at(change: PastChange) -> datetime:
     return change.applied_at or change.decided_at
+
+
+def is_overdue(change: PastChange, now: datetime) -> bool:
+    """Whether the time for its proof has been over for long: whoever was to verify it does so no more."""
+    return now - _done_at(change) > (change.proof.timeout if change.proof else timedelta(0)) + OVERDUE_AFTER
 
 
 def _pace(change: PastChange, policy: Policy) -> Proof | Verify:

@@ -7,7 +7,7 @@ record.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from salus.core import incidents, records
+from salus.core import incidents, records, verify
 from salus.core.proof import Witness
 from salus.loop.calm import Calm
 from salus.loop.changes import Changes, revertible
@@ -75,15 +75,20 @@ class Healer:
         case.loaded = True
 
     async def _finish_orphans(self, policy: Policy, case: Case, known: Sequence[PastChange], changes: Changes) -> None:
-        """A change whose policy is gone would hold its target for ever; one of the same name is another policy."""
+        """A change that nobody carries on would hold its target for ever; a policy of the same name is another one."""
         for change in known:
             if change.open and self._is_orphan(change, policy):
                 outcome, perhaps = await changes.as_it_stands(case, change)
-                text = f"policy {change.policy} is gone, nobody verifies this change"
+                is_there = self.world.is_known(PolicyKey(policy.key.namespace, change.policy))
+                why = "is not measured any more" if is_there and change.policy != policy.key.name else "is gone"
+                text = f"policy {change.policy} {why}, nobody verifies this change"
                 namespace, now = policy.key.namespace, self.world.clock.now()
                 await changes.journal.finish(change, namespace, outcome, text, now, perhaps=perhaps)
 
     def _is_orphan(self, change: PastChange, policy: Policy) -> bool:
         if change.policy == policy.key.name:
             return not records.belongs_to(change, policy)
-        return not self.world.is_known(PolicyKey(policy.key.namespace, change.policy))
+        key = PolicyKey(policy.key.namespace, change.policy)
+        if not self.world.is_known(key):
+            return True
+        return not self.world.is_measured(key) and verify.is_overdue(change, self.world.clock.now())

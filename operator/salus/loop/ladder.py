@@ -21,7 +21,7 @@ from salus.loop.world import Case, World
 from salus.model.change import ActionKind, Decision
 from salus.model.policy import Mode
 from salus.model.types import Body, parse_time
-from salus.model.values import Action, Infeasible, Observation, PastChange, Policy, Refusal, Then, Workload
+from salus.model.values import Action, Infeasible, Observation, PastChange, Policy, PolicyKey, Refusal, Then, Workload
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +84,11 @@ class Ladder:
                         return
                     seen, body = await gather.observe(self.world, policy, case)
 
+    def _is_carried_on(self, case: Case, change: PastChange) -> bool:
+        """Whether the policy of an open change looks at it."""
+        key = PolicyKey(case.policy.namespace, change.policy)
+        return self.world.is_known(key) and self.world.is_measured(key)
+
     async def _attempt(
         self, policy: Policy, case: Case, proposal: Proposal, seen: Observation, body: Body
     ) -> Refusal | None:
@@ -101,6 +106,8 @@ class Ladder:
             seen, refusal = await self._review(policy, case, proposal, seen, action)
         if refusal is not None:
             await self.journal.refuse(policy, case, action, refusal, seen, body)
+            if any(change.open and not self._is_carried_on(case, change) for change in seen.changes):
+                case.loaded = False  # what nobody carries on is ended where the case is loaded
             if refusal.reason == BRAKE:
                 await self._tell_of_brake(policy, case, seen, body, refusal)
             return refusal

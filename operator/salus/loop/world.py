@@ -54,6 +54,8 @@ class World:
     """No policy's mode counts as bolder than this."""
     namespaces: tuple[str, ...] = ()
     """The namespaces that are watched; empty: all."""
+    is_measured: Callable[[PolicyKey], bool] = lambda _: True
+    """Whether a policy that is known can be used, and is within the caps of its namespace."""
     sinks: Callable[[], Mapping[str, Sink]] = dict
     """Places that records are sent to, by name."""
     bounds: Callable[[], Bounds] = Bounds
