@@ -3,10 +3,13 @@
 Berlin's clocks go forward on 2026-03-29 at 02:00 (01:00 UTC) and back on 2026-10-25 at 03:00 (01:00 UTC).
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cronsim import CronSim
 
+from salus.core import freeze
 from salus.core.freeze import check_cron, frozen_until, zone_of
 from salus.model.values import Freeze
 
@@ -30,7 +33,7 @@ def at(text: str) -> datetime:
 
 
 @pytest.mark.parametrize(
-    ("freeze", "now", "until"),
+    ("window", "now", "until"),
     [
         pytest.param(CHRISTMAS, "2026-12-23T22:59:59", None, id="a second before the first day, local time"),
         pytest.param(CHRISTMAS, "2026-12-23T23:00:00", "2026-12-27T23:00", id="the first day begins at local midnight"),
@@ -62,8 +65,8 @@ def at(text: str) -> datetime:
         pytest.param(BUSY, "2026-11-25T12:09:00", "2026-11-25T12:15", id="windows that overlap end with the last"),
     ],
 )
-def test_a_freeze(freeze: Freeze, now: str, until: str | None) -> None:
-    assert frozen_until(freeze, at(now)) == (at(until) if until else None)
+def test_a_freeze(window: Freeze, now: str, until: str | None) -> None:
+    assert frozen_until(window, at(now)) == (at(until) if until else None)
 
 
 @pytest.mark.parametrize(
@@ -90,3 +93,20 @@ def test_what_is_no_time_zone(name: str) -> None:
 def test_a_freeze_that_says_nothing_cannot_be_judged() -> None:
     with pytest.raises(ValueError, match="neither cron nor dates"):
         frozen_until(Freeze("empty", "UTC"), at("2026-11-25T12:00"))
+
+
+def test_the_newest_firing_is_found_without_a_walk_through_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every minute, for a year each: half a million firings would hold the event loop longer than the Lease lasts."""
+    fired: list[datetime] = []
+
+    def counted(cron: str, since: datetime) -> Iterator[datetime]:
+        for moment in CronSim(cron, since):
+            fired.append(moment)
+            yield moment
+
+    monkeypatch.setattr(freeze, "CronSim", counted)
+    monkeypatch.setattr(freeze, "check_cron", lambda _: None)
+    always = Freeze("always", "UTC", cron="* * * * *", lasts=timedelta(days=365))
+
+    assert frozen_until(always, at("2026-06-01T12:00:30")) == at("2027-06-01T12:00:00")
+    assert len(fired) <= 61

@@ -5,12 +5,14 @@ comes twice freezes from its first to its second coming; one that is skipped cou
 as Debian's does: a skipped firing comes when the clocks have moved on, a repeated hour fires once.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
 from salus.model.values import Freeze
+
+_FIRST_LOOK = timedelta(hours=1)
 
 
 def frozen_until(freeze: Freeze, now: datetime) -> datetime | None:
@@ -45,14 +47,25 @@ def check_cron(expression: str) -> None:
 
 
 def _until_after_firing(freeze: Freeze, now: datetime, zone: ZoneInfo) -> datetime | None:
-    """Every window begins less than `lasts` ago: the newest firing since then decides, for it ends last."""
+    """Every window begins less than `lasts` ago: the newest firing since then decides, for it ends last.
+
+    It is looked for in an hour first, and then in twice as long: what fires each minute for a year fires 60 times here.
+    """
     check_cron(freeze.cron)
-    end = None
-    for fired in CronSim(freeze.cron, (now - freeze.lasts).astimezone(zone)):
+    span = min(_FIRST_LOOK, freeze.lasts)
+    while (fired := _newest_firing(freeze.cron, now - span, now, zone)) is None and span < freeze.lasts:
+        span = min(2 * span, freeze.lasts)
+    end = fired + freeze.lasts if fired is not None else None
+    return end if end is not None and now < end else None
+
+
+def _newest_firing(cron: str, since: datetime, now: datetime, zone: ZoneInfo) -> datetime | None:
+    newest = None
+    for fired in CronSim(cron, since.astimezone(zone)):
         if fired > now:
             break
-        end = fired.astimezone(UTC) + freeze.lasts
-    return end if end is not None and now < end else None
+        newest = fired.astimezone(UTC)
+    return newest
 
 
 def _utc(local: datetime | None, zone: ZoneInfo, fold: int) -> datetime | None:
