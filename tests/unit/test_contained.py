@@ -213,6 +213,30 @@ async def test_whatever_escapes_costs_the_other_policy_nothing(
     assert "InternalError" not in {reason for _, reason, _ in two.conditions("odd").values()}
 
 
+async def test_a_defect_that_goes_on_has_one_traceback_and_a_short_line_every_ten_minutes(two: Two) -> None:
+    two.metrics.fails["ask"] = KeyError("TENANT-SECRET")
+    with capture_logs() as logged:
+        await two.ticks(int(timedelta(minutes=25) / TICK))
+    lines = [line for line in logged if line["log_level"] == "error"]
+
+    assert ["exc_info" in line for line in lines] == [True, False, False]
+    assert {(line["stage"], line["policy"]) for line in lines} == {("measure", "shop/odd")}
+    assert [line["error"] for line in lines[1:]] == ["KeyError", "KeyError"], "its kind, which the trace is found by"
+    assert len(two.telemetry.stages) == int(timedelta(minutes=25) / TICK), "the counter counts all of them"
+
+
+async def test_a_defect_of_another_kind_or_of_a_policy_made_again_has_a_traceback_of_its_own(two: Two) -> None:
+    with capture_logs() as logged:
+        for error in (KeyError(), RecursionError(), KeyError()):
+            two.metrics.fails["ask"] = error
+            await two.ticks(1)
+        two.loop.forget(PolicyKey("shop", "odd"))
+        await two.ticks(1)
+
+    traces = [type(line["exc_info"]) for line in logged if "exc_info" in line]
+    assert traces == [KeyError, RecursionError, KeyError]
+
+
 async def test_the_end_of_the_process_goes_through(two: Two) -> None:
     two.metrics.fails["ask"] = asyncio.CancelledError()
 

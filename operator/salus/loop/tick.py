@@ -340,6 +340,7 @@ class Loop:
             known.pop(key, None)
         self.speakers.forget(key)
         self.caps.forget(key)
+        defects.forget(self.world, key)
         self._drop_cases(key)
 
     def _drop_cases(self, key: PolicyKey) -> None:

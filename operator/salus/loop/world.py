@@ -64,6 +64,8 @@ class World:
     """Targets of which nothing is left to be taken over from an older Salus."""
     ledger: Ledger = field(default_factory=Ledger)
     outbox: Outbox = field(default_factory=Outbox)
+    defects: dict[tuple[str, PolicyKey, type[BaseException]], datetime] = field(default_factory=dict)
+    """When a defect was logged last, by its stage, the policy that met it, and its kind."""
 
 
 @dataclass(slots=True)
