@@ -17,9 +17,11 @@ from structlog.testing import capture_logs
 from salus.adapters.api import Connection
 from salus.adapters.informer import Patience, Reflector
 from salus.contained import contained
+from salus.core.caps import LeftOut
 from salus.core.compile import Catalog, SpecError, compile_policy
 from salus.core.workload import workload_from
 from salus.loop import Loop, measure, tick
+from salus.loop.caps import Caps
 from salus.loop.healing import Healer
 from salus.loop.permits import Permits
 from salus.model.errors import Problem
@@ -269,6 +271,54 @@ async def test_a_policy_that_is_forgotten_during_a_tick_is_not_missed(
     await two.ticks(1)
 
     assert two.telemetry.stages == []
+
+
+# --- policies that go while a step of theirs runs
+
+
+@dataclass
+class Held:
+    """A step that runs until it is let go."""
+
+    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+    runs: asyncio.Event = field(default_factory=asyncio.Event)
+    count: int = 0
+
+    async def step(self, *_: object) -> None:
+        """In the place of `Healer.step`."""
+        self.count += 1
+        self.runs.set()
+        await self.goes_on.wait()
+
+
+@pytest.mark.parametrize("goes", ["deleted", "beyond the caps"])
+async def test_a_target_whose_step_runs_has_no_second_one_though_its_policy_went_meanwhile(
+    two: Two, goes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, odd = Held(), two.policy("odd")
+    with monkeypatch.context() as patched:
+        patched.setattr(Healer, "step", held.step)
+        first = asyncio.create_task(two.loop.tick([odd]))
+        await asyncio.wait_for(held.runs.wait(), 5)
+        if goes == "deleted":
+            two.loop.forget(odd.key)
+            two.loop.accept(odd, {})
+        else:
+            with monkeypatch.context() as capped:
+                capped.setattr(Caps, "why_not", lambda *_: LeftOut("TooManyPolicies", "too many"))
+                await two.loop.tick([odd])
+        await asyncio.wait_for(two.loop.tick([odd]), 5)
+
+        assert held.count == 1, "a made again, or let in again, policy waits for its step"
+
+        held.goes_on.set()
+        await first
+
+    assert two.loop.cases.of(odd.key) == [], "what was known of it is dropped then"
+
+    await two.ticks(4)
+
+    assert two.deeds("odd") == 1
 
 
 # --- incidents of policies that are gone

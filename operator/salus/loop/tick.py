@@ -175,6 +175,8 @@ class Loop:
 
     async def _heal(self, policy: Policy, case: Case, workload: Workload | None) -> None:
         async with case.lock:
+            if self.cases.get((case.policy, case.target)) is not case:
+                return  # dropped while it was measured
             structlog.contextvars.clear_contextvars()
             incident = case.incident["metadata"]["name"] if case.incident else None
             structlog.contextvars.bind_contextvars(
@@ -185,6 +187,8 @@ class Loop:
             )
             with contained(partial(self._unhealed, policy, case)):
                 await self._step_of(policy, case, workload)
+        if case.leaves:
+            self._drop(case)
 
     async def _step_of(self, policy: Policy, case: Case, workload: Workload | None) -> None:
         sound = False
@@ -344,8 +348,11 @@ class Loop:
         self._drop_cases(key)
 
     def _drop_cases(self, key: PolicyKey) -> None:
+        """Where a step runs, when it is finished: two cases of a policy and target would act side by side."""
         for case in self.cases.of(key):
-            self._drop(case)
+            case.leaves = case.lock.locked()
+            if not case.leaves:
+                self._drop(case)
 
     def _drop(self, case: Case) -> None:
         self.cases.pop((case.policy, case.target), None)

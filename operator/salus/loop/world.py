@@ -109,6 +109,9 @@ class Case:
     before_release: tuple[datetime, frozenset[str], tuple[SickBefore, ...]] | None = None
     """When the suspect release began, the checks that were asked about, and those that were unhealthy then already."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the step that runs."""
+    leaves: bool = False
+    """The policy is gone, or beyond the caps, and the case is dropped when its step is finished."""
 
 
 def account_of(world: World, policy: Policy) -> str:
