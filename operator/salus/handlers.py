@@ -7,16 +7,24 @@ ours it would take over the signals, and cancel our tasks as its own when it sto
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any
 
 import kopf
+import structlog
 
 from salus.adapters.api import Access, Login, NoCredentials, access
+from salus.contained import contained
 from salus.model.types import GROUP, VERSION, Body
 from salus.store import PolicyStore, bare
 
+log = structlog.get_logger(__name__)
+
+PAUSES = (1, 1, 2, 3, 5, 8, 13, 21, 30)
+"""Seconds between attempts; the last one for ever. After so many of its own kopf would end, and Salus with it: one
+namespace that forbids for a minute is enough."""
 SAME_AGAIN = 5.0
 """Seconds before credentials that were just refused are tried once more, since no others are there."""
 
@@ -56,6 +64,14 @@ class Credentials:
         )
 
 
+class Forever:
+    """The pauses after failures in a row: as kopf takes them, to be begun anew with each request."""
+
+    def __iter__(self) -> Iterator[float]:
+        """Without an end."""
+        return chain(PAUSES, repeat(PAUSES[-1]))
+
+
 def registry_for(
     put: Callable[[Body], None], remove: Callable[[Body], None], credentials: Credentials
 ) -> kopf.OperatorRegistry:
@@ -77,6 +93,7 @@ def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True
+    settings.networking.error_backoffs = Forever()
     settings.watching.chunk_size = 50  # whole objects, with whatever annotations their authors gave them
     return settings
 
@@ -117,6 +134,17 @@ class PolicyWatch:
             self._stop.set()
 
     async def _operator(self, registry: kopf.OperatorRegistry) -> None:
+        """Kopf, begun anew when it ends by itself: an error in one watch, any but 410 Gone, is the end of all to it."""
+        for pause in Forever():
+            with contained(self._broke_off):
+                await self._until_it_ends(registry)
+            if await asyncio.to_thread(self._stop.wait, pause):
+                return
+
+    def _broke_off(self, error: BaseException) -> None:
+        log.warning("the watch of policies broke off, and begins anew", error=f"{type(error).__name__}: {error}")
+
+    async def _until_it_ends(self, registry: kopf.OperatorRegistry) -> None:
         name: Any = "salus"  # else kopf looks up the user's name, and in a container the user is but a number
         await kopf.operator(
             identity=name,

@@ -59,6 +59,11 @@ class Guarded:
     token: str = "old"  # noqa: S105 — of a test
     new: list[Body] = field(default_factory=list)
     """What a watch tells when it begins."""
+    broken: int = 0
+    """So many watches break off with an error of the API server."""
+    closed: bool = False
+    """The namespace `closed` forbids."""
+    forbidden: int = 0
     refused: int = 0
     _over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -76,6 +81,13 @@ class Guarded:
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             self.refused += 1
             return await status(401)(request)
+        if self.closed and "/namespaces/closed/" in request.path:
+            self.forbidden += 1
+            return await status(403)(request)
+        if "watch" in request.query and self.broken:
+            self.broken -= 1
+            told = {"type": "ERROR", "object": {"kind": "Status", "code": 500, "reason": "InternalError"}}
+            return web.Response(text=json.dumps(told) + "\n")
         if "watch" in request.query:
             over, response = self._over, web.StreamResponse()
             await response.prepare(request)
@@ -87,7 +99,8 @@ class Guarded:
 
     def _found(self, path: str) -> dict[str, Any]:
         if path.endswith("healthpolicies"):
-            return {"metadata": {"resourceVersion": "1"}, "items": [policy("first")]}
+            name = "late" if "/namespaces/closed/" in path else "first"
+            return {"metadata": {"resourceVersion": "1"}, "items": [policy(name)]}
         if path in KINDS:
             kind, name = KINDS[path]
             return {"resources": [{"name": name, "singularName": "", "kind": kind, "namespaced": True, "verbs": VERBS}]}
@@ -105,10 +118,10 @@ def policy(name: str) -> Body:
 
 
 @contextlib.asynccontextmanager
-async def watching(login: Login) -> AsyncIterator[Told]:
+async def watching(login: Login, *namespaces: str) -> AsyncIterator[Told]:
     """Kopf runs until the end of the block."""
     told = Told()
-    task = asyncio.create_task(PolicyWatch(PolicyStore(Catalog({}, ["default"]), told), login).run())
+    task = asyncio.create_task(PolicyWatch(PolicyStore(Catalog({}, ["default"]), told), login, namespaces).run())
     try:
         yield told
         assert not task.done(), "kopf has ended by itself"
@@ -152,6 +165,33 @@ async def test_a_token_that_is_replaced_too_late_costs_time_only(
         await eventually(lambda: guarded.refused >= 6)
         guarded.mount("new")
 
+        await eventually(lambda: "second" in told.names)
+
+
+async def test_a_namespace_that_was_closed_for_long_is_seen_again_and_costs_the_others_nothing(
+    guarded: Guarded, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kopf gives up after nine attempts, and ends."""
+    monkeypatch.setattr(handlers, "PAUSES", (0.01,))
+    guarded.closed = True
+    async with watching(login, "shop", "closed") as told:
+        await eventually(lambda: guarded.forbidden > 15)
+
+        assert told.names == ["first"]
+
+        guarded.closed = False
+
+        await eventually(lambda: "late" in told.names)
+
+
+async def test_a_watch_that_breaks_off_with_an_error_of_the_api_server_begins_anew(
+    guarded: Guarded, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of any but 410 kopf ends."""
+    monkeypatch.setattr(handlers, "PAUSES", (0.01,))
+    monkeypatch.setattr(handlers, "SAME_AGAIN", 0.05)
+    guarded.broken, guarded.new = 3, [policy("second")]
+    async with watching(login) as told:
         await eventually(lambda: "second" in told.names)
 
 
