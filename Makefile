@@ -32,12 +32,12 @@ setup: $(VENV)/.ready  ## Make the virtual environment with pinned dependencies
 
 .PHONY: crds
 crds: setup  ## Generate the CRDs from the models
-	@$(BIN)/python -m salus.model.crd crds
-	@$(BIN)/python -m salus.model.crd charts/salus/files/crds
+	@$(BIN)/python -m tools.crds crds
+	@$(BIN)/python -m tools.crds charts/salus/files/crds
 
 .PHONY: manifests
 manifests: crds  ## Write what is made from the chart, and from other files in it (config/, schema, README, snapshots)
-	@$(BIN)/python -m tests.chart
+	@$(BIN)/python -m tools.manifests
 
 .PHONY: check
 check: setup  ## Ruff, mypy strict, import contracts, generated files up to date
@@ -45,8 +45,8 @@ check: setup  ## Ruff, mypy strict, import contracts, generated files up to date
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --cache-dir $(CACHE)/salus-mypy
 	@cd operator && ../$(BIN)/lint-imports --config ../pyproject.toml --no-cache
-	@$(BIN)/python -m salus.model.crd --check crds
-	@$(BIN)/python -m tests.chart --check
+	@$(BIN)/python -m tools.crds --check crds
+	@$(BIN)/python -m tools.manifests --check
 
 .PHONY: format
 format: setup  ## Let ruff put the code in order
@@ -55,11 +55,11 @@ format: setup  ## Let ruff put the code in order
 
 .PHONY: programs
 programs: setup  ## Find or build etcd, the API server, kwok and Prometheus (20 minutes the first time)
-	@$(BIN)/python -m tests.devcluster.programs cluster chart
+	@$(BIN)/python -m tools.devcluster.programs cluster chart
 
 .PHONY: unit
 unit: setup  ## Unit tests: seconds, anywhere
-	@$(BIN)/pytest tests/unit $(or $(ARGS),$(SIDE_BY_SIDE))
+	@$(BIN)/pytest tests/unit tests/tools $(or $(ARGS),$(SIDE_BY_SIDE))
 
 .PHONY: contract
 contract: programs  ## Every adapter against the same test as its fake, on a real API server and Prometheus
@@ -73,7 +73,7 @@ chart: programs  ## The chart by its tools (lint, suites, kubeconform), and inst
 cluster-test: programs  ## The whole operator on a real control plane
 	@rm -rf .run/rights
 	@SALUS_RIGHTS=$(CURDIR)/.run/rights $(BIN)/pytest tests/cluster -n 6 --dist loadgroup $(ARGS)
-	@$(if $(ARGS),echo "Rights are compared after whole runs only",$(BIN)/python -m tests.devcluster.rights .run/rights)
+	@$(if $(ARGS),echo "Rights are compared after whole runs only",$(BIN)/python -m tools.devcluster.rights .run/rights)
 
 .PHONY: shop
 shop: setup  ## Vet and test the example service, where Go is
@@ -88,7 +88,7 @@ pythons: setup  ## Unit tests on the newest supported Python that is here beside
 	    echo "Unit tests on $$($$found --version)"; \
 	    $(BIN)/uv venv --quiet --clear --python $$found .run/python-$$version; \
 	    $(BIN)/uv pip install --quiet --python .run/python-$$version -c constraints.txt --group dev -e .; \
-	    exec .run/python-$$version/bin/python -m pytest tests/unit -q $(SIDE_BY_SIDE) -p no:cacheprovider; \
+	    exec .run/python-$$version/bin/python -m pytest tests/unit tests/tools -q $(SIDE_BY_SIDE) -p no:cacheprovider; \
 	  done; \
 	done; echo "No other supported Python is here ($(PYTHONS))"
 
@@ -110,7 +110,7 @@ sbom: package  ## List the Python packages of the image in dist/salus.cdx.json (
 
 .PHONY: test
 test: setup  ## All that CI runs, side by side, with the e2e tests where they can run; what each part said is in .run/test
-	@$(BIN)/python -m tests.suite
+	@$(BIN)/python -m tools.suite
 
 .PHONY: e2e-programs
 e2e-programs: setup  ## Find or build what the e2e tests need, where they can run
@@ -122,11 +122,11 @@ e2e: setup  ## Tests on a real kubelet: the image, installed by Helm, heals real
 
 .PHONY: image
 image: setup  ## Build the image over a base made of Debian packages, where there is no registry (root on Debian)
-	@$(BIN)/python -m tests.devcluster.dockerfile
+	@$(BIN)/python -m tools.devcluster.dockerfile
 
 .PHONY: cluster
 cluster: setup  ## Start a local control plane and say how to use it (ARGS="--nodes kwok|kubelet")
-	@$(BIN)/python -m tests.devcluster $(ARGS)
+	@$(BIN)/python -m tools.devcluster $(ARGS)
 
 .PHONY: wheel
 wheel: setup  ## Build the wheel into dist/
@@ -144,7 +144,7 @@ clean:  ## Remove what make has made here (caches outside the clone stay)
 
 .PHONY: demo
 demo: setup  ## See Salus heal a service, five times, in minutes (ARGS="--pods auto|containers|kwok --keep --plain")
-	@$(BIN)/python -m tests.demo $(ARGS)
+	@$(BIN)/python -m examples.demo $(ARGS)
 
 .PHONY: fuzz
 fuzz: setup  ## Feed soup to every reader of foreign text, and keep what escapes (ARGS="--minutes 30", names of hunts)

@@ -7,11 +7,11 @@ import pytest
 import structlog
 from hypothesis import settings
 
-from tests.devcluster import sandbox
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.namespaces import fresh_namespace
-from tests.devcluster.programs import TIERS, ProgramMissingError, find
-from tests.devcluster.progress import say_on_stderr
+from tools.devcluster import sandbox
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.namespaces import fresh_namespace
+from tools.devcluster.programs import TIERS, ProgramMissingError, find
+from tools.devcluster.progress import say_on_stderr
 
 settings.register_profile("salus", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("salus")

@@ -1,6 +1,6 @@
 """What one replica of the shop does with its requests, as a function of values: `service/` without a process.
 
-On nodes where no process runs, tests/devcluster/simulator.py serves the series that this model counts. It is a fluid
+On nodes where no process runs, tools/devcluster/simulator.py serves the series that this model counts. It is a fluid
 model: requests are amounts, not events, and time is the length of a step, given by the caller. Its series are held to
 those of the Go service by one golden file, service/testdata/metrics.txt.
 """

@@ -21,11 +21,11 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.report import Run, markdown
 from tests.chaos.serving import in_background, serving
 from tests.cluster.scene import Object, Pump, deployment, policy_spec
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.processes import NotInTimeError, ProcessFailedError, wait_until
-from tests.devcluster.programs import ProgramMissingError
-from tests.devcluster.progress import Say, say_on_stderr
-from tests.devcluster.salus import ACCOUNT, install, lend_account
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.processes import NotInTimeError, ProcessFailedError, wait_until
+from tools.devcluster.programs import ProgramMissingError
+from tools.devcluster.progress import Say, say_on_stderr
+from tools.devcluster.salus import ACCOUNT, install, lend_account
 
 NAMESPACE = "chaos"
 REMEDIES = [

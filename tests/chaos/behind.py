@@ -4,8 +4,8 @@ import ssl
 from pathlib import Path
 
 from tests.chaos.proxy import Proxy
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.kubeconfigs import write_kubeconfig
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.kubeconfigs import write_kubeconfig
 
 
 def proxy_before(cluster: DevCluster, user: str | None = "salus") -> Proxy:

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from salus.actions.stamp import CHANGE_ANNOTATION
-from tests.devcluster.audit import AuditEvent
+from tools.devcluster.audit import AuditEvent
 
 WORKLOADS = frozenset({"deployments", "statefulsets", "daemonsets"})
 _STAMP = CHANGE_ANNOTATION.replace("/", "~1")

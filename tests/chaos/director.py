@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 
 from tests.cluster.scene import Object, Pump
-from tests.devcluster.api import Api
+from tools.devcluster.api import Api
 
 _LOOK_EVERY = 0.5
 _WELL = (5.0, 20.0)

@@ -5,8 +5,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.chaos.proxy import Fault, Kind, Proxy, Seen, When
-from tests.devcluster.processes import NotInTimeError, wait_until
-from tests.devcluster.salus import Salus
+from tools.devcluster.processes import NotInTimeError, wait_until
+from tools.devcluster.salus import Salus
 
 _LIFE = (1.0, 8.0)
 """Seconds from start to a kill by chance; the first two are Python's imports."""

@@ -1,4 +1,1 @@
-"""The chart, and what is made from it: generated files, and the tests that only the chart needs.
-
-`python -m tests.chart` writes what is generated; with `--check` it only compares.
-"""
+"""The chart, by the tools that read charts, and installed on a real API server."""

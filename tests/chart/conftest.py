@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.chart.generated import CHART, NAMESPACE
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.gomod import PROMETHEUS_OPERATOR
-from tests.devcluster.helm import Helm
-from tests.devcluster.processes import PATIENCE
-from tests.devcluster.programs import TIERS, find
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.gomod import PROMETHEUS_OPERATOR
+from tools.devcluster.helm import Helm
+from tools.devcluster.processes import PATIENCE
+from tools.devcluster.programs import TIERS, find
+from tools.manifests.generated import CHART, NAMESPACE
 
 CI = sorted((CHART / "ci").glob("*-values.yaml"))
 CRDS = tuple(f"{kind}.salus.dev" for kind in ("healthpolicies", "incidents", "changeevents", "keptreleases"))

@@ -12,11 +12,11 @@ import pytest
 
 from tests.chart.conftest import install
 from tests.cluster.scene import Pump, Scene
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.helm import Helm
-from tests.devcluster.processes import PATIENCE, wait_until
-from tests.devcluster.salus import Salus, are_served
-from tests.devcluster.tokens import kubeconfig_of_pod
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.helm import Helm
+from tools.devcluster.processes import PATIENCE, wait_until
+from tools.devcluster.salus import Salus, are_served
+from tools.devcluster.tokens import kubeconfig_of_pod
 
 RELEASE = "salus-system"
 

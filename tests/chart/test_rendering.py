@@ -8,8 +8,8 @@ import yaml
 
 from salus.settings import read_settings
 from tests.chart.conftest import CI, Tools
-from tests.chart.generated import CHART, NAMESPACE, ROOT, SORTS, Object, Sort, differing, rendered
-from tests.devcluster.helm import HelmError
+from tools.devcluster.helm import HelmError
+from tools.manifests.generated import CHART, NAMESPACE, ROOT, SORTS, Object, Sort, differing, rendered
 
 pytestmark = pytest.mark.usefixtures("chart_tools")
 

@@ -11,11 +11,11 @@ import yaml
 
 from tests.chart import schemas
 from tests.chart.conftest import CI, CRDS, Tools, install, without_crds
-from tests.chart.generated import CHART, CONFIG, NAMESPACE, ROOT
-from tests.devcluster.admission import IN_A_POD
-from tests.devcluster.cluster import DevCluster, KubectlError
-from tests.devcluster.helm import Helm
-from tests.devcluster.processes import PATIENCE, wait_until
+from tools.devcluster.admission import IN_A_POD
+from tools.devcluster.cluster import DevCluster, KubectlError
+from tools.devcluster.helm import Helm
+from tools.devcluster.processes import PATIENCE, wait_until
+from tools.manifests.generated import CHART, CONFIG, NAMESPACE, ROOT
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.scene import Pump, Scene
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.nursery import Nursery
-from tests.devcluster.salus import PYTHONPATH, Salus, install, lend_account
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.nursery import Nursery
+from tools.devcluster.salus import PYTHONPATH, Salus, install, lend_account
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,12 @@ from typing import Any
 
 import requests
 
-from tests.devcluster.audit import AuditEvent
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.processes import PATIENCE, wait_until
-from tests.devcluster.prometheus import Prometheus
-from tests.devcluster.remote_write import Series
-from tests.devcluster.salus import ACCOUNT, Salus
+from tools.devcluster.audit import AuditEvent
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.processes import PATIENCE, wait_until
+from tools.devcluster.prometheus import Prometheus
+from tools.devcluster.remote_write import Series
+from tools.devcluster.salus import ACCOUNT, Salus
 
 Object = dict[str, Any]
 _PUSH_EVERY = 0.5

@@ -6,9 +6,9 @@ import subprocess
 import pytest
 
 from tests.cluster.scene import Object, Scene
-from tests.devcluster import admission
-from tests.devcluster.admission import install_admission, rule
-from tests.devcluster.cluster import KubectlError
+from tools.devcluster import admission
+from tools.devcluster.admission import install_admission, rule
+from tools.devcluster.cluster import KubectlError
 
 
 @pytest.fixture

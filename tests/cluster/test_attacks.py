@@ -20,10 +20,10 @@ from salus.core.rights import DENIED, MISSING
 from salus.model.meta import WorkloadKind
 from salus.model.values import TargetKey
 from tests.cluster.scene import Scene, deployment
-from tests.devcluster.admission import answer, install_admission, rule
-from tests.devcluster.api import ApiError
-from tests.devcluster.cluster import KubectlError
-from tests.devcluster.salus import lend_account
+from tools.devcluster.admission import answer, install_admission, rule
+from tools.devcluster.api import ApiError
+from tools.devcluster.cluster import KubectlError
+from tools.devcluster.salus import lend_account
 
 RESTART = [{"name": "restart", "restart": {}}]
 

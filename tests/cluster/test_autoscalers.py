@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.cluster.scene import Object, Scene
-from tests.devcluster.audit import AuditEvent
+from tools.devcluster.audit import AuditEvent
 
 CHANGE = "salus.dev/change"
-_SCALED_OBJECTS = Path(__file__).parents[1] / "devcluster/scaled-object.yaml"
+_SCALED_OBJECTS = Path(__file__).parents[2] / "tools/devcluster/scaled-object.yaml"
 GROW = {"name": "grow", "scale": {"to": 6, "max": 8, "revertAfter": "10s"}}
 HPA = {
     "apiVersion": "autoscaling/v2",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.scene import Scene, policy_spec
-from tests.devcluster.api import ApiError
+from tools.devcluster.api import ApiError
 
 CHECK = policy_spec()["checks"][0]
 

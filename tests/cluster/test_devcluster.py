@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.devcluster import rundir
-from tests.devcluster.api import ApiError, Object
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.kwok import LIFE, READY_AFTER, Life
-from tests.devcluster.processes import PATIENCE, Process, ProcessFailedError, free_port, wait_until
-from tests.devcluster.remote_write import Series
+from tools.devcluster import rundir
+from tools.devcluster.api import ApiError, Object
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.kwok import LIFE, READY_AFTER, Life
+from tools.devcluster.processes import PATIENCE, Process, ProcessFailedError, free_port, wait_until
+from tools.devcluster.remote_write import Series
 
 _SCRAPED = 30.0  # seconds; Prometheus takes up new targets every five
 _REPOSITORY = Path(__file__).parents[2]
@@ -289,9 +289,9 @@ def is_alive(pid: int) -> bool:
 
 @contextlib.contextmanager
 def cluster_command(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run `python -m tests.devcluster` until it is up, with its temporary files in `folder`."""
+    """Run `python -m tools.devcluster` until it is up, with its temporary files in `folder`."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.devcluster", "--alertmanager"],
+        [sys.executable, "-m", "tools.devcluster", "--alertmanager"],
         cwd=_REPOSITORY,
         env={**os.environ, "TMPDIR": str(folder)},
         stdout=subprocess.PIPE,

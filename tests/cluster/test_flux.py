@@ -1,6 +1,6 @@
 """Real Flux (kustomize-controller) keeps what Git says while Salus heals: neither takes the other's work back.
 
-The repository is a local one; `tests/devcluster/flux.py` plays source-controller's part. All tests share one
+The repository is a local one; `tools/devcluster/flux.py` plays source-controller's part. All tests share one
 kustomize-controller, each has a namespace, a repository and a Salus of its own.
 """
 
@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from tests.cluster.scene import Object, Scene, deployment, policy_spec
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.flux import Repository, kustomize_controller
-from tests.devcluster.processes import Process
-from tests.devcluster.salus import REPOSITORY
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.flux import Repository, kustomize_controller
+from tools.devcluster.processes import Process
+from tools.devcluster.salus import REPOSITORY
 
 pytestmark = pytest.mark.xdist_group("flux")
 

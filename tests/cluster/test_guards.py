@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.cluster.scene import Object, Pump, Scene, deployment
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.namespaces import fresh_namespace
-from tests.devcluster.salus import Salus, lend_account
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.namespaces import fresh_namespace
+from tools.devcluster.salus import Salus, lend_account
 
 pytestmark = pytest.mark.xdist_group("guards")
 """One operator, whose configuration the tests change: they stay on one worker."""

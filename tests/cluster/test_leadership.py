@@ -15,8 +15,8 @@ from tests.chaos.books import from_audit, reconcile
 from tests.chaos.proxy import Proxy, Seen, When, go_on
 from tests.chaos.serving import serving
 from tests.cluster.scene import Scene
-from tests.devcluster.audit import AuditEvent
-from tests.devcluster.salus import REPOSITORY, Salus
+from tools.devcluster.audit import AuditEvent
+from tools.devcluster.salus import REPOSITORY, Salus
 
 QUICK = {"settle": "0s", "stable": "5s", "timeout": "2m"}
 _ROLES = "/apis/rbac.authorization.k8s.io/v1/namespaces"

@@ -7,7 +7,7 @@ import pytest
 
 from salus.scheduler import SLOT, phase
 from tests.cluster.scene import Scene, deployment
-from tests.devcluster.audit import AuditEvent
+from tools.devcluster.audit import AuditEvent
 
 TRIALS = 100
 TRIALS_OF_TWO_PROCESSES = 10

@@ -5,8 +5,8 @@
 """
 
 from tests.cluster.scene import Scene
-from tests.devcluster.salus import REPOSITORY
 from tests.reading import WORKED_EXAMPLE, story
+from tools.devcluster.salus import REPOSITORY
 
 
 def test_the_worked_example_is_told_by_its_records_alone(scene: Scene) -> None:

@@ -10,7 +10,7 @@ from salus.core.workload import release_hash, short
 from salus.model.meta import WorkloadKind
 from salus.model.values import TargetKey
 from tests.cluster.scene import Object, Scene
-from tests.devcluster.kwok import LIFE
+from tools.devcluster.kwok import LIFE
 
 NAME = "web"
 UNDO = {"name": "undo", "rollback": {}}

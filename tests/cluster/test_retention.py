@@ -8,7 +8,7 @@ import requests
 
 from salus.model.types import format_time
 from tests.cluster.scene import Object, Scene
-from tests.devcluster.namespaces import fresh_namespace
+from tools.devcluster.namespaces import fresh_namespace
 
 _SALUS = "/apis/salus.dev/v1alpha1/namespaces"
 

@@ -10,10 +10,10 @@ import pytest
 from salus.core.records import TARGET_LABEL
 from salus.core.rights import DENIED, MISSING
 from tests.cluster.scene import Scene
-from tests.devcluster.admission import install_admission, rule
-from tests.devcluster.api import ApiError
-from tests.devcluster.cluster import KubectlError
-from tests.devcluster.salus import ACCOUNT
+from tools.devcluster.admission import install_admission, rule
+from tools.devcluster.api import ApiError
+from tools.devcluster.cluster import KubectlError
+from tools.devcluster.salus import ACCOUNT
 
 GRANTED = 90.0
 """Seconds; what is lacking is looked at again after half a minute."""

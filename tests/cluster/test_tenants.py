@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.cluster.scene import Pump, Scene
-from tests.devcluster.namespaces import fresh_namespace
+from tools.devcluster.namespaces import fresh_namespace
 
 HOSTILE = Path(__file__).parents[1] / "unit" / "data" / "hostile"
 AUTHOR = "mallory"

@@ -15,10 +15,10 @@ import pytest
 
 from tests.cluster.prometheus_stub import serving, vector
 from tests.cluster.scene import Pump, Scene
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.processes import free_port
-from tests.devcluster.remote_write import Series
-from tests.devcluster.salus import Salus, lend_account
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.processes import free_port
+from tools.devcluster.remote_write import Series
+from tools.devcluster.salus import Salus, lend_account
 
 ENOUGH_TICKS = 4
 

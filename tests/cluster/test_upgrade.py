@@ -15,8 +15,8 @@ import yaml
 
 from tests.chaos.books import from_audit, reconcile
 from tests.cluster.scene import Object, Scene
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.salus import REPOSITORY, Salus, install
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.salus import REPOSITORY, Salus, install
 
 OLD = "930589cdb47c4eb5d521a5458e6cc0ff2500141e"
 """The last commit whose records have no `spec.format`."""

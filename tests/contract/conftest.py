@@ -11,15 +11,15 @@ import pytest
 from aiohttp import web
 
 from salus.adapters.api import Connection, Login
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.controlplane import MASTERS
-from tests.devcluster.kubeconfigs import write_kubeconfig
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.controlplane import MASTERS
+from tools.devcluster.kubeconfigs import write_kubeconfig
 
 USER = "contract"
 """Whom the API server knows the adapters as; nobody else is, so the audit log under this name is theirs alone."""
 
 _CRDS = Path(__file__).parents[2] / "crds"
-_SCALED_OBJECTS = Path(__file__).parents[1] / "devcluster/scaled-object.yaml"
+_SCALED_OBJECTS = Path(__file__).parents[2] / "tools/devcluster/scaled-object.yaml"
 _PATIENCE_SECONDS = 120.0
 
 

@@ -15,8 +15,8 @@ import pytest
 import yaml
 from jsonpointer import set_pointer
 
-from salus.model.crd import KINDS, Kind
 from salus.model.types import Resource, Rule
+from tools.crds import KINDS, Kind
 
 Object = dict[str, Any]
 Edits = Mapping[str, object]

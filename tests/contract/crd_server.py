@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from salus.model.types import API_VERSION
 from tests.contract.crd_cases import BY_NAME, Object
-from tests.devcluster.api import Api
+from tools.devcluster.api import Api
 
 _UNKNOWN = re.compile(r'unknown field "([^"]+)"')
 _PREFIXES = ("Invalid value: ", "Unsupported value: ", "Duplicate value: ")

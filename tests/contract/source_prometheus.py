@@ -14,10 +14,10 @@ from salus.model.values import Answer, Error, NoData, Question, Value
 from salus.sources.prometheus import PrometheusSource
 from salus.sources.reply import Series
 from salus.sources.settings import SourceSettings
-from tests.devcluster import remote_write
-from tests.devcluster.programs import find
-from tests.devcluster.prometheus import Prometheus
 from tests.fakes.metrics import ScriptedSource
+from tools.devcluster import remote_write
+from tools.devcluster.programs import find
+from tools.devcluster.prometheus import Prometheus
 
 STALE_AFTER = timedelta(minutes=2)
 INFINITE, NOT_A_NUMBER = float("inf"), float("nan")

@@ -27,8 +27,8 @@ from salus.ports import (
 )
 from tests.contract.conftest import USER
 from tests.contract.test_cluster_port import deployment
-from tests.devcluster.cluster import DevCluster
 from tests.fakes.cluster import FakeAccounts, FakeCluster
+from tools.devcluster.cluster import DevCluster
 
 PATCH = right("patch", DEPLOYMENTS)
 SCALED = [{"op": "replace", "path": "/spec/replicas", "value": 1}]

@@ -16,13 +16,13 @@ import pytest
 from salus.core.records import question_digest
 from salus.model.types import format_time
 from tests.contract.crd_cases import CHANGE, INCIDENT, RELEASE, valid
-from tests.devcluster import admission
-from tests.devcluster.admission import install_admission, rule
-from tests.devcluster.api import JSON_PATCH, Api, ApiError
-from tests.devcluster.cluster import DevCluster, KubectlError
-from tests.devcluster.namespaces import fresh_namespace
-from tests.devcluster.processes import PATIENCE, wait_until
-from tests.devcluster.tokens import request_token
+from tools.devcluster import admission
+from tools.devcluster.admission import install_admission, rule
+from tools.devcluster.api import JSON_PATCH, Api, ApiError
+from tools.devcluster.cluster import DevCluster, KubectlError
+from tools.devcluster.namespaces import fresh_namespace
+from tools.devcluster.processes import PATIENCE, wait_until
+from tools.devcluster.tokens import request_token
 
 pytestmark = pytest.mark.usefixtures("our_kinds")
 

@@ -1,8 +1,8 @@
 """The example for Argo CD against its own CRDs: every field is one that Argo CD knows."""
 
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.gomod import ARGO_CD
-from tests.devcluster.salus import REPOSITORY
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.gomod import ARGO_CD
+from tools.devcluster.salus import REPOSITORY
 
 EXAMPLE = REPOSITORY / "examples/gitops/argocd"
 

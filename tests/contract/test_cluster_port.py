@@ -44,9 +44,9 @@ from salus.ports import (
 from tests.builders import a_change
 from tests.contract.conftest import USER, Answer, Scripted, kubeconfig, status
 from tests.contract.crd_cases import valid
-from tests.devcluster.audit import AuditEvent
-from tests.devcluster.cluster import DevCluster
 from tests.fakes.cluster import SPECIMENS, FakeCluster
+from tools.devcluster.audit import AuditEvent
+from tools.devcluster.cluster import DevCluster
 
 REVISION = {
     "metadata": {"name": "kept", "labels": {"app": "web"}},

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from salus.model.crd import KINDS, Kind
 from tests.contract.crd_cases import (
     ACCEPTED,
     BOUNDS,
@@ -28,7 +27,8 @@ from tests.contract.crd_cases import (
     valid,
 )
 from tests.contract.crd_server import Cause, Server
-from tests.devcluster.cluster import DevCluster
+from tools.crds import KINDS, Kind
+from tools.devcluster.cluster import DevCluster
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

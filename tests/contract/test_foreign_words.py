@@ -19,8 +19,8 @@ import structlog
 from salus.adapters.logging import LogFormat, configure
 from tests.contract.raw_server import MARK, Talk, asked, echo, endlessly, hang_up, reset, silence, speaking, unasked
 from tests.contract.ways import Told, Way, every_way, instant, ranged, sink
-from tests.devcluster.certificates import Authority
-from tests.devcluster.processes import free_port
+from tools.devcluster.certificates import Authority
+from tools.devcluster.processes import free_port
 
 PATIENCE, SHORT = timedelta(seconds=30), timedelta(milliseconds=300)
 """What an answer may take on a busy machine, and how long to wait for one that never comes."""

@@ -9,7 +9,7 @@ from salus.adapters.clock import SystemClock
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.lease import Leadership, NotLeading
 from salus.ports import LEASES, Conflict, Invalid, NotFound, Ref, Resource, right
-from tests.devcluster.cluster import DevCluster
+from tools.devcluster.cluster import DevCluster
 
 CONFIG_MAPS = Resource("v1", "configmaps", "ConfigMap")
 

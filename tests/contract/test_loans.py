@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from tests.contract.loan_cases import CASES, LIVE, Case
-from tests.devcluster.admission import FILES, OPERATOR, install_admission, rule
-from tests.devcluster.api import JSON_PATCH, ApiError
-from tests.devcluster.cluster import DevCluster, KubectlError
-from tests.devcluster.namespaces import fresh_namespace
-from tests.devcluster.processes import PATIENCE, wait_until
+from tools.devcluster.admission import FILES, OPERATOR, install_admission, rule
+from tools.devcluster.api import JSON_PATCH, ApiError
+from tools.devcluster.cluster import DevCluster, KubectlError
+from tools.devcluster.namespaces import fresh_namespace
+from tools.devcluster.processes import PATIENCE, wait_until
 
 pytestmark = pytest.mark.usefixtures("our_kinds", "keda")
 

@@ -19,10 +19,10 @@ from salus.core.delivery import Telling, cloud_event
 from salus.endpoints.settings import BasicAuth
 from salus.ports import NotTaken, Sinks
 from tests.contract.source_server import Handler, hang, reply, serving, trickle, url
-from tests.devcluster.certificates import Authority
-from tests.devcluster.processes import free_port
 from tests.fakes.sinks import FakeSinks
 from tests.unit.test_delivery import a_record
+from tools.devcluster.certificates import Authority
+from tools.devcluster.processes import free_port
 
 PATIENCE, SHORT = timedelta(seconds=30), timedelta(milliseconds=300)
 """What an answer may take on a busy machine, and how long to wait for one that never comes."""

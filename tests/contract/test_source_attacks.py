@@ -24,7 +24,7 @@ from salus.sources.prometheus import PrometheusSource
 from salus.sources.settings import SourceSettings
 from tests.contract.source_prometheus import settings
 from tests.contract.source_server import reply, serving, success, url, vector
-from tests.devcluster.certificates import Authority
+from tools.devcluster.certificates import Authority
 
 Asker = Callable[[SourceSettings, str], Awaitable[Error | None]]
 

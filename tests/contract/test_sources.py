@@ -54,11 +54,11 @@ from tests.contract.source_server import (
     url,
     vector,
 )
-from tests.devcluster.certificates import Authority
-from tests.devcluster.processes import free_port
-from tests.devcluster.prometheus import Prometheus
-from tests.devcluster.remote_write import Series
 from tests.fakes.metrics import ScriptedHistory, ScriptedSource
+from tools.devcluster.certificates import Authority
+from tools.devcluster.processes import free_port
+from tools.devcluster.prometheus import Prometheus
+from tools.devcluster.remote_write import Series
 
 
 @pytest.fixture(scope="module")

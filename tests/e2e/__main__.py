@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tests.demo.pods import shop_image
-from tests.devcluster import debian, dockerfile, images
-from tests.devcluster.processes import NotInTimeError, wait_until
-from tests.devcluster.programs import TIERS, ProgramMissingError, find, find_e2e
-from tests.devcluster.progress import Say, say_on_stderr
-from tests.devcluster.sandbox import SandboxUnavailableError, available, reexec_in_sandbox
+from examples.demo.pods import shop_image
 from tests.e2e.traces import mark, marked, traces
+from tools.devcluster import debian, dockerfile, images
+from tools.devcluster.processes import NotInTimeError, wait_until
+from tools.devcluster.programs import TIERS, ProgramMissingError, find, find_e2e
+from tools.devcluster.progress import Say, say_on_stderr
+from tools.devcluster.sandbox import SandboxUnavailableError, available, reexec_in_sandbox
 
 _FOLDER = Path(__file__).parent
 _OF_THE_SANDBOX = "test_sandbox.py"

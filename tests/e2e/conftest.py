@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.devcluster import sandbox
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.images import busybox_image
+from tools.devcluster import sandbox
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.images import busybox_image
 
 FIGURES: dict[str, str] = {}
 """What the tests measured, for docs/operate.md; printed at the end and never judged."""

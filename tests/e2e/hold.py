@@ -7,10 +7,10 @@ import signal
 import sys
 from types import FrameType
 
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.images import busybox_image
-from tests.devcluster.processes import wait_until
 from tests.e2e.pods import web
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.images import busybox_image
+from tools.devcluster.processes import wait_until
 
 UP = "up\n"
 

@@ -13,17 +13,17 @@ from typing import Any
 import requests
 import yaml
 
-from tests.demo.pods import shop_image
-from tests.demo.stage import SHOP
-from tests.demo.traffic import RealTraffic
-from tests.devcluster.api import ApiError, Object
-from tests.devcluster.audit import AuditEvent
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.dockerfile import OperatorImage
-from tests.devcluster.helm import CHART, Helm, HelmError
-from tests.devcluster.processes import PATIENCE, wait_until
-from tests.devcluster.salus import QUICK, are_served
-from tests.devcluster.sandbox import NODE_ADDRESS
+from examples.demo.pods import shop_image
+from examples.demo.stage import SHOP
+from examples.demo.traffic import RealTraffic
+from tools.devcluster.api import ApiError, Object
+from tools.devcluster.audit import AuditEvent
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.dockerfile import OperatorImage
+from tools.devcluster.helm import CHART, Helm, HelmError
+from tools.devcluster.processes import PATIENCE, wait_until
+from tools.devcluster.salus import QUICK, are_served
+from tools.devcluster.sandbox import NODE_ADDRESS
 
 SYSTEM = "salus-system"
 TENANT = "shop"

@@ -1,7 +1,7 @@
 """Small workloads made of busybox, for the tests of real nodes."""
 
-from tests.devcluster.api import Object
-from tests.devcluster.images import BUSYBOX
+from tools.devcluster.api import Object
+from tools.devcluster.images import BUSYBOX
 
 WEB_PORT = 8080
 _SERVE_OWN_NAME = f"mkdir /tmp/www; hostname > /tmp/www/index.html; exec httpd -f -p {WEB_PORT} -h /tmp/www"

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from salus.version import __version__
-from tests.devcluster.cluster import DevCluster, KubectlError
 from tests.e2e.installation import REMEDIATOR, SYSTEM, TENANT, Installation, cold_start, installed
 from tests.package.pinned import NAME, dependencies, normal, not_as_pinned, tools
+from tools.devcluster.cluster import DevCluster, KubectlError
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.devcluster.api import Object
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.controlplane import SERVICE_ADDRESS
-from tests.devcluster.images import go_image
-from tests.devcluster.processes import wait_until
 from tests.e2e.pods import container, pod, web, web_service
+from tools.devcluster.api import Object
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.controlplane import SERVICE_ADDRESS
+from tools.devcluster.images import go_image
+from tools.devcluster.processes import wait_until
 
 _SECONDS = 60
 _SHOP = Path(__file__).parents[2] / "examples" / "shop" / "service"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.devcluster import sandbox
-from tests.devcluster.processes import NotInTimeError, wait_until
 from tests.e2e.hold import UP
 from tests.e2e.traces import traces
+from tools.devcluster import sandbox
+from tools.devcluster.processes import NotInTimeError, wait_until
 
 _REPOSITORY = Path(__file__).parents[2]
 _SECONDS = 60
@@ -33,7 +33,7 @@ def before() -> set[str]:
 def _held(*options: str) -> Iterator[subprocess.Popen[str]]:
     """Run `hold` in a sandbox until this block ends; when its pods are up, yield the process that holds the sandbox."""
     command = [sys.executable, "-m", "tests.e2e.hold", *options]
-    code = f"import sys; from tests.devcluster import sandbox; sys.exit(sandbox.reexec_in_sandbox({command!r}))"
+    code = f"import sys; from tools.devcluster import sandbox; sys.exit(sandbox.reexec_in_sandbox({command!r}))"
     with subprocess.Popen([sys.executable, "-c", code], cwd=_REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

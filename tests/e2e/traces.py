@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.devcluster import sandbox
+from tools.devcluster import sandbox
 
 _KERNEL_SETTINGS = tuple(Path("/proc/sys", name) for name in sandbox._KERNEL_SETTINGS)
 _FOLDERS = ("/var/lib/cni", "/var/lib/kubelet", "/var/log/containers", "/var/lib/containers")

@@ -19,13 +19,13 @@ from tests.chaos.director import Director
 from tests.chaos.proxy import TENANT_HEADER, Fault, Kind, Proxy, Seen
 from tests.chaos.serving import in_background, serving
 from tests.cluster.scene import Object, Pump, deployment, policy_spec
-from tests.devcluster.cluster import DevCluster
-from tests.devcluster.processes import ProcessFailedError
-from tests.devcluster.programs import ProgramMissingError
-from tests.devcluster.progress import Say, say_on_stderr
-from tests.devcluster.salus import Salus, install, lend_account
 from tests.tenants import mallory
 from tests.tenants.mallory import Mallory
+from tools.devcluster.cluster import DevCluster
+from tools.devcluster.processes import ProcessFailedError
+from tools.devcluster.programs import ProgramMissingError
+from tools.devcluster.progress import Say, say_on_stderr
+from tools.devcluster.salus import Salus, install, lend_account
 
 SLOWER = 1.5
 """Times to heal beside mallory, at most so many times as long as without."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.cluster.scene import Object, deployment
-from tests.devcluster.api import Api, ApiError
+from tools.devcluster.api import Api, ApiError
 
 NAMESPACE = "mallory"
 USER = "mallory-the-tenant"

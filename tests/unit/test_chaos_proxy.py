@@ -15,7 +15,7 @@ from tests.chaos.books import Books, Effect, Intent, Record, reconcile
 from tests.chaos.proxy import Fault, Kind, Proxy, Seen, When
 from tests.chaos.serving import serving
 from tests.cluster import prometheus_stub
-from tests.devcluster.processes import wait_until
+from tools.devcluster.processes import wait_until
 
 PATIENCE = aiohttp.ClientTimeout(total=5)
 WATCH = "/api/v1/pods?watch=true"

@@ -18,13 +18,13 @@ from promql_parser import parse
 from salus.adapters.telemetry import PrometheusTelemetry
 from salus.core.compile import Catalog, compile_policy
 from salus.endpoints.addresses import NEVER_ASKED
-from salus.model.crd import KINDS
 from salus.model.types import VERSION
 from salus.presets import load_presets
 from salus.settings import Settings
 from salus.version import __version__
-from tests.chart import generated
-from tests.chart.generated import CHART, ROOT, differing
+from tools.crds import KINDS
+from tools.manifests import generated
+from tools.manifests.generated import CHART, ROOT, differing
 
 CHANGING = {"create", "update", "patch", "delete", "deletecollection"}
 OWN = {"salus.dev", "events.k8s.io"}
@@ -59,7 +59,7 @@ def test_rights_have_no_wildcard_no_secret_no_exec(who: str) -> None:
     ],
 )
 def test_the_chart_grants_what_the_plain_manifest_grants(role: str, listed: str) -> None:
-    """The manifest's rights are held against the audit log of all cluster tests (`tests.devcluster.rights`)."""
+    """The manifest's rights are held against the audit log of all cluster tests (`tools.devcluster.rights`)."""
     assert RULES[listed] == plain_roles()[role]
 
 

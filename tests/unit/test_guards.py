@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from salus.core.guards import GUARDS, Guard, Review, review
-from salus.core.reference import guards_page
 from salus.core.workload import short
 from salus.model.change import ActionKind, Facts, ManagedBy
 from salus.model.meta import AutoscalerKind
@@ -48,6 +47,7 @@ from tests.builders import (
     seconds,
     unknown,
 )
+from tools.guards_page import guards_page
 
 RESTART, SCALE, ROLLBACK, NOTIFY = ActionKind.RESTART, ActionKind.SCALE, ActionKind.ROLLBACK, ActionKind.NOTIFY
 HPA = Autoscaler(ScalerKey(AutoscalerKind.HPA, "checkout", "uid-of-hpa"), 2, 10)
@@ -817,7 +817,7 @@ def test_a_guard_that_cannot_be_evaluated_refuses(
 
 
 def test_the_page_on_guards_is_current() -> None:
-    """Else: `python -m salus.core.reference > docs/guards.md`."""
+    """Else: `python -m tools.guards_page > docs/guards.md`."""
     page = Path(__file__).parents[2] / "docs" / "guards.md"
 
     assert page.read_text(encoding="utf-8") == guards_page()

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from salus.model.change import ChangeEventSpec
-from salus.model.crd import KINDS, Kind
 from salus.model.errors import Problem, problems
 from salus.model.meta import Condition, ConditionStatus
 from salus.model.policy import HealthPolicySpec, Mode, Threshold
@@ -36,6 +35,7 @@ from tests.contract.crd_cases import (
     rules,
     valid,
 )
+from tools.crds import KINDS, Kind
 
 
 def problems_of(kind: str, body: Object) -> tuple[Problem, ...]:

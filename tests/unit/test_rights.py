@@ -18,10 +18,10 @@ from salus.model.types import Body
 from salus.model.values import Autoscaler, Right, Rights, ScalerKey
 from salus.ports import DEPLOYMENTS, HEALTH_POLICIES, PODS, RECORD_KEEPING, REMEDIATION, ROLLING_BACK, right
 from tests.builders import GROW, NOW, PAGE, RESTART, ROLLBACK, a_policy, a_workload, healthy, later
-from tests.devcluster.audit import Asked
-from tests.devcluster.rights import RBAC, UNUSED, differences, granted
 from tests.fakes.cluster import FakeAccounts, FakeCluster
 from tests.unit.stage import NAME, NAMESPACE, TARGET, Stage, a_loop, a_stage
+from tools.devcluster.audit import Asked
+from tools.devcluster.rights import RBAC, UNUSED, differences, granted
 
 PATCH = right("patch", DEPLOYMENTS)
 ACCOUNT = ("shop", "salus-remediator")

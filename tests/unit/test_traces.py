@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from tests.devcluster.processes import wait_until
 from tests.e2e.traces import mark, marked
+from tools.devcluster.processes import wait_until
 
 _SECONDS = 20
 

@@ -228,7 +228,7 @@ func TestClosingCutsOffWhatHangs(t *testing.T) {
 	}
 }
 
-// The simulator for nodes without processes is held to the same file by tests/unit/test_simulator.py.
+// The simulator for nodes without processes is held to the same file by tests/tools/test_simulator.py.
 func TestMetricsAreWrittenAsInTheGoldenFile(t *testing.T) {
 	metrics := newMetrics(Settings{Release: "v2", Capacity: 40}, start)
 	for _, request := range []struct {

@@ -1,0 +1,93 @@
+"""The page on guards, written from their registry: `python -m tools.guards_page > docs/guards.md`.
+
+A test holds the page to what this says, so that neither order nor meaning can drift from the code.
+"""
+
+import inspect
+import sys
+
+from salus.core.guards import ALL, CHANGES, GUARDS, UNKNOWN, Guard
+from salus.model.values import Then
+
+_HEAD = f"""# Guards
+
+<!-- Written from the registry by `python -m tools.guards_page`; a test fails when it is not current. -->
+
+A guard is a reason not to act now. They are asked in this order, once before the intent is put on record and once
+more, with everything read anew, right before the deed; the first that objects is the reason on record. Each is a pure
+function of what was observed, in `operator/salus/core/guards.py`. What to do about each: [records](records.md).
+
+A guard that cannot be evaluated, since something could not be read, refuses: the reason is `{UNKNOWN}`, the message
+says which guard and what it lacks, and it is asked again at the next tick.
+
+| reason | what it means | asked of | then | undo |
+| --- | --- | --- | --- | --- |
+"""
+_TAIL = """
+*asked of*: the kinds of action. *then*: **waits** asks again at every tick; **next rung** gives the remedy up for
+this incident; **advises** records what to change in Git and goes on; **calls people** ends the ladder. *undo*:
+whether the guard holds an undo or a revert as well; all others let these pass, since the way back must stay open.
+
+The mode Approve is no guard: what passes them all is recorded and waits for a person, and the guards are asked again
+when they have said yes. Right before any deed the mode is looked at once more: what was meant under Enforce is not
+done when the policy asks a person by now (the record then ends as `Abandoned`, `ApprovalRequired`). What `NotOwned`
+lets pass, the API server still judges: what the acting account may not do, it refuses, and the change ends as `Failed`
+with its words.
+
+## What is counted, and from what
+
+Cooldowns, attempts, budgets, the brake and Contested are computed from ChangeEvents, so a restart forgets nothing.
+Budgets count from the intent on, all policies together, without undos, reverts, notifications and what was abandoned.
+The records of all targets are listed at most once a minute, and only while something is being planned; between two
+lists the operator enters its own writes as it makes them. A watch would lag behind what was just written: fifty
+targets that fail in one tick would all find the budget unspent. An operator that watches some namespaces only counts
+what is in those.
+
+The fleet brake compares Unhealthy with Healthy targets; Unknown ones count for neither. It looks at targets that this
+process has measured, so for the first interval after a start it may not see enough of them to be on; the budgets are
+whole from the start. When it lifts, nothing is replayed: each target is judged by how it is then.
+
+A target counts for the brake, and for a budget in percent, when it has replicas and a policy may act on it: neither
+suspended, nor in mode Observe, nor one that only tells people. Seen from the namespace of an action, its own targets
+count in full, and those of each other namespace as a sample of at most a third as many (of at most one, for fewer than
+six). So no other namespace alone puts the brake on or takes it off, whatever its policies say and however many targets
+it has; against a budget in percent, what is done there weighs as much less
+([why so](decisions/0030-what-flaps-and-what-is-made-up.md)).
+
+When the brake first holds an action back there is one notification for the whole fleet: a Notify of that target, with
+the reason `FleetBrake`. It is found again on record, so neither other targets nor a restart make another one
+([how](decisions/0015-one-notification-for-a-fleet.md)).
+
+A freeze says its times in its time zone. Where the clocks go back, `from` means the first and `to` the second of the
+two equal times; a time that the clocks skip means as much after they have moved on. A cron fires once in a repeated
+hour, and right after a skipped one; `duration` is elapsed time.
+"""
+_THEN = {
+    Then.WAIT: "waits",
+    Then.NEXT: "next rung",
+    Then.ADVISE: "advises, next rung",
+    Then.ESCALATE: "calls people",
+}
+
+
+def guards_page() -> str:
+    """The whole page."""
+    return _HEAD + "".join(map(_row, GUARDS)) + _TAIL
+
+
+def _row(guard: Guard) -> str:
+    meaning = " ".join((inspect.getdoc(guard.objects) or "").split())
+    held = "held" if guard.undo_too else "passes"
+    return f"| `{guard.reason}` | {meaning} | {_kinds(guard)} | {_THEN[guard.then]} | {held} |\n"
+
+
+def _kinds(guard: Guard) -> str:
+    if guard.kinds == ALL:
+        return "everything"
+    if guard.kinds == CHANGES:
+        return "every change"
+    return ", ".join(sorted(kind.lower() for kind in guard.kinds))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(guards_page())
