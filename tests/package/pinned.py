@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +24,8 @@ def dependencies() -> set[str]:
 
 def tools() -> set[str]:
     """What only we need, and what installs."""
-    return _names(_PROJECT["dependency-groups"]["dev"]) | {"pip", "setuptools", "wheel"}
+    needed_anyhow = {name for library in dependencies() for name in _needed_by(library)}
+    return _names(_PROJECT["dependency-groups"]["dev"]) - needed_anyhow | {"pip", "setuptools", "wheel"}
 
 
 def not_as_pinned(packages: Mapping[str, str]) -> dict[str, str]:
@@ -32,6 +34,11 @@ def not_as_pinned(packages: Mapping[str, str]) -> dict[str, str]:
     words = (line.partition(" ")[0].partition("==") for line in lines)
     pins = {normal(name): version for name, _, version in words}
     return {name: version for name, version in packages.items() if pins.get(name) != version}
+
+
+def _needed_by(library: str) -> set[str]:
+    """What a library declares to need, such as durationpy by kubernetes; not what it could do more with."""
+    return _names(line for line in metadata.requires(library) or () if "extra ==" not in line)
 
 
 def _names(requirements: Iterable[str]) -> set[str]:

@@ -62,7 +62,7 @@ class AuditLog:
         self._events: list[AuditEvent] = []
         self._asked: set[Asked] = set()
 
-    def writes(
+    def writes(  # noqa: PLR0913 — one for each thing to ask by, all named
         self,
         *,
         user: str | None = None,

@@ -39,7 +39,7 @@ class KubectlError(RuntimeError):
 class DevCluster:
     """A cluster on loopback, or with `nodes="kubelet"` in the sandbox that this process runs in."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 — what there is to choose, all named, each with its default
         self,
         *,
         nodes: Nodes = "kwok",

@@ -96,7 +96,7 @@ class Repository:
     namespace: str
     name: str = "fleet"
     pushed: int = 0
-    _server: ThreadingHTTPServer | None = field(default=None, repr=False)
+    _url: str = field(default="", repr=False)
 
     @property
     def work(self) -> Path:
@@ -109,8 +109,9 @@ class Repository:
         archives = self.folder / "archives"
         archives.mkdir(parents=True)
         self._git("init", "--quiet", "--initial-branch=main", str(self.work), cwd=self.folder)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(archives)))
-        thread = threading.Thread(target=self._server.serve_forever, name="archives", daemon=True)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(archives)))
+        self._url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, name="archives", daemon=True)
         thread.start()
         body = {
             "apiVersion": f"{_SOURCE_GROUP}/v1",
@@ -122,8 +123,8 @@ class Repository:
         try:
             yield self
         finally:
-            self._server.shutdown()
-            self._server.server_close()
+            server.shutdown()
+            server.server_close()
             thread.join()
 
     def push(self, files: Mapping[str, str]) -> str:
@@ -196,9 +197,8 @@ class Repository:
         return ready.get("Ready") == "True" and status.get("observedGeneration") == body["metadata"]["generation"]
 
     def _publish(self, archive: Path, revision: str) -> None:
-        assert self._server is not None
         artifact = {
-            "url": f"http://127.0.0.1:{self._server.server_port}/{archive.name}",
+            "url": f"{self._url}/{archive.name}",
             "path": archive.name,
             "revision": revision,
             "digest": f"sha256:{hashlib.sha256(archive.read_bytes()).hexdigest()}",

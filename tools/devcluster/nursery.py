@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.devcluster.launcher import die_with
-from tools.devcluster.processes import Process
+from tools.devcluster.processes import Process, ProcessFailedError
 
 _IMPORTED = ("salus.cli", "salus.bootstrap")
 
@@ -90,7 +90,8 @@ class Nursery:
         log.touch()
         order = {"arguments": list(arguments), "log": str(log), "cwd": str(cwd), "env": dict(env)}
         pid = self._ask({"start": order})
-        assert pid is not None
+        if pid is None:
+            raise ProcessFailedError(f"the nursery started no {name}")
         return Process(name, ("salus", *arguments), log, Forked(self, pid))
 
     def ended(self, pid: int) -> int | None:

@@ -82,14 +82,27 @@ class Child(Protocol):
     """As much of `subprocess.Popen` as is used here."""
 
     @property
-    def pid(self) -> int: ...
+    def pid(self) -> int:
+        """Its id."""
+
     @property
-    def returncode(self) -> int | None: ...
-    def poll(self) -> int | None: ...
-    def wait(self, timeout: float | None = None) -> int: ...
-    def send_signal(self, number: int, /) -> None: ...
-    def terminate(self) -> None: ...
-    def kill(self) -> None: ...
+    def returncode(self) -> int | None:
+        """How it ended, as far as `poll` or `wait` has seen."""
+
+    def poll(self) -> int | None:
+        """Look whether it has ended, and return how."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended, and return how; subprocess.TimeoutExpired after these seconds."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send it this signal, unless it has ended."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def kill(self) -> None:
+        """End it now."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import yaml
 from tools.devcluster.api import APPLY_PATCH
 from tools.devcluster.cluster import DevCluster, KubectlError
 from tools.devcluster.nursery import Nursery
-from tools.devcluster.processes import PATIENCE, Process, free_port, wait_until
+from tools.devcluster.processes import PATIENCE, Process, ProcessFailedError, free_port, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 ACCOUNT = "salus-remediator"
@@ -115,7 +115,8 @@ class Salus:
 
     def kill(self) -> None:
         """End it with SIGKILL."""
-        assert self.process is not None
+        if self.process is None:
+            raise ProcessFailedError(f"{self.name} was never started")
         self.process.kill()
 
     def __enter__(self) -> "Salus":
