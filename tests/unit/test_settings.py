@@ -149,6 +149,21 @@ def test_an_empty_configuration_has_no_source_and_no_kill_switch(text: str, tmp_
             id="an exporter's label with a placeholder",
         ),
         pytest.param(
+            "sources: {a: {url: 'http://a.example', exporters: foo}}",
+            'sources.a.exporters: expected an object, got "foo"',
+            id="exporters that are a word",
+        ),
+        pytest.param(
+            "sources: {a: {url: 'http://a.example', exporters: {cadvisor: [foo]}}}",
+            "sources.a.exporters.cadvisor: expected an object, got a list",
+            id="an exporter's labels that are a list",
+        ),
+        pytest.param(
+            "leaderElection: {enabled: maybe}",
+            'leaderElection.enabled: expected true or false, got "maybe"',
+            id="a switch that is a word",
+        ),
+        pytest.param(
             "sources: {a: {url: 'http://a.example', exporters: {cadvisor: {}}}}",
             "sources.a.exporters.cadvisor: expected at least 1 item, got 0",
             id="an exporter known by nothing",

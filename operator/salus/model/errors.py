@@ -96,6 +96,7 @@ def _own_words(_: ErrorDetails, context: Context) -> str:
     return str(context["error"])
 
 
+_BOOL = _expected("true or false")
 _OBJECT = _expected("an object")
 _LIST = _expected("a list")
 _TEXT = _expected("text")
@@ -107,11 +108,13 @@ _WORDS: Mapping[str, Words] = {
     "literal_error": _choice,
     "string_pattern_mismatch": _shape,
     "string_type": _TEXT,
-    "bool_type": _expected("true or false"),
+    "bool_type": _BOOL,
+    "bool_parsing": _BOOL,
     "int_type": _expected("a whole number"),
     "model_type": _OBJECT,
     "model_attributes_type": _OBJECT,
     "mapping_type": _OBJECT,
+    "dict_type": _OBJECT,
     "tuple_type": _LIST,
     "greater_than_equal": _bound("at least", "ge"),
     "less_than_equal": _bound("at most", "le"),
