@@ -264,6 +264,7 @@ def test_validate_writes_json_for_programs() -> None:
                 "message": "to must not exceed max",
             }
         ],
+        "notes": [],
         "unreadable": [{"file": "nowhere", "line": None, "message": "No such file or directory"}],
     }
 

@@ -1,6 +1,7 @@
 """What `salus validate` says of policies: which line, which path, which words; its printing is in test_cli.py."""
 
 import io
+import json
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -266,6 +267,23 @@ def test_against_the_operators_configuration(old: str, new: str, found: list[str
     report = validate(["policy.yaml"], catalog_of(read_settings(Path("operator.yaml"))), Progress(io.StringIO()))
 
     assert [f"{finding.path}: {finding.message}" for finding in report.findings] == found
+
+
+@pytest.mark.usefixtures("folder")
+def test_windows_that_the_operator_raises_are_told_and_are_no_problem() -> None:
+    Path("operator.yaml").write_text(CONFIGURATION + "minimums: {interval: 1m, cooldown: 10m}\n", encoding="utf-8")
+    text = POLICY.replace("  target", "  interval: 10s\n  target", 1)
+    Path("policy.yaml").write_text(text, encoding="utf-8")
+
+    report = validate(["policy.yaml"], catalog_of(read_settings(Path("operator.yaml"))), Progress(io.StringIO()))
+
+    line = text[: text.index("interval")].count("\n") + 1
+    assert (report.findings, report.exit_code) == ([], 0)
+    assert (
+        f"note: policy.yaml:{line} (shop/checkout): spec.interval: 10s is raised to 1m by the operator's minimums"
+        in (report.to_text().splitlines())
+    )
+    assert [note["path"] for note in json.loads(report.to_json())["notes"]] == ["spec.limits.cooldown", "spec.interval"]
 
 
 def test_presets_are_tied_to_the_exporters_of_the_operators_configuration() -> None:

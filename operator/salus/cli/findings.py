@@ -87,9 +87,7 @@ def is_ours(document: Document) -> bool:
 
 def findings_in(document: Document, file: str, catalog: Catalog) -> Iterator[Finding]:
     """Everything that is wrong with one policy, in the order of its lines."""
-    metadata = document.body.get("metadata")
-    names = metadata if isinstance(metadata, Mapping) else {}
-    where = Finding(file, 1, document.number, _text(names, "namespace"), _text(names, "name"), "", "")
+    where = _place(document, file)
     repeated = [
         replace(where, line=key.line, path=key.path, message="this key stands here twice") for key in document.repeated
     ]
@@ -98,6 +96,26 @@ def findings_in(document: Document, file: str, catalog: Catalog) -> Iterator[Fin
         for problem in dict.fromkeys(problems_of(document.body, catalog))
     ]
     yield from sorted([*repeated, *found], key=lambda finding: finding.line)
+
+
+def notes_in(document: Document, file: str, catalog: Catalog) -> Iterator[Finding]:
+    """The windows that the operator raises; of a policy that cannot be used, nothing."""
+    where = _place(document, file)
+    metadata = {"namespace": where.namespace, "name": where.name}
+    try:
+        raised = compile_policy({"metadata": metadata, "spec": document.body.get("spec")}, catalog).raised
+    except SpecError:
+        return
+    for sentence in raised:
+        field, _, rest = sentence.partition(" ")
+        path, message = f"spec.{field}", f"{rest} by the operator's minimums"
+        yield replace(where, line=document.line(path), path=path, message=message)
+
+
+def _place(document: Document, file: str) -> Finding:
+    metadata = document.body.get("metadata")
+    names = metadata if isinstance(metadata, Mapping) else {}
+    return Finding(file, 1, document.number, _text(names, "namespace"), _text(names, "name"), "", "")
 
 
 def _text(body: Mapping[str, Any], field: str) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from salus.bounded_yaml import LARGEST, UnreadableError, line_of, read_bytes
 from salus.cli.documents import Document, read_documents
-from salus.cli.findings import AnyName, Finding, findings_in, is_ours
+from salus.cli.findings import AnyName, Finding, findings_in, is_ours, notes_in
 from salus.cli.progress import Progress
 from salus.contained import contained
 from salus.core.compile import Catalog
@@ -45,6 +45,8 @@ class Report:
     others: int = 0
     """Objects of other kinds, passed over."""
     findings: list[Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
+    """What is no problem, and yet not carried out as it stands there."""
     unreadable: list[Unreadable] = field(default_factory=list)
 
     @property
@@ -59,8 +61,8 @@ class Report:
         return json.dumps({"ok": self.exit_code == 0, **asdict(self)}, indent=2)
 
     def to_text(self) -> str:
-        """For people: a line for each problem, then the summary."""
-        return "\n".join([*map(str, self.findings), self.summary()])
+        """For people: a line for each problem and note, then the summary."""
+        return "\n".join([*map(str, self.findings), *(f"note: {note}" for note in self.notes), self.summary()])
 
     def summary(self) -> str:
         """What was checked, and how it went."""
@@ -102,7 +104,7 @@ def catalog_of(settings: Settings | None, named: Collection[str] = ()) -> Catalo
         return Catalog(signals, tuple(sorted(named)) if named else AnyName())
     bound = tuple(name for name, source in settings.sources.items() if source.enforce_namespace)
     names = tuple(sorted({*settings.sources, *named}))
-    return Catalog(signals, names, bound, settings.sink_values(), settings.exporters())
+    return Catalog(signals, names, bound, settings.sink_values(), settings.exporters(), settings.minimums.value())
 
 
 def validate(inputs: Sequence[str], catalog: Catalog, progress: Progress) -> Report:
@@ -132,6 +134,7 @@ def _look_at(document: Document, file: str, catalog: Catalog, report: Report) ->
     if is_ours(document):
         report.policies += 1
         report.findings.extend(findings_in(document, file, catalog))
+        report.notes.extend(notes_in(document, file, catalog))
     elif document.body is not None:
         report.others += 1
 
