@@ -513,7 +513,7 @@ class Operator:
         return self._settings.sink_values()
 
     def _not_alive(self) -> str | None:
-        age = self._informer.last_event_age if self._informer.synced else 0.0
+        age = self._informer.last_event_age if self._informer.settled else 0.0
         return f"the API server said nothing for {age:.0f}s" if age > DEAD_AFTER.total_seconds() else None
 
     def _not_ready(self) -> str | None:
@@ -523,7 +523,7 @@ class Operator:
             return "the policies are not watched yet"
         if self._leadership is not None and not self._leadership.has_looked:
             return "the lease was not read yet"
-        return None if self._informer.synced else "the workloads are not listed yet"
+        return None if self._informer.settled else "the workloads are not listed yet"
 
 
 def _no_fence() -> None:

@@ -190,8 +190,8 @@ async def test_a_namespace_whose_policies_may_not_be_listed_holds_up_no_other() 
     assert sorted(map(str, operator._store.keys())) == ["gone/theirs", "shop/new"]
 
 
-async def test_a_namespace_whose_workloads_may_not_be_listed_holds_up_no_other() -> None:
-    """Ticks begin; and what is not known is not taken for absent."""
+async def informed(*namespaces: str) -> Informer:
+    """After the first answers of the API server, which forbids all in `gone` and has nothing elsewhere."""
 
     async def pages(path: str, _: Mapping[str, str]) -> AsyncIterator[Page]:
         if "/gone/" in path:
@@ -205,9 +205,35 @@ async def test_a_namespace_whose_workloads_may_not_be_listed_holds_up_no_other()
 
     silence: list[Body] = []
     connection = cast("Connection", SimpleNamespace(pages=pages, watch=watch))
-    informer = Informer(connection, ["gone", "shop"])
+    informer = Informer(connection, namespaces)
     following = asyncio.create_task(informer.run())
     await asyncio.wait_for(informer.wait_synced(), 5)
     following.cancel()
+    return informer
 
-    assert not informer.synced
+
+async def test_a_namespace_whose_workloads_may_not_be_listed_holds_up_no_other() -> None:
+    """Ticks begin; and what is not known is not taken for absent."""
+    assert not (await informed("gone", "shop")).synced
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "says"),
+    [
+        pytest.param(["gone", "shop"], None, id="one of two forbids"),
+        pytest.param(["gone"], "the workloads are not listed yet", id="the only one forbids"),
+        pytest.param(["shop"], None, id="none forbids"),
+    ],
+)
+async def test_a_namespace_that_forbids_keeps_no_other_from_being_ready(
+    namespaces: list[str], says: str | None
+) -> None:
+    operator: Any = Operator(RunOptions(Path("none")), Settings(), cast("Connection", SimpleNamespace()))
+    operator._listed.set()
+    operator._watch.ready.set()
+
+    assert operator._not_ready() == "the workloads are not listed yet", "not before the first answers"
+
+    operator._informer = await informed(*namespaces)
+
+    assert operator._not_ready() == says

@@ -83,6 +83,12 @@ class Informer:
         return all(reflector.listed.is_set() for reflector in self._reflectors)
 
     @property
+    def settled(self) -> bool:
+        """Whether everything was listed at least once, or may not be; nothing listed at all is no beginning."""
+        answered = all(reflector.answered.is_set() for reflector in self._reflectors)
+        return answered and any(reflector.listed.is_set() for reflector in self._reflectors)
+
+    @property
     def last_event_ages(self) -> Mapping[str, float]:
         """Seconds since each watch last said anything, bookmarks included; above two minutes something is wrong."""
         now = self._monotonic()
