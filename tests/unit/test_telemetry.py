@@ -48,6 +48,7 @@ async def test_everything_that_is_told_is_counted(telemetry: PrometheusTelemetry
     telemetry.decided("Refuse", ActionKind.RESTART, "CooldownActive")
     telemetry.finished(ActionKind.SCALE, "Recovered")
     telemetry.ticked(lag=0.02, duration=0.3, targets=7)
+    telemetry.ticked(lag=0.02, duration=0.3, targets=2)
     telemetry.failed("plan")
     telemetry.collected("Incident")
     telemetry.queried(0.004, "Value")
@@ -60,9 +61,9 @@ async def test_everything_that_is_told_is_counted(telemetry: PrometheusTelemetry
         'salus_evaluations_total{verdict="Unhealthy"} 1.0',
         'salus_decisions_total{action="Restart",decision="Refuse",reason="CooldownActive"} 1.0',
         'salus_changes_finished_total{action="Scale",outcome="Recovered"} 1.0',
-        'salus_tick_lag_seconds_bucket{le="0.025"} 1.0',
+        'salus_tick_lag_seconds_bucket{le="0.025"} 2.0',
         'salus_tick_duration_seconds_bucket{le="0.25"} 0.0',
-        "salus_tick_targets 7.0",
+        "salus_targets_judged_total 9.0",
         'salus_errors_total{stage="plan"} 1.0',
         'salus_records_collected_total{kind="Incident"} 1.0',
         'salus_query_duration_seconds_bucket{le="0.005",outcome="Value"} 1.0',

@@ -60,7 +60,11 @@ class PrometheusTelemetry:
         self._duration = Histogram(
             "salus_tick_duration_seconds", "How long a tick took.", buckets=_SECONDS, registry=registry
         )
-        self._targets = Gauge("salus_tick_targets", "Targets judged in the last tick.", registry=registry)
+        self._targets = Counter(
+            "salus_targets_judged_total",
+            "Targets judged in ticks, each of one namespace and source.",
+            registry=registry,
+        )
         self._queries = Histogram(
             "salus_query_duration_seconds",
             "How long metric sources took to answer.",
@@ -95,7 +99,7 @@ class PrometheusTelemetry:
         """One tick of the loop: seconds late, seconds long, targets judged."""
         self._lag.observe(lag)
         self._duration.observe(duration)
-        self._targets.set(targets)
+        self._targets.inc(targets)
 
     def sent(self, sink: str, outcome: str) -> None:
         """A sink was sent an event: `Taken`, or the reason why it was not."""
