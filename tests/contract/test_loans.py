@@ -237,6 +237,24 @@ def test_more_than_a_remedy_is_refused(tenant: Tenant, kind: str, operation: Obj
     assert said.format(number=path.rpartition("-")[2]) in str(refused.value)
 
 
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_a_scale_is_held_as_the_replicas_are(tenant: Tenant, kind: str) -> None:
+    """No role of Salus has the right, but the account that a policy names may have others than its own."""
+    account = f"system:serviceaccount:{kind.lower()}:salus-remediator"
+    plural = PATHS[kind].rpartition("/")[2]
+    tenant.grant(account, [{"apiGroups": ["apps"], "resources": [f"{plural}/scale"], "verbs": ["patch"]}])
+    scale = f"{tenant.make(kind)}/scale"
+
+    with pytest.raises(ApiError, match="an account that is lent to Salus, may not scale to 0"):
+        tenant.patch(account, scale, {"op": "replace", "path": "/spec/replicas", "value": 0})
+    assert (
+        tenant.patch(account, scale, {"op": "replace", "path": "/spec/replicas", "value": 3})["spec"]["replicas"] == 3
+    )
+
+    tenant.patch("tests", scale, {"op": "replace", "path": "/spec/replicas", "value": 0})
+    assert tenant.patch(account, scale, {"op": "add", "path": "/spec/replicas", "value": 1})["spec"]["replicas"] == 1
+
+
 def test_whoever_acts_as_the_account_is_held_as_well(tenant: Tenant) -> None:
     """Kubernetes' role edit may impersonate every service account of the namespace."""
     namespace, name = tenant.namespace, tenant.make().rpartition("/")[2]
