@@ -14,6 +14,7 @@ LIVE: Object = {
     "metadata": {"labels": {"app": "checkout"}, "annotations": {"team": "shop"}},
     "spec": {
         "serviceAccountName": "checkout",
+        "priorityClassName": "shops",
         "imagePullSecrets": [{"name": "registry"}],
         "containers": [
             {
@@ -24,6 +25,7 @@ LIVE: Object = {
                     {"name": "LEVEL", "value": "info"},
                 ],
                 "envFrom": [{"secretRef": {"name": "flags"}}, {"configMapRef": {"name": "settings-v2"}}],
+                "ports": [{"containerPort": 8080, "hostPort": 8080}, {"containerPort": 9090}],
                 "securityContext": {"capabilities": {"add": ["NET_BIND_SERVICE"]}},
             }
         ],
@@ -77,6 +79,8 @@ CASES = (
     Case("a ConfigMap as a volume", _more({"name": "settings", "configMap": {"name": "settings-v1"}})),
     Case("a volume of its own", _more({"name": "scratch", "emptyDir": {}})),
     Case("the volume of another claim no more", {"volumes": LIVE["spec"]["volumes"][:2]}),
+    Case("no port of the node any more", {"container": {"ports": [{"containerPort": 8080}]}}),
+    Case("another port of its own", {"container": {"ports": [{"containerPort": 22}]}}),
     Case("fewer capabilities", {"container": {"securityContext": {}}}),
     Case(
         "a Secret as a volume",
@@ -138,6 +142,30 @@ CASES = (
         {"automountServiceAccountToken": True},
         ("automountServiceAccountToken",),
         "may not change who its pods are or where they run",
+    ),
+    Case(
+        "another priority",
+        {"priorityClassName": "system-node-critical"},
+        ("priorityClassName",),
+        "may not change who its pods are or where they run",
+    ),
+    Case(
+        "no priority any more",
+        {"priorityClassName": None},
+        ("priorityClassName",),
+        "may not change who its pods are or where they run",
+    ),
+    Case(
+        "another port of the node",
+        {"container": {"ports": [{"containerPort": 8080, "hostPort": 2222}]}},
+        ("host port 2222",),
+        "may not gain privileges",
+    ),
+    Case(
+        "a port of the node in an init container",
+        {"initContainers": [{"name": "first", "image": "app:v1", "ports": [{"containerPort": 22, "hostPort": 22}]}]},
+        ("host port 22",),
+        "may not gain privileges",
     ),
     Case("the node's network", {"hostNetwork": True}, ("hostNetwork",), "may not gain privileges"),
     Case(

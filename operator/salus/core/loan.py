@@ -21,10 +21,11 @@ _FIXED = (
     "automountServiceAccountToken",
     "hostUsers",
     "nodeName",
+    "priorityClassName",
     "resourceClaims",
     "runtimeClassName",
 )
-"""Fields of a pod that say who it is and where it runs."""
+"""Fields of a pod that say who it is, where it runs, and whom it drives out there."""
 _OF_THE_NODE = ("hostNetwork", "hostPID", "hostIPC")
 
 
@@ -70,6 +71,12 @@ def _privileges_gained(before: Part, after: Part) -> Iterator[str]:
     had = {capability for container in _containers(before) for capability in _capabilities(container)}
     wanted = {capability for container in _containers(after) for capability in _capabilities(container)}
     yield from (f"capability {name}" for name in sorted(wanted - had))
+    yield from (f"host port {port}" for port in sorted(_host_ports(after) - _host_ports(before)))
+
+
+def _host_ports(spec: Part) -> set[int]:
+    ports = [port for container in _containers(spec) for port in _parts(container, "ports")]
+    return {port["hostPort"] for port in ports if port.get("hostPort")}
 
 
 def _projected(spec: Part) -> Iterator[Part]:
