@@ -372,6 +372,16 @@ def test_an_undo_reads_back_with_what_it_undoes() -> None:
     assert past_change(written(an_entry(action=undo))).undoes == "checkout-0a1b2c3d-6"
 
 
+@pytest.mark.parametrize("at", ["", "1970-01-01T00:00:00Z", "2999-12-31T23:59:59Z", "yesterday"])
+def test_nothing_goes_by_when_a_person_says_that_they_approved(at: str) -> None:
+    body = written(an_entry(decision=Decision.AWAIT_APPROVAL))
+    body["spec"]["approval"] = {"decision": "Approved", "by": "ada", "at": NOW.isoformat()}
+    honest = past_change(body)
+    body["spec"]["approval"]["at"] = at
+
+    assert past_change(body) == honest
+
+
 def test_an_approval_reads_back() -> None:
     body = written(an_entry(decision=Decision.AWAIT_APPROVAL))
     body["spec"]["approval"] = {"decision": "Approved", "by": "ada", "ticket": "CHG-7"}

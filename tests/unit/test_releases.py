@@ -68,6 +68,14 @@ def test_a_kept_release_reads_back() -> None:
     )
 
 
+@pytest.mark.parametrize("at", ["", "1970-01-01T00:00:00Z", "2999-12-31T23:59:59Z", "yesterday"])
+def test_nothing_goes_by_when_a_person_says_that_they_withdrew(at: str) -> None:
+    body, odd = kept(V1), kept(V1)
+    body["spec"]["withdrawal"], odd["spec"]["withdrawal"] = WITHDRAWN, {**WITHDRAWN, "at": at}
+
+    assert release_from(odd, TARGET) == release_from(body, TARGET)
+
+
 def test_a_kept_release_is_what_its_schema_says() -> None:
     assert KeptReleaseSpec.parse(kept()["spec"]).target_ref.name == TARGET.name
 
