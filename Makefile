@@ -157,3 +157,7 @@ chaos: programs  ## Kill Salus 500 times while 50 services fail and recover, the
 .PHONY: tenants
 tenants: programs  ## Ten good tenants, alone and then beside one that does its worst (ARGS="--minutes N --tenants N")
 	@$(BIN)/python -m tests.tenants $(ARGS)
+
+.PHONY: bench
+bench: setup  ## What a tick costs, with 100, 1,000 and 10,000 policies (ARGS="--policies N --scenarios healthy waiting reload")
+	@$(BIN)/python -m tests.bench $(ARGS)

@@ -219,7 +219,8 @@ class Operator:
                 namespaces=options.namespaces,
                 sinks=self._sink_values,
                 bounds=self._bounds,
-            )
+            ),
+            self._soon,
         )
         self.sinks = HttpSinks()
         self._courier = Courier(self._loop.world, self.sinks, lambda: self._settings.cluster, self._leads)
@@ -321,7 +322,7 @@ class Operator:
 
     async def _take_up(self, leadership: Leadership, term: int) -> None:
         """Begin a term: what is under way ends, what is known is forgotten and read anew, then the fence opens."""
-        if self._work:
+        while self._work:
             await asyncio.wait(self._work)
         await self._store.replace(())
         self._loop.world.ledger.outdated()

@@ -20,7 +20,7 @@ from salus.contained import contained
 from salus.core.caps import LeftOut
 from salus.core.compile import Catalog, SpecError, compile_policy
 from salus.core.workload import workload_from
-from salus.loop import Loop, measure, tick
+from salus.loop import Loop, measure, report
 from salus.loop.caps import Caps
 from salus.loop.healing import Healer
 from salus.loop.permits import Permits
@@ -174,7 +174,7 @@ STAGES = {
     "look back": (None, "look back", "measure", "MetricsAvailable"),
     "judge": (measure, "evaluate", "measure", "MetricsAvailable"),
     "heal": (Healer, "step", "heal", "Throttled"),
-    "status": (tick, "policy_status", "report", "Stalled"),
+    "status": (report, "policy_status", "report", "Stalled"),
     "rights": (Permits, "of", "report", "Stalled"),
 }
 """What fails, the stage that is counted, and the condition that says so."""

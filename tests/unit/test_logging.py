@@ -132,6 +132,28 @@ def test_the_level_holds_for_all_and_chatty_libraries_are_quiet() -> None:
     assert [line["event"] for line in lines(stream)] == ["seen"]
 
 
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [
+        pytest.param("info", [("warning", "Handler 'seen' failed")], id="at info, nothing of one that is well"),
+        pytest.param(
+            "debug",
+            [("debug", "Handler 'seen' succeeded."), ("warning", "Handler 'seen' failed")],
+            id="at debug, all that kopf does",
+        ),
+    ],
+)
+def test_what_kopf_does_with_each_object(level: str, said: list[tuple[str, str]]) -> None:
+    stream = io.StringIO()
+    configure(LogFormat.JSON, level=level, stream=stream)
+
+    kopf = logging.LoggerAdapter(logging.getLogger("kopf.objects"), {"k8s_ref": {"name": "web"}})
+    kopf.info("Handler 'seen' succeeded.")
+    kopf.warning("Handler 'seen' failed")
+
+    assert [(line["level"], line["event"]) for line in lines(stream)] == said
+
+
 def test_configuring_twice_does_not_write_twice() -> None:
     stream = io.StringIO()
     configure(LogFormat.JSON, stream=stream)

@@ -16,6 +16,8 @@ from salus.loop.retention import EXPORT
 
 _CHATTY = ("aiohttp.access", "asyncio", "kubernetes")
 """Loggers of libraries that say at INFO what only their authors need."""
+_EACH_OBJECT = "kopf.objects"
+"""Kopf's logger of what it does with an object: at INFO, two lines for each event that was taken in."""
 _QUOTING = ("aiohttp.internal", "urllib3")
 """Those that quote, also in warnings, whole URLs and what servers send."""
 
@@ -48,6 +50,7 @@ def configure(log_format: LogFormat, level: str = "INFO", stream: TextIO | None 
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in _QUOTING:
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger(_EACH_OBJECT).addFilter(_as_debug)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -58,6 +61,13 @@ def configure(log_format: LogFormat, level: str = "INFO", stream: TextIO | None 
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def _as_debug(record: logging.LogRecord) -> bool:
+    """Whether a line is still to be written, when what is said at INFO counts as DEBUG."""
+    if record.levelno == logging.INFO:
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return logging.getLogger().isEnabledFor(record.levelno)
 
 
 def _shared() -> list[Processor]:

@@ -36,6 +36,7 @@ class EventRecorder:
         self._clock = clock
         self._instance = instance
         self._said: dict[tuple[str, ...], datetime] = {}
+        """The oldest first, so that nobody looks through all to forget a few."""
         self._minute = datetime.min.replace(tzinfo=UTC)
         self._posted: Counter[str] = Counter()
         """Namespace → Events of this minute."""
@@ -64,7 +65,8 @@ class EventRecorder:
 
     def _repeats(self, notice: Notice, now: datetime) -> bool:
         """Whether this was said lately; if not, it is remembered as said now, whatever becomes of it."""
-        self._said = {said: at for said, at in self._said.items() if now - at < QUIET}
+        while self._said and not timedelta(0) <= now - next(iter(self._said.values())) < QUIET:
+            del self._said[next(iter(self._said))]
         key = (*sorted(f"{name}={value}" for name, value in notice.regarding.items()), notice.reason, notice.note)
         if key in self._said:
             return True

@@ -65,6 +65,18 @@ def policy_status(
     return {**status, "lastChange": _last_change(last)} if last else status
 
 
+def said(policy: Policy, reports: Sequence[TargetReport], rights: Rights | None, stopped: str) -> object:
+    """What a status is made of; while this and what is written stay the same, `policy_status` says nothing new."""
+    return policy, rights, stopped, [_said(report) for report in reports]
+
+
+def _said(report: TargetReport) -> tuple[object, ...]:
+    """Without values: rows and messages stay as they are written while their reasons do."""
+    findings = [(finding.check, finding.verdict, finding.reason) for finding in report.findings]
+    refused, last = report.refusal and report.refusal.reason, report.last_change
+    return report.target, findings, refused, last and (last.name, last.decision, last.outcome), report.others
+
+
 def stalled_status(body: Body, error: SpecError, now: datetime) -> dict[str, Any]:
     """The status of a policy that cannot be used; every problem with its path."""
     message = str(error)[:1024]

@@ -4,7 +4,7 @@ Looks into the past are made side by side, since they are slow; how many there a
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -36,6 +36,21 @@ def question(policy: Policy, check: CompiledCheck, case: Case) -> Question:
     )
 
 
+def questions(policy: Policy, case: Case) -> Sequence[Question]:
+    """All checks of one target, made once for each generation of the policy."""
+    if case.questions is None or case.questions[0] is not policy:
+        case.questions = policy, tuple(question(policy, check, case) for check in policy.checks)
+    return case.questions[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the checks of a case were told, and when."""
+
+    rows: Sequence[Row]
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Measurer:
     """Measures cases; what a check remembers lies in the case."""
@@ -44,23 +59,29 @@ class Measurer:
 
     async def measure(self, jobs: Sequence[Job]) -> None:
         """Ask for all jobs in one go and put the findings into their cases: Unknown, where that itself fails."""
+        answered = await self.ask(jobs)
+        await asyncio.gather(*(self.judge(job, told) for job, told in zip(jobs, answered, strict=True)))
+
+    async def ask(self, jobs: Sequence[Job]) -> Sequence[Answered | None]:
+        """Ask for all jobs in one go; None where that failed, which is then what the findings say."""
         with contained(partial(self._failed, jobs)):
-            answered = await self._answered(jobs)
-            now = self.world.clock.now()
-            judging = (self._judge(job, rows, now) for job, rows in zip(jobs, answered, strict=True))
-            await asyncio.gather(*judging)
+            asked = [questions(policy, case) for policy, case in jobs]
+            answers = iter(await self.world.metrics.ask([q for of_job in asked for q in of_job]))
+            now, checks = self.world.clock.now(), [policy.checks for policy, _ in jobs]
+            return [
+                Answered([(check, q, next(answers)) for check, q in zip(*of_job, strict=True)], now)
+                for of_job in zip(checks, asked, strict=True)
+            ]
+        return [None] * len(jobs)
 
-    async def _answered(self, jobs: Sequence[Job]) -> list[list[Row]]:
-        """Question and answer for each check, job by job."""
-        asked = [[(check, question(policy, check, case)) for check in policy.checks] for policy, case in jobs]
-        answers = iter(await self.world.metrics.ask([q for of_job in asked for _, q in of_job]))
-        return [[(check, q, next(answers)) for check, q in of_job] for of_job in asked]
-
-    async def _judge(self, job: Job, rows: Sequence[Row], now: datetime) -> None:
-        policy, case = job
-        with contained(partial(self._failed, [job])):
-            await self._recover_for(policy, case, rows, now)
-            self._evaluate(policy, case, rows, now)
+    async def judge(self, job: Job, told: Answered | None) -> None:
+        """Turn answers into findings; this may take a look into the past."""
+        if told is not None:
+            policy, case = job
+            with contained(partial(self._failed, [job])):
+                await self._recover_for(policy, case, told)
+                if case.questions is not None and case.questions[0] is policy:  # else it was edited meanwhile
+                    self._evaluate(policy, case, told)
 
     def _failed(self, jobs: Sequence[Job], error: BaseException) -> None:
         for key in dict.fromkeys(policy.key for policy, _ in jobs):
@@ -69,29 +90,29 @@ class Measurer:
         for policy, case in jobs:
             case.findings = tuple(not_judged(check, message, now) for check in policy.checks)
 
-    def _evaluate(self, policy: Policy, case: Case, rows: Iterable[Row], now: datetime) -> None:
+    def _evaluate(self, policy: Policy, case: Case, told: Answered) -> None:
         findings = []
-        for check, q, answer in rows:
-            memory = case.memories.get(check.name, Memory())
-            finding, case.memories[check.name] = evaluate(check, q.query, answer, memory, now, policy.spec.interval)
+        for check, q, answer in told.rows:
+            memory, interval = case.memories.get(check.name, Memory()), policy.spec.interval
+            finding, case.memories[check.name] = evaluate(check, q.query, answer, memory, told.at, interval)
             findings.append(finding)
             self.world.telemetry.evaluated(finding.verdict.value)
         case.findings, case.asked = tuple(findings), policy
 
-    async def _recover_for(self, policy: Policy, case: Case, rows: Iterable[Row], now: datetime) -> None:
+    async def _recover_for(self, policy: Policy, case: Case, told: Answered) -> None:
         """A breach seen for the first time may have begun before this process did: look back once, over `for`."""
-        breached = [check for check, _, answer in rows if _is_first_breach(check, answer, case)]
-        await asyncio.gather(*(self._look_back(policy, case, check, check.hold, now) for check in breached))
+        breached = [check for check, _, answer in told.rows if _is_first_breach(check, answer, case)]
+        if breached:
+            await asyncio.gather(*(self._look_back((policy, case), check, check.hold, told.at) for check in breached))
 
     async def recover(self, policy: Policy, case: Case, span: timedelta) -> None:
         """Look back over `span`, or `for`, for all checks: how long they have been as they are is not lost with us."""
         now = self.world.clock.now()
         spans = ((check, max(span, check.hold)) for check in policy.checks)
-        await asyncio.gather(*(self._look_back(policy, case, check, span, now) for check, span in spans))
+        await asyncio.gather(*(self._look_back((policy, case), check, span, now) for check, span in spans))
 
-    async def _look_back(
-        self, policy: Policy, case: Case, check: CompiledCheck, span: timedelta, now: datetime
-    ) -> None:
+    async def _look_back(self, job: Job, check: CompiledCheck, span: timedelta, now: datetime) -> None:
+        policy, case = job
         interval = policy.spec.interval
         start = now - span - 2 * interval
         samples = await self.world.history.samples(question(policy, check, case), start, now, interval)

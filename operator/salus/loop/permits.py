@@ -15,7 +15,7 @@ import structlog
 
 from salus.core.rights import Standing, judge, needs
 from salus.loop.world import World, account_of, client_for
-from salus.model.values import Autoscaler, Policy, Right, Rights, Workload
+from salus.model.values import Autoscaler, Policy, PolicyKey, Right, Rights, Workload
 from salus.ports import ClusterError
 
 GOOD_FOR, BAD_FOR = timedelta(minutes=10), timedelta(seconds=30)
@@ -47,6 +47,8 @@ class _Remembered:
     account: _Subject
     since: datetime
     good_for: timedelta = GOOD_FOR
+    judged: dict[PolicyKey, tuple[object, Rights]] = field(default_factory=dict)
+    """What a policy needs, and what follows from the answers for it."""
     _answers: dict[Hashable, asyncio.Future[bool]] = field(default_factory=dict)
 
     async def exists(self) -> bool:
@@ -69,6 +71,7 @@ class Permits:
     """What was found lately, for the status of policies."""
 
     _known: dict[tuple[str, str], _Remembered] = field(default_factory=dict)
+    """The oldest first, so that nobody looks through all to forget a few."""
     _tokens: float = PER_SECOND
     _filled_at: datetime | None = None
 
@@ -86,7 +89,7 @@ class Permits:
             known = self._fresh(key, now) or self._anew(world, policy, key, now)
             if known is None:
                 return None
-            rights = await _judged(world, policy, await _standing(known, policy, targets))
+            rights = await _rights(world, known, policy, targets)
         except ClusterError as error:
             self._known.pop(key, None)
             log.warning("what a service account may do could not be asked", policy=str(policy.key), error=str(error))
@@ -105,7 +108,9 @@ class Permits:
     def _anew(self, world: World, policy: Policy, key: tuple[str, str], now: datetime) -> _Remembered | None:
         if key not in self._known and not self._has_token(now):
             return None
-        self._known = {other: one for other, one in self._known.items() if now - one.since < 2 * GOOD_FOR}
+        self._known.pop(key, None)
+        while self._known and not now - next(iter(self._known.values())).since < 2 * GOOD_FOR:
+            del self._known[next(iter(self._known))]
         self._known[key] = known = _Remembered(client_for(world, policy), now)
         return known
 
@@ -116,6 +121,16 @@ class Permits:
             return False
         self._tokens -= 1
         return True
+
+
+async def _rights(world: World, known: _Remembered, policy: Policy, targets: Sequence[Workload]) -> Rights:
+    """What the account may do for this policy, worked out once for what is remembered of the account."""
+    needed = needs(policy, targets)
+    judged = known.judged.get(policy.key)
+    if judged is None or judged[0] != needed:
+        judged = needed, await _judged(world, policy, await _standing(known, policy, targets))
+        known.judged[policy.key] = judged
+    return judged[1]
 
 
 async def _standing(

@@ -18,6 +18,7 @@ from salus.model.values import (
     PastChange,
     Policy,
     PolicyKey,
+    Question,
     Refusal,
     SickBefore,
     Sink,
@@ -76,6 +77,8 @@ class Case:
     target: TargetKey
     asked: Policy | None = None
     """The policy as it was when its checks were last asked."""
+    questions: tuple[Policy, tuple[Question, ...]] | None = None
+    """The policy's checks as they are asked of this target, and which wording of it they are of."""
     memories: dict[str, Memory] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     loaded: bool = False
