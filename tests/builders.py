@@ -10,7 +10,7 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from salus.actions.plan import Plan
+from salus.core.actions.kind import PlanRequest
 from salus.core.autoscaling import autoscalers_of
 from salus.core.workload import release_hash, workload_from
 from salus.model.change import ActionKind
@@ -253,10 +253,10 @@ def a_remedy(written: Mapping[str, Any] = RESTART) -> Remedy:
     return Remedy.parse(written)
 
 
-def a_plan(remedy: Mapping[str, Any], body: Body, *findings: Finding, index: int = 0, **around: Any) -> Plan:
+def a_plan(remedy: Mapping[str, Any], body: Body, *findings: Finding, index: int = 0, **around: Any) -> PlanRequest:
     """What a planner gets. `around`: further fields of the observation."""
     seen = an_observation(findings=findings, workload=workload_from(body), **around)
-    return Plan(a_remedy(remedy), index, seen.findings, seen, body)
+    return PlanRequest(a_remedy(remedy), index, seen.findings, seen, body)
 
 
 def an_action(kind: ActionKind = ActionKind.RESTART, **fields: Any) -> Action:

@@ -6,7 +6,8 @@ A test holds the page to what this says, so that neither order nor meaning can d
 import inspect
 import sys
 
-from salus.core.guards import ALL, CHANGES, GUARDS, UNKNOWN, Guard
+from salus.core.actions import KINDS
+from salus.core.guards import GUARDS, UNKNOWN, Guard, every_change, everything
 from salus.model.values import Then
 
 _HEAD = f"""# Guards
@@ -82,11 +83,11 @@ def _row(guard: Guard) -> str:
 
 
 def _kinds(guard: Guard) -> str:
-    if guard.kinds == ALL:
+    if guard.kinds is everything:
         return "everything"
-    if guard.kinds == CHANGES:
+    if guard.kinds is every_change:
         return "every change"
-    return ", ".join(sorted(kind.lower() for kind in guard.kinds))
+    return ", ".join(sorted(kind.field for kind in KINDS.values() if kind.field and guard.kinds(kind)))
 
 
 if __name__ == "__main__":

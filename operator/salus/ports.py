@@ -117,10 +117,6 @@ def right(verb: str, resource: Resource, subresource: str = "") -> Right:
     return Right(verb, group if slash else "", resource.plural, subresource)
 
 
-FIELD_MANAGER = "salus"
-"""What Salus calls itself to the API server, which notes it beside every field that Salus writes. Never a name that
-starts with kubectl: Flux takes the fields of such managers away."""
-
 RECORD_KEEPING = frozenset(
     {
         *(right("create", kind) for kind in (INCIDENTS, CHANGE_EVENTS, KEPT_RELEASES, EVENTS, LEASES)),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from salus.actions.stamp import CHANGE_ANNOTATION
+from salus.core.actions.stamp import CHANGE_ANNOTATION
 from tools.devcluster.audit import AuditEvent
 
 WORKLOADS = frozenset({"deployments", "statefulsets", "daemonsets"})

@@ -7,9 +7,9 @@ nothing (`make chaos ARGS=--hasty`).
 
 from typing import Any
 
-from salus.actions.stamp import stamped
 from salus.cli import main
 from salus.core import records
+from salus.core.actions.stamp import stamped
 from salus.loop import gather
 from salus.loop.changes import Changes
 from salus.loop.journal import Journal

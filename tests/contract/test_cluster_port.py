@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from salus.actions.stamp import Stamp, read, stamped
 from salus.adapters import api
 from salus.adapters.api import Connection, Login, NoCredentials
 from salus.adapters.cluster import ApiCluster
+from salus.core.actions.stamp import Stamp, read, stamped
 from salus.model.change import ActionKind, Facts
 from salus.model.types import Body
 from salus.ports import (

@@ -21,7 +21,7 @@ from salus.model.incident import IncidentSpec
 from salus.model.meta import WorkloadKind
 from salus.model.policy import HealthPolicySpec
 from salus.model.release import KeptReleaseSpec
-from salus.model.types import GROUP, Body, format_time
+from salus.model.types import FIELD_MANAGER, GROUP, Body, format_time
 from salus.model.values import Right, TargetKey, Workload
 from salus.ports import (
     AUTOSCALERS,
@@ -30,7 +30,6 @@ from salus.ports import (
     CONTROLLER_REVISIONS,
     DEPLOYMENTS,
     EVENTS,
-    FIELD_MANAGER,
     HEALTH_POLICIES,
     INCIDENTS,
     KEPT_RELEASES,

@@ -12,9 +12,9 @@ import jsonpatch
 import pytest
 from jsonpointer import JsonPointerException
 
-from salus.actions import PLANNERS, kind_of, plan, undo
-from salus.actions.plan import applies, diff, guarded, resolved
-from salus.actions.stamp import CHANGE_ANNOTATION, stamped
+from salus.core.actions import KINDS, kind_of, plan, undo
+from salus.core.actions.patch import applies, diff, guarded, resolved
+from salus.core.actions.stamp import CHANGE_ANNOTATION, stamped
 from salus.core.guards import review
 from salus.core.workload import images_of, release_hash, short, workload_from
 from salus.model.change import ActionKind, PatchOp
@@ -85,7 +85,7 @@ def scaled(**wish: Any) -> dict[str, Any]:
 # --- all kinds
 
 ROLLED_BACK_TO_V1: Mapping[str, Any] = {"releases": (a_release(V1),), "release_started_at": ago(300)}
-KINDS = [
+CHANGES = [
     pytest.param(RESTART, {}, id="restart"),
     pytest.param(GROW, {}, id="scale"),
     pytest.param(ROLLBACK, ROLLED_BACK_TO_V1, id="rollback"),
@@ -97,7 +97,7 @@ def live(annotations: Mapping[str, str] | None = None) -> dict[str, Any]:
     return a_deployment_body(template=V2, annotations=MARKS if annotations is None else annotations)
 
 
-@pytest.mark.parametrize(("remedy", "around"), KINDS)
+@pytest.mark.parametrize(("remedy", "around"), CHANGES)
 def test_the_patch_applies_and_gives_what_was_intended(remedy: Mapping[str, Any], around: Mapping[str, Any]) -> None:
     action = planned(remedy, live(), **around)
     changed = workload_from(after(resolved(action.patch, TEMPLATES.__getitem__), live()))
@@ -107,7 +107,7 @@ def test_the_patch_applies_and_gives_what_was_intended(remedy: Mapping[str, Any]
     assert changed.restarted_at == action.intended.restarted_at
 
 
-@pytest.mark.parametrize(("remedy", "around"), KINDS)
+@pytest.mark.parametrize(("remedy", "around"), CHANGES)
 def test_before_is_the_live_object(remedy: Mapping[str, Any], around: Mapping[str, Any]) -> None:
     action = planned(remedy, live(), **around)
 
@@ -116,7 +116,7 @@ def test_before_is_the_live_object(remedy: Mapping[str, Any], around: Mapping[st
     assert (action.target, action.target_uid) == (workload_from(live()).key, UID)
 
 
-@pytest.mark.parametrize(("remedy", "around"), KINDS)
+@pytest.mark.parametrize(("remedy", "around"), CHANGES)
 def test_nothing_but_the_stamp_and_the_action_s_own_field_changes(
     remedy: Mapping[str, Any], around: Mapping[str, Any]
 ) -> None:
@@ -130,7 +130,7 @@ def test_nothing_but_the_stamp_and_the_action_s_own_field_changes(
     assert json.dumps(annotations) == json.dumps(MARKS)
     assert changed["metadata"] == untouched
     assert changed["status"] == live()["status"]
-    own = {"restart": "template", "scale": "replicas", "rollback": "template"}[kind_of(a_remedy(remedy))]
+    own = {"restart": "template", "scale": "replicas", "rollback": "template"}[kind_of(a_remedy(remedy)).field]
     assert [field for field in changed["spec"] if changed["spec"][field] != live()["spec"][field]] == [own]
 
 
@@ -141,7 +141,7 @@ SOMEONE_ELSE = [
 
 
 @pytest.mark.parametrize(("path", "value"), SOMEONE_ELSE)
-@pytest.mark.parametrize(("remedy", "around"), KINDS)
+@pytest.mark.parametrize(("remedy", "around"), CHANGES)
 def test_the_patch_fails_on_another_object(
     remedy: Mapping[str, Any], around: Mapping[str, Any], path: str, value: object
 ) -> None:
@@ -152,7 +152,7 @@ def test_the_patch_fails_on_another_object(
     assert not applies(patch, other)
 
 
-@pytest.mark.parametrize(("remedy", "around"), KINDS)
+@pytest.mark.parametrize(("remedy", "around"), CHANGES)
 def test_planning_changes_nothing(remedy: Mapping[str, Any], around: Mapping[str, Any]) -> None:
     body = live()
     planned(remedy, body, **around)
@@ -160,7 +160,7 @@ def test_planning_changes_nothing(remedy: Mapping[str, Any], around: Mapping[str
     assert body == live()
 
 
-@pytest.mark.parametrize(("remedy", "around"), [*KINDS, pytest.param(PAGE, {}, id="notify")])
+@pytest.mark.parametrize(("remedy", "around"), [*CHANGES, pytest.param(PAGE, {}, id="notify")])
 def test_patch_and_inverse_fit_into_the_record(remedy: Mapping[str, Any], around: Mapping[str, Any]) -> None:
     """The record's schema takes them; no template and no environment is copied into it."""
     action = planned(remedy, live(), **around)
@@ -171,8 +171,18 @@ def test_patch_and_inverse_fit_into_the_record(remedy: Mapping[str, Any], around
         assert "containers" not in json.dumps(operations)
 
 
-def test_every_remedy_has_a_planner_and_every_planner_a_remedy() -> None:
-    assert set(PLANNERS) == set(Remedy.model_fields) - {"name", "checks", "mode"}
+def test_every_remedy_has_a_kind_and_every_kind_a_remedy() -> None:
+    """But Restore, which no remedy asks for yet."""
+    assert {kind.field for kind in KINDS.values() if kind.field} == set(Remedy.model_fields) - {
+        "name",
+        "checks",
+        "mode",
+    }
+    assert [name for name in ActionKind if not KINDS[name].field] == [ActionKind.RESTORE]
+
+
+def test_every_action_that_is_on_record_has_its_kind() -> None:
+    assert {name: kind.name for name, kind in KINDS.items()} == {name: name for name in ActionKind}
 
 
 def test_an_unknown_kind_answers_with_the_menu() -> None:

@@ -5,16 +5,22 @@ from typing import Any
 
 import pytest
 
-from salus.core.advice import advice
+from salus.core.actions import KINDS
 from salus.core.workload import release_hash, short
 from salus.model.change import ActionKind, ManagedBy
-from salus.model.values import Release, Revision
+from salus.model.values import Action, Observation, Release, Revision
 from tests.builders import a_release, a_template, a_workload, ago, an_action, an_observation
 
 ARGO = ManagedBy(tool="ArgoCD", ref="shop")
 V1, V2 = a_template("shop:v1"), a_template("shop:v2")
 ONE, TWO = release_hash(V1), release_hash(V2)
 BACK = f"revert the pod template to release {short(ONE)}"
+
+
+def advice(action: Action, seen: Observation, owner: ManagedBy) -> str:
+    git = KINDS[action.kind].in_git
+    assert git
+    return git.advice(action, seen, owner)
 
 
 def rolled_back(

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salus.actions import plan, undo
-from salus.actions.plan import applies
-from salus.actions.stamp import CHANGE_ANNOTATION, stamped
+from salus.core.actions import plan, undo
+from salus.core.actions.patch import applies
+from salus.core.actions.stamp import CHANGE_ANNOTATION, stamped
 from salus.core.autoscaling import read_alone
 from salus.core.contest import is_reverted
 from salus.core.guards import INFEASIBLE, review

@@ -12,8 +12,8 @@ import jsonpatch
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from salus.actions import plan
-from salus.actions.plan import resolved
+from salus.core.actions import plan
+from salus.core.actions.patch import resolved
 from salus.core.decide import Exhausted, Proposal, decide
 from salus.core.evaluate import evaluate, stale_after
 from salus.core.guards import review

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from salus.core.actions import KINDS
 from salus.core.guards import GUARDS, Guard, Review, review
 from salus.core.workload import short
 from salus.model.change import ActionKind, Facts, ManagedBy
@@ -901,7 +902,7 @@ def test_an_undo_never_writes_replicas_under_an_autoscaler(
 
 
 def test_a_notification_is_held_by_suspension_and_by_a_change_in_flight_only() -> None:
-    assert {guard.reason for guard in GUARDS if NOTIFY in guard.kinds} == {"Suspended", "ChangeInFlight"}
+    assert {guard.reason for guard in GUARDS if guard.kinds(KINDS[NOTIFY])} == {"Suspended", "ChangeInFlight"}
     against: Mapping[str, Any] = {**EVERYTHING_AGAINST, "changes": (a_deed(1), a_deed(2), a_deed(3))}
     seen = an_observation(workload=OWNED, switches=Switches(True), **against)
 

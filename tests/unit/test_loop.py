@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from salus.actions.stamp import CHANGE_ANNOTATION
+from salus.core.actions.stamp import CHANGE_ANNOTATION
 from salus.core.compile import SpecError
 from salus.core.workload import RESTARTED_AT
 from salus.model.errors import Problem

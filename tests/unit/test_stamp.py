@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from salus.actions.stamp import CHANGE_ANNOTATION, Stamp, read
+from salus.core.actions.stamp import CHANGE_ANNOTATION, Stamp, read
 from salus.core.workload import workload_from
 from salus.model.change import ActionKind, Facts
 from salus.model.meta import AutoscalerKind

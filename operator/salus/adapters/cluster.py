@@ -10,10 +10,9 @@ from typing import Any
 
 from salus.adapters.api import JSON, Connection, Gone, Request
 from salus.adapters.paths import collection_path, label_selector, object_path
-from salus.model.types import Body
+from salus.model.types import FIELD_MANAGER, Body
 from salus.model.values import Right
 from salus.ports import (
-    FIELD_MANAGER,
     LONGEST_LIST,
     RECORD_KEEPING,
     Forbidden,

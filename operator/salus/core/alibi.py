@@ -13,6 +13,7 @@ from salus.model.values import Infeasible, Observation, Pod
 
 CLOCK_SKEW = timedelta(seconds=5)
 """A breach may seem to begin this long before what caused it: two clocks, whole seconds."""
+REASONS = frozenset({"FaultPredatesRelease", "OldPodsFailToo"})
 
 
 def alibi(seen: Observation, breach: datetime, began: datetime, checks: Collection[str]) -> Infeasible | None:

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from salus.model.types import Body, parse_time
+from salus.model.types import FIELD_MANAGER, Body, parse_time
 from salus.model.values import Edit, NodeTrouble
 
-OWN_MANAGER = "salus"
-"""Field manager of Salus; what it changed is told by its records."""
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 _PRESSURE = {"MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"}
 _CONTENT = {"f:spec", "f:data", "f:binaryData"}
@@ -27,7 +25,7 @@ def edits_of(body: Body, *, used: bool) -> Iterator[Edit]:
     for entry in body["metadata"].get("managedFields") or ():
         at, manager = _time(entry.get("time")), entry.get("manager", "")
         changed = _CONTENT & set(entry.get("fieldsV1") or ())
-        if at is not None and at != made and changed and manager != OWN_MANAGER and not entry.get("subresource"):
+        if at is not None and at != made and changed and manager != FIELD_MANAGER and not entry.get("subresource"):
             yield Edit(body["kind"], body["metadata"]["name"], manager, at, used)
 
 

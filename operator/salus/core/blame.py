@@ -12,11 +12,10 @@ from itertools import pairwise
 from typing import Any
 
 from salus.core.alibi import CLOCK_SKEW, alibi
-from salus.core.beside import OWN_MANAGER
 from salus.core.workload import short
-from salus.model.change import ActionKind
+from salus.model.change import Facts
 from salus.model.incident import Blame, BlameKind, Confidence
-from salus.model.types import Body, format_duration, parse_time
+from salus.model.types import FIELD_MANAGER, Body, format_duration, parse_time
 from salus.model.values import Edit, Infeasible, NodeTrouble, Observation, PastChange, Pod, Revision
 
 LOOK_BACK = timedelta(hours=1)
@@ -122,11 +121,15 @@ def _releases(history: Sequence[Revision]) -> list[tuple[Revision | None, Revisi
 
 def _scalings(changes: Sequence[PastChange], body: Body, breach: datetime) -> Iterator[_Suspect]:
     for change in changes:
-        if change.action is ActionKind.SCALE and change.applied_at and change.before and change.intended:
+        if change.applied_at and change.before and change.intended and _size(change.before) != _size(change.intended):
             text = f"Salus scaled from {change.before.replicas} to {change.intended.replicas} replicas ({change.name})"
             yield _scaling(text, change.applied_at, breach)
     for manager, at in _scaled_by_others(body):
         yield _scaling(f"{manager} set the replicas", at, breach)
+
+
+def _size(facts: Facts) -> tuple[int | None, int | None]:
+    return facts.replicas, facts.min_replicas
 
 
 def _scaling(text: str, at: datetime, breach: datetime) -> _Suspect:
@@ -171,7 +174,7 @@ def _scaled_by_others(body: Body) -> Iterator[tuple[str, datetime]]:
     for entry in body["metadata"].get("managedFields") or ():
         spec: dict[str, Any] = (entry.get("fieldsV1") or {}).get("f:spec") or {}
         manager, at = entry.get("manager", ""), _time(entry.get("time"))
-        if at is not None and manager != OWN_MANAGER and "f:replicas" in spec and "f:template" not in spec:
+        if at is not None and manager != FIELD_MANAGER and "f:replicas" in spec and "f:template" not in spec:
             yield manager, at
 
 

@@ -6,14 +6,14 @@ Everything is counted from records, so a restart forgets nothing; who reads the 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from salus.model.change import ActionKind, Outcome
+from salus.model.change import Outcome
 from salus.model.types import format_duration
 from salus.model.values import Brake, Budget, Deed, Fleet, PastChange
 
 
 def deed_of(change: PastChange, namespace: str) -> Deed | None:
     """A record as budgets count it: from its intent on, so that what is about to be done is spent already."""
-    meant = change.acted or (change.open and change.action is not ActionKind.NOTIFY)
+    meant = change.acted or (change.open and change.action.writes)
     if not meant or change.undoes or change.outcome == Outcome.ABANDONED:
         return None
     return Deed(namespace, change.applied_at or change.decided_at)
@@ -46,7 +46,7 @@ BRAKE = "FleetBrake"
 
 def told_at(change: PastChange) -> datetime | None:
     """When people were told by this record that the brake holds; a rehearsal tells nobody."""
-    tells = change.action is ActionKind.NOTIFY and change.reason == BRAKE and change.decision == "Act"
+    tells = not change.action.writes and change.reason == BRAKE and change.decision == "Act"
     return change.decided_at if tells else None
 
 

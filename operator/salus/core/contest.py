@@ -7,9 +7,10 @@ judged afresh like any other.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from salus.core.actions import KINDS
 from salus.core.autoscaling import named
 from salus.core.workload import same_release
-from salus.model.change import ActionKind, Facts, Outcome
+from salus.model.change import Outcome
 from salus.model.types import format_duration
 from salus.model.values import Autoscaler, PastChange, Workload
 
@@ -25,32 +26,22 @@ def is_reverted(
     """Whether what was patched, the workload or its autoscaler, is again as it was before this deed, soon after it."""
     if change.applied_at is None or now - change.applied_at > WITHIN:
         return False
-    if change.before is None or change.intended is None:
+    was, meant, written = change.before, change.intended, KINDS[change.action].written
+    if was is None or meant is None or written is None:
         return False
     if change.patched is not None:
-        scaler, floor = named(scalers or (), change.patched), change.before.min_replicas
-        return scaler is not None and scaler.floor == floor != change.intended.min_replicas
+        scaler = named(scalers or (), change.patched)
+        return scaler is not None and scaler.floor == was.min_replicas != meant.min_replicas
     if change.target_uid != workload.uid:
         return False
-    was, meant, live = (_field(change.action, facts) for facts in (change.before, change.intended, workload.facts()))
-    return not _alike(was, meant) and _alike(live, was)
-
-
-def shows(change: PastChange, live: Facts) -> bool:
-    """Whether what was intended is to be seen on what was patched: the workload, or the autoscaler in its place."""
-    meant = change.intended
-    if meant is None:
+    if written.in_template and not same_release(workload.release, was.release):
         return False
-    if change.patched is not None:
-        return live.min_replicas == meant.min_replicas
-    if change.action is ActionKind.RESTART:
-        return live.restarted_at == meant.restarted_at
-    return _alike(_field(change.action, live), _field(change.action, meant))
+    return written.differs(was, meant) is not None and written.differs(workload.facts(), was) is None
 
 
 def newest_deed(changes: Sequence[PastChange]) -> PastChange | None:
     """What was done last."""
-    return next((c for c in reversed(changes) if c.applied_at is not None and c.action is not ActionKind.NOTIFY), None)
+    return next((c for c in reversed(changes) if c.applied_at is not None and c.action.writes), None)
 
 
 def contest(
@@ -75,17 +66,3 @@ def _noticed(deed: PastChange, changes: Sequence[PastChange]) -> datetime | None
         return deed.completed_at
     refusals = (c for c in changes if c.sequence > deed.sequence and (c.decision, c.reason) == ("Refuse", REASON))
     return min((refusal.decided_at for refusal in refusals), default=None)
-
-
-def _field(kind: ActionKind, facts: Facts) -> tuple[object, str]:
-    """What the action is about, and its release, where that is part of it.
-
-    A restart that is gone with a new release was not taken back: that is a rollout.
-    """
-    if kind is ActionKind.SCALE:
-        return facts.replicas, ""
-    return (facts.restarted_at if kind is ActionKind.RESTART else None), facts.release
-
-
-def _alike(one: tuple[object, str], other: tuple[object, str]) -> bool:
-    return one[0] == other[0] and same_release(one[1], other[1])

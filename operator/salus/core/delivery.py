@@ -72,7 +72,7 @@ def _tellings(record: Body) -> Sequence[Telling]:
     Nothing comes of a refusal, a rehearsal or an advice, and a notification is its own end: those are told of once.
     """
     change = past_change(record)
-    two = change.decision in {"Act", "AwaitApproval"} and change.action is not ActionKind.NOTIFY
+    two = change.decision in {"Act", "AwaitApproval"} and change.action.writes
     return (*((Telling.STARTED,) if two else ()), *((Telling.FINISHED,) if is_over(record) else ()))
 
 

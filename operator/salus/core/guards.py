@@ -2,7 +2,8 @@
 
 `review` answers with the first guard that objects. A guard that cannot be evaluated raises `Unknowable`, and that is an
 objection too. To add one: write the function, give it its place in `GUARDS`, a row in the table test, and nothing else;
-its docstring is its documentation.
+its docstring is its documentation. Which kinds of action a guard is asked of is said by what they do, so that a new
+kind has its guards at once.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,23 +11,31 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from salus.core import budgets
-from salus.core.advice import advice
+from salus.core.actions import KINDS
+from salus.core.actions.kind import Kind
+from salus.core.actions.undo import IRREVERSIBLE
 from salus.core.autoscaling import named, objection
 from salus.core.contest import REASON as CONTESTED
 from salus.core.contest import contest, newest_deed
 from salus.core.freeze import frozen_until
 from salus.core.rights import NOT_OWNED, rehearses, writes
 from salus.core.room import shortage
-from salus.model.change import ActionKind
 from salus.model.policy import GitOps, Mode, Verdict
 from salus.model.types import format_duration, format_time
 from salus.model.values import Action, Budget, Fleet, Observation, Policy, Refusal, Then
 
-ALL = frozenset(ActionKind)
-CHANGES = ALL - {ActionKind.NOTIFY}
-"""Actions that write to a workload."""
 UNKNOWN = "GuardUnknown"
 KILL_SWITCH = "KillSwitch"
+
+
+def everything(_: Kind) -> bool:
+    """Notifications as well."""
+    return True
+
+
+def every_change(kind: Kind) -> bool:
+    """Actions that write to a workload."""
+    return kind.writes
 
 
 class Unknowable(Exception):
@@ -44,13 +53,14 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A reason, when it holds, for which actions, and what follows for the ladder."""
+    """A reason, when it holds, what follows for the ladder, and for which actions."""
 
     reason: str
     objects: Callable[[Review], str | None]
     """The message when the guard objects, None when it does not. Raises Unknowable when it cannot say."""
     then: Then = Then.WAIT
-    kinds: frozenset[ActionKind] = CHANGES
+    kinds: Callable[[Kind], bool] = every_change
+    """Of which kinds of action it is asked."""
     undo_too: bool = False
     """Whether it holds back an undo or a revert as well; most guards let these pass."""
 
@@ -126,18 +136,17 @@ def hpa_owns_replicas(review: Review) -> str | None:
 
 def git_ops_owns_field(review: Review) -> str | None:
     """Git would put the field back; the change is advised instead."""
-    scaler = named(review.seen.autoscalers or (), review.action.patched)
+    scaler, git = named(review.seen.autoscalers or (), review.action.patched), KINDS[review.action.kind].in_git
     owner = scaler.managed_by if scaler else review.seen.managed_by
     if review.policy.spec.git_ops is GitOps.IGNORE or owner is None or owner.tool not in {"ArgoCD", "Flux"}:
         return None
-    held = scaler.git_holds_floor if scaler else review.seen.git_holds_replicas
-    if review.action.kind is ActionKind.SCALE and not held:
+    if git is None or not (scaler.git_holds_floor if scaler else git.holds(review.seen)):
         return None
-    field = "spec.replicas" if review.action.kind is ActionKind.SCALE else "spec.template"
+    field, who = git.field, f"{owner.tool} ({owner.ref})" if owner.ref else owner.tool
     if scaler:
-        field = f"spec.{scaler.key.floor_field} of {scaler.key}"
-    who = f"{owner.tool} ({owner.ref})" if owner.ref else owner.tool
-    todo = f"make this change: {review.action.message}" if scaler else advice(review.action, review.seen, owner)
+        field, todo = f"spec.{scaler.key.floor_field} of {scaler.key}", f"make this change: {review.action.message}"
+    else:
+        todo = git.advice(review.action, review.seen, owner)
     return f"{who} holds {field}; in Git, {todo}"
 
 
@@ -242,59 +251,36 @@ def quota_exceeded(review: Review) -> str | None:
     return shortage(review.seen.room, more)
 
 
-_SCALE, _RESTART, _ROLLBACK = (
-    frozenset({kind}) for kind in (ActionKind.SCALE, ActionKind.RESTART, ActionKind.ROLLBACK)
-)
+def _waits_for_rollouts(kind: Kind) -> bool:
+    return kind.writes and not kind.replaces_release
+
 
 GUARDS: tuple[Guard, ...] = (
-    Guard("Suspended", suspended, kinds=ALL, undo_too=True),
+    Guard("Suspended", suspended, kinds=everything, undo_too=True),
     Guard("Observing", observing, undo_too=True),
     Guard(KILL_SWITCH, kill_switch, undo_too=True),
     Guard("FreezeWindow", freeze_window),
     Guard("MetricsUnavailable", metrics_unavailable),
     Guard(NOT_OWNED, not_owned, undo_too=True),
     Guard("TargetPaused", target_paused),
-    Guard("RolloutInProgress", rollout_in_progress, kinds=_RESTART | _SCALE),
-    Guard("HpaOwnsReplicas", hpa_owns_replicas, Then.NEXT, _SCALE, undo_too=True),
-    Guard("GitOpsOwnsField", git_ops_owns_field, Then.ADVISE, _SCALE | _ROLLBACK),
+    Guard("RolloutInProgress", rollout_in_progress, kinds=_waits_for_rollouts),
+    Guard("HpaOwnsReplicas", hpa_owns_replicas, Then.NEXT, lambda kind: kind.sets_replicas, undo_too=True),
+    Guard("GitOpsOwnsField", git_ops_owns_field, Then.ADVISE, lambda kind: kind.in_git is not None),
     Guard("OperatorOwned", operator_owned, Then.NEXT),
     Guard(CONTESTED, contested, undo_too=True),
-    Guard("ChangeInFlight", change_in_flight, kinds=ALL),
+    Guard("ChangeInFlight", change_in_flight, kinds=everything),
     Guard("CooldownActive", cooldown_active),
     Guard("AttemptsExhausted", attempts_exhausted, Then.ESCALATE),
     Guard("NamespaceBudgetSpent", namespace_budget_spent),
     Guard("GlobalBudgetSpent", global_budget_spent),
     Guard(budgets.BRAKE, fleet_brake),
-    Guard("DisruptionBudget", disruption_budget, Then.NEXT, _RESTART),
-    Guard("QuotaExceeded", quota_exceeded, Then.NEXT, _SCALE),
+    Guard("DisruptionBudget", disruption_budget, Then.NEXT, lambda kind: kind.disrupts),
+    Guard("QuotaExceeded", quota_exceeded, Then.NEXT, lambda kind: kind.sets_replicas),
 )
 """The composed order; one test guards it."""
 
-INFEASIBLE = frozenset(
-    {
-        "NoKnownGoodRelease",
-        "MoreThanLent",
-        "ReleaseTooOld",
-        "FaultPredatesRelease",
-        "OldPodsFailToo",
-        "RolledBackBefore",
-        "AboveMaximum",
-        "AtMaximum",
-        "AutoscalerAtMaximum",
-        "AutoscalerPaused",
-        "SeveralAutoscalers",
-        "EnoughReplicas",
-        "NoValue",
-        "ScaledToZero",
-        "NotScalable",
-        "NoRevisionHistory",
-        "OnDeleteStrategy",
-        "PartitionedRollout",
-        "PodsCannotBeCreated",
-        "Irreversible",
-    }
-)
-"""Reasons why a remedy cannot be planned at all (`actions/`)."""
+INFEASIBLE = frozenset({IRREVERSIBLE}).union(*(kind.infeasible for kind in KINDS.values()))
+"""Reasons why a remedy cannot be planned at all."""
 
 LASTING = INFEASIBLE | {guard.reason for guard in GUARDS if guard.then is not Then.WAIT}
 """Refusals after which the ladder goes on with the next rung, for the rest of the incident."""
@@ -304,7 +290,7 @@ def review(policy: Policy, action: Action, seen: Observation, guards: Iterable[G
     """The first objection, or None: then the action may go ahead."""
     judged = Review(policy, action, seen)
     for guard in guards:
-        if action.kind not in guard.kinds or (action.undoes and not guard.undo_too):
+        if not guard.kinds(KINDS[action.kind]) or (action.undoes and not guard.undo_too):
             continue
         try:
             message = guard.objects(judged)

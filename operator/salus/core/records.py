@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from salus.core.actions import kind_of
 from salus.model.change import ActionKind, Decision, Facts, ManagedBy, Proof, TakeBack
 from salus.model.meta import AutoscalerKind
 from salus.model.policy import Mode, Severity
@@ -121,7 +122,7 @@ _DECISION_OF_MODE = {
 
 def decision_of(mode: Mode, kind: ActionKind) -> Decision:
     """What an unopposed action becomes; the one difference that the mode makes. Nobody approves a notification."""
-    if mode is Mode.APPROVE and kind is ActionKind.NOTIFY:
+    if mode is Mode.APPROVE and not kind.writes:
         return Decision.ACT
     return _DECISION_OF_MODE[mode]
 
@@ -212,8 +213,9 @@ def _fixed(policy: Policy, action: Action, patch: Sequence[Any]) -> dict[str, An
 
 def take_back_by(policy: Policy, name: str) -> TakeBack:
     """When a change by the remedy of this name is taken back, as the policy is now."""
-    scale = next((remedy.scale for remedy in policy.spec.remedies if remedy.name == name), None)
-    return TakeBack(on_failure=policy.spec.verify.on_failure, revert_after=scale.revert_after if scale else None)
+    remedy = next((remedy for remedy in policy.spec.remedies if remedy.name == name), None)
+    wish = kind_of(remedy).revert_after if remedy else None
+    return TakeBack(on_failure=policy.spec.verify.on_failure, revert_after=wish(remedy) if remedy and wish else None)
 
 
 def proof_by(policy: Policy) -> Proof:

@@ -7,8 +7,8 @@ have the rights that the remedies take (one to `salus-remediator`). Asking the A
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from salus.model.change import ActionKind
-from salus.model.meta import AutoscalerKind
+from salus.core.actions import KINDS, kind_of
+from salus.core.actions.kind import Need
 from salus.model.policy import Mode
 from salus.model.values import Action, Autoscaler, Policy, Right, Rights, Workload
 
@@ -29,43 +29,29 @@ class Standing:
     """(right, name of the object; empty: all) that it has not; not known of an account that is not lent."""
 
 
-_SCALERS = {
-    AutoscalerKind.HPA: ("autoscaling", "horizontalpodautoscalers"),
-    AutoscalerKind.SCALED_OBJECT: ("keda.sh", "scaledobjects"),
-}
-"""API group and resource of what a scaling writes to in the workload's place."""
-
-
-def needs(
-    policy: Policy, targets: Sequence[Workload], scalers: Sequence[Autoscaler] = ()
-) -> tuple[tuple[Right, tuple[str, ...]], ...]:
-    """The rights that it takes to act on these targets, each with the names of the objects; none: all of a kind.
+def needs(policy: Policy, targets: Sequence[Workload], scalers: Sequence[Autoscaler] = ()) -> tuple[Need, ...]:
+    """The rights that it takes to act on these targets: to read and to write each, and what the remedies' kinds add.
 
     `scalers`: the autoscalers of the targets, as far as they are known; a scaling writes to them.
     """
     names = tuple(sorted(target.key.name for target in targets))
     plural = f"{policy.spec.target.kind.value.lower()}s"
-    needed: list[tuple[Right, tuple[str, ...]]] = [(Right(verb, "apps", plural), names) for verb in ("get", "patch")]
-    if any(remedy.rollback for remedy in policy.spec.remedies):
-        needed.append((Right("rollback", "apps", plural), names))
-        needed += [(Right("delete", "", "pods"), ())] if any(target.ordered for target in targets) else []
-    if any(remedy.scale for remedy in policy.spec.remedies):
-        needed += [
-            (Right(verb, *_SCALERS[scaler.key.kind]), (scaler.key.name,))
-            for scaler in scalers
-            for verb in ("get", "patch")
-        ]
+    needed = [(Right(verb, "apps", plural), names) for verb in ("get", "patch")]
+    wanted = {kind_of(remedy).name for remedy in policy.spec.remedies}
+    for kind in KINDS.values():
+        if kind.name in wanted and kind.rights:
+            needed += kind.rights(plural, targets, scalers)
     return tuple(needed)
 
 
 def has_deeds(policy: Policy) -> bool:
     """Whether any remedy is more than telling people."""
-    return any(remedy.notify is None for remedy in policy.spec.remedies)
+    return any(kind_of(remedy).writes for remedy in policy.spec.remedies)
 
 
 def acts(policy: Policy) -> bool:
     """Whether any remedy may do more than rehearse."""
-    modes = {remedy.mode for remedy in policy.spec.remedies if remedy.notify is None}
+    modes = {remedy.mode for remedy in policy.spec.remedies if kind_of(remedy).writes}
     return policy.spec.mode is not Mode.OBSERVE and bool(modes - {Mode.OBSERVE})
 
 
@@ -77,7 +63,7 @@ def rehearses(policy: Policy, name: str) -> bool:
 
 def writes(policy: Policy, action: Action) -> bool:
     """Whether this action, if nobody objects, writes to the workload."""
-    return action.kind is not ActionKind.NOTIFY and (bool(action.undoes) or not rehearses(policy, action.remedy))
+    return action.kind.writes and (bool(action.undoes) or not rehearses(policy, action.remedy))
 
 
 def judge(namespace: str, account: str, operator: str, standing: Standing) -> Rights:

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from salus.core.actions import KINDS
 from salus.core.decide import overall, widest_window
 from salus.core.records import checks_digest, is_by_this_text, take_back_by
 from salus.core.timing import has_lasted
-from salus.model.change import ActionKind, Outcome, Proof, TakeBack
+from salus.model.change import Outcome, Proof, TakeBack
 from salus.model.policy import OnFailure, Verdict, Verify
 from salus.model.types import format_decimal, format_duration
 from salus.model.values import Finding, PastChange, Policy
@@ -112,17 +113,14 @@ def _worse(change: PastChange, policy: Policy, findings: Sequence[Finding], star
         if finding.check not in then:
             if finding.since and change.applied_at and finding.since >= change.applied_at:
                 return f"{finding.check} turned unhealthy after the deed: {finding.message}"
-        elif change.action is not ActionKind.SCALE and _farther(policy, finding, then[finding.check]):
+        elif KINDS[change.action].can_worsen and _farther(policy, finding, then[finding.check]):
             before = format_decimal(then[finding.check] or 0.0)
             return f"{finding.check} was {before}, is {finding.message}"
     return None
 
 
 def _farther(policy: Policy, finding: Finding, before: float | None) -> bool:
-    """Whether the value lies much farther beyond its threshold than before the deed.
-
-    Not asked of a scaling: load that goes on growing is no fault of the replicas that were added.
-    """
+    """Whether the value lies much farther beyond its threshold than before the deed."""
     check = next((check for check in policy.checks if check.name == finding.check), None)
     if check is None or before is None or finding.value is None:
         return False
@@ -161,11 +159,10 @@ def terms(change: PastChange, policy: Policy) -> TakeBack:
 
 
 def wants_undo(change: PastChange, outcome: Outcome, policy: Policy) -> bool:
-    """Whether to take the change back.
+    """Whether to take the change back: after which outcomes, its kind says. Inconclusive ones stay: unknown never acts.
 
     A restart cannot be taken back. A rollback is taken back only when it made things worse: the release that it
-    replaced is under suspicion, and the one it restored was known good. Inconclusive changes stay: unknown never
-    acts.
+    replaced is under suspicion, and the one it restored was known good.
     """
     return _failed_by(change, outcome, terms(change, policy))
 
@@ -173,13 +170,7 @@ def wants_undo(change: PastChange, outcome: Outcome, policy: Policy) -> bool:
 def _failed_by(change: PastChange, outcome: Outcome, said: TakeBack) -> bool:
     if change.undoes or said.on_failure is OnFailure.KEEP:
         return False
-    match change.action:
-        case ActionKind.SCALE:
-            return outcome in {Outcome.NOT_RECOVERED, Outcome.WORSE}
-        case ActionKind.ROLLBACK | ActionKind.RESTORE:
-            return outcome is Outcome.WORSE
-        case _:
-            return False
+    return outcome in KINDS[change.action].undone_after
 
 
 def is_taken_back(change: PastChange, changes: Sequence[PastChange]) -> bool:

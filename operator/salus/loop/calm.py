@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from salus.actions import undo
 from salus.core import releases
+from salus.core.actions import undo
 from salus.core.decide import healthy_for, overall
 from salus.core.proof import NotProven, Witness, longest_bake, prove
 from salus.core.timing import has_lasted

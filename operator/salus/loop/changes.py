@@ -11,10 +11,10 @@ from functools import partial
 
 import structlog
 
-from salus.actions import undo
-from salus.actions.plan import resolved
-from salus.actions.stamp import Reading, Stamp, names, read
 from salus.core import approvals, incidents, records, verify
+from salus.core.actions import KINDS, undo
+from salus.core.actions.patch import resolved
+from salus.core.actions.stamp import Reading, Stamp, names, read
 from salus.core.approvals import Ended
 from salus.core.contest import is_reverted
 from salus.core.decide import healthy_for, overall
@@ -25,7 +25,7 @@ from salus.loop import gather, keeping, unsticking
 from salus.loop.journal import Journal
 from salus.loop.measure import Measurer
 from salus.loop.world import Case, World, client_for
-from salus.model.change import ActionKind, Decision, Facts, Outcome
+from salus.model.change import Decision, Facts, Outcome
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode, Verdict
 from salus.model.types import Body
@@ -53,7 +53,7 @@ class Changes:
         """Settle what may or may not have been done, then verify it."""
         case.change = change
         structlog.contextvars.bind_contextvars(change=change.name)
-        if change.action is ActionKind.NOTIFY:
+        if not change.action.writes:
             await self.journal.tell(policy, case, "Notify", change.message, warning=True)
             await self.finish(policy, case, change, None, "posted")
         elif change.applied_at is None:
@@ -67,7 +67,7 @@ class Changes:
         """The intent has just been put on record: now the deed."""
         case.change = change
         structlog.contextvars.bind_contextvars(change=change.name)
-        if change.action is ActionKind.NOTIFY:
+        if not change.action.writes:
             await self.pursue(policy, case, change)
         else:
             await self._act(policy, case, change)
@@ -325,8 +325,8 @@ def revertible(policy: Policy, changes: Sequence[PastChange]) -> PastChange | No
     """
     undone = {change.undoes for change in changes if change.undoes and change.outcome == Outcome.UNDONE}
     for change in reversed(changes):
-        scaled = change.action is ActionKind.SCALE and change.applied_at is not None and not change.undoes
-        if scaled and records.belongs_to(change, policy) and change.name not in undone:
+        lent = KINDS[change.action].revert_after and change.applied_at is not None and not change.undoes
+        if lent and records.belongs_to(change, policy) and change.name not in undone:
             wanted = verify.terms(change, policy).revert_after is not None and change.outcome == Outcome.RECOVERED
             return change if wanted and not verify.is_taken_back(change, changes) else None
     return None
@@ -363,7 +363,7 @@ def _facts_of(body: Body, change: PastChange) -> Facts:
 
 def _may_be_held_up(case: Case, change: PastChange) -> bool:
     """Whether a pod that never gets ready could keep the template of this change from the others."""
-    return change.action is ActionKind.ROLLBACK and case.target.kind is WorkloadKind.STATEFUL_SET
+    return KINDS[change.action].replaces_release and case.target.kind is WorkloadKind.STATEFUL_SET
 
 
 def _hands_off(change: PastChange, workload: Workload, case: Case) -> Action:

@@ -7,15 +7,15 @@ from typing import Any
 
 import structlog
 
-from salus.actions.stamp import stamped
 from salus.core import incidents, records, withholding
+from salus.core.actions.stamp import stamped
 from salus.core.decide import binding
 from salus.core.delivery import DELIVERED, recipients
 from salus.core.records import Entry
 from salus.core.status import condition
 from salus.core.withholding import may_be_withheld
 from salus.loop.world import Case, World, identity_of
-from salus.model.change import ActionKind, Decision, Facts, Outcome
+from salus.model.change import Decision, Facts, Outcome
 from salus.model.types import API_VERSION, Body, format_time
 from salus.model.values import Action, Finding, Observation, PastChange, Policy, Refusal, Workload
 from salus.ports import CHANGE_EVENTS, INCIDENTS, ClusterError, NotFound, Notice, Ref, Rejected, Throttled
@@ -297,7 +297,7 @@ class Journal:
         seen: Observation,
     ) -> Entry:
         """What the record of an action that nobody objects to says."""
-        acts = action.kind is not ActionKind.NOTIFY
+        acts = action.kind.writes
         return Entry(
             policy=policy,
             action=action,

@@ -9,12 +9,12 @@ from datetime import datetime
 import structlog
 
 from salus.core import releases
+from salus.core.actions import KINDS
 from salus.core.proof import Proven
 from salus.core.shelf import superfluous
 from salus.core.workload import release_hash
 from salus.loop import gather, shelf
 from salus.loop.world import Case, World
-from salus.model.change import ActionKind
 from salus.model.types import Body
 from salus.model.values import PastChange, Release, TargetKey
 from salus.ports import KEPT_RELEASES, Conflict, NotFound, Ref
@@ -41,7 +41,7 @@ async def keep(world: World, case: Case, release: str, proof: Proven, now: datet
 
 async def quarantine(world: World, case: Case, change: PastChange, body: Body) -> None:
     """Keep the release that a rollback is about to replace, marked with the change that takes it away."""
-    if change.action is ActionKind.ROLLBACK and not change.undoes:
+    if KINDS[change.action].replaces_release and not change.undoes:
         kept = await shelf.kept_releases(world, case.target)
         await _write(world, case.target, body, kept, releases.quarantined(change.name))
 

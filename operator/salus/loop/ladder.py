@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from salus.actions import kind_of, plan
-from salus.actions.plan import Plan
 from salus.core import incidents, records, withholding
+from salus.core.actions import kind_of, plan
+from salus.core.actions.kind import PlanRequest
 from salus.core.blame import blame
 from salus.core.budgets import BRAKE
 from salus.core.decide import Exhausted, Proposal, Wait, binding, decide, grace, mode_of
@@ -95,9 +95,10 @@ class Ladder:
         """Try one rung: None when it was recorded, or the refusal that is now on record."""
         remedy, because = proposal.remedy, proposal.because
         incident = case.incident["metadata"]["name"] if case.incident else ""
-        if remedy.rollback is not None:
+        if kind_of(remedy).replaces_release:
             seen = await beside.release_suspect(self.world, policy, case, seen, body)
-        planned = plan(Plan(remedy, policy.spec.remedies.index(remedy), because, seen, body, incident))
+        asked = PlanRequest(remedy, policy.spec.remedies.index(remedy), because, seen, body, incident)
+        planned = plan(asked)
         if isinstance(planned, Infeasible):
             refusal: Refusal | None = Refusal(planned.reason, planned.message, Then.NEXT)
             action = _unplanned(proposal, seen.workload, planned.message)
@@ -191,11 +192,11 @@ def _own(case: Case, changes: Sequence[PastChange]) -> list[PastChange]:
 
 def _told(changes: Sequence[PastChange]) -> bool:
     """Whether people were notified of this target already; that the fleet brake holds is told of all of them."""
-    notices = (c for c in changes if c.action is ActionKind.NOTIFY and c.reason != BRAKE)
+    notices = (c for c in changes if not c.action.writes and c.reason != BRAKE)
     return any(notice.decision != "Refuse" for notice in notices)
 
 
 def _unplanned(proposal: Proposal, workload: Workload, message: str) -> Action:
     """A remedy that could not be planned, as far as its refusal needs it."""
-    kind = ActionKind(kind_of(proposal.remedy).capitalize())
+    kind = kind_of(proposal.remedy).name
     return Action(kind, proposal.remedy.name, workload.key, workload.uid, message, workload.facts(), workload.facts())

@@ -42,6 +42,11 @@ class ActionKind(StrEnum):
     RESTORE = "Restore"
     NOTIFY = "Notify"
 
+    @property
+    def writes(self) -> bool:
+        """Whether it changes anything; a notification tells people, and is its own end."""
+        return self is not ActionKind.NOTIFY
+
 
 class Outcome(StrEnum):
     """How a change ended."""

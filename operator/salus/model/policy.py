@@ -302,14 +302,18 @@ class Notify(Resource):
     """info, warning or critical."""
 
 
+_ACTIONS = ("rollback", "restart", "scale", "notify")
+"""The fields of a remedy that say what may be done."""
+
+
 class Remedy(Resource):
     """A rung of the ladder: one thing that may be done."""
 
     RULES: ClassVar = (
         Rule(
-            cel_exactly_one("rollback", "restart", "scale", "notify"),
-            "set exactly one of rollback, restart, scale and notify",
-            exactly_one("rollback", "restart", "scale", "notify"),
+            cel_exactly_one(*_ACTIONS),
+            f"set exactly one of {', '.join(_ACTIONS[:-1])} and {_ACTIONS[-1]}",
+            exactly_one(*_ACTIONS),
         ),
     )
     name: DnsLabel

@@ -32,6 +32,9 @@ from pydantic_core.core_schema import no_info_after_validator_function
 GROUP = "salus.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
+FIELD_MANAGER = "salus"
+"""What Salus calls itself to the API server, which notes it beside every field that Salus writes. Never a name that
+starts with kubectl: Flux takes the fields of such managers away."""
 
 _LONGEST_QUOTE = 60
 _DURATION = re.compile(r"^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$")

@@ -470,7 +470,7 @@ class PastChange:
     @property
     def acted(self) -> bool:
         """A deed was meant on the workload, or done after an approval (a notification changes nothing)."""
-        return (self.decision == "Act" or self.applied_at is not None) and self.action is not ActionKind.NOTIFY
+        return (self.decision == "Act" or self.applied_at is not None) and self.action.writes
 
     @property
     def open(self) -> bool:

@@ -1,4 +1,4 @@
-"""What every planner gets, and how patches are made: tests first, then the edits; `stamp` adds the change's name.
+"""How patches are made: tests first, then the edits; `stamp` adds the change's name.
 
 The tests hold the patch to the object that was judged: its uid, its generation (any change of the spec moves it;
 status updates do not, as they would move resourceVersion), and every value that is replaced. What is patched is the
@@ -7,36 +7,20 @@ target, or the autoscaler in its place.
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import jsonpatch
 import jsonpointer
 
-from salus.model.policy import Remedy
 from salus.model.types import Body
-from salus.model.values import Finding, Infeasible, Observation, PatchOps, Workload
+from salus.model.values import Infeasible, PatchOps, Workload
 
 RELEASE_PREFIX = "release:"
 """Marks a value of a recorded patch that stands for the template of a kept release."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A remedy, why it was chosen, and the live target."""
-
-    remedy: Remedy
-    index: int
-    """Place of the remedy in `spec.remedies`, for messages with a path."""
-    because: tuple[Finding, ...]
-    seen: Observation
-    body: Body
-    incident: str = ""
-    """Name of the open incident."""
-
-    def path(self, field: str) -> str:
-        """`spec.remedies[2].scale.max`."""
-        return f"spec.remedies[{self.index}].{field}"
+KEEPS_OLD_PODS = frozenset({"OnDeleteStrategy", "PartitionedRollout"})
+"""Reasons why a new template would not reach every pod."""
 
 
 def keeps_old_pods(workload: Workload) -> Infeasible | None:

@@ -1,11 +1,11 @@
 """Notify: tell people, change nothing."""
 
-from salus.actions.plan import Plan
+from salus.core.actions.kind import Kind, PlanRequest
 from salus.model.change import ActionKind
 from salus.model.values import Action
 
 
-def plan(asked: Plan) -> Action:
+def plan(asked: PlanRequest) -> Action:
     """An action without a patch; the record and its Event are the message."""
     workload, wish = asked.seen.workload, asked.remedy.notify
     assert wish is not None  # noqa: S101 — the registry chose this planner by this field
@@ -19,3 +19,6 @@ def plan(asked: Plan) -> Action:
         before=workload.facts(),
         intended=workload.facts(),
     )
+
+
+KIND = Kind(name=ActionKind.NOTIFY, field="notify", plan=plan)

@@ -1,22 +1,29 @@
 """Rollback: put back the pod template of the newest release that was known healthy.
 
 Never merely the one before, never by revision number: an undo renumbers, and a restart makes a revision of its own.
-Only `/spec/template` is replaced. The record names the template by its release; `plan.resolved` puts it in at the
+Only `/spec/template` is replaced. The record names the template by its release; `patch.resolved` puts it in at the
 last moment.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from salus.actions.plan import RELEASE_PREFIX, Plan, guarded, keeps_old_pods
+from salus.core.actions.kind import InGit, Kind, Need, PlanRequest, Written
+from salus.core.actions.patch import KEEPS_OLD_PODS, RELEASE_PREFIX, guarded, keeps_old_pods
+from salus.core.alibi import REASONS as RULED_OUT
 from salus.core.alibi import alibi
 from salus.core.loan import gains
-from salus.core.workload import images_of, short
-from salus.model.change import ActionKind, Outcome
+from salus.core.workload import images_of, same_release, short
+from salus.model.change import ActionKind, Facts, ManagedBy, Outcome
 from salus.model.types import format_duration
-from salus.model.values import Action, Infeasible, Observation, Release
+from salus.model.values import Action, Autoscaler, Infeasible, Observation, Release, Right, Workload
+
+_IMAGES = 5
+"""Images that an advice names; one more is counted."""
 
 
-def plan(asked: Plan) -> Action | Infeasible:
+def plan(asked: PlanRequest) -> Action | Infeasible:
     """Go back to the newest good release, if the present one is young enough to be to blame."""
     seen, wish = asked.seen, asked.remedy.rollback
     assert wish is not None  # noqa: S101 — the registry chose this planner by this field
@@ -55,7 +62,7 @@ def newest_good(seen: Observation) -> Release | None:
     return None
 
 
-def _within_the_loan(asked: Plan, good: Release | None) -> Release | Infeasible:
+def _within_the_loan(asked: PlanRequest, good: Release | None) -> Release | Infeasible:
     """The release to go back to, if there is one and it widens nothing."""
     target = asked.seen.workload.key
     if good is None:
@@ -75,7 +82,7 @@ def _nothing_to_go_back_to(seen: Observation) -> str:
     return f"there is no release of {seen.workload.key} to go back to: {gone}"
 
 
-def _rolled_back_before(asked: Plan) -> str | None:
+def _rolled_back_before(asked: PlanRequest) -> str | None:
     """The rollback that this incident had already: one is all it gets, lest it walk back through every release."""
     return next(
         (
@@ -95,11 +102,11 @@ def _replace_template(release: str) -> dict[str, str]:
     return {"op": "replace", "path": "/spec/template", "value": f"{RELEASE_PREFIX}{release}"}
 
 
-def _breach_began(asked: Plan) -> datetime:
+def _breach_began(asked: PlanRequest) -> datetime:
     return min((f.since for f in asked.because if f.since), default=asked.seen.now)
 
 
-def _blameless(asked: Plan, breach: datetime, within: timedelta) -> Infeasible | None:
+def _blameless(asked: PlanRequest, breach: datetime, within: timedelta) -> Infeasible | None:
     """Why the live release is not to blame, if it is not."""
     started = asked.seen.release_started_at
     if started is None:
@@ -112,3 +119,69 @@ def _blameless(asked: Plan, breach: datetime, within: timedelta) -> Infeasible |
             "ReleaseTooOld", f"the release began {age} before the breach, within is {format_duration(within)}"
         )
     return None
+
+
+def _rights(plural: str, targets: Sequence[Workload], _: Sequence[Autoscaler]) -> Iterator[Need]:
+    """A StatefulSet may have a pod that never gets ready in the way of the template that is put back."""
+    yield Right("rollback", "apps", plural), tuple(sorted(target.key.name for target in targets))
+    if any(target.ordered for target in targets):
+        yield Right("delete", "", "pods"), ()
+
+
+def _differs(live: Facts, intended: Facts) -> str | None:
+    if same_release(live.release, intended.release):
+        return None
+    return f"release {short(live.release)} was put there since, the change had put {short(intended.release)}"
+
+
+def _restored(workload: Workload, before: Facts) -> Facts:
+    return workload.facts(release=before.release, images=before.images)
+
+
+def _git_holds(_: Observation) -> bool:
+    return True
+
+
+def _advice(action: Action, seen: Observation, _: ManagedBy) -> str:
+    good, bad = action.intended.release, action.before.release
+    release = next((kept for kept in seen.releases if kept.hash == good), None)
+    revision = next((f", revision {known.number}" for known in reversed(seen.history) if known.release == good), "")
+    back = f"revert the pod template to release {short(good)}{revision}, known healthy (live is {short(bad)})"
+    if release is None:
+        return back
+    where = f"the whole template is kept in KeptRelease/{release.name}"
+    return f"{back}: {_images(release.template, seen.workload.images)}; {where}"
+
+
+def _images(template: Mapping[str, Any], live: Sequence[str]) -> str:
+    """The images that differ; a release may also differ in its settings only."""
+    spec = template.get("spec") or {}
+    containers = (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
+    good = [container.get("image", "") for container in containers]
+    wanted = [image for image in dict.fromkeys(good) if image not in live]
+    unwanted = [image for image in dict.fromkeys(live) if image not in good]
+    if not wanted and not unwanted:
+        return f"its images are the live ones ({_listed(good)}), the change is elsewhere in the template"
+    if not wanted:
+        return f"take image {_listed(unwanted)} out"
+    return f"image {_listed(wanted)}" + (f" instead of {_listed(unwanted)}" if unwanted else "")
+
+
+def _listed(images: Sequence[str]) -> str:
+    names = ", ".join(image[:128] for image in images[:_IMAGES])
+    return f"{names} and {len(images) - _IMAGES} more" if len(images) > _IMAGES else names
+
+
+KIND = Kind(
+    name=ActionKind.ROLLBACK,
+    field="rollback",
+    plan=plan,
+    infeasible=KEEPS_OLD_PODS
+    | RULED_OUT
+    | {"RolledBackBefore", "NoRevisionHistory", "NoKnownGoodRelease", "MoreThanLent", "ReleaseTooOld"},
+    written=Written(("f:spec", "f:template"), _differs, _restored),
+    rights=_rights,
+    in_git=InGit("spec.template", _git_holds, _advice),
+    replaces_release=True,
+    undone_after=frozenset({Outcome.WORSE}),  # what did not help stays: the suspect release does not come back
+)

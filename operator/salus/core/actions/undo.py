@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from salus.actions.plan import guarded
+from salus.core.actions import KINDS
+from salus.core.actions.patch import applies, guarded
 from salus.core.workload import same_release, short
-from salus.model.change import ActionKind
+from salus.model.change import Facts
 from salus.model.types import Body
 from salus.model.values import Action, Autoscaler, Infeasible, PastChange, PatchOps, Release, Workload
 
 UNDO = "Undo"
 REVERT = "RevertAfter"
+IRREVERSIBLE = "Irreversible"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +42,24 @@ def plan(change: PastChange, inverse: PatchOps, live: Live, reason: str, why: st
 
     Infeasible: `UndoSkipped`, `ReleaseWithdrawn` or `Irreversible`.
     """
-    if not inverse or change.before is None or change.intended is None:
-        return Infeasible("Irreversible", f"{change.action} cannot be taken back")
-    workload = live.workload
-    if skipped := _raised_since(change, live.scaler) if change.patched else _changed_since(change, workload):
+    kind, workload, back, put = KINDS[change.action], live.workload, change.before, change.intended
+    if not inverse or back is None or put is None or kind.written is None or kind.written.restored is None:
+        return Infeasible(IRREVERSIBLE, f"{change.action} cannot be taken back")
+    if skipped := _raised_since(change, put, live.scaler) if change.patched else _changed_since(change, put, workload):
         return Infeasible("UndoSkipped", skipped)
-    if change.action is ActionKind.ROLLBACK and (unwanted := _withdrawn(change.before.release, live.releases)):
+    if not applies(_tests(inverse), live.patched_body):
+        return Infeasible("UndoSkipped", f"someone changed {_paths(inverse)} since")
+    if kind.replaces_release and (unwanted := _withdrawn(back.release, live.releases)):
         return Infeasible("ReleaseWithdrawn", unwanted)
     edits = [edit for edit in inverse if edit["op"] != "test"]
-    back = change.before
     return Action(
         kind=change.action,
         remedy=change.remedy,
         target=workload.key,
         target_uid=workload.uid,
         message=f"take back {change.name}: {why}",
-        before=workload.facts(floor=change.intended.min_replicas),
-        intended=workload.facts(
-            replicas=back.replicas if change.action is ActionKind.SCALE and not change.patched else None,
-            release=back.release if change.action is ActionKind.ROLLBACK else None,
-            floor=back.min_replicas,
-            images=back.images,
-        ),
+        before=workload.facts(floor=put.min_replicas),
+        intended=workload.facts(floor=back.min_replicas) if change.patched else kind.written.restored(workload, back),
         patch=guarded(live.patched_body, _without_noise(edits)),
         inverse=(),
         undoes=change.name,
@@ -80,25 +78,26 @@ def _without_noise(edits: Sequence[Any]) -> list[dict[str, Any]]:
     return [{key: edit[key] for key in ("op", "path", "value") if key in edit} for edit in edits]
 
 
-def _raised_since(change: PastChange, scaler: Autoscaler | None) -> str | None:
+def _tests(inverse: PatchOps) -> PatchOps:
+    """What the planner of the change knew to be there after it, beside the facts."""
+    return tuple(edit for edit in inverse if edit["op"] == "test")
+
+
+def _paths(inverse: PatchOps) -> str:
+    return " and ".join(edit["path"] for edit in _tests(inverse))
+
+
+def _raised_since(change: PastChange, put: Facts, scaler: Autoscaler | None) -> str | None:
     """Asked of the autoscaler alone: a workload that was made again meanwhile does not need the raised minimum."""
-    wanted = change.intended.min_replicas if change.intended else None
     if scaler is None or scaler.key != change.patched:
         return f"{change.patched} was deleted since"
-    if scaler.floor != wanted:
-        return f"someone set a minimum of {scaler.min_replicas} since, the change had set {wanted}"
+    if scaler.floor != put.min_replicas:
+        return f"someone set a minimum of {scaler.min_replicas} since, the change had set {put.min_replicas}"
     return None
 
 
-def _changed_since(change: PastChange, workload: Workload) -> str | None:
+def _changed_since(change: PastChange, put: Facts, workload: Workload) -> str | None:
     if change.target_uid and change.target_uid != workload.uid:
         return f"{workload.key} was deleted and made again since"
-    wanted = change.intended
-    if wanted is None:
-        return None
-    if change.action is ActionKind.SCALE and workload.replicas != wanted.replicas:
-        return f"someone set {workload.replicas} replicas since, the change had set {wanted.replicas}"
-    if change.action is ActionKind.ROLLBACK and not same_release(workload.release, wanted.release):
-        live, ours = short(workload.release), short(wanted.release)
-        return f"release {live} was put there since, the change had put {ours}"
-    return None
+    written = KINDS[change.action].written
+    return written.differs(workload.facts(), put) if written else None

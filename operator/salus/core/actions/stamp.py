@@ -13,13 +13,11 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from salus.actions.plan import applies
-from salus.core.contest import shows
-from salus.core.workload import RESTARTED_AT
-from salus.model.change import ActionKind, Facts
-from salus.model.types import GROUP, Body, parse_time
+from salus.core.actions import KINDS
+from salus.core.actions.patch import applies
+from salus.model.change import Facts
+from salus.model.types import FIELD_MANAGER, GROUP, Body, parse_time
 from salus.model.values import PastChange, PatchOps
-from salus.ports import FIELD_MANAGER
 
 CHANGE_ANNOTATION = f"{GROUP}/change"
 _STAMP_PATH = f"/metadata/annotations/{CHANGE_ANNOTATION.replace('/', '~1')}"
@@ -73,7 +71,7 @@ def read(change: PastChange, recorded: Body, body: Body, live: Facts) -> Reading
     """
     if not names(body, change):
         return Reading(Stamp.ABSENT)
-    ours, seen = _is_signed(change, recorded, body), shows(change, live)
+    ours, seen = _is_signed(change, recorded, body), _shows(change, live)
     told = bool(body["metadata"].get("managedFields"))
     if _was_never_sent(recorded, body) or (told and not ours and not seen):
         return Reading(Stamp.FORGED, _forged(body))
@@ -81,6 +79,16 @@ def read(change: PastChange, recorded: Body, body: Body, live: Facts) -> Reading
         return Reading(Stamp.SOUND)
     missing = "what was intended is not to be seen on it" if ours else f"{_writers(body)} wrote that there, not Salus"
     return Reading(Stamp.DOUBTFUL, f"the object bears this change's name, but {missing}: nobody can tell who did what")
+
+
+def _shows(change: PastChange, live: Facts) -> bool:
+    """Whether what was intended is to be seen on what was patched: the workload, or the autoscaler in its place."""
+    meant, written = change.intended, KINDS[change.action].written
+    if meant is None or written is None:
+        return False
+    if change.patched is not None:
+        return live.min_replicas == meant.min_replicas
+    return written.differs(live, meant) is None
 
 
 def _was_never_sent(recorded: Body, body: Body) -> bool:
@@ -106,11 +114,8 @@ def _field_of(change: PastChange) -> tuple[str, ...]:
     """The field that a change is about, as managedFields name it."""
     if change.patched is not None:
         return ("f:spec", f"f:{change.patched.floor_field}")
-    if change.action is ActionKind.SCALE:
-        return ("f:spec", "f:replicas")
-    if change.action is ActionKind.RESTART:
-        return ("f:spec", "f:template", "f:metadata", "f:annotations", f"f:{RESTARTED_AT}")
-    return ("f:spec", "f:template")
+    written = KINDS[change.action].written
+    return written.managed if written else _ANNOTATION
 
 
 def _entries(body: Body) -> Sequence[Mapping[str, Any]]:

@@ -4,13 +4,16 @@
 the autoscaler's own maximum, and never lowered.
 """
 
-from salus.actions.plan import Plan, diff, guarded
+from salus.core.actions.kind import PlanRequest
+from salus.core.actions.patch import diff, guarded
 from salus.core.autoscaling import in_charge
 from salus.model.change import ActionKind
 from salus.model.values import Action, Autoscaler, Infeasible
 
+REASONS = frozenset({"SeveralAutoscalers", "AutoscalerPaused", "AutoscalerAtMaximum", "EnoughReplicas"})
 
-def plan(asked: Plan, wanted: int) -> Action | Infeasible:
+
+def plan(asked: PlanRequest, wanted: int) -> Action | Infeasible:
     """Raise the minimum of the target's autoscaler to the wanted size, as far as its maximum lets it."""
     workload, deciding = asked.seen.workload, in_charge(asked.seen.autoscalers or ())
     if len(deciding) != 1:

@@ -5,14 +5,15 @@ Replace the pods one by one, as `kubectl rollout restart` does, by its own annot
 
 from copy import deepcopy
 
-from salus.actions.plan import Plan, diff, guarded, keeps_old_pods
+from salus.core.actions.kind import Kind, PlanRequest, Written
+from salus.core.actions.patch import KEEPS_OLD_PODS, diff, guarded, keeps_old_pods
 from salus.core.workload import RESTARTED_AT
-from salus.model.change import ActionKind
+from salus.model.change import ActionKind, Facts
 from salus.model.types import format_time
 from salus.model.values import Action, Infeasible
 
 
-def plan(asked: Plan) -> Action | Infeasible:
+def plan(asked: PlanRequest) -> Action | Infeasible:
     """Stamp the template with the present time; nothing takes that back."""
     workload = asked.seen.workload
     if kept := keeps_old_pods(workload):
@@ -37,3 +38,21 @@ def plan(asked: Plan) -> Action | Infeasible:
         intended=workload.facts(restarted_at=moment),
         patch=guarded(asked.body, edits),
     )
+
+
+def _differs(live: Facts, intended: Facts) -> str | None:
+    if live.restarted_at == intended.restarted_at:
+        return None
+    return f"restarted at {live.restarted_at or 'no time'}, the change had restarted at {intended.restarted_at}"
+
+
+KIND = Kind(
+    name=ActionKind.RESTART,
+    field="restart",
+    plan=plan,
+    infeasible=KEEPS_OLD_PODS | {"ScaledToZero", "PodsCannotBeCreated"},
+    written=Written(
+        ("f:spec", "f:template", "f:metadata", "f:annotations", f"f:{RESTARTED_AT}"), _differs, in_template=True
+    ),
+    disrupts=True,
+)

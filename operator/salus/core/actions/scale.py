@@ -1,0 +1,154 @@
+"""Scale: change `spec.replicas` within the policy's bounds, from the live number.
+
+Never to 0, never up from a deliberate 0. Where an autoscaler owns the replicas, `autoscaler_minimum` raises its
+minimum instead.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from salus.core.actions import autoscaler_minimum
+from salus.core.actions.kind import InGit, Kind, Need, PlanRequest, Written
+from salus.core.actions.patch import diff, guarded
+from salus.model.change import ActionKind, Facts, ManagedBy, Outcome
+from salus.model.meta import AutoscalerKind, WorkloadKind
+from salus.model.policy import Remedy, Scale
+from salus.model.types import format_decimal
+from salus.model.values import Action, Autoscaler, Infeasible, Observation, Right, Workload
+
+TOLERANCE = 0.1
+"""Within this share of the present size a `perReplica` result changes nothing (the HPA's default tolerance)."""
+_SCALERS = {
+    AutoscalerKind.HPA: ("autoscaling", "horizontalpodautoscalers"),
+    AutoscalerKind.SCALED_OBJECT: ("keda.sh", "scaledobjects"),
+}
+"""API group and resource of what a scaling writes to in the workload's place."""
+
+
+def plan(asked: PlanRequest) -> Action | Infeasible:
+    """Put the wanted number in place of the live one; under an autoscaler, raise its minimum to it."""
+    workload, wish = asked.seen.workload, asked.remedy.scale
+    assert wish is not None  # noqa: S101 — the registry chose this planner by this field
+    live = workload.replicas
+    wanted = _out_of_bounds(asked, wish, live) or _wanted(asked, wish, live)
+    if isinstance(wanted, Infeasible):
+        return wanted
+    bounded = max(wish.min, min(wish.max, wanted))
+    if bounded == live:
+        return _nothing_to_do(asked, wish, live)
+    if asked.seen.autoscalers:
+        return autoscaler_minimum.plan(asked, bounded)
+    before, after = {"spec": {"replicas": live}}, {"spec": {"replicas": bounded}}
+    return Action(
+        kind=ActionKind.SCALE,
+        remedy=asked.remedy.name,
+        target=workload.key,
+        target_uid=workload.uid,
+        message=f"scale {workload.key} from {live} to {bounded} replicas",
+        before=workload.facts(),
+        intended=workload.facts(replicas=bounded),
+        patch=guarded(asked.body, diff(before, after)),
+        inverse=({"op": "test", "path": "/spec/replicas", "value": bounded}, *diff(after, before)),
+    )
+
+
+def _out_of_bounds(asked: PlanRequest, wish: Scale, live: int) -> Infeasible | None:
+    target = asked.seen.workload.key
+    if target.kind is WorkloadKind.DAEMON_SET:
+        return Infeasible("NotScalable", "a DaemonSet has as many pods as it has nodes")
+    if live == 0:
+        return Infeasible("ScaledToZero", f"{target} was scaled to 0, which only people undo")
+    if live > wish.max:
+        path = asked.path("scale.max")
+        return Infeasible("AboveMaximum", f"{path}: {wish.max} is below the current size {live}")
+    return None
+
+
+def _wanted(asked: PlanRequest, wish: Scale, live: int) -> int | Infeasible:
+    if wish.to is not None:
+        return wish.to
+    if wish.by is not None:
+        return live + _step(wish.by, live)
+    values = [finding.value for finding in asked.because if finding.value is not None]
+    if not values or wish.per_replica is None:
+        return Infeasible("NoValue", "perReplica needs the check's value, and there is none")
+    needed = max(values) / wish.per_replica
+    if 1 - TOLERANCE <= needed / live <= 1 + TOLERANCE:
+        return live
+    wanted = math.ceil(min(needed, wish.max))
+    if wanted < live:
+        text = f"{format_decimal(max(values))} at {format_decimal(wish.per_replica)} a replica needs {wanted} of {live}"
+        return Infeasible("EnoughReplicas", text)
+    return wanted
+
+
+def _step(by: str, live: int) -> int:
+    """`"2"` → 2; `"50%"` of 3 → 2, rounded up, so that a step is never 0."""
+    return math.ceil(live * int(by[:-1]) / 100) if by.endswith("%") else int(by)
+
+
+def _nothing_to_do(asked: PlanRequest, wish: Scale, live: int) -> Infeasible:
+    if live == wish.max:
+        return Infeasible("AtMaximum", f"{live} replicas already, {asked.path('scale.max')} is {wish.max}")
+    return Infeasible("EnoughReplicas", f"{live} replicas already, as the remedy wants")
+
+
+def _rights(_: str, __: Sequence[Workload], scalers: Sequence[Autoscaler]) -> Iterator[Need]:
+    for scaler in scalers:
+        for verb in ("get", "patch"):
+            yield Right(verb, *_SCALERS[scaler.key.kind]), (scaler.key.name,)
+
+
+def _differs(live: Facts, intended: Facts) -> str | None:
+    if live.replicas == intended.replicas:
+        return None
+    return f"someone set {live.replicas} replicas since, the change had set {intended.replicas}"
+
+
+def _restored(workload: Workload, before: Facts) -> Facts:
+    return workload.facts(replicas=before.replicas)
+
+
+def _git_holds(seen: Observation) -> bool:
+    return seen.git_holds_replicas
+
+
+def _advice(action: Action, _: Observation, owner: ManagedBy) -> str:
+    was, wanted = action.before.replicas, action.intended.replicas
+    return f"set spec.replicas from {was} to {wanted}; or, so that Salus may scale, {_left_alone(owner)}"
+
+
+def _left_alone(owner: ManagedBy) -> str:
+    if owner.tool == "ArgoCD":
+        where = f"Application {owner.ref}" if owner.ref else "the Application"
+        return (
+            f"give {where} ignoreDifferences with the jsonPointer /spec/replicas and the sync option "
+            "RespectIgnoreDifferences=true (both: without the option a sync still writes them)"
+        )
+    if owner.ref.startswith("HelmRelease"):
+        return (
+            f"leave replicas out of the chart's values; with drift detection, give {owner.ref} "
+            "spec.driftDetection.ignore with the path /spec/replicas"
+        )
+    return f"drop spec.replicas from the manifest that {owner.ref} applies"
+
+
+def _revert_after(remedy: Remedy) -> timedelta | None:
+    return remedy.scale.revert_after if remedy.scale else None
+
+
+KIND = Kind(
+    name=ActionKind.SCALE,
+    field="scale",
+    plan=plan,
+    infeasible=autoscaler_minimum.REASONS
+    | {"NotScalable", "ScaledToZero", "AboveMaximum", "AtMaximum", "EnoughReplicas", "NoValue"},
+    written=Written(("f:spec", "f:replicas"), _differs, _restored),
+    rights=_rights,
+    in_git=InGit("spec.replicas", _git_holds, _advice),
+    sets_replicas=True,
+    can_worsen=False,  # load that goes on growing is no fault of the replicas that were added
+    undone_after=frozenset({Outcome.NOT_RECOVERED, Outcome.WORSE}),
+    revert_after=_revert_after,
+)
