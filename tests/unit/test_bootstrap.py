@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,15 +15,18 @@ import yaml
 
 from salus.adapters.api import Connection, Page
 from salus.adapters.informer import Informer
+from salus.adapters.lease import Leadership
 from salus.bootstrap import Operator, RunOptions
 from salus.core.compile import Catalog, compile_policy
+from salus.core.leadership import Timing
 from salus.model.types import API_VERSION, Body
 from salus.model.values import Policy
-from salus.ports import HEALTH_POLICIES, Forbidden, Unavailable
+from salus.ports import HEALTH_POLICIES, LEASES, Forbidden, Ref, Unavailable, right
 from salus.scheduler import FIRST_TICKS, SLOT
 from salus.settings import Settings, SettingsError
-from tests.builders import a_policy, a_policy_body
-from tests.fakes.cluster import FakeCluster
+from tests.builders import NOW, a_policy, a_policy_body
+from tests.fakes.cluster import SPECIMENS, FakeCluster
+from tests.fakes.loop import FakeClock
 from tests.unit.jumping import JumpingLoop
 
 HOSTILE = Path(__file__).with_name("data") / "hostile"
@@ -237,3 +240,40 @@ async def test_a_namespace_that_forbids_keeps_no_other_from_being_ready(
     operator._informer = await informed(*namespaces)
 
     assert operator._not_ready() == says
+
+
+def test_a_reload_of_the_sources_compiles_in_pieces_and_keeps_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute of compiling, six times what a holder may take to renew."""
+    policies, each = 600, 0.1
+    renewed: list[float] = []
+
+    async def main() -> bool:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, JumpingLoop)
+        cluster = FakeCluster(rights=SPECIMENS | {right(verb, LEASES) for verb in ("create", "patch")})
+        leadership = Leadership(cluster, Ref(LEASES, "salus", "salus"), "me", FakeClock(NOW), passing=loop.time)
+        options, nowhere = RunOptions(Path("none")), cast("Connection", SimpleNamespace())
+        operator: Any = Operator(options, Settings(), nowhere, leadership)
+        before, after = (Settings.parse({"sources": {"default": {"url": f"http://{name}"}}}) for name in ("a", "b"))
+        await operator._use(before)
+        for number in range(policies):
+            operator._store.put(a_policy_body(name=f"p-{number}"))
+        election = asyncio.create_task(leadership.run())
+        leadership.begin(await leadership.next_term())
+
+        def compile_slowly(body: Body, catalog: Catalog) -> Policy:
+            loop.clock.now += each
+            renewed.append(leadership._renewed or 0.0)
+            return compile_policy(body, catalog)
+
+        monkeypatch.setattr("salus.store.compile_policy", compile_slowly)
+        await operator._use(after)
+        leads = leadership.leads
+        election.cancel()
+        await operator.metrics.close()
+        return leads and len(operator._store.policies) == policies
+
+    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        assert runner.run(main())
+    assert len(renewed) == policies
+    assert max(later - before for before, later in pairwise(renewed)) <= Timing().retry.total_seconds() + 3 * each

@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 from contextlib import suppress
+from itertools import count
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from salus.core import bounds, promql
+from salus.core.remembered import Remembered
 from tests.unit import worst_queries
 
 MIB = 1024 * 1024
@@ -133,3 +135,15 @@ def test_what_is_remembered_is_bounded_by_bytes() -> None:
         assert memory.taken <= memory.limit
     assert 0 < len(promql._EXAMINED) < 600
     assert 0 < len(promql._PROBES) < 600
+
+
+def test_what_is_asked_in_turn_is_remembered_though_not_all_of_it_fits() -> None:
+    """Ten thousand policies are: whoever forgot the oldest would know none of them when its turn comes."""
+    memory: Remembered[int, str] = Remembered(900, lambda _key, _value: 1)
+    worked_out = count()
+    for _ in range(20):
+        for key in range(1000):
+            memory.get(key, lambda: str(next(worked_out)))
+
+    assert len(memory) == 900
+    assert next(worked_out) < 20 * 1000 / 2

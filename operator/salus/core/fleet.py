@@ -52,6 +52,8 @@ class Census:
     """All targets that count, by namespace."""
 
     tallies: dict[str, Tally] = field(default_factory=dict)
+    changes: int = 0
+    """How often anything of it has changed: what follows from it need not be worked out more often."""
     _verdicts: dict[TargetKey, Verdict] = field(default_factory=dict)
     _samples: dict[int, Tally] = field(default_factory=dict)
     """Most of each namespace → all of them together; there are few different ones."""
@@ -70,6 +72,7 @@ class Census:
         if not tally.targets:
             del self.tallies[target.namespace]
         self._samples.clear()
+        self.changes += 1
 
     def seen_from(self, namespace: str) -> Tally:
         """The fleet, as an action in this namespace is judged."""

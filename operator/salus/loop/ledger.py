@@ -65,6 +65,8 @@ class Ledger:
     _withheld: dict[str, Withheld] = field(default_factory=dict)
     _off_since: datetime | None = None
     """When the brake was first seen to be off, without a break since."""
+    _off: tuple[Brake, int, bool] | None = None
+    """Whether this brake is off, as of so many changes of the census."""
     _watched_at: datetime | None = None
     _lifted_at: datetime | None = None
     """When the brake was last known to have lifted; what was told before is of another outage."""
@@ -170,6 +172,12 @@ class Ledger:
                 self._lifted_at = now
 
     def _is_off(self, brake: Brake) -> bool:
+        """Looked at anew when the verdict on some target has changed."""
+        if self._off is None or self._off[:2] != (brake, self._census.changes):
+            self._off = brake, self._census.changes, self._is_off_everywhere(brake)
+        return self._off[2]
+
+    def _is_off_everywhere(self, brake: Brake) -> bool:
         """Whether it can be judged at all, and nowhere holds; a namespace where all is well asks for no action."""
         views = [self._fleet(name) for name, tally in self._census.tallies.items() if tally.unhealthy]
         views = views or [self._fleet(name) for name in self._census.tallies]
