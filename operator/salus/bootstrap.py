@@ -26,7 +26,7 @@ from salus.adapters.clock import SystemClock
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.dry_run import DryRunAccounts
 from salus.adapters.exposition import Probes, TelemetryServer
-from salus.adapters.informer import Informer
+from salus.adapters.informer import Informer, record_watches
 from salus.adapters.lease import PATIENCE, Leadership
 from salus.adapters.recorder import EventRecorder
 from salus.adapters.sinks import HttpSinks, SinkSettings
@@ -39,6 +39,7 @@ from salus.loop import Loop, World
 from salus.loop.courier import Courier
 from salus.loop.expiry import Expiry
 from salus.loop.legacy import tell_what_stays
+from salus.loop.records import RecordStore
 from salus.loop.retention import Collector
 from salus.loop.scopes import each_scope
 from salus.model.policy import Mode
@@ -197,6 +198,8 @@ class Operator:
         self._cluster: Cluster = ApiCluster(connection, fence)
         accounts: Accounts = ApiAccounts(connection, fence)
         self._informer = Informer(connection, options.namespaces or None)
+        records = RecordStore(self._cluster)
+        self._records = record_watches(connection, records, options.namespaces or None)
         self.metrics = LiveMetrics(self._telemetry.queried)
         instance = _instance()
         self._loop = Loop(
@@ -210,6 +213,7 @@ class Operator:
                 telemetry=self._telemetry,
                 clock=self._clock,
                 switches=self._switches,
+                records=records,
                 is_known=self._knows,
                 is_measured=self._measures,
                 operator=f"salus {__version__} {settings.cluster}/{instance}",
@@ -233,6 +237,7 @@ class Operator:
         self._work: set[asyncio.Task[None]] = set()
         """Ticks and reports that are under way."""
         self._telemetry.watch("workloads", lambda: self._informer.last_event_age)
+        self._telemetry.watch("records", lambda: self._records.last_event_age)
         self._telemetry.leads(self._leads)
 
     # --- what runs
@@ -261,6 +266,7 @@ class Operator:
 
         start("watch of policies", self._watch.run())
         start("watch of workloads", self._informer.run())
+        start("watch of records", self._records.run())
         start("list of policies", self._relist())
         start("watch of the configuration", self._reload())
         start("scheduler", self._schedule())
@@ -282,8 +288,9 @@ class Operator:
         return 1 if failed else 0
 
     async def _schedule(self) -> None:
-        """Call ticks once the workloads are known; a first one that came to nothing would be missed for an interval."""
+        """Call ticks once all is known; a first one that came to nothing would be missed for an interval."""
         await self._informer.wait_synced()
+        await self._records.wait_synced()
         self._scheduler.begin()
         await self._scheduler.run()
 
@@ -317,7 +324,7 @@ class Operator:
                     break
                 except ClusterError as error:
                     self._telemetry.failed("lead")
-                    log.warning("this process could lead, but the policies cannot be listed yet", error=str(error))
+                    log.warning("this process could lead, but not everything can be listed yet", error=str(error))
                 await asyncio.sleep(RETRY_EVERY.total_seconds())
 
     async def _take_up(self, leadership: Leadership, term: int) -> None:
@@ -325,7 +332,7 @@ class Operator:
         while self._work:
             await asyncio.wait(self._work)
         await self._store.replace(())
-        self._loop.world.ledger.outdated()
+        await self._loop.world.records.renew(self._options.namespaces)
         self._courier.outdated()
         await self._list_policies()
         if leadership.begin(term):
@@ -514,7 +521,7 @@ class Operator:
         return self._settings.sink_values()
 
     def _not_alive(self) -> str | None:
-        age = self._informer.last_event_age if self._informer.settled else 0.0
+        age = max(one.last_event_age if one.settled else 0.0 for one in (self._informer, self._records))
         return f"the API server said nothing for {age:.0f}s" if age > DEAD_AFTER.total_seconds() else None
 
     def _not_ready(self) -> str | None:
@@ -524,7 +531,9 @@ class Operator:
             return "the policies are not watched yet"
         if self._leadership is not None and not self._leadership.has_looked:
             return "the lease was not read yet"
-        return None if self._informer.settled else "the workloads are not listed yet"
+        if not self._informer.settled:
+            return "the workloads are not listed yet"
+        return None if self._records.settled else "the records are not listed yet"
 
 
 def _no_fence() -> None:

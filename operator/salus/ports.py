@@ -256,6 +256,46 @@ class Workloads(Protocol):
         ...
 
 
+class MirrorList(Protocol):
+    """A list of what a mirror keeps, while it is read."""
+
+    def add(self, body: Body) -> None:
+        """One of its objects."""
+        ...
+
+    def complete(self, version: str) -> None:
+        """It is whole, and shows how all was at this resourceVersion: what it did not have is gone."""
+        ...
+
+    def give_up(self) -> None:
+        """Nothing more comes of it; also said after `complete`."""
+        ...
+
+
+class Mirror(Protocol):
+    """Who keeps what a watch sees of one kind, in one namespace or in all; it raises for nothing that it is shown."""
+
+    def begin(self) -> MirrorList:
+        """A list is about to be asked for."""
+        ...
+
+    def changed(self, body: Body) -> None:
+        """An object was added or modified."""
+        ...
+
+    def deleted(self, body: Body) -> None:
+        """An object was deleted; `body` is what it was at last."""
+        ...
+
+    def heard(self) -> None:
+        """The API server said something, if only that there is nothing new."""
+        ...
+
+    def forbidden(self) -> None:
+        """The API server said that this may not be read."""
+        ...
+
+
 class MetricSource(Protocol):
     """Answers all questions of a tick at once, in their order; never raises for what a server or a network does."""
 

@@ -6,10 +6,11 @@ with `edit`. Of Salus' own kinds it checks the spec with the models, since the s
 
 import pickle
 import uuid
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pydantic
 
@@ -84,6 +85,14 @@ class Write:
     subresource: str = ""
 
 
+class Watcher(Protocol):
+    """Sees what becomes of objects."""
+
+    def saw(self, kind: str, body: Body) -> None:
+        """An object was ADDED, MODIFIED or DELETED; `body` is as it is now, or was at last."""
+        ...
+
+
 @dataclass(slots=True)
 class _Fault:
     error: ClusterError
@@ -105,6 +114,8 @@ class FakeCluster:
     """Namespaces that are gone or have taken their Roles back: nothing may be listed there."""
     metadata_only: set[Resource] = field(default_factory=set)
     """Kinds whose content it is a defect to ask for."""
+    watchers: list[weakref.ref["Watcher"]] = field(default_factory=list)
+    """Who is shown each change of an object at once; a process that is gone watches no more."""
     _objects: dict[Ref, dict[str, Any]] = field(default_factory=dict)
     _faults: list[_Fault] = field(default_factory=list)
     _version: int = 0
@@ -113,7 +124,7 @@ class FakeCluster:
         """The object."""
         object_path(ref)
         self._check_right(ref.resource)
-        return _copied(self._found(ref))
+        return copied(self._found(ref))
 
     async def list(
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
@@ -122,14 +133,14 @@ class FakeCluster:
         found = self._read(resource, namespace, labels)
         if len(found) > LONGEST_LIST:
             raise TooMany(f"there are too many {resource.plural} to be read: {len(found)}")
-        return list(_copied(found))
+        return list(copied(found))
 
     async def each(
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> AsyncIterator[Body]:
         """The same objects, one after another."""
         for body in self._read(resource, namespace, labels):
-            yield _copied(body)
+            yield copied(body)
 
     def _read(self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None) -> Sequence[Body]:
         collection_path(resource, namespace)
@@ -153,7 +164,7 @@ class FakeCluster:
         """Create the object."""
         metadata = body.get("metadata") or {}
         ref = Ref(resource, metadata.get("namespace", ""), metadata.get("name", ""))
-        return self._write(Write("create", ref, _copied(body)), lambda: self._create(ref, body))
+        return self._write(Write("create", ref, copied(body)), lambda: self._create(ref, body))
 
     async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]], *, subresource: str = "") -> Body:
         """Apply a JSON Patch to the object, or to its status subresource."""
@@ -161,12 +172,12 @@ class FakeCluster:
 
     def patch_as(self, user: str, ref: Ref, operations: Sequence[Mapping[str, Any]], subresource: str = "") -> Body:
         """The same, impersonating a user; "" is the operator itself."""
-        write = Write("patch", ref, _copied(list(operations)), user, subresource)
+        write = Write("patch", ref, copied(list(operations)), user, subresource)
         return self._write(write, lambda: self._patch(ref, operations, subresource))
 
     async def update_status(self, ref: Ref, status: Mapping[str, Any]) -> Body:
         """Merge `status` into the status."""
-        return self._write(Write("update_status", ref, _copied(dict(status))), lambda: self._update_status(ref, status))
+        return self._write(Write("update_status", ref, copied(dict(status))), lambda: self._update_status(ref, status))
 
     async def delete(self, ref: Ref, *, uid: str = "") -> None:
         """Delete the object."""
@@ -184,28 +195,29 @@ class FakeCluster:
         """Have an object that was there all along: not a write of Salus. A given status is kept."""
         resource = _resource_of(body)
         ref = Ref(resource, body["metadata"].get("namespace", ""), body["metadata"]["name"])
-        self._create(ref, body)
+        new = self._made(ref, body)
         if "status" in body:
-            self._objects[ref]["status"] = _copied(body["status"])
-        return _copied(self._objects[ref])
+            new["status"] = copied(body["status"])
+        self._tell("ADDED", new)
+        return copied(self._objects[ref])
 
     def edit(self, ref: Ref, change: Callable[[dict[str, Any]], object]) -> Body:
         """Have someone else change an object, status included: not a write of Salus. `change` alters it in place."""
         old = self._found(ref)
-        new = _copied(old)
+        new = copied(old)
         change(new)
         self._store(ref, old, new)
-        return _copied(self._objects[ref])
+        return copied(self._objects[ref])
 
     def remove(self, ref: Ref) -> None:
         """Have someone else delete an object."""
-        del self._objects[ref]
+        self._tell("DELETED", self._objects.pop(ref))
 
     def objects(
         self, resource: Resource, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> Sequence[Body]:
         """All objects of a kind with these labels, of one namespace or of all, by namespace and name."""
-        return [_copied(body) for body in self.peek(resource, namespace, labels)]
+        return [copied(body) for body in self.peek(resource, namespace, labels)]
 
     def peek(
         self, resource: Resource, namespace: str | None = None, labels: Mapping[str, str] | None = None
@@ -242,7 +254,7 @@ class FakeCluster:
         self.writes.append(write)
         if fault:
             raise fault.error
-        return _copied(result)
+        return copied(result)
 
     def _check_right(self, resource: Resource) -> None:
         if resource in self.unreadable:
@@ -254,9 +266,14 @@ class FakeCluster:
         return self._objects[ref]
 
     def _create(self, ref: Ref, body: Body) -> Body:
+        new = self._made(ref, body)
+        self._tell("ADDED", new)
+        return new
+
+    def _made(self, ref: Ref, body: Body) -> dict[str, Any]:
         if ref in self._objects:
             raise Conflict(f"{ref.resource.plural} {ref.name!r} exists already in {ref.namespace}")
-        new = _copied({**body, "apiVersion": ref.resource.api_version, "kind": ref.resource.kind})
+        new = copied({**body, "apiVersion": ref.resource.api_version, "kind": ref.resource.kind})
         new.pop("status", None)
         if ref.resource.api_version.startswith(f"{GROUP}/"):
             new["status"] = {"observedGeneration": -1}
@@ -296,22 +313,34 @@ class FakeCluster:
         found = self._found(ref)
         if uid and found["metadata"]["uid"] != uid:
             raise Conflict(f"{ref.resource.plural} {ref.name!r} has uid {found['metadata']['uid']}, not {uid}")
-        return self._objects.pop(ref)
+        gone = self._objects.pop(ref)
+        self._tell("DELETED", gone)
+        return gone
+
+    def _tell(self, kind: str, body: Body) -> None:
+        for watcher in [found for reference in self.watchers if (found := reference()) is not None]:
+            watcher.saw(kind, body)
 
     def _store(self, ref: Ref, old: dict[str, Any], new: dict[str, Any], manager: str = "") -> Body:
         """As the server updates: nothing for no change, else a new version, and a new generation for a new spec."""
         metadata = {**new["metadata"], **{key: old["metadata"][key] for key in _SERVERS_OWN if key in old["metadata"]}}
-        new = _copied({**new, "metadata": metadata})
+        new = copied({**new, "metadata": metadata})
         if new != old:
             _keep_book(old, new, manager, self.now())
             if "generation" in metadata and _counts_as_new(old, new):
                 new["metadata"]["generation"] += 1
             new["metadata"]["resourceVersion"] = self._next_version()
             self._objects[ref] = new
+            self._tell("MODIFIED", new)
         return self._objects[ref]
 
     def _next_version(self) -> str:
         self._version += 1
+        return self.version
+
+    @property
+    def version(self) -> str:
+        """The resourceVersion of the newest change."""
         return str(self._version)
 
 
@@ -429,14 +458,14 @@ class FakeWorkloads:
     def _workload(self, body: Body) -> Workload:
         version = body["metadata"]["resourceVersion"]
         if version not in self._read:
-            self._read[version] = watched(workload_from(_copied(body)))
+            self._read[version] = watched(workload_from(copied(body)))
         return self._read[version]
 
 
 _VERBS = {"create": "create", "patch": "patch", "update_status": "patch", "delete": "delete"}
 
 
-def _copied(value: _Json) -> _Json:
+def copied(value: _Json) -> _Json:
     """A deep copy, in a third of the time that `copy.deepcopy` takes: most of what a test does."""
     copied: _Json = pickle.loads(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))  # noqa: S301 - our own
     return copied
@@ -524,7 +553,7 @@ def _merged(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]
             kept = result.get(key)
             result[key] = _merged(kept if isinstance(kept, Mapping) else {}, value)
         else:
-            result[key] = _copied(value)
+            result[key] = copied(value)
     return result
 
 

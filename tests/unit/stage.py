@@ -28,6 +28,7 @@ from salus.ports import (
 from tests.builders import NOW, a_deployment_body
 from tests.fakes.cluster import FakeAccounts, FakeCluster, FakeWorkloads, Write
 from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
+from tests.fakes.records import WatchedStore
 
 TICK = timedelta(seconds=5)
 NAMESPACE, NAME = "shop", "checkout"
@@ -113,6 +114,7 @@ def a_loop(
             telemetry=NullTelemetry(),
             clock=clock,
             switches=switches,
+            records=WatchedStore(cluster),
             is_known=lambda _: True,
             sinks=sinks,
             bounds=bounds,

@@ -27,6 +27,7 @@ from salus.settings import Settings, SettingsError
 from tests.builders import NOW, a_policy, a_policy_body
 from tests.fakes.cluster import SPECIMENS, FakeCluster
 from tests.fakes.loop import FakeClock
+from tests.fakes.records import WatchedStore
 from tests.unit.jumping import JumpingLoop
 
 HOSTILE = Path(__file__).with_name("data") / "hostile"
@@ -66,7 +67,7 @@ def test_policies_are_looked_at_soon_after_the_workloads_are_known_and_not_all_a
 
     async def main() -> float:
         operator: Any = Operator(RunOptions(Path("none")), Settings(), cast("Connection", SimpleNamespace()))
-        operator._informer, operator._loop = SlowInformer(seconds), ticks
+        operator._informer, operator._records, operator._loop = SlowInformer(seconds), SlowInformer(0), ticks
         for policy in (a_policy(name="early", uid="z", interval="1h"), a_policy(name="late", uid="a", interval="1h")):
             operator._store.policies[policy.key] = policy
             operator._scheduler.add(policy)
@@ -123,7 +124,7 @@ async def test_a_policy_that_stopped_salus_does_not_keep_it_from_starting(
     monkeypatch.setattr("salus.store.compile_policy", compile_or_panic)
     operator: Any = Operator(RunOptions(Path("none")), Settings(), cast("Connection", SimpleNamespace()))
     operator._cluster = cluster
-    operator._loop.world = replace(operator._loop.world, cluster=cluster)
+    operator._loop.world = replace(operator._loop.world, cluster=cluster, records=WatchedStore(cluster))
     settings = Settings.parse({"sources": {"default": {"url": "http://prometheus.example"}}})
 
     await operator._use(settings)
@@ -181,7 +182,7 @@ async def test_a_namespace_whose_policies_may_not_be_listed_holds_up_no_other() 
         RunOptions(Path("none"), namespaces=("gone", "shop")), Settings(), cast("Connection", SimpleNamespace())
     )
     operator._cluster = cluster
-    operator._loop.world = replace(operator._loop.world, cluster=cluster)
+    operator._loop.world = replace(operator._loop.world, cluster=cluster, records=WatchedStore(cluster))
     theirs = a_policy_body(name="theirs")
     operator._store.put({**theirs, "metadata": {**theirs["metadata"], "namespace": "gone"}})
     operator._store.put(a_policy_body(name="old"))
@@ -237,7 +238,7 @@ async def test_a_namespace_that_forbids_keeps_no_other_from_being_ready(
 
     assert operator._not_ready() == "the workloads are not listed yet", "not before the first answers"
 
-    operator._informer = await informed(*namespaces)
+    operator._informer = operator._records = await informed(*namespaces)
 
     assert operator._not_ready() == says
 

@@ -1,7 +1,7 @@
 """What counts against budgets, what fifty targets that fail together get, and what a namespace has room for."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,6 +13,7 @@ from salus.core.budgets import deed_of
 from salus.core.compile import Catalog, compile_policy
 from salus.core.room import disruptions_from, quantity, room_from, shortage
 from salus.loop.ledger import Ledger
+from salus.loop.records import CURRENT
 from salus.model.change import ActionKind
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode
@@ -34,6 +35,7 @@ from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, INCIDENTS, Conflict, Forbidd
 from tests.builders import NOW, a_change, a_deed, a_deployment_body, ago
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.loop import FakeClock
+from tests.fakes.records import WatchedStore
 from tests.unit.stage import a_loop
 
 TICK = timedelta(seconds=5)
@@ -395,15 +397,22 @@ async def test_a_record_that_may_not_be_there(error: Exception, counted: int) ->
     fleet = Fleet(size=1)
     await fleet.ticks()
     body = fleet.records("Act")[0]
-    ledger = Ledger()
+    store, ledger = a_store(FakeCluster())
 
-    ledger.intend(body)
+    store.intend(body)
     assert len(ledger.fleet(ELSEWHERE).deeds) == 1
-    ledger.intended(body, refused=isinstance(error, Conflict))
+    store.intended(body, refused=isinstance(error, Conflict))
 
     assert len(ledger.fleet(ELSEWHERE).deeds) == counted
-    await ledger.refresh(FakeCluster(), (), NOW)
+    store.list_all()
     assert ledger.fleet(ELSEWHERE).deeds == ()
+
+
+def a_store(cluster: FakeCluster, *namespaces: str) -> tuple[WatchedStore, Ledger]:
+    """A store over a cluster, and what counts there."""
+    store, ledger = WatchedStore(cluster, namespaces), Ledger()
+    store.follow(ledger)
+    return store, ledger
 
 
 class Throttling(FakeCluster):
@@ -427,10 +436,11 @@ async def test_a_record_that_was_throttled_spends_nothing() -> None:
 async def test_a_record_under_way_is_not_lost_by_a_list_that_does_not_have_it_yet() -> None:
     fleet = Fleet(size=1)
     await fleet.ticks()
-    ledger = Ledger()
+    store, ledger = a_store(FakeCluster())
 
-    ledger.intend(fleet.records("Act")[0])
-    await ledger.refresh(FakeCluster(), (), NOW)
+    store.intend(fleet.records("Act")[0])
+    store.list_all()
+    await store.renew(())
 
     assert len(ledger.fleet(ELSEWHERE).deeds) == 1
 
@@ -442,9 +452,8 @@ async def test_a_record_that_cannot_be_read_does_not_keep_the_others_from_being_
     cluster = FakeCluster()
     cluster.put({**first, "status": {"appliedAt": "the day before yesterday"}})
     cluster.put(second)
-    ledger = Ledger()
 
-    await ledger.refresh(cluster, (), NOW)
+    _, ledger = a_store(cluster)
 
     assert len(ledger.fleet(ELSEWHERE).deeds) == 1
 
@@ -454,31 +463,42 @@ async def test_a_namespace_whose_records_may_not_be_read_holds_up_no_other() -> 
     fleet = Fleet(size=2)
     await fleet.ticks()
     first, second = fleet.records("Act")
-    cluster, ledger = FakeCluster(closed={"gone"}), Ledger()
-    ledger.note({**first, "metadata": {**first["metadata"], "namespace": "gone"}})
+    cluster = FakeCluster()
+    cluster.put({**first, "metadata": {**first["metadata"], "namespace": "gone"}})
     cluster.put(second)
+    store, ledger = a_store(cluster, "gone", second["metadata"]["namespace"])
+    cluster.closed.add("gone")
 
-    await ledger.refresh(cluster, ("gone", second["metadata"]["namespace"]), NOW)
+    store.list_all()
+    await store.renew(("gone", second["metadata"]["namespace"]))
 
+    assert store.is_current()
     assert len(ledger.fleet(ELSEWHERE).deeds) == 2
+    alone, _ = a_store(cluster, "gone")
+    assert not alone.is_current()
     with pytest.raises(Forbidden):
-        await Ledger().refresh(cluster, ("gone",), NOW)
+        await alone.renew(("gone",))
 
 
-class Unlisted(FakeCluster):
-    """A cluster that does not tell the records of all namespaces."""
+@pytest.mark.parametrize("silence", [timedelta(0), CURRENT, CURRENT + timedelta(seconds=1)], ids=str)
+async def test_while_a_watch_is_silent_nobody_counts_and_everything_waits(silence: timedelta) -> None:
+    fleet = Fleet(size=1, switches=Switches(fleet_brake=Brake()))
+    store = fleet.loop.world.records
+    assert isinstance(store, WatchedStore)
+    store.held, store.seconds = True, silence.total_seconds()
 
-    async def each(
-        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
-    ) -> AsyncIterator[Body]:
-        if resource == CHANGE_EVENTS:
-            raise Unavailable("the API server is busy")
-        async for body in FakeCluster.each(self, resource, namespace, labels):
-            yield body
+    await fleet.ticks()
+
+    refused = [body["spec"]["reason"] for body in fleet.records("Refuse")]
+    assert (fleet.deeds, refused) == ((0, ["GuardUnknown"]) if silence > CURRENT else (1, []))
 
 
 async def test_records_that_cannot_be_read_refuse() -> None:
-    fleet = Fleet(size=1, switches=Switches(fleet_brake=Brake()), kind=Unlisted)
+    fleet = Fleet(size=1, switches=Switches(fleet_brake=Brake()))
+    fleet.cluster.unreadable.add(CHANGE_EVENTS)
+    fleet.cluster.unreadable.add(INCIDENTS)
+    fleet.restart()
+    fleet.cluster.unreadable.clear()
 
     await fleet.ticks()
 

@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from salus.adapters.api import Connection
-from salus.adapters.informer import Patience, Reflector
+from salus.adapters.informer import Patience, Reflector, WorkloadMirror
 from salus.contained import contained
 from salus.core.caps import LeftOut
 from salus.core.compile import Catalog, SpecError, compile_policy
@@ -428,11 +428,12 @@ def test_a_workload_that_cannot_be_read_does_not_end_the_watch_of_the_others(
 
     monkeypatch.setattr("salus.adapters.informer.workload_from", read_or_fail)
     connection = cast("Connection", SimpleNamespace())
-    reflector = Reflector(connection, WorkloadKind.DEPLOYMENT, None, Patience(), lambda: 0.0)
+    mirror = WorkloadMirror(WorkloadKind.DEPLOYMENT)
+    reflector = Reflector(connection, DEPLOYMENTS, None, mirror, Patience(), lambda: 0.0)
     with capture_logs() as logged:
         for name in ("a", "odd", "b"):
             reflector._take({"type": "ADDED", "object": a_deployment_body(name=name)})
 
-    assert list(reflector.workloads["shop"]) == ["a", "b"]
+    assert list(mirror.workloads["shop"]) == ["a", "b"]
     assert [line["workload"] for line in logged] == ["shop/odd"]
     assert logged[0]["error"].startswith(type(kind()).__name__)

@@ -44,6 +44,7 @@ from tests.builders import (
 )
 from tests.fakes.cluster import FakeAccounts, FakeWorkloads, Write
 from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
+from tests.fakes.records import WatchedStore
 from tests.unit.stage import NAME, NAMESPACE, TARGET, Killed, MortalCluster, Service, Stage, a_stage
 from tests.unit.test_autoscalers import OWNED_BY_KEDA
 
@@ -470,6 +471,7 @@ class Stuck:
             telemetry=NullTelemetry(),
             clock=self.clock,
             switches=lambda: self.switches,
+            records=WatchedStore(self.cluster),
             is_known=lambda _: True,
         )
 

@@ -1,8 +1,8 @@
-"""A view of all workloads, kept current by LIST and watch; only what decisions need of them stays in memory.
+"""Views of all workloads and of all records, kept current by LIST and watch; what stays of them in memory they say.
 
-One reflector follows one kind in one namespace (or in all). A watch that ends is taken up where it was; when the server
-has forgotten that place, the kind is listed again and what vanished meanwhile is dropped with it. The view may be a
-moment old: a deed reads afresh through the port `Cluster`.
+One reflector follows one kind in one namespace (or in all) and shows it to a mirror. A watch that ends is taken up
+where it was; when the server has forgotten that place, the kind is listed again and what vanished meanwhile is dropped
+with it. A view may be a moment old: a deed reads afresh through the port `Cluster`.
 """
 
 import asyncio
@@ -19,10 +19,11 @@ from salus.adapters.api import SILENCE_TIMEOUT, Connection, Gone
 from salus.adapters.paths import collection_path
 from salus.contained import contained
 from salus.core.workload import watched, workload_from
+from salus.loop.records import RecordStore
 from salus.model.meta import WorkloadKind
 from salus.model.types import Body
 from salus.model.values import TargetKey, Workload
-from salus.ports import WORKLOADS, ClusterError, Forbidden, Resource, Unavailable
+from salus.ports import CHANGE_EVENTS, INCIDENTS, WORKLOADS, ClusterError, Forbidden, Mirror, Resource, Unavailable
 
 _WATCH_SECONDS = 300
 _FAILURES_BEFORE_RELIST = 3
@@ -46,27 +47,16 @@ class Patience:
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
 
 
-class Informer:
-    """The port `Workloads`. `run` does the work; until `synced`, what is missing may only not have been seen yet."""
+class Watches:
+    """Reflectors that run together. Until `synced`, what is missing may only not have been seen yet."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        namespaces: Iterable[str] | None = None,
-        patience: Patience | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Follow these namespaces (None: all); `monotonic` gives the seconds that ages are measured in."""
-        scopes: Sequence[str | None] = (None,) if namespaces is None else sorted(set(namespaces))
+    def __init__(self, reflectors: Sequence["Reflector"], monotonic: Callable[[], float] = time.monotonic) -> None:
+        """`monotonic` gives the seconds that ages are measured in."""
+        self._reflectors = reflectors
         self._monotonic = monotonic
-        self._reflectors = [
-            Reflector(connection, kind, namespace, patience or Patience(), monotonic)
-            for kind in WORKLOADS
-            for namespace in scopes
-        ]
 
     async def run(self) -> NoReturn:
-        """Follow the workloads until cancelled; trouble with the API server is logged and survived."""
+        """Follow all until cancelled; trouble with the API server is logged and survived."""
         async with asyncio.TaskGroup() as tasks:
             for reflector in self._reflectors:
                 tasks.create_task(reflector.run(), name=f"watch {reflector.name}")
@@ -99,6 +89,26 @@ class Informer:
         """The greatest of `last_event_ages`."""
         return max(self.last_event_ages.values())
 
+
+class Informer(Watches):
+    """The port `Workloads`."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        namespaces: Iterable[str] | None = None,
+        patience: Patience | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Follow these namespaces (None: all)."""
+        self._mirrors, reflectors = [], []
+        for kind in WORKLOADS:
+            for scope in _scopes(namespaces):
+                mirror = WorkloadMirror(kind)
+                self._mirrors.append(mirror)
+                reflectors.append(Reflector(connection, WORKLOADS[kind], scope, mirror, patience, monotonic))
+        super().__init__(reflectors, monotonic)
+
     def get(self, key: TargetKey) -> Workload | None:
         """The workload as last seen, or None."""
         return self._seen(key.namespace, key.kind).get(key.name)
@@ -110,34 +120,115 @@ class Informer:
 
     def _seen(self, namespace: str, kind: WorkloadKind) -> Mapping[str, Workload]:
         """One kind in one namespace, by name."""
-        for reflector in self._reflectors:
-            if reflector.kind is kind and namespace in reflector.workloads:
-                return reflector.workloads[namespace]
+        for mirror in self._mirrors:
+            if mirror.kind is kind and namespace in mirror.workloads:
+                return mirror.workloads[namespace]
         return {}
 
 
+class WorkloadMirror:
+    """The port `Mirror`: the workloads of one kind, by namespace and name, as far as decisions need them."""
+
+    def __init__(self, kind: WorkloadKind) -> None:
+        self.kind = kind
+        self.workloads: dict[str, dict[str, Workload]] = {}
+
+    def begin(self) -> "WorkloadList":
+        """A list is about to be asked for."""
+        return WorkloadList(self)
+
+    def changed(self, body: Body) -> None:
+        """Keep it; better not known than known wrongly."""
+        workload = self.read(body)
+        if workload:
+            self.workloads.setdefault(workload.key.namespace, {})[workload.key.name] = workload
+        else:
+            self.deleted(body)
+
+    def deleted(self, body: Body) -> None:
+        """Forget it."""
+        metadata = body.get("metadata") or {}
+        namespace = metadata.get("namespace", "")
+        kept = self.workloads.get(namespace, {})
+        kept.pop(metadata.get("name", ""), None)
+        if not kept:
+            self.workloads.pop(namespace, None)
+
+    def heard(self) -> None:
+        """Ages are asked of the reflector."""
+
+    def forbidden(self) -> None:
+        """What was seen stays."""
+
+    def read(self, body: Body) -> Workload | None:
+        """The workload; None, and a line in the log, for what cannot be read."""
+        escaped: list[BaseException] = []
+        with contained(escaped.append):
+            return watched(workload_from({"kind": self.kind.value, **body}))
+        metadata = body.get("metadata") or {}
+        where = f"{metadata.get('namespace')}/{metadata.get('name')}"
+        _log.warning("A workload cannot be read, and is left out", workload=where, error=_words(escaped[0]))
+        return None
+
+
+class WorkloadList:
+    """The port `MirrorList`."""
+
+    def __init__(self, mirror: WorkloadMirror) -> None:
+        self._mirror = mirror
+        self._found: dict[str, dict[str, Workload]] = {}
+
+    def add(self, body: Body) -> None:
+        """Keep it for the end."""
+        if workload := self._mirror.read(body):
+            self._found.setdefault(workload.key.namespace, {})[workload.key.name] = workload
+
+    def complete(self, version: str) -> None:  # noqa: ARG002 - nobody else shows workloads
+        """Exchange everything."""
+        self._mirror.workloads = self._found
+
+    def give_up(self) -> None:
+        """Nothing was exchanged yet."""
+
+
+def record_watches(
+    connection: Connection,
+    store: RecordStore,
+    namespaces: Iterable[str] | None = None,
+    patience: Patience | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Watches:
+    """What keeps a store of records current, in these namespaces (None: in all)."""
+    places = [(resource, scope) for resource in (CHANGE_EVENTS, INCIDENTS) for scope in _scopes(namespaces)]
+    reflectors = [Reflector(connection, *place, store.feed(*place), patience, monotonic) for place in places]
+    return Watches(reflectors, monotonic)
+
+
+def _scopes(namespaces: Iterable[str] | None) -> Sequence[str | None]:
+    return (None,) if namespaces is None else sorted(set(namespaces))
+
+
 class Reflector:
-    """One kind in one namespace, or in all: a copy of its collection, by namespace and name."""
+    """Shows one kind in one namespace, or in all, to a mirror."""
 
     def __init__(
         self,
         connection: Connection,
-        kind: WorkloadKind,
+        resource: Resource,
         namespace: str | None,
-        patience: Patience,
+        mirror: Mirror,
+        patience: Patience | None,
         monotonic: Callable[[], float],
     ) -> None:
-        self.kind = kind
-        self.name = f"{WORKLOADS[kind].plural} in {namespace or 'all namespaces'}"
-        self.workloads: dict[str, dict[str, Workload]] = {}
+        self.name = f"{resource.plural} in {namespace or 'all namespaces'}"
         self.listed = asyncio.Event()
         self.answered = asyncio.Event()
         """Set when it was listed, or the API server said that it may not be."""
         self.heard_at = monotonic()
         self._connection = connection
-        self._resource: Resource = WORKLOADS[kind]
-        self._path = collection_path(self._resource, namespace)
-        self._patience = patience
+        self._resource, self._mirror = resource, mirror
+        self._path = collection_path(resource, namespace)
+        self._patience = patience or Patience()
         self._monotonic = monotonic
         self._version = ""
         self._failures = 0
@@ -167,54 +258,37 @@ class Reflector:
             self._take(event)
 
     async def _list(self) -> None:
-        found: dict[str, dict[str, Workload]] = {}
-        version = ""
-        async for page in self._connection.pages(self._path, {}):
-            self._heard()
-            version = page.version
-            for item in page.items:
-                if workload := self._read(item):
-                    found.setdefault(workload.key.namespace, {})[workload.key.name] = workload
-        self.workloads, self._version = found, version
+        version, listing = "", self._mirror.begin()
+        try:
+            async for page in self._connection.pages(self._path, {}):
+                self._heard()
+                version = page.version
+                for item in page.items:
+                    listing.add({**item, "kind": self._resource.kind})
+            listing.complete(version)
+        finally:
+            listing.give_up()
+        self._version = version
         self.listed.set()
         self.answered.set()
 
     def _take(self, event: Body) -> None:
         body = event["object"]
-        metadata = body.get("metadata") or {}
-        self._version = metadata.get("resourceVersion") or self._version
-        if event["type"] == "BOOKMARK":
-            return
-        namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
-        workload = None if event["type"] == "DELETED" else self._read(body)
-        if workload:
-            self.workloads.setdefault(namespace, {})[name] = workload
-        else:
-            self._forget(namespace, name)
-
-    def _forget(self, namespace: str, name: str) -> None:
-        kept = self.workloads.get(namespace, {})
-        kept.pop(name, None)
-        if not kept:
-            self.workloads.pop(namespace, None)
-
-    def _read(self, body: Body) -> Workload | None:
-        """The workload; None, and a line in the log, for what cannot be read: better not known than known wrongly."""
-        escaped: list[BaseException] = []
-        with contained(escaped.append):
-            return watched(workload_from({"kind": self._resource.kind, **body}))
-        metadata = body.get("metadata") or {}
-        where = f"{metadata.get('namespace')}/{metadata.get('name')}"
-        _log.warning("A workload cannot be read, and is left out", workload=where, error=_words(escaped[0]))
-        return None
+        self._version = (body.get("metadata") or {}).get("resourceVersion") or self._version
+        if event["type"] == "DELETED":
+            self._mirror.deleted(body)
+        elif event["type"] != "BOOKMARK":
+            self._mirror.changed(body)
 
     def _heard(self) -> None:
         self.heard_at = self._monotonic()
+        self._mirror.heard()
 
     def _note(self, error: ClusterError) -> None:
         """Go on from where the watch was if only the network failed, and not again and again."""
         if type(error) is Forbidden:  # an answer; who is not known at all (401, a subclass) got none
             self._heard()
+            self._mirror.forbidden()
             self.answered.set()
         if not isinstance(error, Unavailable) or self._failures >= _FAILURES_BEFORE_RELIST:
             self._version = ""

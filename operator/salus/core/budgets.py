@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from salus.model.change import Outcome
 from salus.model.types import format_duration
-from salus.model.values import Brake, Budget, Deed, Fleet, PastChange
+from salus.model.values import Brake, Budget, Deed, Fleet, PastChange, Switches
 
 
 def deed_of(change: PastChange, namespace: str) -> Deed | None:
@@ -70,6 +70,12 @@ def held_by_brake(brake: Brake, fleet: Fleet, now: datetime) -> str | None:
         f"{fleet.unhealthy} of {fleet.healthy + fleet.unhealthy} targets are unhealthy, the cause may be a shared one"
     )
     return f"{sick}: at most one action in {format_duration(brake.pause)}, the last was {ago} ago"
+
+
+def longest_window(switches: Switches) -> timedelta:
+    """How long ago a deed may be that budgets or the brake still ask of."""
+    budgets = [budget.per for budget in (switches.namespace_budget, switches.global_budget) if budget]
+    return max([*budgets, *([switches.fleet_brake.pause] if switches.fleet_brake else [])], default=timedelta(0))
 
 
 def _within(deeds: Sequence[Deed], window: timedelta, now: datetime) -> list[Deed]:

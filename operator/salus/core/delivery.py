@@ -15,7 +15,7 @@ from salus.core.records import past_change
 from salus.core.status import condition
 from salus.model.change import ActionKind
 from salus.model.types import GROUP, Body, format_time
-from salus.model.values import Sink
+from salus.model.values import PastChange, Sink
 
 DELIVERED = "Delivered"
 """Type of the condition that is True once all sinks took everything."""
@@ -40,13 +40,16 @@ def recipients(sinks: Mapping[str, Sink], named: Iterable[str], namespace: str, 
     )
 
 
-def left(record: Body) -> dict[str, Telling]:
-    """By sink, what it is to be told next; empty once all were told everything that there is to tell so far."""
-    taken, tellings = taken_by(record), _tellings(record)
-    following = {
-        sink: next((t for t in tellings if _after(t, taken.get(sink))), None)
-        for sink in record["spec"].get("sinks") or ()
-    }
+def left(record: Body, change: PastChange | None = None) -> dict[str, Telling]:
+    """By sink, what it is to be told next; empty once all were told everything that there is to tell so far.
+
+    `change`: the record, where it was read already.
+    """
+    sinks = record["spec"].get("sinks") or ()
+    if not sinks:
+        return {}
+    taken, tellings = taken_by(record), _tellings(change or past_change(record))
+    following = {sink: next((t for t in tellings if _after(t, taken.get(sink))), None) for sink in sinks}
     return {sink: telling for sink, telling in following.items() if telling is not None}
 
 
@@ -66,14 +69,13 @@ def is_over(record: Body) -> bool:
     return not past_change(record).unfinished
 
 
-def _tellings(record: Body) -> Sequence[Telling]:
+def _tellings(change: PastChange) -> Sequence[Telling]:
     """What there is to tell so far.
 
     Nothing comes of a refusal, a rehearsal or an advice, and a notification is its own end: those are told of once.
     """
-    change = past_change(record)
     two = change.decision in {"Act", "AwaitApproval"} and change.action.writes
-    return (*((Telling.STARTED,) if two else ()), *((Telling.FINISHED,) if is_over(record) else ()))
+    return (*((Telling.STARTED,) if two else ()), *(() if change.unfinished else (Telling.FINISHED,)))
 
 
 def _after(telling: Telling, taken: Telling | None) -> bool:

@@ -47,7 +47,7 @@ class Changes:
 
     async def of_target(self, case: Case) -> tuple[PastChange, ...]:
         """The records of a target, over all policies, oldest first."""
-        return records.past_changes(await gather.change_bodies(self.world, case.target))
+        return self.world.records.changes_of(case.target)
 
     async def pursue(self, policy: Policy, case: Case, change: PastChange) -> None:
         """Settle what may or may not have been done, then verify it."""
@@ -109,12 +109,15 @@ class Changes:
             return change
         await self.journal.tell(policy, case, "ForgedStamp", f"{change.name}: {text}", warning=True)
         ref = Ref(CHANGE_EVENTS, policy.key.namespace, change.name)
-        return records.past_change(await self.world.cluster.update_status(ref, {"message": text[:1024]}))
+        written = await self.world.cluster.update_status(ref, {"message": text[:1024]})
+        self.world.records.note(written)
+        return records.past_change(written)
 
     async def _act(self, policy: Policy, case: Case, change: PastChange) -> None:
         """Observe again, review again, apply."""
         await self.measurer.measure([(policy, case)])
         recorded = await self.world.cluster.get(Ref(CHANGE_EVENTS, policy.key.namespace, change.name))
+        await self.world.records.refresh(case.target)
         changes = await self.of_target(case)
         others = [c for c in changes if c.name != change.name]
         seen, body = await gather.observe(self.world, policy, case, others)

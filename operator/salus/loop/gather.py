@@ -8,9 +8,9 @@ import structlog
 
 from salus.core import releases
 from salus.core.autoscaling import autoscalers_of, named, read_alone
+from salus.core.budgets import longest_window
 from salus.core.ownership import git_holds
 from salus.core.proof import vouches
-from salus.core.records import TARGET_LABEL, is_about, past_changes, target_id
 from salus.core.room import disruptions_from, room_from
 from salus.core.workload import managed_by, workload_from
 from salus.loop import permits, shelf
@@ -35,7 +35,6 @@ from salus.model.values import (
 )
 from salus.ports import (
     AUTOSCALERS,
-    CHANGE_EVENTS,
     CONTROLLER_REVISIONS,
     DISRUPTION_BUDGETS,
     LIMIT_RANGES,
@@ -101,16 +100,6 @@ def workload_of(body: Body) -> Workload:
         raise ClusterError(f"the API server sent something that is no workload: {error}") from error
 
 
-async def change_bodies(world: World, target: TargetKey) -> list[Body]:
-    """All records of a target, over all policies."""
-    return [body for body in await _labelled(world, target) if is_about(body, target)]
-
-
-async def _labelled(world: World, target: TargetKey) -> list[Body]:
-    """Everything with the target's label. Two workloads may have the same one; then they share their numbers."""
-    return await world.cluster.list(CHANGE_EVENTS, target.namespace, {TARGET_LABEL: target_id(target)})
-
-
 async def observe(
     world: World, policy: Policy, case: Case, changes: Sequence[PastChange] | None = None
 ) -> tuple[Observation, Body]:
@@ -119,14 +108,12 @@ async def observe(
     The records are read before the target, and never after it: another policy's deed that falls between the two would
     be on record as done and not to be seen yet, which looks as if someone had taken it back.
     """
-    labelled = await _labelled(world, case.target) if changes is None else []
-    if changes is None:
-        changes = past_changes(body for body in labelled if is_about(body, case.target))
-    body, scalers, kept, fleet = await asyncio.gather(
+    known = world.records.changes_of(case.target) if changes is None else changes
+    newest = world.records.newest_sequence(case.target)
+    body, scalers, kept = await asyncio.gather(
         world.cluster.get(workload_ref(case.target)),
         _autoscalers(world, case.target),
         shelf.kept_releases(world, case.target),
-        _fleet(world, case.target),
     )
     workload = workload_of(body)
     kept = releases.trusted(kept, rehearsal=not vouches(policy))
@@ -139,8 +126,8 @@ async def observe(
         now=world.clock.now(),
         workload=workload,
         findings=case.findings,
-        changes=tuple(changes),
-        newest=max((body["spec"]["sequence"] for body in labelled), default=0),
+        changes=tuple(known),
+        newest=newest,
         autoscalers=scalers,
         managed_by=managed_by(body),
         git_holds_replicas=git_holds(body),
@@ -148,7 +135,7 @@ async def observe(
         history=history,
         release_started_at=releases.release_started_at(history, good),
         switches=world.switches(),
-        fleet=fleet,
+        fleet=Fleet() if world.records.is_current() else None,
         disruptions=disruptions,
         room=room,
         rights=rights,
@@ -158,17 +145,17 @@ async def observe(
 
 
 def recounted(world: World, seen: Observation) -> Observation:
-    """The same with budgets as they are at this moment; judge it, and begin its record, without an await between."""
-    return seen if seen.fleet is None else replace(seen, fleet=world.ledger.fleet(seen.workload.key, seen.changes))
+    """The same with budgets as they are at this moment; judge it, and begin its record, without an await between.
 
-
-async def _fleet(world: World, target: TargetKey) -> Fleet | None:
-    try:
-        await world.ledger.refresh(world.cluster, world.namespaces, world.clock.now())
-    except ClusterError as error:
-        log.warning("the records of other targets could not be read", error=str(error))
-        return None
-    return world.ledger.fleet(target)
+    A record of the target that was not seen is the very change that is judged, right before its deed.
+    """
+    if seen.fleet is None:
+        log.warning("the records of other targets are not current: a watch is silent", target=str(seen.workload.key))
+        return seen
+    target, known = seen.workload.key, {change.name for change in seen.changes}
+    judged = {change.name for change in world.records.changes_of(target)} - known
+    since = seen.now - longest_window(world.switches())
+    return replace(seen, fleet=world.ledger.fleet(target, judged, since))
 
 
 async def _rights(

@@ -57,9 +57,10 @@ class Healer:
 
     async def _load(self, policy: Policy, case: Case, journal: Journal, changes: Changes) -> None:
         """Learn from the API server what this process does not know or no longer trusts."""
+        await self.world.records.refresh(case.target)
         known = await changes.of_target(case)
         await self._finish_orphans(policy, case, known, changes)
-        open_incidents = [body for body in await journal.incidents(policy, case) if not incidents.is_over(body)]
+        open_incidents = self.world.records.open_incidents(policy.key, case.target)
         case.incident = max(open_incidents, key=records.incident_number, default=None)
         mine = [change for change in known if change.policy == policy.key.name]
         case.change = next((change for change in mine if change.open and records.belongs_to(change, policy)), None)

@@ -18,7 +18,7 @@ from salus.loop.world import Case, World, identity_of
 from salus.model.change import Decision, Facts, Outcome
 from salus.model.types import API_VERSION, Body, format_time
 from salus.model.values import Action, Finding, Observation, PastChange, Policy, Refusal, Workload
-from salus.ports import CHANGE_EVENTS, INCIDENTS, ClusterError, NotFound, Notice, Ref, Rejected, Throttled
+from salus.ports import CHANGE_EVENTS, INCIDENTS, NotFound, Notice, Ref, Rejected, Resource, Throttled
 
 log = structlog.get_logger(__name__)
 
@@ -38,27 +38,21 @@ class Journal:
         """
         if case.incident is not None:
             return
-        known = await self._numbered(policy, case)
-        await self._read_ledger(now)
         if not needed and not self._has_room(policy.key.namespace, now):
             self._withhold_incident(case, now)
             return
         case.unwritten = case.unwritten if needed else ()
         began = min((f.since for f in case.findings if f.since and f.verdict == "Unhealthy"), default=now)
-        body = records.incident_body(policy, workload, began, _next_number(known))
+        stem = records.incident_name(policy, case.target, 0).removesuffix("0")
+        number = self.world.records.last_incident_number(policy.key.namespace, stem) + 1
+        body = records.incident_body(policy, workload, began, number)
         self.world.ledger.opened(body, now)
-        case.incident = await self.world.cluster.create(INCIDENTS, body)
+        case.incident = await self._create(INCIDENTS, body)
         log.info("incident opened", incident=case.incident["metadata"]["name"])
         note = f"{case.target} is unhealthy: " + "; ".join(
             f"{f.check}: {f.message}" for f in case.findings if f.verdict == "Unhealthy"
         )
         await self.tell(policy, case, "IncidentOpened", note, workload=workload, warning=True)
-
-    async def _read_ledger(self, now: datetime) -> None:
-        try:
-            await self.world.ledger.refresh(self.world.cluster, self.world.namespaces, now)
-        except ClusterError as error:
-            log.warning("the records could not be counted, what this process wrote is known", error=str(error))
 
     def _has_room(self, namespace: str, now: datetime) -> bool:
         return self.world.ledger.has_room(namespace, self.world.bounds().records_per_hour, now)
@@ -69,20 +63,6 @@ class Journal:
             self.world.ledger.withhold(case.policy.namespace, now)
             self.world.telemetry.withheld(case.policy.namespace)
 
-    async def incidents(self, policy: Policy, case: Case) -> list[Body]:
-        """All incidents of this policy and target, over and open."""
-        return [body for body in await self._labelled(policy, case) if _is_of(body, policy, case)]
-
-    async def _numbered(self, policy: Policy, case: Case) -> list[Body]:
-        """All incidents whose names begin like those of this policy and target: they share their numbers."""
-        stem = records.incident_name(policy, case.target, 0).removesuffix("0")
-        return [body for body in await self._labelled(policy, case) if body["metadata"]["name"].startswith(stem)]
-
-    async def _labelled(self, policy: Policy, case: Case) -> list[Body]:
-        """Every incident with the target's label; two workloads may have the same one."""
-        labels = {records.TARGET_LABEL: records.target_id(case.target)}
-        return await self.world.cluster.list(INCIDENTS, policy.key.namespace, labels)
-
     async def write_incident(self, case: Case, status: Mapping[str, Any]) -> None:
         """Write an incident's status if it says something new."""
         if case.incident is None:
@@ -92,9 +72,10 @@ class Journal:
             return
         ref = Ref(INCIDENTS, case.policy.namespace, case.incident["metadata"]["name"])
         try:
-            case.incident = await self.world.cluster.update_status(ref, status)
+            case.incident = await self._write(ref, status)
         except NotFound:
             log.warning("the incident was deleted by someone", incident=ref.name)
+            self.world.records.forget(ref, case.incident["metadata"]["uid"])
             case.incident = None
 
     async def enter(self, case: Case, entry: Entry, seen: Observation, seen_body: Body) -> PastChange:
@@ -117,7 +98,7 @@ class Journal:
         elif withheld.count >= 2 * withheld.said:
             withheld.said = withheld.count
             ref = Ref(CHANGE_EVENTS, namespace, withheld.record)
-            await self.world.cluster.update_status(ref, {"occurrences": withheld.count})
+            await self._write(ref, {"occurrences": withheld.count})
 
     async def record(self, entry: Entry, seen: Observation, seen_body: Body) -> Body:
         """Create the change event under the target's next number. Conflict if someone else took it.
@@ -131,7 +112,7 @@ class Journal:
         action = entry.action if acts else replace(entry.action, inverse=())
         sinks = recipients(self.world.sinks(), entry.policy.spec.sinks, action.target.namespace, action.kind)
         entry = replace(entry, action=action, operator=self.world.operator, sinks=sinks)
-        created = await self._create(records.change_body(entry, sequence, patch))
+        created = await self._create(CHANGE_EVENTS, records.change_body(entry, sequence, patch))
         self.world.outbox.note(created)
         self.world.telemetry.decided(entry.decision.value, entry.action.kind, entry.reason)
         log.info(
@@ -144,17 +125,25 @@ class Journal:
         )
         return created
 
-    async def _create(self, body: Body) -> Body:
-        """Create a change event; budgets count it from before the request, since others judge while it is under way."""
-        ledger, refused = self.world.ledger, False
-        ledger.intend(body)
+    async def _create(self, resource: Resource, body: Body) -> Body:
+        """Create a record; budgets count it from before the request, since others judge while it is under way."""
+        known, refused = self.world.records, False
+        known.intend(body)
         try:
-            return await self.world.cluster.create(CHANGE_EVENTS, body)
+            created = await self.world.cluster.create(resource, body)
+            known.note(created)
         except (Rejected, Throttled):
             refused = True
             raise
         finally:
-            ledger.intended(body, refused=refused)
+            known.intended(body, refused=refused)
+        return created
+
+    async def _write(self, ref: Ref, status: Mapping[str, Any]) -> Body:
+        """Write the status of a record."""
+        written = await self.world.cluster.update_status(ref, status)
+        self.world.records.note(written)
+        return written
 
     async def refuse(
         self, policy: Policy, case: Case, action: Action, refusal: Refusal, seen: Observation, body: Body
@@ -191,7 +180,7 @@ class Journal:
         case.counted[refusal.name] = count
         if count & (count - 1) == 0:
             ref = Ref(CHANGE_EVENTS, case.policy.namespace, refusal.name)
-            await self.world.cluster.update_status(ref, {"occurrences": count})
+            await self._write(ref, {"occurrences": count})
 
     async def applied(self, change: PastChange, namespace: str, after: Facts, at: datetime) -> PastChange:
         """Note that the deed is done."""
@@ -202,8 +191,7 @@ class Journal:
             "after": after.to_dict(),
             "conditions": [condition("Applied", "True", "Patched", "the API server took the patch", at)],
         }
-        written = await self.world.cluster.update_status(ref, status)
-        self.world.ledger.note(written)
+        written = await self._write(ref, status)
         return records.past_change(written)
 
     async def finish(
@@ -243,8 +231,7 @@ class Journal:
             "conditions": conditions,
             **({"appliedAt": format_time(now)} if perhaps else {}),
         }
-        written = await self.world.cluster.update_status(ref, status)
-        self.world.ledger.note(written)
+        written = await self._write(ref, status)
         self.world.outbox.note(written)
         finished = records.past_change(written)
         self.world.telemetry.finished(change.action, outcome.value if outcome else "Delivered")
@@ -334,12 +321,3 @@ def policy_reference(policy: Policy) -> dict[str, str]:
 def _relevant(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """What a refusal shows: everything that is not simply healthy."""
     return tuple(f for f in findings if f.verdict != "Healthy")[:16]
-
-
-def _is_of(incident: Body, policy: Policy, case: Case) -> bool:
-    of_policy = incident["spec"]["policyRef"]["name"] == policy.key.name
-    return of_policy and records.is_about(incident, case.target)
-
-
-def _next_number(known: Sequence[Body]) -> int:
-    return max(map(records.incident_number, known), default=0) + 1

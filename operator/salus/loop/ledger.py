@@ -1,39 +1,32 @@
 """What was done of late to all targets, and how they are: what budgets and the fleet brake count.
 
-The records are listed at most once a minute, and only while something is being planned; between two lists this
-process' own writes are entered as they are made, the intent before its first byte is sent. A watch would lag behind
-what was just written, and fifty plans of one tick would all find the budget unspent; here the second plan sees the
-first. Nothing in it is lost by a restart: it is listed again.
+A view of the records, which knows of each as soon as it is intended: fifty plans of one tick would otherwise all find
+the budget unspent; here the second plan sees the first. Nothing in it is lost by a restart.
 """
 
-import asyncio
+from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
-
-import structlog
 
 from salus.core.budgets import can_be_judged, deed_of, is_braking, told_at
 from salus.core.decide import overall
 from salus.core.fleet import Census, Tally
-from salus.core.records import past_change, target_id
 from salus.core.withholding import REASON as WITHHELD
 from salus.core.withholding import WINDOW, is_budgeted
-from salus.loop.scopes import each_scope
+from salus.loop.kept import AnyRecord, ChangeRecord, IncidentRecord, Key
 from salus.model.policy import Verdict
-from salus.model.types import MALFORMED, Body, parse_time
+from salus.model.types import Body
 from salus.model.values import Brake, Deed, Finding, Fleet, PastChange, TargetKey
-from salus.ports import CHANGE_EVENTS, INCIDENTS, Cluster
 
-LIST_EVERY = timedelta(minutes=1)
+PRUNE_EVERY = timedelta(minutes=1)
 WATCH_EVERY = timedelta(milliseconds=250)
 SAME_OUTAGE = timedelta(hours=1)
 """A process that starts takes a notification that is not older than this for one of an outage that may still last."""
 _WORST_FIRST = (Verdict.UNHEALTHY, Verdict.HEALTHY, Verdict.UNKNOWN)
 """A target of two policies counts once; what one of them cannot judge, the other may."""
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -50,15 +43,12 @@ class Withheld:
 
 @dataclass(slots=True)
 class Ledger:
-    """Deeds by record, and how the targets of each namespace are."""
+    """Deeds by record, and how the targets of each namespace are. It follows the store of records."""
 
-    _deeds: dict[str, Deed] = field(default_factory=dict)
-    _under_way: set[str] = field(default_factory=set)
-    """Records whose creation was not answered yet; a list may not have them."""
-    _listed_at: datetime | None = None
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _deeds: list[tuple[datetime, Key, Deed]] = field(default_factory=list)
+    """Oldest first."""
     _census: Census = field(default_factory=Census)
-    _told: dict[str, datetime] = field(default_factory=dict)
+    _told: dict[Key, datetime] = field(default_factory=dict)
     """Record → when it told people that the fleet brake holds."""
     _written: defaultdict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
     """Namespace → record → when it was made; those that count against the budget of records."""
@@ -68,45 +58,20 @@ class Ledger:
     _off: tuple[Brake, int, bool] | None = None
     """Whether this brake is off, as of so many changes of the census."""
     _watched_at: datetime | None = None
+    _pruned_at: datetime | None = None
     _lifted_at: datetime | None = None
     """When the brake was last known to have lifted; what was told before is of another outage."""
 
-    async def refresh(self, cluster: Cluster, namespaces: Sequence[str], now: datetime) -> None:
-        """List the records of these namespaces (none: of all), if the last list is too old. Raises ClusterError."""
-        async with self._lock:
-            if self._listed_at is not None and timedelta(0) <= now - self._listed_at < LIST_EVERY:
-                return
-            before = {*self._deeds, *self._told} - self._under_way
-            before -= await self._list_all(cluster, namespaces, before, now)
-            for gone in before:
-                self._forget(gone)
-            for namespace in list(self._written):
-                self._count(namespace, now)
-            self._listed_at = now
-
-    async def _list_all(self, cluster: Cluster, namespaces: Sequence[str], known: Set[str], now: datetime) -> set[str]:
-        """List the records; returns those that are there, and of the `known` ones those that nobody can tell of."""
-        found = await each_scope(namespaces, partial(self._list_one, cluster, now), "count the records")
-        untold = set(namespaces) - found.keys()
-        return set().union(*found.values(), (key for key in known if key.partition("/")[0] in untold))
-
-    async def _list_one(self, cluster: Cluster, now: datetime, namespace: str | None) -> set[str]:
-        await self._list_incidents(cluster, namespace, now)
-        seen: set[str] = set()
-        async for body in cluster.each(CHANGE_EVENTS, namespace):
-            seen.add(_key(body))
-            self._enter_listed(body)
-        return seen
-
-    async def _list_incidents(self, cluster: Cluster, namespace: str | None, now: datetime) -> None:
-        """What others opened: only once, since after that nobody but this process opens any."""
-        if self._listed_at is None:
-            async for body in cluster.each(INCIDENTS, namespace):
-                self.opened(body, min(_made(body) or now, now))
-
-    def outdated(self) -> None:
-        """Someone else may have acted meanwhile: the next plan lists anew."""
-        self._listed_at = None
+    def changed(self, before: AnyRecord | None, after: AnyRecord | None) -> None:
+        """A record is new, or another now, or is gone. What was written within the hour counts all the same."""
+        if isinstance(before, ChangeRecord):
+            self._forget(before)
+        if isinstance(after, ChangeRecord) and after.change is not None:
+            self._enter(after, after.change)
+        elif isinstance(after, IncidentRecord) and after.made is not None:
+            self._written[after.namespace].setdefault(f"incident {after.name}", after.made)
+        elif after is None and isinstance(before, ChangeRecord) and not before.uid:
+            self._forget_written(before.namespace, before.name)
 
     def opened(self, incident: Body, at: datetime) -> None:
         """An incident is about to be opened, or was."""
@@ -131,22 +96,6 @@ class Ledger:
             self._written[namespace] = recent
         return len(recent)
 
-    def intend(self, body: Body) -> None:
-        """A record is about to be created: what it means to do is spent from now on."""
-        self._under_way.add(_key(body))
-        self._enter(body)
-
-    def intended(self, body: Body, *, refused: bool) -> None:
-        """The creation was answered, or may never be; only `refused` says for certain that there is no record."""
-        self._under_way.discard(_key(body))
-        if refused:
-            self._forget(_key(body))
-            self._forget_written(body["metadata"]["namespace"], body["metadata"]["name"])
-
-    def note(self, body: Body) -> None:
-        """A record was written: applied, finished, given up."""
-        self._enter(body)
-
     def see(self, target: TargetKey, findings: Iterable[Sequence[Finding]]) -> None:
         """How a target is now, by each of the policies by which it counts; without any it counts no more."""
         verdicts = [overall(found) for found in findings]
@@ -162,6 +111,7 @@ class Ledger:
         if self._watched_at is not None and timedelta(0) <= now - self._watched_at < WATCH_EVERY:
             return
         self._watched_at = now
+        self._prune(now)
         if self._lifted_at is None:
             self._lifted_at = now - SAME_OUTAGE
         if brake is None or not self._is_off(brake):
@@ -183,42 +133,48 @@ class Ledger:
         views = views or [self._fleet(name) for name in self._census.tallies]
         return any(can_be_judged(brake, view) for view in views) and not any(is_braking(brake, view) for view in views)
 
-    def fleet(self, target: TargetKey, known: Iterable[PastChange] = ()) -> Fleet:
+    def fleet(
+        self,
+        target: TargetKey,
+        judged: AbstractSet[str] = frozenset(),
+        since: datetime | None = None,
+    ) -> Fleet:
         """Everything that budgets and the brake ask, for an action on this target.
 
-        A record of the target that is not among the `known` ones is the very change that is judged: right before the
-        deed it must not count against itself.
+        `judged`: names of the records of its namespace that are what is judged; right before a deed it must not count
+        against itself. `since`: nobody asks of earlier deeds (None: somebody does).
         """
-        mine, names = f"{target.namespace}/{target_id(target)}-", {change.name for change in known}
-        others = [d for key, d in self._deeds.items() if not key.startswith(mine) or key.partition("/")[2] in names]
+        first = 0 if since is None else bisect_left(self._deeds, since, key=lambda entry: entry[0])
+        own = target.namespace
+        deeds = tuple(deed for _, (space, name), deed in self._deeds[first:] if space != own or name not in judged)
         told = any(self._lifted_at is None or at > self._lifted_at for at in self._told.values())
-        weights = {deed.namespace: self._census.weight(deed.namespace, target.namespace) for deed in others}
-        return replace(self._fleet(target.namespace), deeds=tuple(others), weights=weights, told=told)
+        weights = {space: self._census.weight(space, own) for space in {deed.namespace for deed in deeds}}
+        return replace(self._fleet(own), deeds=deeds, weights=weights, told=told)
 
     def _fleet(self, namespace: str) -> Fleet:
         seen = self._census.seen_from(namespace)
         own = self._census.tallies.get(namespace, Tally())
         return Fleet(seen.targets, own.targets, seen.healthy, seen.unhealthy)
 
-    def _forget(self, key: str) -> None:
-        self._deeds.pop(key, None)
-        self._told.pop(key, None)
+    def _forget(self, record: ChangeRecord) -> None:
+        self._told.pop(record.key, None)
+        if record.change is not None and (deed := deed_of(record.change, record.namespace)) is not None:
+            place = bisect_left(self._deeds, (deed.at, record.key), key=_order)
+            if place < len(self._deeds) and _order(self._deeds[place]) == (deed.at, record.key):
+                del self._deeds[place]
 
-    def _enter_listed(self, body: Body) -> None:
-        """One that cannot be read is of no deed; it must not keep the others from being counted."""
-        try:
-            self._enter(body)
-        except MALFORMED as error:
-            _log.warning("a record cannot be read, and is not counted", change=_key(body), error=repr(error))
-
-    def _enter(self, body: Body) -> None:
-        change, key = past_change(body), _key(body)
-        self._forget(key)
-        if (deed := deed_of(change, body["metadata"]["namespace"])) is not None:
-            self._deeds[key] = deed
+    def _enter(self, record: ChangeRecord, change: PastChange) -> None:
+        if (deed := deed_of(change, record.namespace)) is not None:
+            insort(self._deeds, (deed.at, record.key, deed), key=_order)
         if (at := told_at(change)) is not None:
-            self._told[key] = at
-        self._enter_written(body["metadata"]["namespace"], change)
+            self._told[record.key] = at
+        self._enter_written(record.namespace, change)
+
+    def _prune(self, now: datetime) -> None:
+        if self._pruned_at is None or not timedelta(0) <= now - self._pruned_at < PRUNE_EVERY:
+            self._pruned_at = now
+            for namespace in list(self._written):
+                self._count(namespace, now)
 
     def _forget_written(self, namespace: str, name: str) -> None:
         self._written[namespace].pop(name, None)
@@ -234,13 +190,5 @@ class Ledger:
             self._withheld[namespace] = Withheld(change.decided_at, count, change.name, change.occurrences)
 
 
-def _made(body: Body) -> datetime | None:
-    """When an object was made, as the API server says."""
-    try:
-        return parse_time(body["metadata"].get("creationTimestamp"))
-    except MALFORMED:
-        return None
-
-
-def _key(body: Body) -> str:
-    return f"{body['metadata']['namespace']}/{body['metadata']['name']}"
+def _order(entry: tuple[datetime, Key, Deed]) -> tuple[datetime, Key]:
+    return entry[:2]

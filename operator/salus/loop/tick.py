@@ -23,8 +23,8 @@ from salus.core import incidents
 from salus.core.compile import SpecError
 from salus.core.fleet import is_real
 from salus.core.proof import Witness
-from salus.core.records import of_incident, past_changes
-from salus.loop import defects, gather
+from salus.core.records import of_incident
+from salus.loop import defects
 from salus.loop.caps import Caps
 from salus.loop.cases import Cases
 from salus.loop.gate import Gate, batched
@@ -311,7 +311,8 @@ class Loop:
         """The policy of an incident is gone: nobody looks at it any more, and nobody needs to answer."""
         now, metadata, target = self.world.clock.now(), incident["metadata"], incident["spec"]["targetRef"]
         key = TargetKey(metadata["namespace"], WorkloadKind(target["kind"]), target["name"])
-        changes = past_changes(await gather.change_bodies(self.world, key))
+        await self.world.records.refresh(key)
+        changes = self.world.records.changes_of(key)
         await Journal(self.world).close_questions(of_incident(changes, incident), metadata["namespace"], now)
         status = incidents.resolved(incident.get("status") or {}, (), now, "PolicyGone")
         await self.world.cluster.update_status(Ref(INCIDENTS, metadata["namespace"], metadata["name"]), status)

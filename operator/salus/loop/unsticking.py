@@ -76,7 +76,9 @@ async def _note(world: World, policy: Policy, change: PastChange, text: str) -> 
         return change
     ref = Ref(CHANGE_EVENTS, policy.key.namespace, change.name)
     message = f"{change.note}; {text}" if change.note else text
-    return records.past_change(await world.cluster.update_status(ref, {"message": message[:1024]}))
+    written = await world.cluster.update_status(ref, {"message": message[:1024]})
+    world.records.note(written)
+    return records.past_change(written)
 
 
 def _selector(body: Body) -> Mapping[str, str]:

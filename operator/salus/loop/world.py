@@ -9,6 +9,7 @@ from salus.core.approvals import DEFAULT_EXPIRY
 from salus.core.rights import REMEDIATOR
 from salus.loop.ledger import Ledger
 from salus.loop.outbox import Outbox
+from salus.loop.records import RecordStore
 from salus.model.policy import Mode
 from salus.model.types import Body
 from salus.model.values import (
@@ -43,6 +44,8 @@ class World:
     telemetry: Telemetry
     clock: Clock
     switches: Callable[[], Switches]
+    records: RecordStore
+    """What is on record."""
     is_known: Callable[[PolicyKey], bool]
     """Whether a policy of this name is in use; a change of one that is not is finished as it stands."""
     operator: str = "salus"
@@ -67,6 +70,9 @@ class World:
     outbox: Outbox = field(default_factory=Outbox)
     defects: dict[tuple[str, PolicyKey, type[BaseException]], datetime] = field(default_factory=dict)
     """When a defect was logged last, by its stage, the policy that met it, and its kind."""
+
+    def __post_init__(self) -> None:
+        self.records.follow(self.ledger)
 
 
 @dataclass(slots=True)
