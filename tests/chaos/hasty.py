@@ -10,28 +10,29 @@ from typing import Any
 from salus.cli import main
 from salus.core import records
 from salus.core.actions.stamp import stamped
-from salus.loop import gather
-from salus.loop.changes import Changes
-from salus.loop.journal import Journal
 from salus.loop.world import client_for
 from salus.model.change import Decision
 from salus.model.types import Body
-from salus.model.values import Observation
+from salus.model.values import Observation, PastChange
+from salus.reconcile import changes
+from salus.reconcile.context import Step
+from salus.reconcile.observe import target
+from salus.reconcile.records import journal
 
-_record = Journal.record
+_record = journal.record
 
 
-async def _deed_first(journal: Journal, entry: records.Entry, seen: Observation, seen_body: Body) -> Body:
+async def _deed_first(step: Step, entry: records.Entry, seen: Observation, patched: Body) -> PastChange:
     """Write to the workload, then to the record."""
     action: Any = entry.action
     if entry.decision is Decision.ACT and action.patch:
         name = records.change_name(action.target, records.next_sequence(seen.changes, seen.newest))
-        account = client_for(journal.world, entry.policy)
-        await account.patch(gather.workload_ref(action.target), stamped(action.patch, seen_body, name))
-    return await _record(journal, entry, seen, seen_body)
+        account = client_for(step.world, entry.policy)
+        await account.patch(target.workload_ref(action.target), stamped(action.patch, patched, name))
+    return await _record(step, entry, seen, patched)
 
 
 if __name__ == "__main__":
-    setattr(Journal, "record", _deed_first)  # noqa: B010 — the one line that this program turns round
-    setattr(Changes, "act", Changes.pursue)  # noqa: B010 — … after which the deed is only looked for
+    setattr(journal, "record", _deed_first)  # noqa: B010 — the one line that this program turns round
+    setattr(changes, "do", changes.settle)  # noqa: B010 — … after which the deed is only looked for
     main()

@@ -103,22 +103,34 @@ def a_loop(
     bounds: Callable[[], Bounds] = Bounds,
 ) -> Loop:
     """A new process that knows nothing but what is on record."""
-    return Loop(
-        World(
-            cluster=cluster,
-            accounts=accounts or FakeAccounts(cluster),
-            workloads=FakeWorkloads(cluster),
-            metrics=metrics,
-            history=metrics,
-            recorder=RecordingRecorder(),
-            telemetry=NullTelemetry(),
-            clock=clock,
-            switches=switches,
-            records=WatchedStore(cluster),
-            is_known=lambda _: True,
-            sinks=sinks,
-            bounds=bounds,
-        )
+    return Loop(a_world(cluster, metrics, clock, switches, accounts=accounts, sinks=sinks, bounds=bounds))
+
+
+def a_world(
+    cluster: FakeCluster,
+    metrics: Metrics,
+    clock: FakeClock,
+    switches: Callable[[], Switches] = Switches,
+    *,
+    accounts: FakeAccounts | None = None,
+    sinks: Callable[[], Mapping[str, Sink]] = dict,
+    bounds: Callable[[], Bounds] = Bounds,
+) -> World:
+    """The ports of a new process, all of them fakes."""
+    return World(
+        records=WatchedStore(cluster),
+        cluster=cluster,
+        accounts=accounts or FakeAccounts(cluster),
+        workloads=FakeWorkloads(cluster),
+        metrics=metrics,
+        history=metrics,
+        recorder=RecordingRecorder(),
+        telemetry=NullTelemetry(),
+        clock=clock,
+        switches=switches,
+        is_known=lambda _: True,
+        sinks=sinks,
+        bounds=bounds,
     )
 
 

@@ -20,15 +20,15 @@ from salus.contained import contained
 from salus.core.caps import LeftOut
 from salus.core.compile import Catalog, SpecError, compile_policy
 from salus.core.workload import workload_from
-from salus.loop import Loop, measure, report
+from salus.loop import Loop, measure, report, tick
 from salus.loop.caps import Caps
-from salus.loop.healing import Healer
 from salus.loop.permits import Permits
 from salus.model.errors import Problem
 from salus.model.meta import WorkloadKind
 from salus.model.types import API_VERSION, Body
 from salus.model.values import Answer, Policy, PolicyKey, Question, Sample, TargetKey, Value, Workload
 from salus.ports import DEPLOYMENTS, HEALTH_POLICIES, INCIDENTS, ClusterError, Ref, Rejected, Unavailable
+from salus.reconcile.context import Step
 from salus.scheduler import Scheduler
 from tests.builders import NOW, a_deployment_body, a_policy
 from tests.fakes.cluster import FakeCluster, FakeWorkloads
@@ -157,7 +157,7 @@ def _failing(function: Callable[..., Any], error: BaseException) -> Callable[...
 
 def _is_odd(one: object) -> bool:
     match one:
-        case Policy(key=key):
+        case Policy(key=key) | Step(policy=Policy(key=key)):
             return key.name == "odd"
         case TargetKey(name=name):
             return name == "odd"
@@ -173,7 +173,7 @@ STAGES = {
     "ask": (None, "ask", "measure", "MetricsAvailable"),
     "look back": (None, "look back", "measure", "MetricsAvailable"),
     "judge": (measure, "evaluate", "measure", "MetricsAvailable"),
-    "heal": (Healer, "step", "heal", "Throttled"),
+    "heal": (tick, "heal", "heal", "Throttled"),
     "status": (report, "policy_status", "report", "Stalled"),
     "rights": (Permits, "of", "report", "Stalled"),
 }
@@ -285,7 +285,7 @@ class Held:
     count: int = 0
 
     async def step(self, *_: object) -> None:
-        """In the place of `Healer.step`."""
+        """In the place of `heal`."""
         self.count += 1
         self.runs.set()
         await self.goes_on.wait()
@@ -297,7 +297,7 @@ async def test_a_target_whose_step_runs_has_no_second_one_though_its_policy_went
 ) -> None:
     held, odd = Held(), two.policy("odd")
     with monkeypatch.context() as patched:
-        patched.setattr(Healer, "step", held.step)
+        patched.setattr(tick, "heal", held.step)
         first = asyncio.create_task(two.loop.tick([odd]))
         await asyncio.wait_for(held.runs.wait(), 5)
         if goes == "deleted":

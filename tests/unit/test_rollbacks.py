@@ -10,15 +10,11 @@ import pytest
 from salus.core import records
 from salus.core.records import Entry
 from salus.core.workload import release_hash, short, workload_from
-from salus.loop import unsticking
-from salus.loop.changes import Changes
-from salus.loop.journal import Journal
-from salus.loop.measure import Measurer
-from salus.loop.world import Case, World
+from salus.loop.world import Case
 from salus.model.change import ActionKind, Decision, Facts
 from salus.model.meta import WorkloadKind
 from salus.model.types import Body, format_time
-from salus.model.values import Policy, PolicyKey, Sample, Switches, TargetKey
+from salus.model.values import Policy, Sample, Switches, TargetKey
 from salus.ports import (
     AUTOSCALERS,
     CHANGE_EVENTS,
@@ -32,6 +28,9 @@ from salus.ports import (
     Forbidden,
     Ref,
 )
+from salus.reconcile import stuck_pod
+from salus.reconcile.context import Step
+from salus.reconcile.step import heal
 from tests.builders import (
     NOW,
     RESTARTED_AT,
@@ -42,10 +41,9 @@ from tests.builders import (
     an_action,
     an_hpa_body,
 )
-from tests.fakes.cluster import FakeAccounts, FakeWorkloads, Write
-from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
-from tests.fakes.records import WatchedStore
-from tests.unit.stage import NAME, NAMESPACE, TARGET, Killed, MortalCluster, Service, Stage, a_stage
+from tests.fakes.cluster import Write
+from tests.fakes.loop import FakeClock
+from tests.unit.stage import NAME, NAMESPACE, TARGET, Killed, MortalCluster, Service, Stage, a_stage, a_world
 from tests.unit.test_autoscalers import OWNED_BY_KEDA
 
 UNDO: Mapping[str, Any] = {"name": "undo", "rollback": {}}
@@ -427,7 +425,8 @@ class Stuck:
         self.cluster.edit(DB_REF, lambda b: b["status"].update(observedGeneration=1, updateRevision="db-good"))
         for ordinal in range(3):
             self._pod(ordinal, uid, "db-bad" if ordinal == 2 else "db-good", ready=ordinal != 2)
-        self.cluster.put(a_rollback(uid, workload_from(body).release, undoes))
+        self.watched = workload_from(body)
+        self.cluster.put(a_rollback(uid, self.watched.release, undoes))
         self.policy = a_policy(remedies=[UNDO])
         self.switches = Switches()
 
@@ -444,36 +443,22 @@ class Stuck:
     async def free(self, policy: Policy | None = None) -> str:
         """One tick's worth of it, from what is on record; the record's message then."""
         change = records.past_change(await self.cluster.get(CHANGE))
-        case = Case(PolicyKey(NAMESPACE, "checkout"), DB)
-        freed = await unsticking.free_rollout(self._world(), policy or self.policy, case, change)
+        freed = await stuck_pod.free_rollout(self._step(policy or self.policy), change)
         return freed.note
 
     async def pursue(self) -> Body:
         """One tick's worth of the whole change; its record's status then."""
-        change = records.past_change(await self.cluster.get(CHANGE))
-        world, case = self._world(), Case(PolicyKey(NAMESPACE, "checkout"), DB)
-        await Changes(world, Journal(world), Measurer(world)).pursue(self.policy, case, change)
+        await heal(self._step(self.policy), self.watched, lambda *_: ())
         return dict((await self.cluster.get(CHANGE))["status"])
 
     @property
     def pods(self) -> list[str]:
         return [pod["metadata"]["name"] for pod in self.cluster.objects(PODS)]
 
-    def _world(self) -> World:
+    def _step(self, policy: Policy) -> Step:
         metrics = Service(self.cluster, self.clock, lambda _: True)
-        return World(
-            cluster=self.cluster,
-            accounts=FakeAccounts(self.cluster),
-            workloads=FakeWorkloads(self.cluster),
-            metrics=metrics,
-            history=metrics,
-            recorder=RecordingRecorder(),
-            telemetry=NullTelemetry(),
-            clock=self.clock,
-            switches=lambda: self.switches,
-            records=WatchedStore(self.cluster),
-            is_known=lambda _: True,
-        )
+        world = a_world(self.cluster, metrics, self.clock, lambda: self.switches)
+        return Step(world, policy, Case(policy.key, DB))
 
 
 async def test_edge_case_14_stuck_stateful_set() -> None:

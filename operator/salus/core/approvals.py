@@ -12,7 +12,7 @@ from salus.core.decide import mode_of
 from salus.core.records import question_digest
 from salus.model.change import Decision, Outcome
 from salus.model.policy import Mode
-from salus.model.types import Body, format_time
+from salus.model.types import Body, format_duration, format_time
 from salus.model.values import PastChange, Policy, Workload
 
 DEFAULT_EXPIRY = timedelta(hours=1)
@@ -25,6 +25,12 @@ class Ended:
 
     outcome: Outcome
     message: str
+
+
+def request(question: PastChange, namespace: str, now: datetime) -> str:
+    """What people are asked, how long they have, and by which command they answer."""
+    within = format_duration(max((question.expires_at or question.decided_at) - now, timedelta(0)))
+    return f"{question.message}? Answer within {within}: kubectl salus approve {question.name} -n {namespace} (or deny)"
 
 
 def end_of(question: PastChange, policy: Policy, workload: Workload, boldest: Mode, now: datetime) -> Ended | None:

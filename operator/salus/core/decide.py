@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from salus.core.budgets import BRAKE
 from salus.core.guards import LASTING
 from salus.core.timing import has_lasted
 from salus.core.workload import same_release, short
 from salus.model.policy import Mode, Remedy, Verdict
 from salus.model.types import format_duration
-from salus.model.values import Finding, PastChange, Policy, Workload
+from salus.model.values import Action, Finding, PastChange, Policy, Refusal, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,22 @@ def healthy_for(findings: Sequence[Finding], now: datetime) -> timedelta | None:
     if overall(findings) is not Verdict.HEALTHY or None in starts:
         return None
     return now - max(start for start in starts if start is not None)
+
+
+def mode_cap(policy: Policy, cap: Mode) -> Mode:
+    """The policy's own mode, never bolder than the operator's."""
+    return min(policy.spec.mode, cap, key=lambda mode: mode.boldness)
+
+
+def rehearses_all(policy: Policy, cap: Mode) -> bool:
+    """Whether nothing is done for this policy, nor told to people."""
+    return mode_cap(policy, cap) is Mode.OBSERVE
+
+
+def were_told(changes: Iterable[PastChange]) -> bool:
+    """Whether people were notified of this target already; that the fleet brake holds is told of all of them."""
+    notices = (c for c in changes if not c.action.writes and c.reason != BRAKE)
+    return any(notice.decision != "Refuse" for notice in notices)
 
 
 def mode_of(policy: Policy, remedy: Remedy, boldest: Mode = Mode.ENFORCE) -> Mode:
@@ -134,6 +151,15 @@ def decide(policy: Policy, findings: Sequence[Finding], changes: Sequence[PastCh
             case _:
                 continue
     return Exhausted(*_why_exhausted(policy, unhealthy))
+
+
+def said_before(
+    policy: Policy, changes: Sequence[PastChange], action: Action, refusal: Refusal, release: str
+) -> PastChange | None:
+    """The record in this breach that says the same of the same remedy already, and still speaks of how things are."""
+    mine = [change for change in changes if change.remedy == action.remedy]
+    said = (change for change in binding(policy, mine, release) if change.decision in {"Refuse", "Advise"})
+    return next((c for c in said if (c.reason, c.undoes) == (refusal.reason, action.undoes)), None)
 
 
 class _Spent:

@@ -299,3 +299,13 @@ def review(policy: Policy, action: Action, seen: Observation, guards: Iterable[G
         if message is not None:
             return Refusal(guard.reason, message, guard.then)
     return None
+
+
+def again(policy: Policy, action: Action, seen: Observation, reason: str) -> Refusal | None:
+    """Whether the guard that made an action wait still objects, by what is `known` without reading anything afresh.
+
+    None: it does not, or does not say; then everything is observed and judged anew.
+    """
+    waits = [guard for guard in GUARDS if guard.reason == reason and guard.then is Then.WAIT]
+    refusal = review(policy, action, seen, waits)
+    return refusal if refusal is not None and refusal.reason == reason else None

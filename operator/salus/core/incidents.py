@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from salus.core.decide import overall
 from salus.core.records import attempt
 from salus.core.status import condition
+from salus.core.timing import has_lasted
 from salus.model.change import Outcome
 from salus.model.incident import Blame, Phase
 from salus.model.policy import Verdict
@@ -14,6 +16,33 @@ from salus.model.types import Body, format_time, parse_time
 from salus.model.values import Finding, PastChange
 
 KEPT_ATTEMPTS = 64
+MOST_EVIDENCE = 16
+"""Findings that a refusal shows."""
+
+
+def began(findings: Iterable[Finding], now: datetime) -> datetime:
+    """Since when the target is unhealthy, as its checks tell."""
+    return min((f.since for f in findings if f.since and f.verdict is Verdict.UNHEALTHY), default=now)
+
+
+def what_is_unhealthy(findings: Iterable[Finding]) -> str:
+    """The checks that are, with their values, in a sentence."""
+    return "; ".join(f"{f.check}: {f.message}" for f in findings if f.verdict is Verdict.UNHEALTHY)
+
+
+def relevant(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """What a refusal shows: everything that is not simply healthy."""
+    return tuple(f for f in findings if f.verdict is not Verdict.HEALTHY)[:MOST_EVIDENCE]
+
+
+def unanswered(change: PastChange) -> tuple[Outcome, str] | None:
+    """How a question ends whose incident is over; None for what is none, or is over as well."""
+    if not change.waits:
+        return None
+    if change.open:
+        text = f"approved by {change.approved_by}, but the incident was over before it was done"
+        return Outcome.ABANDONED, text
+    return Outcome.EXPIRED, "the incident was over before a person answered"
 
 
 def is_over(incident: Body) -> bool:
@@ -79,6 +108,22 @@ def held(status: Mapping[str, Any], since: datetime, hold_down: timedelta, now: 
 def is_held(incident: Body, since: datetime) -> bool:
     """Whether the incident says already that its target is healthy since then."""
     return (incident.get("status") or {}).get("healthySince") == format_time(since)
+
+
+class Closing(StrEnum):
+    """What follows for an incident from the health of its target."""
+
+    CLOSE = "Close"
+    HOLD = "Hold"
+    """Say that it is healthy, and until when the incident stays open."""
+    NOTHING = "Nothing"
+
+
+def closing(incident: Body | None, clear: timedelta, hold_down: timedelta, now: datetime) -> Closing:
+    """Whether an incident is over whose target has been `clear` for so long."""
+    if has_lasted(now - clear, now, hold_down):
+        return Closing.CLOSE
+    return Closing.NOTHING if incident is None or is_held(incident, now - clear) else Closing.HOLD
 
 
 def _relapsed(written: Mapping[str, Any], now: datetime) -> dict[str, Any]:

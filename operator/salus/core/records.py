@@ -23,7 +23,7 @@ from salus.model.types import (
     format_time,
     parse_time,
 )
-from salus.model.values import Action, Finding, PastChange, Policy, ScalerKey, TargetKey, Workload
+from salus.model.values import Action, Finding, PastChange, Policy, Refusal, ScalerKey, TargetKey, Workload
 
 FORMAT = 1
 """Of the records that this Salus writes; docs/records.md says what each means. It goes on reading all before it."""
@@ -87,6 +87,17 @@ def policy_ref(policy: Policy) -> dict[str, Any]:
     return {"name": policy.key.name, "uid": policy.uid, "generation": policy.generation}
 
 
+def policy_reference(policy: Policy) -> dict[str, str]:
+    """A policy, as an Event refers to it."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "HealthPolicy",
+        "namespace": policy.key.namespace,
+        "name": policy.key.name,
+        "uid": policy.uid,
+    }
+
+
 def _labels(policy: str, target: TargetKey) -> dict[str, str]:
     return {TARGET_LABEL: target_id(target), POLICY_LABEL: policy_id(policy)}
 
@@ -125,6 +136,12 @@ def decision_of(mode: Mode, kind: ActionKind) -> Decision:
     if mode is Mode.APPROVE and not kind.writes:
         return Decision.ACT
     return _DECISION_OF_MODE[mode]
+
+
+def notification(workload: Workload, why: Refusal) -> Action:
+    """A call to people, as the action that its record tells of."""
+    facts = workload.facts()
+    return Action(ActionKind.NOTIFY, "", workload.key, workload.uid, why.message, facts, facts, reason=why.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,14 @@ import structlog
 from salus.core.records import TARGET_LABEL, target_id
 from salus.core.releases import releases_from, target_of
 from salus.core.shelf import ShelfLife, orphans_whose_time_is_over, outdated
-from salus.loop import gather, keeping
+from salus.loop import keeping
 from salus.loop.scopes import each_scope
 from salus.loop.world import World
 from salus.model.meta import WorkloadKind
 from salus.model.types import parse_time
 from salus.model.values import Release, TargetKey
 from salus.ports import KEPT_RELEASES, NotFound
+from salus.reconcile.observe import target as gather
 
 MOST = 50
 """Targets of a namespace that are looked at in one round."""

@@ -13,11 +13,12 @@ from salus.core.actions import KINDS
 from salus.core.proof import Proven
 from salus.core.shelf import superfluous
 from salus.core.workload import release_hash
-from salus.loop import gather, shelf
+from salus.loop import shelf
 from salus.loop.world import Case, World
 from salus.model.types import Body
 from salus.model.values import PastChange, Release, TargetKey
 from salus.ports import KEPT_RELEASES, Conflict, NotFound, Ref
+from salus.reconcile.observe import target as gather
 
 log = structlog.get_logger(__name__)
 

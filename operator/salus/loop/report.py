@@ -17,6 +17,7 @@ import structlog
 from salus.contained import INTERNAL_ERROR, apology, contained
 from salus.core.caps import LeftOut
 from salus.core.compile import SpecError
+from salus.core.records import policy_reference
 from salus.core.rights import NOT_OWNED, has_deeds
 from salus.core.status import (
     TargetReport,
@@ -29,13 +30,14 @@ from salus.core.status import (
 )
 from salus.loop import defects
 from salus.loop.cases import Cases
-from salus.loop.journal import policy_reference
 from salus.loop.permits import Permits
 from salus.loop.world import Case, World
 from salus.model.errors import Problem
 from salus.model.types import Body
-from salus.model.values import Policy, PolicyKey, Rights, TargetKey, Workload
+from salus.model.values import PastChange, Policy, PolicyKey, Rights, TargetKey, Workload
 from salus.ports import HEALTH_POLICIES, ClusterError, NotFound, Notice, Ref
+from salus.reconcile.context import Step
+from salus.reconcile.step import standing_of
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +110,7 @@ class Reporter:
     async def _tell(self, policy: Policy, found: Sequence[Workload]) -> None:
         cases = [case for workload in found if (case := self.cases.get((policy.key, workload.key)))]
         reports = [
-            TargetReport(c.target, c.findings, c.refusal, c.last_change, self._others(policy, c.target))
+            TargetReport(c.target, c.findings, c.refusal, self._newest(policy, c), self._others(policy, c.target))
             for c in cases
             if c.findings
         ]
@@ -116,6 +118,8 @@ class Reporter:
             return  # the first look at them is late
         now, written = self.world.clock.now(), self._written.setdefault(policy.key, {})
         rights, stopped = await self._rights(policy, found, cases, now), self.world.switches().stopped
+        for case in cases:
+            case.rights = rights
         of, before = said(policy, reports, rights, stopped), self._said.get(policy.key)
         if before is not None and before.written is written and before.of == of:
             return
@@ -126,6 +130,10 @@ class Reporter:
             about = policy_reference(policy)
             notice = Notice(regarding=about, reason="MetricsUnavailable", action="Measure", note=lost, warning=True)
             await self.world.recorder.post(notice)
+
+    def _newest(self, policy: Policy, case: Case) -> PastChange | None:
+        """The newest record of a policy on a target."""
+        return standing_of(Step(self.world, policy, case)).newest
 
     def _others(self, policy: Policy, target: TargetKey) -> tuple[str, ...]:
         """A target's policies without this one; all of them are of the target's namespace."""

@@ -28,8 +28,6 @@ from salus.loop import defects
 from salus.loop.caps import Caps
 from salus.loop.cases import Cases
 from salus.loop.gate import Gate, batched
-from salus.loop.healing import Healer
-from salus.loop.journal import Journal
 from salus.loop.measure import Answered, Measurer
 from salus.loop.report import Reporter
 from salus.loop.scopes import each_scope
@@ -39,6 +37,9 @@ from salus.model.meta import WorkloadKind
 from salus.model.types import Body
 from salus.model.values import Policy, PolicyKey, Refusal, TargetKey, Workload
 from salus.ports import INCIDENTS, ClusterError, Conflict, Ref, Rejected
+from salus.reconcile.context import Step
+from salus.reconcile.records import journal
+from salus.reconcile.step import heal, leave
 
 log = structlog.get_logger(__name__)
 
@@ -191,7 +192,7 @@ class Loop:
         async with self._held(case) as is_here:
             if is_here:
                 await self._heal(policy, case, None)
-                case.leaves = case.leaves or case.loaded
+                case.leaves = case.leaves or not case.doubted
 
     async def _step(self, stage: str, key: PolicyKey, work: Awaitable[None]) -> None:
         """What escapes is counted, logged, and costs nobody else anything."""
@@ -235,21 +236,16 @@ class Loop:
 
     async def _heal(self, policy: Policy, case: Case, workload: Workload | None) -> None:
         structlog.contextvars.clear_contextvars()
-        incident = case.incident["metadata"]["name"] if case.incident else None
-        structlog.contextvars.bind_contextvars(
-            policy=str(policy.key),
-            target=str(case.target),
-            incident=incident,
-            change=case.change.name if case.change else None,
-        )
+        incident = Step(self.world, policy, case).incident
+        name = incident["metadata"]["name"] if incident else None
+        structlog.contextvars.bind_contextvars(policy=str(policy.key), target=str(case.target), incident=name)
         with contained(partial(self._unhealed, policy, case)):
             await self._step_of(policy, case, workload)
 
     async def _step_of(self, policy: Policy, case: Case, workload: Workload | None) -> None:
-        sound = False
+        sound, step = False, Step(self.world, policy, case)
         try:
-            healer = Healer(self.world, self._measurer, self._witnesses)
-            await (healer.step(policy, case, workload) if workload else healer.leave(policy, case))
+            await (heal(step, workload, self._witnesses) if workload else leave(step))
             sound = True
         except Conflict as error:
             log.info("someone else was first", error=str(error))
@@ -257,7 +253,7 @@ class Loop:
             self.world.telemetry.failed("heal")
             log.warning("the step is not finished, the next tick settles it", error=str(error))
         finally:
-            case.loaded = case.loaded and sound
+            case.doubted = case.doubted or not sound
         if sound and case.refusal is not None and case.refusal.reason == INTERNAL_ERROR:
             case.refusal = None
 
@@ -312,8 +308,8 @@ class Loop:
         now, metadata, target = self.world.clock.now(), incident["metadata"], incident["spec"]["targetRef"]
         key = TargetKey(metadata["namespace"], WorkloadKind(target["kind"]), target["name"])
         await self.world.records.refresh(key)
-        changes = self.world.records.changes_of(key)
-        await Journal(self.world).close_questions(of_incident(changes, incident), metadata["namespace"], now)
+        mine = of_incident(self.world.records.changes_of(key), incident)
+        await journal.close_questions(self.world, metadata["namespace"], mine)
         status = incidents.resolved(incident.get("status") or {}, (), now, "PolicyGone")
         await self.world.cluster.update_status(Ref(INCIDENTS, metadata["namespace"], metadata["name"]), status)
 
@@ -329,7 +325,7 @@ class Loop:
         self._note(policy.key, policy, status)
         for case in self.cases.of(policy.key):
             case.memories.clear()
-            case.loaded, case.good_release, case.questions = False, "", None
+            case.look_again, case.looked_back_for, case.good_release, case.questions = None, "", "", None
 
     def _note(self, key: PolicyKey, about: Policy | Body, status: dict[str, Any]) -> None:
         self.reporter.note(key, about, status)
@@ -361,4 +357,7 @@ class Loop:
 
     def _witnesses(self, case: Case, workload: Workload) -> list[Witness]:
         """What other policies have to say of the same target."""
-        return self.speakers.others(case, workload, self.cases)
+        return self.speakers.others(case, workload, self.cases, self._has_incident)
+
+    def _has_incident(self, policy: PolicyKey, target: TargetKey) -> bool:
+        return bool(self.world.records.open_incidents(policy, target))

@@ -6,7 +6,7 @@ other's targets when Salus starts.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ from salus.model.values import Policy, PolicyKey, TargetKey, Workload
 _Place = tuple[str, str, str | None]
 """Namespace, kind and name of a target; no name: a selector."""
 _Cases = Mapping[tuple[PolicyKey, TargetKey], Case]
+_Sick = Callable[[PolicyKey, TargetKey], bool]
+"""Whether there is an open incident of a policy and a target."""
 
 
 @dataclass(slots=True)
@@ -43,10 +45,10 @@ class Speakers:
             if not self._at[place]:
                 del self._at[place]
 
-    def others(self, case: Case, workload: Workload, cases: _Cases) -> list[Witness]:
+    def others(self, case: Case, workload: Workload, cases: _Cases, sick: _Sick) -> list[Witness]:
         """What the policies of this workload have to say of it, but for that of `case`."""
         found = ((key, about) for key, about in self._of(workload) if key != case.policy)
-        return [_witness(key, about, cases.get((key, workload.key))) for key, about in found]
+        return [_witness(key, about, cases.get((key, workload.key)), sick) for key, about in found]
 
     def _of(self, workload: Workload) -> Iterator[tuple[PolicyKey, Policy | Body]]:
         namespace, kind, name = workload.key.namespace, workload.key.kind, workload.key.name
@@ -57,18 +59,18 @@ class Speakers:
                     yield key, about
 
 
-def witness_of(policy: Policy, case: Case) -> Witness:
+def witness_of(policy: Policy, case: Case, *, sick: bool) -> Witness:
     """What a policy has seen of its target; nothing, where its checks were not asked since it was edited."""
     findings = case.findings if case.asked is policy else ()
-    return Witness(policy.key.name, policy.spec.bake, vouches(policy), findings, case.incident is not None)
+    return Witness(policy.key.name, policy.spec.bake, vouches(policy), findings, sick)
 
 
-def _witness(key: PolicyKey, about: Policy | Body, case: Case | None) -> Witness:
+def _witness(key: PolicyKey, about: Policy | Body, case: Case | None, sick: _Sick) -> Witness:
     if not isinstance(about, Policy):
         return Witness(key.name)
     if case is None:
         return Witness(key.name, about.spec.bake, vouches(about))
-    return witness_of(about, case)
+    return witness_of(about, case, sick=sick(key, case.target))
 
 
 def _place(key: PolicyKey, about: Policy | Body) -> _Place:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from salus.core.approvals import DEFAULT_EXPIRY
+from salus.core.lifecycle import Standing
 from salus.core.rights import REMEDIATOR
 from salus.loop.ledger import Ledger
 from salus.loop.outbox import Outbox
 from salus.loop.records import RecordStore
 from salus.model.policy import Mode
-from salus.model.types import Body
 from salus.model.values import (
+    Action,
     Bounds,
     Finding,
     Memory,
@@ -21,6 +22,7 @@ from salus.model.values import (
     PolicyKey,
     Question,
     Refusal,
+    Rights,
     SickBefore,
     Sink,
     Switches,
@@ -75,6 +77,19 @@ class World:
         self.records.follow(self.ledger)
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A refusal, and what it rests on: while that is the same, nothing needs to be read to say it again."""
+
+    action: Action
+    refusal: Refusal
+    rests_on: tuple[object, ...]
+    until: datetime
+    """Then it is judged anew in any case."""
+    tried: int = 0
+    """How often in vain, of what could not be judged at all."""
+
+
 @dataclass(slots=True)
 class Case:
     """One policy on one target. Everything here can be had again from the API server and Prometheus' history."""
@@ -87,22 +102,21 @@ class Case:
     """The policy's checks as they are asked of this target, and which wording of it they are of."""
     memories: dict[str, Memory] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
-    loaded: bool = False
-    """False at first and after every error: then the API server is asked how things stand."""
-    incident: Body | None = None
-    """The open incident."""
-    change: PastChange | None = None
-    """The unfinished change of this policy on this target."""
-    waiting: bool = False
-    """A record of this policy on this target asks a person, and its end is not written yet."""
-    revertible: PastChange | None = None
-    """A scaling that is taken back when its time is over."""
+    doubted: bool = False
+    """Something failed: before the next step the records of the target are read anew."""
+    followed: bool = False
+    """The incident was brought up to its records, since this process knows of it."""
+    standing: tuple[Policy, tuple[PastChange, ...], Standing] | None = None
+    """How the target stands, and by which policy and records; computed once for the same ones."""
     look_again: datetime | None = None
     """When the undo or revert that something holds back is looked at again; None: nothing is held back."""
     counts: bool = False
     """The target is one of the fleet by this policy: it has pods, and the policy may act."""
     refusal: Refusal | None = None
-    last_change: PastChange | None = None
+    held: Held | None = None
+    """The refusal that is waited out."""
+    rights: Rights | None = None
+    """What the policy's account may do, as far as it was found lately."""
     unwritten: tuple[PastChange, ...] = ()
     """What was decided and is not on record, since the namespace has had its records of this hour."""
     withheld: bool = False
@@ -113,6 +127,8 @@ class Case:
     """The release that is on record as the newest good one."""
     rolled_out: tuple[str, datetime] | None = None
     """The live release, and since when it is rolled out."""
+    looked_back_for: str = ""
+    """The change whose time since its deed this process has seen, or has asked Prometheus' history about."""
     looked_back: str = ""
     """The release for which Prometheus' history was asked already."""
     before_release: tuple[datetime, frozenset[str], tuple[SickBefore, ...]] | None = None

@@ -692,10 +692,15 @@ class Observation:
     now: datetime
     workload: Workload
     findings: tuple[Finding, ...]
+    body: Body = field(default_factory=dict, compare=False, repr=False)
+    """The workload as the API server gives it, to make patches for; empty where it was not read."""
     changes: tuple[PastChange, ...] = ()
     """All records of this target, over all policies, oldest first."""
     newest: int = 0
-    """The highest number among the records with the target's label, whosever they are."""
+    """The highest number among the records with the target's label, whosever they are, at the time of `changes`.
+
+    The next record gets the number after it, which is free only if nobody has decided anything since.
+    """
     autoscalers: tuple[Autoscaler, ...] | None = ()
     """What scales this target; None when it could not be read."""
     managed_by: ManagedBy | None = None

@@ -17,7 +17,7 @@ from salus.core.beside import config_maps_of, edits_of, troubles_of
 from salus.core.evaluate import recall
 from salus.core.pods import pods_from
 from salus.loop.measure import question
-from salus.loop.world import Case, World
+from salus.loop.world import World
 from salus.model.policy import Verdict
 from salus.model.types import Body
 from salus.model.values import (
@@ -27,12 +27,11 @@ from salus.model.values import (
     NodeTrouble,
     Observation,
     Pod,
-    Policy,
     SickBefore,
     Surroundings,
-    TargetKey,
 )
 from salus.ports import CONFIG_MAPS, NODES, PODS, ClusterError, NotFound, Ref
+from salus.reconcile.context import Step
 
 log = structlog.get_logger(__name__)
 
@@ -43,24 +42,24 @@ MOST_NODES = 20
 _Found = TypeVar("_Found")
 
 
-async def release_suspect(world: World, policy: Policy, case: Case, seen: Observation, body: Body) -> Observation:
+async def release_suspect(step: Step, seen: Observation) -> Observation:
     """The observation with what may speak for the live release: its old pods, and the checks before it began."""
     unknown: list[str] = []
     pods, sick = await asyncio.gather(
-        _or_unknown(lambda: _pods(world, case, seen, body), "pods", unknown),
-        _sick_before(world, policy, case, seen, unknown),
+        _or_unknown(lambda: _pods(step, seen), "pods", unknown),
+        _sick_before(step, seen, unknown),
     )
     return replace(seen, surroundings=Surroundings(pods=pods, sick_before=sick, unknown=tuple(unknown)))
 
 
-async def all_suspects(world: World, policy: Policy, case: Case, seen: Observation, body: Body) -> Observation:
+async def all_suspects(step: Step, seen: Observation) -> Observation:
     """The same, and everything else that may be to blame: autoscalers, ConfigMaps and nodes."""
-    seen = await release_suspect(world, policy, case, seen, body)
+    seen = await release_suspect(step, seen)
     unknown = [*seen.surroundings.unknown, *(["autoscalers"] if seen.autoscalers is None else [])]
     scalers = [edit for one in in_charge(seen.autoscalers or ()) for edit in edits_of(one.body, used=True)]
     config_maps, troubles = await asyncio.gather(
-        _or_unknown(lambda: _config_map_edits(world, case.target, body), "ConfigMaps", unknown),
-        _or_unknown(lambda: _troubles(world, seen.surroundings.pods), "nodes", unknown),
+        _or_unknown(lambda: _config_map_edits(step, seen.body), "ConfigMaps", unknown),
+        _or_unknown(lambda: _troubles(step.world, seen.surroundings.pods), "nodes", unknown),
     )
     around = replace(
         seen.surroundings, edits=(*scalers, *config_maps), troubles=troubles, unknown=tuple(sorted(unknown))
@@ -80,15 +79,15 @@ async def _or_unknown(
         return ()
 
 
-async def _pods(world: World, case: Case, seen: Observation, body: Body) -> tuple[Pod, ...]:
-    labels = (body["spec"].get("selector") or {}).get("matchLabels") or {}
-    found = await world.cluster.list(PODS, case.target.namespace, labels)
-    return pods_from(found, case.target.name, seen.history, seen.now)
+async def _pods(step: Step, seen: Observation) -> tuple[Pod, ...]:
+    labels = (seen.body["spec"].get("selector") or {}).get("matchLabels") or {}
+    found = await step.world.cluster.list(PODS, step.namespace, labels)
+    return pods_from(found, step.target.name, seen.history, seen.now)
 
 
-async def _config_map_edits(world: World, target: TargetKey, body: Body) -> tuple[Edit, ...]:
+async def _config_map_edits(step: Step, body: Body) -> tuple[Edit, ...]:
     names = config_maps_of(body["spec"]["template"])
-    found = await world.cluster.list_metadata(CONFIG_MAPS, target.namespace)
+    found = await step.world.cluster.list_metadata(CONFIG_MAPS, step.namespace)
     return tuple(edit for body in found for edit in edits_of(body, used=body["metadata"]["name"] in names))
 
 
@@ -105,17 +104,16 @@ async def _node(world: World, name: str) -> Body | None:
         return None
 
 
-async def _sick_before(
-    world: World, policy: Policy, case: Case, seen: Observation, unknown: list[str]
-) -> tuple[SickBefore, ...]:
+async def _sick_before(step: Step, seen: Observation, unknown: list[str]) -> tuple[SickBefore, ...]:
     """Which checks that are unhealthy now were so when the release began; the past does not change, so asked once."""
+    case = step.case
     began, checks = seen.release_started_at, frozenset(f.check for f in case.findings if f.verdict is Verdict.UNHEALTHY)
     if began is None:
         return ()
     if case.before_release is not None and case.before_release[:2] == (began, checks):
         return case.before_release[2]
-    asked = [check for check in policy.checks if check.name in checks]
-    answers = await asyncio.gather(*(_sick_at(world, policy, case, check, began) for check in asked))
+    asked = [check for check in step.policy.checks if check.name in checks]
+    answers = await asyncio.gather(*(_sick_at(step, check, began) for check in asked))
     sick = tuple(answer for answer in answers if isinstance(answer, SickBefore))
     if errors := [answer for answer in answers if isinstance(answer, Error)]:
         unknown.append(f"the checks before the release ({errors[0].reason})")
@@ -124,13 +122,12 @@ async def _sick_before(
     return sick
 
 
-async def _sick_at(
-    world: World, policy: Policy, case: Case, check: CompiledCheck, began: datetime
-) -> SickBefore | Error | None:
+async def _sick_at(step: Step, check: CompiledCheck, began: datetime) -> SickBefore | Error | None:
     """Whether the check was unhealthy at that moment, by Prometheus' history."""
-    interval = policy.spec.interval
+    interval = step.policy.spec.interval
     end = began - CLOCK_SKEW
-    samples = await world.history.samples(question(policy, check, case), end - LOOK_BEFORE - check.hold, end, interval)
+    asked = question(step.policy, check, step.case)
+    samples = await step.world.history.samples(asked, end - LOOK_BEFORE - check.hold, end, interval)
     if isinstance(samples, Error):
         return samples
     memory = recall(check, samples, interval)

@@ -1,4 +1,4 @@
-"""Reads afresh everything that planners and guards judge, so that judging itself is pure."""
+"""The target and all around it, read afresh, so that planning and judging are pure."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from salus.core.proof import vouches
 from salus.core.room import disruptions_from, room_from
 from salus.core.workload import managed_by, workload_from
 from salus.loop import permits, shelf
-from salus.loop.world import Case, World
+from salus.loop.world import World
 from salus.model.change import Facts
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode
@@ -26,7 +26,6 @@ from salus.model.values import (
     Fleet,
     Observation,
     PastChange,
-    Policy,
     Rights,
     Room,
     ScalerKey,
@@ -48,6 +47,7 @@ from salus.ports import (
     Ref,
     Resource,
 )
+from salus.reconcile.context import Step
 
 log = structlog.get_logger(__name__)
 
@@ -62,18 +62,18 @@ def patched_ref(target: TargetKey, patched: ScalerKey | None) -> Ref:
     return Ref(SCALERS[patched.kind], target.namespace, patched.name) if patched else workload_ref(target)
 
 
-def patched_body(action: Action, seen: Observation, body: Body) -> Body:
-    """What an action patches, as it was observed; `body` is the target."""
+def patched_body(action: Action, seen: Observation) -> Body:
+    """What an action patches, as it was observed."""
     scaler = named(seen.autoscalers or (), action.patched)
-    return scaler.body if scaler else body
+    return scaler.body if scaler else seen.body
 
 
-async def scaler_now(world: World, target: TargetKey, patched: ScalerKey | None) -> Autoscaler | None:
+async def scaler_now(step: Step, patched: ScalerKey | None) -> Autoscaler | None:
     """An autoscaler that was patched, read afresh; None if it is gone, or was none. Raises ClusterError."""
     if patched is None:
         return None
     try:
-        return scaler_of(await world.cluster.get(patched_ref(target, patched)))
+        return scaler_of(await step.world.cluster.get(patched_ref(step.target, patched)))
     except NotFound:
         return None
 
@@ -100,33 +100,46 @@ def workload_of(body: Body) -> Workload:
         raise ClusterError(f"the API server sent something that is no workload: {error}") from error
 
 
-async def observe(
-    world: World, policy: Policy, case: Case, changes: Sequence[PastChange] | None = None
-) -> tuple[Observation, Body]:
+def known(step: Step, workload: Workload) -> Observation:
+    """What is known of the target without asking anybody: enough to see whether a reason to wait still holds."""
+    return Observation(
+        now=step.now,
+        workload=workload,
+        findings=step.case.findings,
+        changes=step.changes,
+        newest=step.world.records.newest_sequence(step.target),
+        switches=step.world.switches(),
+        fleet=_fleet(step, step.changes),
+        rights=step.case.rights,
+        boldest=step.world.boldest,
+    )
+
+
+async def observe(step: Step, changes: Sequence[PastChange] | None = None) -> Observation:
     """The live target with everything around it. Raises ClusterError when the target itself cannot be read.
 
-    The records are read before the target, and never after it: another policy's deed that falls between the two would
-    be on record as done and not to be seen yet, which looks as if someone had taken it back.
+    `changes`: its records, without the one that is judged. They are taken before the target is read, and never after
+    it: another policy's write that falls between the two would be on record as done and not to be seen yet, which looks
+    as if someone had taken it back.
     """
-    known = world.records.changes_of(case.target) if changes is None else changes
-    newest = world.records.newest_sequence(case.target)
+    world, case = step.world, step.case
+    changes, newest = (step.changes if changes is None else changes), world.records.newest_sequence(case.target)
     body, scalers, kept = await asyncio.gather(
         world.cluster.get(workload_ref(case.target)),
         _autoscalers(world, case.target),
         shelf.kept_releases(world, case.target),
     )
     workload = workload_of(body)
-    kept = releases.trusted(kept, rehearsal=not vouches(policy))
+    kept = releases.trusted(kept, rehearsal=not vouches(step.policy))
     good = next((release.hash for release in kept if release.healthy and release.hash != workload.release), None)
     history = releases.history_from(await _revisions(world, body, case.target))
-    (disruptions, room), rights = await asyncio.gather(
-        _protections(world, body), _rights(world, policy, workload, scalers)
-    )
+    (disruptions, room), rights = await asyncio.gather(_protections(world, body), _rights(step, workload, scalers))
     observation = Observation(
         now=world.clock.now(),
         workload=workload,
+        body=body,
         findings=case.findings,
-        changes=tuple(known),
+        changes=tuple(changes),
         newest=newest,
         autoscalers=scalers,
         managed_by=managed_by(body),
@@ -135,37 +148,41 @@ async def observe(
         history=history,
         release_started_at=releases.release_started_at(history, good),
         switches=world.switches(),
-        fleet=Fleet() if world.records.is_current() else None,
         disruptions=disruptions,
         room=room,
         rights=rights,
         boldest=world.boldest,
     )
-    return recounted(world, observation), body
+    return recounted(step, observation)
 
 
-def recounted(world: World, seen: Observation) -> Observation:
-    """The same with budgets as they are at this moment; judge it, and begin its record, without an await between.
-
-    A record of the target that was not seen is the very change that is judged, right before its deed.
-    """
-    if seen.fleet is None:
-        log.warning("the records of other targets are not current: a watch is silent", target=str(seen.workload.key))
-        return seen
-    target, known = seen.workload.key, {change.name for change in seen.changes}
-    judged = {change.name for change in world.records.changes_of(target)} - known
-    since = seen.now - longest_window(world.switches())
-    return replace(seen, fleet=world.ledger.fleet(target, judged, since))
+def recounted(step: Step, seen: Observation) -> Observation:
+    """The same with budgets as they are at this moment; judge it, and begin its record, without an await between."""
+    return replace(seen, fleet=_fleet(step, seen.changes))
 
 
-async def _rights(
-    world: World, policy: Policy, workload: Workload, scalers: tuple[Autoscaler, ...] | None
-) -> Rights | None:
+def _fleet(step: Step, known: Sequence[PastChange]) -> Fleet | None:
+    """All that counts against budgets; a record of the target that is not `known` is the very change that is judged."""
+    if not step.world.records.is_current():
+        log.warning("the records of other targets are not current: a watch is silent", target=str(step.target))
+        return None
+    judged = {change.name for change in step.changes} - {change.name for change in known}
+    since = step.now - longest_window(step.world.switches())
+    return step.world.ledger.fleet(step.target, judged, since)
+
+
+def with_new_records(step: Step, seen: Observation) -> Observation:
+    """The same with the target's records as they are at this moment."""
+    newest = step.world.records.newest_sequence(step.target)
+    return recounted(step, replace(seen, changes=step.changes, newest=newest))
+
+
+async def _rights(step: Step, workload: Workload, scalers: tuple[Autoscaler, ...] | None) -> Rights | None:
     """As they are at this moment; an operator that writes to no workload does not ask."""
-    if world.boldest is Mode.OBSERVE:
+    if step.world.boldest is Mode.OBSERVE:
         return Rights()
     try:
-        return await permits.look(world, policy, [workload], scalers or ())
+        return await permits.look(step.world, step.policy, [workload], scalers or ())
     except ClusterError as error:
         log.warning("what the service account may do could not be asked", error=str(error))
         return None

@@ -1,0 +1,241 @@
+"""The moves of a change: settle, do, verify, finish, take back. Which one is next is `core.lifecycle`'s to say.
+
+Every move starts from what is on record, so the first time, the time after a crash and the time after a lost reply are
+the same code: the object itself tells whether the write was done, by the change's name on it and by who wrote it there.
+Each raises ClusterError, after which nothing that is known of the target is trusted.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import structlog
+
+from salus.core import lifecycle
+from salus.core.actions import KINDS, undo
+from salus.core.actions.patch import resolved
+from salus.core.actions.stamp import Reading, Stamp, names, read
+from salus.core.contest import is_reverted
+from salus.core.decide import healthy_for
+from salus.core.guards import UNKNOWN, review
+from salus.core.lifecycle import LOOK_AGAIN, Applied, Finish, LetGo, TakeBack
+from salus.core.releases import template_of
+from salus.loop import keeping
+from salus.loop.measure import Measurer
+from salus.loop.world import client_for
+from salus.model.change import Decision, Facts, Outcome
+from salus.model.meta import WorkloadKind
+from salus.model.types import Body
+from salus.model.values import Action, Infeasible, Observation, PastChange, Refusal
+from salus.ports import CHANGE_EVENTS, ClusterError, Invalid, NotFound, Ref, Rejected
+from salus.reconcile import healthy, stuck_pod
+from salus.reconcile.context import Came, Step
+from salus.reconcile.observe import target
+from salus.reconcile.records import journal
+
+log = structlog.get_logger(__name__)
+
+
+async def post(step: Step, change: PastChange) -> None:
+    """Tell people; a notification is over with that."""
+    await step.tell("Notify", change.message, warning=True)
+    await finish(step, Finish(change, None, "posted"))
+
+
+async def settle(step: Step, change: PastChange, came: Came) -> Came:
+    """The intent is on record; was it done? The object itself tells (`actions/stamp`)."""
+    try:
+        body = await step.world.cluster.get(target.patched_ref(step.target, change.patched))
+    except NotFound:
+        gone = f"{change.patched or step.target} is gone"
+        await finish(step, Finish(change, Outcome.ABANDONED, gone))
+        return came.at_end()
+    found = await _stamp_on(step, body, change)
+    if found.stamp is Stamp.FORGED:
+        change = await _tell_of_forgery(step, change, found.message)
+    match lifecycle.settled(step.policy, change, found, step.now):
+        case Applied():
+            return await _applied(step, change, body, came)
+        case Finish() as end:
+            await finish(step, end)
+            return came.at_end()
+        case _:
+            if change.decision == Decision.AWAIT_APPROVAL:
+                await step.tell("Approved", f"{change.name} was approved by {change.approved_by}")
+            return came.meaning(change)
+
+
+async def do(step: Step, change: PastChange, came: Came) -> Came:
+    """Measure, observe and review again; then the write."""
+    await Measurer(step.world).measure([(step.policy, step.case)])
+    recorded = await step.world.cluster.get(Ref(CHANGE_EVENTS, step.namespace, change.name))
+    await step.world.records.refresh(step.target)
+    seen = await target.observe(step, [c for c in step.changes if c.name != change.name])
+    end = lifecycle.objection(step.policy, change, recorded, seen)
+    if end is None:
+        await keeping.quarantine(step.world, step.case, change, seen.body)
+        match await _write(step, change, recorded, seen):
+            case Finish() as failed:
+                end = failed
+            case after:
+                return await _applied(step, change, after, came)
+    await finish(step, end)
+    return came.at_end()
+
+
+async def _write(step: Step, change: PastChange, recorded: Body, seen: Observation) -> Body | Finish:
+    """The one write of a change: what the object is after it, or how the change ends that was not done."""
+    account, ref = client_for(step.world, step.policy), target.patched_ref(step.target, change.patched)
+    try:
+        patch = resolved(tuple(recorded["spec"]["patch"]), partial(template_of, seen.releases))
+        await account.get(ref)  # what it may not even see, an account does not change
+        return await account.patch(ref, patch)
+    except KeyError as error:
+        return Finish(change, Outcome.ABANDONED, str(error.args[0]))
+    except Invalid as error:  # a failed `test` has no causes: the object has changed since it was judged
+        return lifecycle.refused(change, step.target, str(error), was_changed=not error.causes)
+    except Rejected as error:
+        return lifecycle.refused(change, step.target, str(error), was_changed=False)
+
+
+async def _applied(step: Step, change: PastChange, body: Body, came: Came) -> Came:
+    """Put on record that it was done; an undo is over with that, anything else has to prove itself."""
+    after = _facts_of(body, change)
+    workload = target.workload_of(body) if change.patched is None else None
+    await journal.applied(step, change, after)
+    step.case.looked_back_for = change.name
+    await step.tell(f"{change.action}Applied", f"{change.name} was done", workload=workload)
+    if change.undoes:
+        return came
+    await journal.follow(step)
+    return came.at_rest()
+
+
+async def verify(step: Step, change: PastChange, came: Came) -> Came:
+    """See whether it helped; what this process did not see of the time since is asked of Prometheus' history."""
+    if step.case.looked_back_for != change.name and change.applied_at is not None:
+        await Measurer(step.world).recover(step.policy, step.case, step.now - change.applied_at)
+        step.case.looked_back_for = change.name
+    if _may_be_held_up(step, change):
+        waited = step.now - (change.applied_at or change.decided_at)
+        if change.undoes and waited < step.policy.spec.verify.timeout and not await stuck_pod.has_begun(step):
+            return came.at_rest()
+        change = await stuck_pod.free_rollout(step, change)
+    if not change.undoes and await _is_contested(step, change):
+        end: Finish | lifecycle.Wait = lifecycle.contested(change, step.target)
+    else:
+        end = lifecycle.verified(step.policy, change, step.case.findings, step.now)
+    if isinstance(end, lifecycle.Wait):
+        log.debug("waiting", why=end.why)
+        return came.at_rest()
+    await finish(step, end)
+    return came.at_end()
+
+
+async def as_it_stands(step: Step, move: LetGo) -> Finish:
+    """How the record of a change ends, of whatever policy, that nobody goes on with."""
+    found: Reading | None = None
+    if move.change.applied_at is None:
+        try:
+            body = await step.world.cluster.get(target.patched_ref(step.target, move.change.patched))
+            found = await _stamp_on(step, body, move.change)
+        except NotFound:
+            found = None
+    return lifecycle.left(move.change, found, move.why)
+
+
+async def finish(step: Step, end: Finish) -> None:
+    """Write the record's last line, bring the incident up to it, and tell people."""
+    note = f"; {end.change.note}" if end.change.note else ""
+    end = replace(end, message=f"{end.message}{note}")
+    await journal.finish(step.world, step.namespace, end)
+    clear = healthy_for(step.case.findings, step.now) if end.outcome is Outcome.RECOVERED else None
+    if clear is not None:
+        await healthy.close_or_hold(step, clear)
+    else:
+        await journal.follow(step)
+    if end.outcome is not None:
+        warning = end.outcome not in {Outcome.RECOVERED, Outcome.UNDONE}
+        await step.tell(end.outcome.value, f"{end.change.name}: {end.message}", warning=warning)
+
+
+async def take_back(step: Step, move: TakeBack, came: Came) -> Came:
+    """Record the inverse of a change, unless someone has changed the field since, or something holds it back."""
+    change = move.change
+    recorded = await step.world.cluster.get(Ref(CHANGE_EVENTS, step.namespace, change.name))
+    seen = await target.observe(step)
+    inverse = tuple(recorded["spec"].get("inverse") or ())
+    scaler = await target.scaler_now(step, change.patched)
+    live = undo.Live(seen.workload, seen.body, scaler, seen.releases)
+    step.case.look_again = None
+    planned = undo.plan(change, inverse, live, move.reason, move.why)
+    if isinstance(planned, Infeasible):
+        await _skip(step, change, planned, seen)
+        return came.at_end()
+    if refusal := review(step.policy, planned, seen):
+        await _hold_back(step, planned, refusal, seen)
+        return came
+    entry = journal.entry(step, planned, (), Decision.ACT, seen)
+    return came.meaning(await journal.record(step, entry, seen, live.patched_body))
+
+
+async def _hold_back(step: Step, planned: Action, refusal: Refusal, seen: Observation) -> None:
+    """It stays due, and is looked at again; of each reason people are told once."""
+    step.case.refusal = refusal
+    told = [c.reason for c in seen.changes if c.undoes == planned.undoes and c.decision == Decision.REFUSE]
+    if refusal.reason not in told:
+        text = f"{planned.undoes} is not taken back yet: {refusal.message}"
+        await journal.refuse(step, planned, replace(refusal, message=text), seen)
+    if refusal.reason == UNKNOWN:
+        raise ClusterError(refusal.message)  # asked again at the next tick
+    step.case.look_again = seen.now + LOOK_AGAIN
+
+
+async def _skip(step: Step, change: PastChange, why: Infeasible, seen: Observation) -> None:
+    """Hands off, and say so: the record of the undo that was not done ends as it began."""
+    entry = journal.entry(step, lifecycle.hands_off(change, seen.workload), (), Decision.REFUSE, seen)
+    entry = replace(entry, reason=why.reason, message=why.message)
+    skipped = await journal.record(step, entry, seen, seen.body)
+    await finish(step, Finish(skipped, Outcome.UNDO_SKIPPED, why.message))
+
+
+async def _stamp_on(step: Step, body: Body, change: PastChange) -> Reading:
+    """What the object that a change was to patch tells of it."""
+    if not names(body, change):
+        return Reading(Stamp.ABSENT)
+    recorded = await step.world.cluster.get(Ref(CHANGE_EVENTS, step.namespace, change.name))
+    return read(change, recorded, body, _facts_of(body, change))
+
+
+async def _tell_of_forgery(step: Step, change: PastChange, text: str) -> PastChange:
+    """On record, and to people; once a change."""
+    if text in change.note:
+        return change
+    await step.tell("ForgedStamp", f"{change.name}: {text}", warning=True)
+    return await journal.note(step, change, text)
+
+
+async def _is_contested(step: Step, change: PastChange) -> bool:
+    """Whether someone took the change back; the watched view may be older than the write, so it is asked again."""
+    now, watched = step.now, step.world.workloads.get(step.target)
+    if watched is None:
+        return False
+    if change.patched is not None:
+        scaler = await target.scaler_now(step, change.patched)
+        return scaler is not None and is_reverted(change, watched, now, (scaler,))
+    if not is_reverted(change, watched, now):
+        return False
+    try:
+        live = target.workload_of(await step.world.cluster.get(target.workload_ref(step.target)))
+    except NotFound:
+        return False
+    return is_reverted(change, live, now)
+
+
+def _facts_of(body: Body, change: PastChange) -> Facts:
+    """What a record says of what was patched: the workload, or the autoscaler in its place."""
+    return target.workload_of(body).facts() if change.patched is None else target.facts_of_scaler(body)
+
+
+def _may_be_held_up(step: Step, change: PastChange) -> bool:
+    """Whether a pod that never gets ready could keep the template of this change from the others."""
+    return KINDS[change.action].replaces_release and step.target.kind is WorkloadKind.STATEFUL_SET

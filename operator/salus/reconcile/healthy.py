@@ -1,0 +1,110 @@
+"""A target at which nothing is unhealthy: close the incident, keep the release."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from salus.core import incidents, releases
+from salus.core.decide import healthy_for, overall
+from salus.core.incidents import Closing
+from salus.core.proof import NotProven, Witness, longest_bake, prove
+from salus.core.timing import has_lasted
+from salus.loop import keeping
+from salus.loop.measure import Measurer
+from salus.loop.witnesses import witness_of
+from salus.loop.world import Case
+from salus.model.policy import Verdict
+from salus.model.values import Finding, Memory, Workload
+from salus.reconcile.context import Step
+from salus.reconcile.records import journal
+
+log = structlog.get_logger(__name__)
+
+SETTLES = 10
+"""After this part of the hold-down an incident says that its target is healthy; faster swings are not written."""
+Others = Callable[[Case, Workload], Sequence[Witness]]
+"""What the other policies of the same target have to say of it."""
+
+
+async def close_out(step: Step, workload: Workload, others: Others) -> None:
+    """One tick of health; Unknown checks leave everything as it is."""
+    case, now = step.case, step.now
+    clear = healthy_for(case.findings, now)
+    settled = max(step.policy.spec.verify.stable, step.world.bounds().hold_down / SETTLES)
+    if step.incident is not None and clear is not None and has_lasted(now - clear, now, settled):
+        await close_or_hold(step, clear)
+    if overall(case.findings) is Verdict.HEALTHY and step.incident is None:
+        case.unwritten, case.withheld = (), False
+        case.refusal = None if case.look_again is None else case.refusal
+        await _keep_release(step, workload, now, others)
+
+
+async def close_or_hold(step: Step, clear: timedelta) -> None:
+    """Close the incident when its target was healthy for `holdDown`; before, say once until when it stays open."""
+    incident, now, wanted = step.incident, step.now, step.world.bounds().hold_down
+    match incidents.closing(incident, clear, wanted, now):
+        case Closing.CLOSE:
+            await resolve(step)
+        case Closing.HOLD if incident is not None:
+            status = incidents.progress(incident, step.of_incident, step.case.findings, now)
+            await journal.write_incident(step, incidents.held(status, now - clear, wanted, now))
+            step.case.refusal = None if step.case.look_again is None else step.case.refusal
+
+
+async def resolve(step: Step, resolution: str = "") -> None:
+    """Close the incident; what still waits for a person in it has expired."""
+    await journal.close_questions(step.world, step.namespace, step.of_incident)
+    if (incident := step.incident) is None:
+        return
+    mine = step.of_incident
+    status = incidents.progress(incident, mine, step.case.findings, step.now)
+    await journal.write_incident(step, incidents.resolved(status, mine, step.now, resolution))
+    log.info("incident resolved")
+    step.case.refusal, step.case.unwritten = None, ()
+    step.case.counted.clear()
+
+
+async def _keep_release(step: Step, workload: Workload, now: datetime, others: Others) -> None:
+    """A release that all policies of the target have proven healthy is worth going back to."""
+    case, release = step.case, workload.release
+    if case.good_release == release:
+        return
+    if not workload.rolled_out:
+        case.rolled_out = None
+        return
+    if case.rolled_out is None or case.rolled_out[0] != release:
+        case.rolled_out = (release, workload.rolled_out_since or now)
+    since, witnesses = (
+        case.rolled_out[1],
+        [witness_of(step.policy, case, sick=step.incident is not None), *others(case, workload)],
+    )
+    bake = longest_bake(witnesses)
+    if not releases.rollout_has_settled(workload, since, bake, now):
+        return
+    if isinstance(prove(witnesses[:1], since, bake), NotProven):
+        await _look_back(step, release, bake)
+        witnesses[0] = witness_of(step.policy, case, sick=step.incident is not None)
+    proof = prove(witnesses, since, bake)
+    if isinstance(proof, NotProven):
+        log.debug("the release is not kept yet", release=release, why=proof.message)
+    elif await keeping.keep(step.world, case, release, proof, now):
+        case.good_release = release
+
+
+async def _look_back(step: Step, release: str, bake: timedelta) -> None:
+    """What this process did not see of how long all was well is asked of Prometheus, once a release."""
+    case = step.case
+    if case.looked_back == release:
+        return
+    case.looked_back = release
+    await Measurer(step.world).recover(step.policy, case, bake)
+    case.findings = tuple(_as_remembered(finding, case.memories.get(finding.check)) for finding in case.findings)
+
+
+def _as_remembered(finding: Finding, memory: Memory | None) -> Finding:
+    """A healthy finding with what a look back has taught of how long it has been so."""
+    if memory is None or finding.since is None or memory.healthy_since is None:
+        return finding
+    return replace(finding, since=min(finding.since, memory.healthy_since))

@@ -1,0 +1,1 @@
+"""Reads what a decision needs, so that deciding itself is pure."""

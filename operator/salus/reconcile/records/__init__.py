@@ -1,0 +1,1 @@
+"""What is on record: read through one store, written in one place."""

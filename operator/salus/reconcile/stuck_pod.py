@@ -1,0 +1,75 @@
+"""Frees the rollback of a StatefulSet, or the undo of one, from the pod that holds it back.
+
+The deletion belongs to the change that was recorded and guarded, so it has no record of its own: the change's
+message names the pod before it is deleted. The uid makes it safe to repeat after a crash: a pod that was made anew is
+another one.
+"""
+
+from collections.abc import Mapping
+
+import structlog
+
+from salus.core.pods import stuck_pod
+from salus.core.rights import rehearses
+from salus.core.workload import same_release
+from salus.loop.world import client_for
+from salus.model.policy import Mode
+from salus.model.types import Body
+from salus.model.values import PastChange
+from salus.ports import PODS, NotFound, Ref, Rejected
+from salus.reconcile.context import Step
+from salus.reconcile.observe import target
+from salus.reconcile.records import journal
+
+log = structlog.get_logger(__name__)
+
+
+async def free_rollout(step: Step, change: PastChange) -> PastChange:
+    """Delete the pod that holds the rollout back, if there is one; the change as it is on record then.
+
+    Nothing is deleted while the kill switch is on or the policy is suspended or observes, nor where someone has put
+    another release there since.
+    """
+    observes = step.world.boldest is Mode.OBSERVE or rehearses(step.policy, change.remedy)
+    if step.world.switches().kill_switch or step.policy.spec.suspend or observes:
+        return change
+    try:
+        body = await step.world.cluster.get(target.workload_ref(step.target))
+    except NotFound:
+        return change
+    workload = target.workload_of(body)
+    meant = change.intended is not None and same_release(workload.release, change.intended.release)
+    if workload.uid != change.target_uid or not meant or not workload.ordered or workload.deleting:
+        return change
+    pod = stuck_pod(body, await step.world.cluster.list(PODS, step.namespace, _selector(body)))
+    return change if pod is None else await _delete(step, change, pod)
+
+
+async def has_begun(step: Step) -> bool:
+    """Whether the controller has seen the newest template: before that nobody can say which pod is in its way."""
+    try:
+        workload = target.workload_of(await step.world.cluster.get(target.workload_ref(step.target)))
+    except NotFound:
+        return True
+    return workload.observed_generation >= workload.generation
+
+
+async def _delete(step: Step, change: PastChange, pod: Body) -> PastChange:
+    """Say so first, then do it."""
+    name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+    change = await journal.note(
+        step, change, f"deleting pod {name} ({uid}), which is not ready and holds the rollout back"
+    )
+    try:
+        await client_for(step.world, step.policy).delete(Ref(PODS, pod["metadata"]["namespace"], name), uid=uid)
+    except NotFound:
+        log.info("the pod that held the rollout back is gone already", pod=name)
+    except Rejected as error:
+        return await journal.note(step, change, f"pod {name} could not be deleted: {error}")
+    log.info("deleted the pod that held the rollout back", pod=name, uid=uid)
+    return change
+
+
+def _selector(body: Body) -> Mapping[str, str]:
+    labels: Mapping[str, str] = (body["spec"].get("selector") or {}).get("matchLabels") or {}
+    return labels
