@@ -291,6 +291,8 @@ class Operator:
         """Call ticks once all is known; a first one that came to nothing would be missed for an interval."""
         await self._informer.wait_synced()
         await self._records.wait_synced()
+        if self._leads():
+            self._soon(self._sweep())
         self._scheduler.begin()
         await self._scheduler.run()
 

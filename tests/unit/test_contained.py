@@ -328,7 +328,8 @@ def an_incident(name: str, **fields: object) -> dict[str, Any]:
     spec = {"policyRef": {"name": "gone"}, "targetRef": {"kind": "Deployment", "name": "sound"}}
     kind = {"apiVersion": API_VERSION, "kind": "Incident"}
     opened = {"openedAt": "2026-11-22T11:59:00Z"}
-    return {**kind, "metadata": {"name": name, "namespace": "shop"}, "spec": {**spec, **opened, **fields}}
+    metadata = {"name": name, "namespace": "shop", "uid": name}
+    return {**kind, "metadata": metadata, "spec": {**spec, **opened, **fields}}
 
 
 async def swept(two: Two, *bodies: Body, refuses: ClusterError | None = None) -> dict[str, str]:
@@ -344,17 +345,19 @@ async def swept(two: Two, *bodies: Body, refuses: ClusterError | None = None) ->
 
 
 @pytest.mark.parametrize(
-    "odd",
+    ("odd", "told"),
     [
-        pytest.param(an_incident("odd", targetRef={"kind": "Nonsense", "name": "x"}), id="a target of no known kind"),
-        pytest.param(an_incident("odd", targetRef=None), id="no target"),
-        pytest.param(an_incident("odd", policyRef={}), id="no policy"),
-        pytest.param({"metadata": None}, id="no name"),
-        pytest.param({}, id="nothing"),
+        pytest.param(
+            an_incident("odd", targetRef={"kind": "Nonsense", "name": "x"}), "relist", id="a target of no known kind"
+        ),
+        pytest.param(an_incident("odd", targetRef=None), "relist", id="no target"),
+        pytest.param(an_incident("odd", policyRef={}), "a record cannot be read, and is left out", id="no policy"),
+        pytest.param({"metadata": None}, "what was watched is no record", id="no name"),
+        pytest.param({}, "what was watched is no record", id="nothing"),
     ],
 )
 async def test_an_odd_incident_does_not_keep_the_others_open(
-    two: Two, odd: Body, monkeypatch: pytest.MonkeyPatch
+    two: Two, odd: Body, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     really = FakeCluster.each
 
@@ -365,9 +368,12 @@ async def test_an_odd_incident_does_not_keep_the_others_open(
             yield body
 
     monkeypatch.setattr(FakeCluster, "each", each)
+    with capture_logs() as logged:
+        await two.loop.world.records.renew(())
 
-    assert await swept(two, an_incident("b")) == {"b": "Resolved"}
-    assert two.telemetry.stages == ["relist"]
+        assert await swept(two, an_incident("b")) == {"b": "Resolved"}
+
+    assert told in [*two.telemetry.stages, *(line["event"] for line in logged)]
 
 
 async def test_an_incident_that_the_api_server_refuses_to_close_does_not_keep_the_others_open(two: Two) -> None:

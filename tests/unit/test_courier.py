@@ -1,6 +1,6 @@
 """The courier on fakes: sinks that are away, refuse, or come back; an API server that fails; a process that dies."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from salus.core.delivery import DELIVERED
-from salus.loop.courier import LIST_EVERY, LONGEST_WISH, REFUSED_AGAIN, TURN, Courier
+from salus.loop.courier import LONGEST_WISH, REFUSED_AGAIN, TURN, Courier
 from salus.model.types import Body, format_time
 from salus.model.values import Sink
-from salus.ports import CHANGE_EVENTS, NotTaken, Ref, Resource, Unavailable
+from salus.ports import CHANGE_EVENTS, NotTaken, Ref, Unavailable
 from tests.builders import NAMESPACE, NOW
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.loop import FakeClock, NullTelemetry
+from tests.fakes.records import WatchedStore
 from tests.fakes.sinks import FakeSinks
 from tests.unit.stage import Stage, a_loop, a_stage
 from tests.unit.test_delivery import a_record
@@ -64,14 +65,13 @@ class Post:
         body = a_record(*sinks, **more)
         body["metadata"] |= {"name": f"web-0a1b2c3d-{sequence}", "uid": f"u{sequence}"}
         body["spec"]["sequence"] = sequence
-        stored = self.cluster.put(body)
-        self.courier.world.outbox.note(stored)
+        self.cluster.put(body)
         return Ref(CHANGE_EVENTS, NAMESPACE, body["metadata"]["name"])
 
     def end(self, ref: Ref, outcome: str = "Recovered") -> None:
         """The change is over."""
         status = a_record(ended=outcome)["status"]
-        self.courier.world.outbox.note(self.cluster.edit(ref, lambda body: body["status"].update(status)))
+        self.cluster.edit(ref, lambda body: body["status"].update(status))
 
     async def go_on(self, seconds: float, step: float = 1.0) -> None:
         """Rounds, one a step, for so long."""
@@ -252,22 +252,40 @@ async def test_a_namespace_whose_records_may_not_be_read_holds_up_no_other() -> 
 
     post.cluster.closed.add("gone")
     post.restart()
-    post.courier.world = replace(post.courier.world, namespaces=("gone", NAMESPACE))
+    post.courier.world = replace(post.courier.world, records=WatchedStore(post.cluster, ("gone", NAMESPACE)))
     await post.go_on(3)
 
     assert post.delivered(left) == ("True", "Taken")
 
 
-async def test_a_record_that_nobody_noted_is_found_by_the_next_list() -> None:
+async def test_a_record_that_the_watch_lost_is_found_by_the_next_list() -> None:
     post = Post()
-    await post.go_on(1)
+    store = post.courier.world.records
+    assert isinstance(store, WatchedStore)
+    store.held = True
     body = post.cluster.put(a_record("audit", decision="Refuse"))
 
-    await post.go_on(LIST_EVERY.total_seconds() - 2)
-    assert post.sinks.ids() == []
     await post.go_on(3)
+    assert post.sinks.ids() == []
+    store.list_all()
+    await post.go_on(1)
 
     assert post.sinks.ids() == [f"{body['metadata']['uid']}.finished"]
+
+
+async def test_a_record_whose_end_a_watch_is_late_to_show_is_told_of_once() -> None:
+    """What was delivered is known from the answer to its own write."""
+    post = Post()
+    store = post.courier.world.records
+    assert isinstance(store, WatchedStore)
+    post.put("audit", decision="Refuse")
+    store.held = True
+
+    await post.go_on(10)
+    store.release()
+    await post.go_on(10)
+
+    assert (len(post.sinks.ids()), post.telemetry.waits) == (1, {"audit": 0})
 
 
 async def test_a_process_that_does_not_lead_sends_nothing() -> None:
@@ -342,7 +360,7 @@ async def test_a_namespace_that_makes_many_records_holds_up_its_own_only() -> No
         post.put("audit", sequence=sequence, decision="Refuse")
     body = a_record("audit", decision="Refuse")
     body["metadata"] |= {"namespace": "bank", "name": "core-0a1b2c3d-1", "uid": "bank"}
-    post.courier.world.outbox.note(post.cluster.put(body))
+    post.cluster.put(body)
 
     def answered() -> None:
         post.seconds += 2 * TURN.total_seconds()
@@ -379,17 +397,7 @@ class DeafCluster(FakeCluster):
     """A FakeCluster that can be made to answer no read of an object."""
 
     deaf: bool = False
-    lists: int = 0
     gets: int = 0
-
-    async def each(
-        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
-    ) -> AsyncIterator[Body]:
-        self.lists += 1
-        if self.deaf:
-            raise Unavailable("timeout")
-        async for body in FakeCluster.each(self, resource, namespace, labels):
-            yield body
 
     async def get(self, ref: Ref) -> Body:
         self.gets += 1
@@ -403,7 +411,7 @@ async def test_an_api_server_that_is_away_is_not_the_sinks_fault_and_is_not_stor
     post = Post(cluster)
     ref = post.put("audit", decision="Refuse")
     await post.go_on(60)
-    assert (post.sinks.tried, cluster.lists, cluster.gets) == (0, 6, 6)
+    assert (post.sinks.tried, cluster.gets) == (0, 6)
 
     cluster.deaf = False
     await post.go_on(60)

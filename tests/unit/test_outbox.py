@@ -1,16 +1,15 @@
-"""The queue of a sink, by properties: fair by namespace, in order, bounded, and nothing is lost."""
+"""The queue of a sink, by properties: fair by namespace, in order, and nothing is lost."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salus.loop import outbox
-from salus.loop.outbox import LONGEST, Outbox
+from salus.loop.kept import change_record
+from salus.loop.outbox import Outbox
 from salus.model.types import Body
 from salus.ports import CHANGE_EVENTS, Ref
 from tests.unit.test_delivery import a_record
@@ -45,7 +44,7 @@ class Post:
             body = record(namespace, self.made[namespace])
             self.made[namespace] += 1
             self.there[ref_of(body)] = body
-            self.outbox.note(body)
+            self.outbox.changed(None, change_record(body))
 
     def serve(self, at_most: int) -> Sequence[Ref]:
         served = list(islice(self._taking(), at_most))
@@ -54,12 +53,8 @@ class Post:
 
     def _taking(self) -> Iterator[Ref]:
         for ref in self.outbox.in_turn(SINK):
-            self.outbox.done(SINK, ref)
-            del self.there[ref]
+            self.outbox.changed(change_record(self.there.pop(ref)), None)
             yield ref
-
-    def find(self) -> None:
-        self.outbox.found((ref, [SINK]) for ref in self.there)
 
 
 arrivals = st.tuples(st.sampled_from(NAMESPACES), st.integers(0, 8))
@@ -139,31 +134,28 @@ def test_what_is_not_ready_costs_its_namespace_no_turn() -> None:
     assert [(ref.namespace, ref.name[-1]) for ref in islice(turns, 3)] == [("aaa", "0"), ("shop", "2"), ("aaa", "1")]
 
 
-def test_so_many_are_kept_in_mind_and_no_more() -> None:
+@given(st.permutations(range(12)), st.integers(0, 12))
+def test_the_oldest_comes_first_in_whatever_order_they_were_seen(numbers: list[int], before: int) -> None:
+    """A list gives them by name."""
     post = Post()
-    post.come("aaa", 10_000)
+    for number in numbers:
+        body = record("shop", number)
+        post.there[ref_of(body)] = body
+        post.outbox.changed(None, change_record(body))
+        if number == before:
+            post.serve(0)
+    post.serve(12)
+
+    assert [ref.name for ref in post.taken] == [f"web-{number:06}" for number in range(12)]
+
+
+def test_one_that_is_gone_is_not_given_out_in_a_round_that_has_begun() -> None:
+    post = Post()
     post.come("shop", 3)
+    taking = post.outbox.in_turn(SINK)
+    first = next(taking)
+    for ref in list(post.there):
+        if ref != first:
+            post.outbox.changed(change_record(post.there[ref]), None)
 
-    assert post.outbox.waiting(SINK) == LONGEST + 3
-
-
-@given(came=st.lists(arrivals, max_size=5), longest=st.integers(5, 20), served=st.integers(3, 9))
-def test_beyond_the_bound_a_list_finds_the_rest_in_its_order(
-    came: list[tuple[str, int]], longest: int, served: int
-) -> None:
-    """A list whenever a queue has become short; what comes meanwhile has to wait for what came before it."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(outbox, "LONGEST", longest)
-        post = Post()
-        for namespace, count in came:
-            post.come(namespace, count)
-            post.serve(served)
-            assert post.outbox.waiting(SINK) <= longest * len(NAMESPACES)
-        while post.serve(served) or post.outbox.is_short():
-            if post.outbox.is_short():
-                post.find()
-
-    assert post.there == {}
-    for namespace in NAMESPACES:
-        own = [ref.name for ref in post.taken if ref.namespace == namespace]
-        assert own == [f"web-{number:06}" for number in range(post.made[namespace])]
+    assert list(taking) == []

@@ -17,14 +17,13 @@ from salus.core.retention import (
     Books,
     Entry,
     Retention,
-    change_entry,
     expendable,
     in_turns,
-    incident_entry,
     longest_window,
     shares,
 )
 from salus.loop import retention as collecting
+from salus.loop.kept import change_record, incident_record
 from salus.loop.retention import Collector
 from salus.model.types import Body, format_time, parse_time
 from salus.model.values import Budget, Policy, Switches
@@ -32,6 +31,7 @@ from salus.ports import CHANGE_EVENTS, CONTROLLER_REVISIONS, INCIDENTS, Conflict
 from tests.builders import NAMESPACE, NOW, TARGET, a_policy, a_template
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.loop import FakeClock
+from tests.fakes.records import WatchedStore
 from tests.unit.stage import Stage, a_loop, a_stage
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -105,7 +105,17 @@ def names(entries: Sequence[Entry]) -> list[str]:
 
 
 def books(changes: Sequence[Body], incidents: Sequence[Body] = (), **more: Any) -> Books:  # noqa: ANN401
-    return Books([*map(change_entry, changes)], [*map(incident_entry, incidents)], **more)
+    found = Books([*map(entry_of_change, changes)], [*map(entry_of_incident, incidents)], **more)
+    assert None not in (*found.changes, *found.incidents)
+    return found
+
+
+def entry_of_change(body: Body) -> Any:  # noqa: ANN401
+    return collecting.entry_of_change(change_record(body))
+
+
+def entry_of_incident(body: Body) -> Any:  # noqa: ANN401
+    return collecting.entry_of_incident(incident_record(body))
 
 
 def go(
@@ -252,18 +262,6 @@ def test_what_is_left_of_who_is_gone_goes_by_its_age(
 
     assert go([*changes, *newest], incidents, **whose) == gone
     assert go([*changes, *newest], incidents) == (["6"] if len(changes) == 2 else []), "were it there"
-
-
-def test_a_choice_among_a_part_of_the_records_errs_on_the_safe_side() -> None:
-    """An undo whose deed was not read stays, as do the newest incidents of those that are gone."""
-    undo = a_record(2, action="Rollback", outcome="Undone", undoes="web-0a1b2c3d-1")
-    newer = a_record(4, age=34, action="Rollback", outcome="Undone", undoes="web-0a1b2c3d-3")
-
-    assert go([undo, newer, NEWEST]) == ["2"]
-    assert go([undo, newer, NEWEST], unread=1) == []
-    assert go([], [an_incident(1)], gone=GONE, unread=1) == []
-    assert go([a_record(1, age=9, decision="Refuse"), NEWEST], retention=Retention(per_namespace=2)) == []
-    assert go([a_record(1, age=9, decision="Refuse"), NEWEST], retention=Retention(per_namespace=2), unread=1) == ["1"]
 
 
 @pytest.mark.parametrize(
@@ -530,7 +528,7 @@ def test_shares(waiting: dict[str, int], granted: dict[str, int]) -> None:
 
 
 def test_one_of_each_namespace_then_the_next_of_each() -> None:
-    old = [change_entry(a_record(n)) for n in range(1, 7)]
+    old = [entry_of_change(a_record(n)) for n in range(1, 7)]
 
     turns = in_turns({"a": old[:3], "b": old[3:4], "c": old[4:]})
 
@@ -622,9 +620,12 @@ async def test_a_namespace_with_a_flood_does_not_keep_the_others_records() -> No
 
 
 async def test_a_namespace_whose_records_may_not_be_read_holds_up_no_other() -> None:
-    known, cluster = a_collector(*(a_record(sequence) for sequence in range(1, 4)))
+    theirs = (elsewhere("gone", a_record(sequence)) for sequence in range(1, 4))
+    known, cluster = a_collector(*(a_record(sequence) for sequence in range(1, 4)), *theirs)
+    store = WatchedStore(cluster, ("gone", NAMESPACE))
     cluster.closed.add("gone")
-    world = replace(known.world, namespaces=("gone", NAMESPACE))
+    store.list_all()
+    world = replace(known.world, namespaces=("gone", NAMESPACE), records=store)
 
     assert await Collector(world, known.policies, pause=no_pause).round(MONTH) > 0
 
@@ -657,18 +658,6 @@ async def test_a_record_that_cannot_be_read_stays_and_costs_the_others_nothing()
 
     left = {body["metadata"]["name"].rpartition("-")[2] for body in cluster.objects(CHANGE_EVENTS)}
     assert left == {"1", "3", "99"}
-
-
-async def test_not_all_records_of_a_namespace_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that were not read wait for another round."""
-    monkeypatch.setattr(collecting, "MOST_READ", 5)
-    collector, cluster = a_collector(*(a_record(n, decision="Refuse") for n in range(1, 21)), NEWEST)
-
-    rounds = [await collector.round(MONTH) for _ in range(20)]
-
-    assert sum(rounds) == 20
-    assert max(rounds) <= 5
-    assert [body["metadata"]["name"] for body in cluster.objects(CHANGE_EVENTS)] == ["web-0a1b2c3d-99"]
 
 
 async def test_what_was_made_again_under_its_name_meanwhile_is_left_alone() -> None:

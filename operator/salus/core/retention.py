@@ -11,11 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from salus.core import blame, contest
-from salus.core.delivery import is_delivered
-from salus.core.incidents import is_over
-from salus.core.records import incident_number, past_change
 from salus.model.change import ActionKind, Outcome
-from salus.model.types import Body, parse_time
 from salus.model.values import PastChange, Policy, Switches
 
 ALWAYS = max(contest.WITHIN + contest.HANDS_OFF, blame.LOOK_BACK)
@@ -34,7 +30,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record, reduced to what the choice needs: of the whole ones there may be more than memory."""
+    """A record, reduced to what the choice needs."""
 
     kind: str
     name: str
@@ -72,16 +68,15 @@ class IncidentEntry(Entry):
     goes_on: bool
 
 
-def change_entry(body: Body) -> ChangeEntry:
-    """A ChangeEvent. Raises MALFORMED for what is none."""
-    change = past_change(body)
+def change_entry(change: PastChange, target: tuple[str, str], *, delivered: bool) -> ChangeEntry:
+    """What the choice needs of a ChangeEvent."""
     return ChangeEntry(
         kind="ChangeEvent",
         name=change.name,
         uid=change.uid,
         number=change.sequence,
         moment=_moment(change),
-        target=_target(body),
+        target=target,
         policy=change.policy,
         action=change.action,
         incident=change.incident,
@@ -89,28 +84,8 @@ def change_entry(body: Body) -> ChangeEntry:
         acted=change.acted,
         abandoned=change.outcome == Outcome.ABANDONED,
         unfinished=change.unfinished,
-        delivered=is_delivered(body),
+        delivered=delivered,
     )
-
-
-def incident_entry(body: Body) -> IncidentEntry:
-    """An Incident. Raises MALFORMED for what is none."""
-    metadata, spec, status = body["metadata"], body["spec"], body.get("status") or {}
-    return IncidentEntry(
-        kind="Incident",
-        name=metadata["name"],
-        uid=metadata["uid"],
-        number=incident_number(body),
-        moment=parse_time(status.get("resolvedAt") or spec["openedAt"]),
-        target=_target(body),
-        policy=spec["policyRef"]["name"],
-        goes_on=not is_over(body),
-    )
-
-
-def _target(body: Body) -> tuple[str, str]:
-    reference = body["spec"]["targetRef"]
-    return str(reference["kind"]), str(reference["name"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +100,6 @@ class Books:
     """Targets that are not there any more."""
     abandoned: Set[str] = frozenset()
     """Policies that are not there any more."""
-    unread: int = 0
-    """So many finished records are on record besides, which this choice leaves alone."""
 
 
 def longest_window(policies: Iterable[Policy], switches: Switches, cap: timedelta) -> timedelta:
@@ -145,7 +118,7 @@ def expendable(books: Books, retention: Retention, window: timedelta, now: datet
     free += [incident for incident in books.incidents if incident.name not in kept_incidents]
     free.sort(key=lambda entry: (entry.moment, entry.number if entry.kind == "ChangeEvent" else 0, entry.name))
     too_old = sum(entry.moment < oldest for entry in free)
-    too_many = len(books.changes) + len(books.incidents) + books.unread - retention.per_namespace
+    too_many = len(books.changes) + len(books.incidents) - retention.per_namespace
     return free[: max(too_old, too_many, 0)]
 
 
@@ -161,10 +134,9 @@ def _kept_changes(books: Books, deeds_since: datetime, since: datetime, oldest: 
         or (change.moment >= oldest and not change.delivered)
     }
     kept |= set(_newest(books, oldest))
-    known = {change.name for change in books.changes}
     for change in sorted(books.changes, key=lambda change: change.number):
         # An undo goes after what it took back, or that would be taken back again.
-        if change.undoes in kept or (books.unread and change.undoes and change.undoes not in known):
+        if change.undoes in kept:
             kept.add(change.name)
     return kept
 
@@ -199,7 +171,6 @@ def _kept_incidents(books: Books, oldest: datetime) -> set[str]:
         incident.name
         for incident in newest.values()
         if incident.moment >= oldest
-        or books.unread
         or incident.line in named
         or not (incident.target in books.gone or incident.policy in books.abandoned)
     }

@@ -7,7 +7,7 @@ written down any more is sent again: with the same id.
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,16 +15,10 @@ import structlog
 
 from salus.core import delivery
 from salus.core.delivery import Telling
-from salus.loop.outbox import ref_of
-from salus.loop.scopes import each_scope
 from salus.loop.world import World
-from salus.model.types import MALFORMED, Body
-from salus.ports import CHANGE_EVENTS, ClusterError, NotFound, NotTaken, Ref, Sinks
+from salus.model.types import Body
+from salus.ports import ClusterError, NotFound, NotTaken, Ref, Sinks
 
-LIST_EVERY = timedelta(minutes=10)
-"""How often records are listed for what was noted by no one, such as one whose creation was answered to nobody."""
-LIST_AGAIN = timedelta(seconds=10)
-"""After a list that failed, or that found more than is kept in mind."""
 LONGEST_PAUSE = timedelta(minutes=1)
 """Between two tries of a sink that does not answer, or of an API server: 1 s, 2 s, 4 s … up to this."""
 LONGEST_WISH = timedelta(hours=1)
@@ -60,26 +54,16 @@ class Courier:
     """Refused events, and when they are tried again."""
     _unwritten: dict[tuple[str, Ref], tuple[Telling, datetime]] = field(default_factory=dict)
     """What was taken, and when, and is not written down yet."""
-    _list_at: float = 0.0
-    """When the records are to be listed again."""
-    _listed_at: float = 0.0
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Two sinks may take the same record at the same time."""
 
     def outdated(self) -> None:
-        """Another process may have led meanwhile: the next round lists anew."""
+        """Another process may have led meanwhile: it has told what was not written down."""
         self._unwritten.clear()
-        self._list_at = 0.0
 
     async def round(self) -> None:
         """Send what is due now."""
-        try:
-            await self._list()
-        except ClusterError as error:
-            self._list_at = self.clock() + LIST_AGAIN.total_seconds()
-            self.world.telemetry.failed("deliver")
-            _log.warning("the records are not listed yet", error=str(error))
-        sinks = self.world.outbox.sinks()
+        sinks = self.world.outbox.sinks() if self.world.sinks() else ()
         for sink, result in zip(
             sinks, await asyncio.gather(*map(self._serve, sinks), return_exceptions=True), strict=True
         ):
@@ -91,29 +75,6 @@ class Courier:
                 raise result
         for sink in {*self.world.sinks(), *sinks}:
             self.world.telemetry.waiting(sink, self.world.outbox.waiting(sink))
-
-    async def _list(self) -> None:
-        if not self.world.sinks():
-            self._list_at = self._listed_at = 0.0
-            return
-        more = self.world.outbox.is_short() and self.clock() >= self._listed_at + LIST_AGAIN.total_seconds()
-        if more or self.clock() >= self._list_at:
-            found = sorted(await self._untold(), key=lambda found: found[0])
-            self.world.outbox.found((ref, sinks) for _, ref, sinks in found)
-            self._listed_at = self.clock()
-            self._list_at = self._listed_at + LIST_EVERY.total_seconds()
-
-    async def _untold(self) -> list[tuple[str, Ref, tuple[str, ...]]]:
-        """Of all records those with something left to tell: when they were decided, and which sinks wait."""
-        found = await each_scope(self.world.namespaces, self._untold_in, "look for records that no sink has taken")
-        return [untold for some in found.values() for untold in some]
-
-    async def _untold_in(self, namespace: str | None) -> list[tuple[str, Ref, tuple[str, ...]]]:
-        return [
-            (str(record["spec"]["decidedAt"]), ref_of(record), tuple(sinks))
-            async for record in self.world.cluster.each(CHANGE_EVENTS, namespace)
-            if (sinks := _left(record))
-        ]
 
     async def _serve(self, sink: str) -> None:
         began = self.clock()
@@ -139,8 +100,9 @@ class Courier:
             record = await self.world.cluster.get(ref)
         except NotFound:
             _log.warning("a record was deleted before a sink took it", sink=sink, change=ref.name)
-            self._done(sink, ref)
+            self._gone(sink, ref)
             return True
+        self.world.records.note(record)
         telling = delivery.left(record).get(sink)
         if telling is None:
             self._done(sink, ref)
@@ -180,15 +142,20 @@ class Courier:
                     ref, delivery.taken_patch(record, sink, telling, at), subresource="status"
                 )
             except NotFound:
-                self._done(sink, ref)
+                self._gone(sink, ref)
                 return
+        self.world.records.note(written)
         del self._unwritten[sink, ref]
         self._pauses.pop(sink, None)
         if delivery.left(written).get(sink) is None:
             self._done(sink, ref)
 
+    def _gone(self, sink: str, ref: Ref) -> None:
+        self.world.records.forget(ref)
+        self._done(sink, ref)
+
     def _done(self, sink: str, ref: Ref) -> None:
-        self.world.outbox.done(sink, ref)
+        """Nothing is left to tell this sink about this record, for now; the store knows."""
         self._unwritten.pop((sink, ref), None)
         self._refused.pop((sink, ref), None)
 
@@ -196,13 +163,4 @@ class Courier:
         """Show in a record that is over why it is not delivered. Raises ClusterError."""
         patch = delivery.with_condition(record, said) if delivery.is_over(record) else []
         if patch:
-            await self.world.cluster.patch(ref, patch, subresource="status")
-
-
-def _left(record: Body) -> Collection[str]:
-    """The sinks that wait for a record that was listed; none for one that cannot be read."""
-    try:
-        return delivery.left(record)
-    except MALFORMED as error:
-        _log.warning("a record cannot be read, and is not sent", change=record["metadata"]["name"], error=repr(error))
-        return ()
+            self.world.records.note(await self.world.cluster.patch(ref, patch, subresource="status"))

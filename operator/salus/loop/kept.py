@@ -15,7 +15,7 @@ import structlog
 
 from salus.contained import contained
 from salus.core import delivery, incidents
-from salus.core.records import TARGET_LABEL, incident_number, past_change
+from salus.core.records import TARGET_LABEL, past_change
 from salus.model.change import Facts
 from salus.model.types import Body, parse_time
 from salus.model.values import PastChange
@@ -106,7 +106,7 @@ def incident_record(body: Body) -> IncidentRecord:
         made = body["metadata"].get("creationTimestamp")
         return IncidentRecord(
             *_identity(body),
-            number=incident_number(body),
+            number=_number_in(body),
             policy=intern(spec["policyRef"]["name"]),
             made=parse_time(made) if made else None,
             moment=parse_time(status.get("resolvedAt") or spec["openedAt"]),
@@ -129,22 +129,31 @@ def _identity(body: Body) -> tuple[str, str, str, int, str, str, str]:
 
 
 def _thrifty(change: PastChange) -> PastChange:
-    """The same; what is the same in many records is kept once, and the words of what is finished not at all."""
-    texts = ("decision", "reason", "policy", "incident", "remedy", "target_uid", "policy_uid", "outcome", "approved_by")
-    values = ("sinks", "evidence", "take_back", "proof", "patched")
-    shared: dict[str, Any] = {name: intern(getattr(change, name)) for name in texts}
-    shared |= {name: _once(getattr(change, name)) for name in values}
-    shared |= {name: _thrifty_facts(getattr(change, name)) for name in ("before", "intended")}
+    """The same; what is the same in many records is kept once, and what nobody reads of what is finished not at all."""
+    shared: dict[str, Any] = {name: intern(getattr(change, name)) for name in _TEXTS}
+    shared |= {name: _once(getattr(change, name)) for name in _VALUES}
+    shared |= {name: _once(_thrifty_facts(getattr(change, name), change)) for name in ("before", "intended")}
     if not change.unfinished:
         shared |= {"message": "", "note": ""}
+    if _is_only_counted(change):
+        shared |= {"evidence": (), "intended": None, "proof": None, "take_back": None}
     return replace(change, **shared)
 
 
-def _thrifty_facts(facts: Facts | None) -> Facts | None:
+_TEXTS = ("decision", "reason", "policy", "incident", "remedy", "target_uid", "policy_uid", "outcome", "approved_by")
+_VALUES = ("sinks", "evidence", "take_back", "proof", "patched")
+
+
+def _thrifty_facts(facts: Facts | None, change: PastChange) -> Facts | None:
     if facts is None:
         return None
-    shared = {"release": intern(facts.release), "images": _once(tuple(map(intern, facts.images)))}
-    return facts.model_copy(update=shared)
+    images = () if _is_only_counted(change) else tuple(map(intern, facts.images))
+    return facts.model_copy(update={"release": intern(facts.release), "images": images})
+
+
+def _is_only_counted(change: PastChange) -> bool:
+    """A refusal, a rehearsal, an answer to a question: nothing comes of it, and nothing is verified or taken back."""
+    return not change.unfinished and not change.acted
 
 
 @lru_cache(maxsize=4096)

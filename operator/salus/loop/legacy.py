@@ -4,15 +4,15 @@ Nobody takes it back any more, since a policy of the same name is another one. I
 change's own record, once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable
 
 import structlog
 
-from salus.core import records
 from salus.core.verify import is_owed
+from salus.loop.kept import ChangeRecord
 from salus.loop.world import World
-from salus.model.types import Body
-from salus.model.values import PolicyKey
+from salus.model.values import PastChange, PolicyKey
 from salus.ports import CHANGE_EVENTS, ClusterError, Notice, Ref
 
 log = structlog.get_logger(__name__)
@@ -21,39 +21,37 @@ REASON = "NotTakenBack"
 
 async def tell_what_stays(world: World, key: PolicyKey) -> None:
     """Of each workload at most one change: the newest."""
-    try:
-        labels = {records.POLICY_LABEL: records.policy_id(key.name)}
-        for body in _owed(await world.cluster.list(CHANGE_EVENTS, key.namespace, labels), key.name):
-            await _tell(world, key, body)
-    except ClusterError as error:
-        log.warning("what a deleted policy leaves behind is not told", policy=str(key), error=str(error))
+    for record in _owed(world.records.changes_in(key.namespace), key.name):
+        try:
+            await _tell(world, key, Ref(CHANGE_EVENTS, key.namespace, record.name))
+        except ClusterError as error:
+            log.warning("what a deleted policy leaves behind is not told", policy=str(key), error=str(error))
 
 
-async def _tell(world: World, key: PolicyKey, body: Body) -> None:
-    name, note = body["metadata"]["name"], (body.get("status") or {}).get("message", "")
+async def _tell(world: World, key: PolicyKey, ref: Ref) -> None:
+    body = await world.cluster.get(ref)
+    note = (body.get("status") or {}).get("message", "")
     text = f"policy {key.name} was deleted, so that this is not taken back any more"
     if text in note:
         return
     target = {"apiVersion": "apps/v1", "namespace": key.namespace, **body["spec"]["targetRef"]}
     about = {key: str(target.get(key, "")) for key in ("apiVersion", "kind", "namespace", "name", "uid")}
-    says = f"{name}: {text}; what it put there stays"
+    says = f"{ref.name}: {text}; what it put there stays"
     await world.recorder.post(Notice(regarding=about, reason=REASON, action="Heal", note=says, warning=True))
     message = f"{note}; {text}" if note else text
-    await world.cluster.update_status(Ref(CHANGE_EVENTS, key.namespace, name), {"message": message[:1024]})
+    world.records.note(await world.cluster.update_status(ref, {"message": message[:1024]}))
 
 
-def _owed(bodies: Iterable[Body], policy: str) -> list[Body]:
+def _owed(records: Iterable[ChangeRecord], policy: str) -> list[PastChange]:
     """Of the records of one policy those that it would have taken back yet, one a workload."""
-    by_target: dict[tuple[str, str], dict[str, Body]] = {}
-    for body in bodies:
-        if body["spec"]["policyRef"]["name"] == policy:
-            ref = body["spec"]["targetRef"]
-            by_target.setdefault((ref["kind"], ref["name"]), {})[body["metadata"]["name"]] = body
+    by_target: defaultdict[tuple[str, str], list[PastChange]] = defaultdict(list)
+    for record in records:
+        if record.change is not None and record.change.policy == policy:
+            by_target[record.kind, record.target].append(record.change)
     return [found for known in by_target.values() if (found := _newest_owed(known)) is not None]
 
 
-def _newest_owed(known: Mapping[str, Body]) -> Body | None:
-    changes = records.past_changes(known.values())
+def _newest_owed(known: Iterable[PastChange]) -> PastChange | None:
+    changes = sorted(known, key=lambda change: change.sequence)
     deeds = [change for change in changes if change.applied_at is not None and not change.undoes]
-    newest = next((change for change in reversed(deeds) if is_owed(change, changes)), None)
-    return known[newest.name] if newest else None
+    return next((change for change in reversed(deeds) if is_owed(change, changes)), None)

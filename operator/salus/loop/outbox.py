@@ -1,71 +1,61 @@
 """Which records have something left to tell a sink. It is a view: all of it can be read from the records again.
 
-Fair by namespace: a sink is told of the next record of each in turn, so that a namespace that makes ten thousand holds
-up its own only. And bounded: of one namespace so many are kept in mind, the oldest, and a list finds the others when
-these are told.
+Fair by namespace: a sink is told of the next record of each in turn, the oldest first, so that a namespace that makes
+ten thousand holds up its own only.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from salus.core.delivery import left
-from salus.model.types import Body
+from salus.loop.kept import AnyRecord, ChangeRecord
 from salus.ports import CHANGE_EVENTS, Ref
 
-LONGEST = 1000
-"""Records of one namespace that are kept in mind for one sink."""
-
-_Queue = dict[Ref, None]
+_Queue = dict[Ref, datetime]
+"""Addresses of records, and when each was decided."""
 
 
 @dataclass(slots=True)
 class Outbox:
-    """By sink and namespace, addresses of records in the order in which they came."""
+    """By sink and namespace, the records that wait. It follows the store of records."""
 
     _queues: dict[str, dict[str, _Queue]] = field(default_factory=dict)
     """The namespace whose turn is next comes first."""
-    _cut_off: set[tuple[str, str]] = field(default_factory=set)
-    """Queues that have no place for what came after; to keep the order, nothing is added before the next list."""
+    _disordered: set[tuple[str, str]] = field(default_factory=set)
+    """Queues in which a record came after a younger one."""
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def note(self, record: Body) -> None:
-        """A record was made, or has ended."""
-        self._add(ref_of(record), left(record))
+    def changed(self, before: AnyRecord | None, after: AnyRecord | None) -> None:
+        """A record was made, has ended, was told of, or is gone."""
+        waited, waits = _waiting(before), _waiting(after)
+        for sink in waited - waits:
+            self._done(sink, before)
+        for sink in waits - waited:
+            self._add(sink, after)
 
-    def found(self, waiting: Iterable[tuple[Ref, Iterable[str]]]) -> None:
-        """These records wait for these sinks, in this order, and no others do."""
-        self._cut_off.clear()
-        for ref, sinks in waiting:
-            self._add(ref, sinks)
-
-    def _add(self, ref: Ref, sinks: Iterable[str]) -> None:
-        for sink in sinks:
-            queue = self._queues.setdefault(sink, {}).setdefault(ref.namespace, {})
-            if len(queue) >= LONGEST and ref not in queue:
-                self._cut_off.add((sink, ref.namespace))
-            if (sink, ref.namespace) not in self._cut_off:
-                queue.setdefault(ref)
+    def _add(self, sink: str, record: AnyRecord | None) -> None:
+        if isinstance(record, ChangeRecord) and record.change is not None:
+            queue, at = self._queues.setdefault(sink, {}).setdefault(record.namespace, {}), record.change.decided_at
+            if queue and queue[next(reversed(queue))] > at:
+                self._disordered.add((sink, record.namespace))
+            queue[ref_of(record)] = at
             self._stirred.set()
 
-    def done(self, sink: str, ref: Ref) -> None:
-        """Nothing is left to tell this sink about this record, for now."""
-        queues = self._queues[sink]
-        queue = queues.get(ref.namespace, {})
-        queue.pop(ref, None)
-        if not queue:
-            queues.pop(ref.namespace, None)
-
-    def is_short(self) -> bool:
-        """A list would find more for a queue that has become short."""
-        return any(2 * len(self._queues[sink].get(namespace, ())) < LONGEST for sink, namespace in self._cut_off)
+    def _done(self, sink: str, record: AnyRecord | None) -> None:
+        if isinstance(record, ChangeRecord):
+            queues = self._queues[sink]
+            queue = queues.get(record.namespace, {})
+            queue.pop(ref_of(record), None)
+            if not queue:
+                queues.pop(record.namespace, None)
 
     def sinks(self) -> Collection[str]:
         """Those that anything was ever to be sent to."""
         return tuple(self._queues)
 
     def waiting(self, sink: str) -> int:
-        """How many records are known to wait for a sink."""
+        """How many records wait for a sink."""
         return sum(map(len, self._queues.get(sink, {}).values()))
 
     def in_turn(self, sink: str, is_ready: Callable[[Ref], bool] = lambda _: True) -> Iterator[Ref]:
@@ -81,15 +71,25 @@ class Outbox:
             served = False
             for namespace in tuple(queues):
                 if namespace not in ready:
-                    ready[namespace] = filter(is_ready, tuple(queues[namespace]))
-                ref = next(ready[namespace], None)
+                    ready[namespace] = filter(is_ready, self._in_order(sink, namespace))
+                ref = next((ref for ref in ready[namespace] if ref in queues.get(namespace, ())), None)
                 if ref is not None:
                     queues[namespace] = queues.pop(namespace)
                     served = True
                     yield ref
 
+    def _in_order(self, sink: str, namespace: str) -> tuple[Ref, ...]:
+        queues = self._queues[sink]
+        if (sink, namespace) in self._disordered:
+            self._disordered.discard((sink, namespace))
+            queue = queues[namespace]
+            in_order = sorted(queue.items(), key=lambda entry: entry[1])
+            queue.clear()
+            queue.update(in_order)
+        return tuple(queues.get(namespace, ()))
+
     async def wait(self, seconds: float) -> None:
-        """Return when something was noted since the last call, or after so many seconds."""
+        """Return when something has come since the last call, or after so many seconds."""
         try:
             await asyncio.wait_for(self._stirred.wait(), seconds)
         except TimeoutError:
@@ -97,6 +97,11 @@ class Outbox:
         self._stirred.clear()
 
 
-def ref_of(record: Body) -> Ref:
+def ref_of(record: ChangeRecord) -> Ref:
     """Address of a ChangeEvent."""
-    return Ref(CHANGE_EVENTS, record["metadata"]["namespace"], record["metadata"]["name"])
+    return Ref(CHANGE_EVENTS, record.namespace, record.name)
+
+
+def _waiting(record: AnyRecord | None) -> frozenset[str]:
+    """The sinks that a record waits for; one that is being created waits for none."""
+    return frozenset(record.waiting) if isinstance(record, ChangeRecord) and record.uid else frozenset()

@@ -102,8 +102,9 @@ class RecordStore:
         return _bodies(record for record in self._open.values() if namespace in (None, record.namespace))
 
     def namespaces(self) -> frozenset[str]:
-        """Those that have records."""
-        return frozenset((*self._changes.namespaces(), *self._incidents.namespaces()))
+        """Those that have records, and do not forbid to read them."""
+        closed = {feed.namespace for feed in self._feeds if feed.refused}
+        return frozenset((*self._changes.namespaces(), *self._incidents.namespaces())) - closed
 
     def changes_in(self, namespace: str) -> Sequence[ChangeRecord]:
         """The ChangeEvents of a namespace."""
@@ -150,9 +151,12 @@ class RecordStore:
         """An answer of the API server: a record as it is now."""
         self._copies_of(body).enter(body)
 
-    def forget(self, ref: Ref, uid: str) -> None:
-        """This very object was deleted, or is not there any more."""
-        self._copies(ref.resource).forget((ref.namespace, ref.name), uid)
+    def forget(self, ref: Ref, uid: str = "") -> None:
+        """The object with this uid is not there any more; without: whichever was known."""
+        copies, key = self._copies(ref.resource), (ref.namespace, ref.name)
+        record: AnyRecord | None = copies.get(key)
+        if uid or record is not None:
+            copies.forget(key, uid or (record.uid if record else ""))
 
     async def refresh(self, target: TargetKey) -> None:
         """List the records under the target's label: that is all that is known of it then. Raises ClusterError."""
@@ -170,7 +174,7 @@ class RecordStore:
         )
         try:
             for body in await self._cluster.list(resource, label[0], {TARGET_LABEL: label[1]}):
-                listing.add(body)
+                _show(listing, body)
             listing.complete()
         finally:
             listing.give_up()
@@ -184,7 +188,7 @@ class RecordStore:
         listing, count = _whole(self._copies(resource), namespace), 0
         try:
             async for body in self._cluster.each(resource, namespace):
-                listing.add(body)
+                _show(listing, body)
                 count += 1
                 if count % _YIELD_EVERY == 0:
                     await asyncio.sleep(0)
@@ -234,7 +238,8 @@ class Feed:
     def __init__(self, copies: Copies[Any], namespace: str | None, monotonic: Callable[[], float]) -> None:
         self.refused = False
         """Whether it may not be read: then what was known of it stays."""
-        self._copies, self._namespace, self._monotonic = copies, namespace, monotonic
+        self.namespace = namespace
+        self._copies, self._monotonic = copies, monotonic
         self._listed = False
         self._heard_at = monotonic()
 
@@ -245,7 +250,7 @@ class Feed:
 
     def begin(self) -> "FeedListing":
         """A list is about to be asked for."""
-        return FeedListing(_whole(self._copies, self._namespace), self)
+        return FeedListing(_whole(self._copies, self.namespace), self)
 
     def listed(self) -> None:
         """A list was read to its end."""
@@ -279,8 +284,7 @@ class FeedListing:
 
     def add(self, body: Body) -> None:
         """One of its objects."""
-        with contained(partial(_nonsense, body)):
-            self._listing.add(body)
+        _show(self._listing, body)
 
     def complete(self, version: str) -> None:
         """It is whole, and shows how all was at this version."""
@@ -295,6 +299,11 @@ class FeedListing:
 def _whole(copies: Copies[Kept], namespace: str | None) -> Listing[Kept]:
     """A list of everything in a namespace, or (None) in all."""
     return copies.begin(lambda: copies.on_record(namespace), lambda record: namespace in (None, record.namespace))
+
+
+def _show(listing: Listing[Any], body: Body) -> None:
+    with contained(partial(_nonsense, body)):
+        listing.add(body)
 
 
 def _bodies(records: Iterable[IncidentRecord]) -> tuple[Body, ...]:

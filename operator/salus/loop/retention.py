@@ -2,14 +2,13 @@
 
 A bounded number a round, shared out among the namespaces and one after the other, so that ten thousand policies make no
 storm and a namespace with a hundred thousand records holds nobody up; while something is left, the next round follows
-at once. One namespace is looked at after another, and of its records only what the choice needs is held: what may go
-is decided in `core/retention`, and read again as a whole before it goes.
+at once. One namespace is looked at after another: what may go is decided in `core/retention`, by what the store of
+records knows, and read again as a whole before it goes.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 import structlog
 
@@ -24,14 +23,12 @@ from salus.core.retention import (
     change_entry,
     expendable,
     in_turns,
-    incident_entry,
     longest_window,
     shares,
 )
-from salus.loop.scopes import each_scope
+from salus.loop.kept import ChangeRecord, IncidentRecord
 from salus.loop.world import World
 from salus.model.meta import WorkloadKind
-from salus.model.types import MALFORMED, Body
 from salus.model.values import Policy, PolicyKey, TargetKey
 from salus.ports import (
     CHANGE_EVENTS,
@@ -51,12 +48,9 @@ MOST = 2000
 """Records deleted in one round."""
 PAUSE = 0.01
 """Seconds between two deletions."""
-MOST_READ = 50_000
-"""Records of a namespace, of each kind, that are held at once; the others wait for a later round."""
 _RESOURCES = {resource.kind: resource for resource in (CHANGE_EVENTS, INCIDENTS)}
 _export = structlog.get_logger(EXPORT)
 _log = structlog.get_logger(__name__)
-_Read = TypeVar("_Read", ChangeEntry, IncidentEntry)
 
 
 @dataclass(slots=True)
@@ -77,7 +71,7 @@ class Collector:
         left, self.behind = self.behind, frozenset()
         chosen: dict[str, Sequence[Entry]] = {}
         short: set[str] = set()
-        for namespace in sorted(left) or await self._namespaces():
+        for namespace in sorted(left or self.world.records.namespaces()):
             chosen[namespace] = await self._chosen(namespace, retention)
             short |= _share_out(chosen, most)
             await asyncio.sleep(0)  # between two namespaces the ticks have their turn
@@ -90,24 +84,12 @@ class Collector:
             self.behind = frozenset(short)
         return deleted
 
-    async def _namespaces(self) -> list[str]:
-        """Those that have records."""
-        found = await each_scope(self.world.namespaces, self._namespaces_in, "look for old records")
-        return sorted(set().union(*found.values()))
-
-    async def _namespaces_in(self, scope: str | None) -> set[str]:
-        return {
-            body["metadata"]["namespace"]
-            for resource in (CHANGE_EVENTS, INCIDENTS)
-            async for body in self.world.cluster.each(resource, scope)
-        }
-
     async def _chosen(self, namespace: str, retention: Retention) -> list[Entry]:
         """What may go in a namespace; its releases are only asked for where something may."""
         now = self.world.clock.now()
         policies = (policy for policy in self.policies() if policy.key.namespace == namespace)
         window = longest_window(policies, self.world.switches(), retention.max_window)
-        books = await self._books(namespace)
+        books = self._books(namespace)
         if not expendable(books, retention, window, now):
             return []
         try:
@@ -117,11 +99,11 @@ class Collector:
             return []
         return expendable(replace(books, quarantining=quarantining), retention, window, now)
 
-    async def _books(self, namespace: str) -> Books:
-        """What is on record in a namespace, and what of it is of nobody any more."""
-        cluster = self.world.cluster
-        changes, more = await _read(cluster.each(CHANGE_EVENTS, namespace), change_entry, _is_unfinished)
-        incidents, yet_more = await _read(cluster.each(INCIDENTS, namespace), incident_entry, _goes_on)
+    def _books(self, namespace: str) -> Books:
+        """What is on record in a namespace, and what of it is of nobody any more. What cannot be read stays."""
+        records = self.world.records
+        changes = [change for one in records.changes_in(namespace) if (change := entry_of_change(one)) is not None]
+        incidents = [found for one in records.incidents_in(namespace) if (found := entry_of_incident(one)) is not None]
         targets = {entry.target for entry in (*changes, *incidents)}
         policies = {entry.policy for entry in (*changes, *incidents)}
         sees_all, is_known = self.sees_all(), self.world.is_known
@@ -130,7 +112,6 @@ class Collector:
             incidents,
             gone=frozenset(target for target in targets if sees_all and self._is_gone(namespace, *target)),
             abandoned=frozenset(name for name in policies if sees_all and not is_known(PolicyKey(namespace, name))),
-            unread=more + yet_more,
         )
 
     def _is_gone(self, namespace: str, kind: str, name: str) -> bool:
@@ -154,45 +135,41 @@ class Collector:
         try:
             body = await self.world.cluster.get(ref)
             if body["metadata"]["uid"] != entry.uid:
+                self.world.records.note(body)
                 return 0
             _export.info("record exported", kind=entry.kind, namespace=namespace, name=entry.name, object=body)
             await self.world.cluster.delete(ref, uid=entry.uid)
-        except (NotFound, Conflict):
+        except NotFound:
+            self.world.records.forget(ref, entry.uid)
             return 0
+        except Conflict:
+            return 0
+        self.world.records.forget(ref, entry.uid)
         self.world.telemetry.collected(entry.kind)
         return 1
 
 
-async def _read(
-    bodies: AsyncIterator[Body], entry_of: Callable[[Body], _Read], is_needed: Callable[[_Read], bool]
-) -> tuple[list[_Read], int]:
-    """The records as entries, MOST_READ of them and those that are needed, and how many others there are.
-
-    One that cannot be read stays, and costs the others nothing.
-    """
-    found: list[_Read] = []
-    others = 0
-    async for body in bodies:
-        try:
-            entry = entry_of(body)
-        except MALFORMED as error:
-            metadata = body["metadata"]
-            where = {"namespace": metadata["namespace"], "name": metadata["name"]}
-            _log.warning("a record cannot be read, and stays", **where, error=repr(error))
-            continue
-        if len(found) < MOST_READ or is_needed(entry):
-            found.append(entry)
-        else:
-            others += 1
-    return found, others
+def entry_of_change(record: ChangeRecord) -> ChangeEntry | None:
+    """What the choice needs of it; None if it cannot be read."""
+    if record.change is None:
+        return None
+    return change_entry(record.change, (record.kind, record.target), delivered=record.delivered)
 
 
-def _is_unfinished(change: ChangeEntry) -> bool:
-    return change.unfinished
-
-
-def _goes_on(incident: IncidentEntry) -> bool:
-    return incident.goes_on
+def entry_of_incident(record: IncidentRecord) -> IncidentEntry | None:
+    """The same."""
+    if record.moment is None:
+        return None
+    return IncidentEntry(
+        kind=INCIDENTS.kind,
+        name=record.name,
+        uid=record.uid,
+        number=record.number,
+        moment=record.moment,
+        target=(record.kind, record.target),
+        policy=record.policy,
+        goes_on=record.body is not None,
+    )
 
 
 def _share_out(chosen: dict[str, Sequence[Entry]], most: int) -> set[str]:

@@ -30,7 +30,6 @@ from salus.loop.cases import Cases
 from salus.loop.gate import Gate, batched
 from salus.loop.measure import Answered, Measurer
 from salus.loop.report import Reporter
-from salus.loop.scopes import each_scope
 from salus.loop.witnesses import Speakers
 from salus.loop.world import Case, World
 from salus.model.meta import WorkloadKind
@@ -281,18 +280,14 @@ class Loop:
 
     async def sweep(self, namespaces: Sequence[str | None]) -> None:
         """Close the incidents of policies that are gone. Raises ClusterError."""
-        await each_scope(namespaces, self._sweep_all_of, "close incidents of policies that are gone")
-
-    async def _sweep_all_of(self, namespace: str | None) -> None:
-        async for body in self.world.cluster.each(INCIDENTS, namespace):
-            with contained(partial(self._unswept, body)):
-                await self._sweep(body)
+        for namespace in namespaces:
+            for body in self.world.records.all_open(namespace):
+                with contained(partial(self._unswept, body)):
+                    await self._sweep(body)
 
     async def _sweep(self, body: Body) -> None:
-        key = PolicyKey(body["metadata"]["namespace"], body["spec"]["policyRef"]["name"])
-        if incidents.is_over(body) or self.world.is_known(key):
-            return
-        await self._end(body)
+        if not self.world.is_known(PolicyKey(body["metadata"]["namespace"], body["spec"]["policyRef"]["name"])):
+            await self._end(body)
 
     def _unswept(self, body: Body, error: BaseException) -> None:
         """One odd incident is not closed; where the API server does not answer at all, none can be."""
@@ -311,7 +306,8 @@ class Loop:
         mine = of_incident(self.world.records.changes_of(key), incident)
         await journal.close_questions(self.world, metadata["namespace"], mine)
         status = incidents.resolved(incident.get("status") or {}, (), now, "PolicyGone")
-        await self.world.cluster.update_status(Ref(INCIDENTS, metadata["namespace"], metadata["name"]), status)
+        ref = Ref(INCIDENTS, metadata["namespace"], metadata["name"])
+        self.world.records.note(await self.world.cluster.update_status(ref, status))
 
     async def report_invalid(self, body: Body, error: SpecError, now: datetime) -> None:
         """Say in the policy's own status what is wrong with it."""

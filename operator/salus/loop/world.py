@@ -75,6 +75,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.records.follow(self.ledger)
+        self.records.follow(self.outbox)
 
 
 @dataclass(frozen=True, slots=True)

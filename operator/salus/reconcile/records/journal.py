@@ -136,7 +136,6 @@ async def record(step: Step, made: Entry, seen: Observation, patched: Body) -> P
     sinks = recipients(step.world.sinks(), made.policy.spec.sinks, action.target.namespace, action.kind)
     made = replace(made, action=action, operator=step.world.operator, sinks=sinks)
     created = await _create(step, CHANGE_EVENTS, records.change_body(made, sequence, patch))
-    step.world.outbox.note(created)
     step.world.telemetry.decided(made.decision.value, made.action.kind, made.reason)
     log.info(
         "decided",
@@ -207,7 +206,7 @@ async def applied(step: Step, change: PastChange, after: Facts) -> None:
 async def finish(world: World, namespace: str, end: Finish) -> None:
     """Note how a change of this namespace ended."""
     status = finished_status(end.change, end.outcome, end.message, world.clock.now(), perhaps=end.perhaps)
-    world.outbox.note(await _write(world, Ref(CHANGE_EVENTS, namespace, end.change.name), status))
+    await _write(world, Ref(CHANGE_EVENTS, namespace, end.change.name), status)
     outcome = end.outcome.value if end.outcome else "Delivered"
     world.telemetry.finished(end.change.action, outcome)
     log.info("finished", change=end.change.name, outcome=outcome, message=end.message)
