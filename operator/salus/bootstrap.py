@@ -9,8 +9,9 @@ import asyncio
 import os
 import signal
 import socket
+import threading
 import uuid
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence, Set
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ from salus.adapters.clock import SystemClock
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.dry_run import DryRunAccounts
 from salus.adapters.exposition import Probes, TelemetryServer
-from salus.adapters.informer import Informer, record_watches
+from salus.adapters.informer import Informer, Watches, record_watches
 from salus.adapters.lease import PATIENCE, Leadership
 from salus.adapters.recorder import EventRecorder
 from salus.adapters.sinks import HttpSinks, SinkSettings
@@ -108,7 +109,8 @@ async def _main(options: RunOptions, settings: Settings) -> int:
             # A connection of its own: a renewal never waits for the answers to other requests.
             apart = await stack.enter_async_context(await Connection.open(login, patience=PATIENCE))
             leadership = _leadership(settings.leader_election, ApiCluster(apart))
-        operator = Operator(options, settings, connection, leadership)
+        server = Server.over(connection, options.namespaces, leadership.fence if leadership else _no_fence)
+        operator = Operator(options, settings, server, leadership)
         stack.push_async_callback(operator.metrics.close)
         stack.push_async_callback(operator.sinks.close)
         return await operator.run(stop)
@@ -184,41 +186,85 @@ def _endpoint(name: str, config: EndpointConfig) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The API server as this process reaches it: the ports to it, and what is watched there."""
+
+    cluster: Cluster
+    accounts: Accounts
+    workloads: Informer
+    records: RecordStore
+    record_watches: Watches
+
+    @classmethod
+    def over(cls, connection: Connection, namespaces: Sequence[str], fence: Callable[[], None]) -> "Server":
+        """By one connection, in these namespaces (none: in all); every write asks the fence."""
+        cluster, watched = ApiCluster(connection, fence), namespaces or None
+        records = RecordStore(cluster)
+        return cls(
+            cluster=cluster,
+            accounts=ApiAccounts(connection, fence),
+            workloads=Informer(connection, watched),
+            records=records,
+            record_watches=record_watches(connection, records, watched),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether all is known that has to be known before this process is of use."""
+
+    workloads: Watches
+    records: Watches
+    leadership: Leadership | None = None
+    listed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the policies are listed."""
+    watched: threading.Event = field(default_factory=threading.Event)
+    """Set when they are watched."""
+
+    def lacks(self) -> str | None:
+        """What is not known yet, the first that is missing; None when ready."""
+        if not self.listed.is_set():
+            return "the policies are not listed yet"
+        if not self.watched.is_set():
+            return "the policies are not watched yet"
+        if self.leadership is not None and not self.leadership.has_looked:
+            return "the lease was not read yet"
+        if not self.workloads.settled:
+            return "the workloads are not listed yet"
+        return None if self.records.settled else "the records are not listed yet"
+
+
 class Operator:
     """One running Salus; with a `leadership`, it acts only while it leads."""
 
     def __init__(
-        self, options: RunOptions, settings: Settings, connection: Connection, leadership: Leadership | None = None
+        self, options: RunOptions, settings: Settings, server: Server, leadership: Leadership | None = None
     ) -> None:
-        self._options, self._settings, self._leadership = options, settings, leadership
+        self._options, self.settings, self._leadership = options, settings, leadership
+        self._server = server
         self._in_use: Settings | None = None
-        self._telemetry = PrometheusTelemetry()
+        self.telemetry = PrometheusTelemetry()
         self._clock = SystemClock()
-        fence = leadership.fence if leadership else _no_fence
-        self._cluster: Cluster = ApiCluster(connection, fence)
-        accounts: Accounts = ApiAccounts(connection, fence)
-        self._informer = Informer(connection, options.namespaces or None)
-        records = RecordStore(self._cluster)
-        self._records = record_watches(connection, records, options.namespaces or None)
-        self.metrics = LiveMetrics(self._telemetry.queried)
+        self.metrics = LiveMetrics(self.telemetry.queried)
         instance = _instance()
         self._loop = Loop(
             World(
-                cluster=self._cluster,
-                accounts=DryRunAccounts(accounts, self._cluster) if options.dry_run else accounts,
-                workloads=self._informer,
+                cluster=server.cluster,
+                accounts=DryRunAccounts(server.accounts, server.cluster) if options.dry_run else server.accounts,
+                workloads=server.workloads,
                 metrics=self.metrics,
                 history=self.metrics,
-                recorder=EventRecorder(self._cluster, self._clock, instance),
-                telemetry=self._telemetry,
+                recorder=EventRecorder(server.cluster, self._clock, instance),
+                telemetry=self.telemetry,
                 clock=self._clock,
                 switches=self._switches,
-                records=records,
+                records=server.records,
                 is_known=self._knows,
                 is_measured=self._measures,
                 operator=f"salus {__version__} {settings.cluster}/{instance}",
                 default_service_account=self._default_service_account,
-                approval_expiry=lambda: self._settings.defaults.approval_expiry,
+                approval_expiry=lambda: self.settings.defaults.approval_expiry,
                 boldest=Mode.OBSERVE if options.dry_run else Mode.ENFORCE,
                 namespaces=options.namespaces,
                 sinks=self._sink_values,
@@ -227,26 +273,26 @@ class Operator:
             self._soon,
         )
         self.sinks = HttpSinks()
-        self._courier = Courier(self._loop.world, self.sinks, lambda: self._settings.cluster, self._leads)
-        self._store = PolicyStore(Catalog(load_presets(), ()), self)
-        self._scheduler = Scheduler(self._tick, self._store.policies)
-        self._watch = PolicyWatch(self._store, Login(options.kubeconfig, options.context), options.namespaces)
-        self._listed = asyncio.Event()
+        self._courier = Courier(self._loop.world, self.sinks, lambda: self.settings.cluster, self._leads)
+        self.store = PolicyStore(Catalog(load_presets(), ()), self)
+        self.scheduler = Scheduler(self._tick, self.store.policies)
+        self._watch = PolicyWatch(self.store, Login(options.kubeconfig, options.context), options.namespaces)
+        self._readiness = Readiness(server.workloads, server.record_watches, leadership, watched=self._watch.ready)
         self._unlisted: set[str | None] = set()
         """Namespaces whose policies may not be listed."""
         self._work: set[asyncio.Task[None]] = set()
         """Ticks and reports that are under way."""
-        self._telemetry.watch("workloads", lambda: self._informer.last_event_age)
-        self._telemetry.watch("records", lambda: self._records.last_event_age)
-        self._telemetry.leads(self._leads)
+        self.telemetry.watch("workloads", lambda: self._server.workloads.last_event_age)
+        self.telemetry.watch("records", lambda: self._server.record_watches.last_event_age)
+        self.telemetry.leads(self._leads)
 
     # --- what runs
 
     async def run(self, stop: asyncio.Event) -> int:
         """Run everything until `stop` is set (0) or a part ends by itself (1)."""
-        await self._use(self._settings)
-        probes = Probes(alive=self._not_alive, ready=self._not_ready, role=self._role)
-        server = TelemetryServer(self._telemetry.registry, probes)
+        await self.use(self.settings)
+        probes = Probes(alive=self._not_alive, ready=self._readiness.lacks, role=self._role)
+        server = TelemetryServer(self.telemetry.registry, probes)
         host, _, port = self._options.metrics_address.rpartition(":")
         bound = await server.start(host or "127.0.0.1", int(port))
         log.info("salus starts", version=described(), metrics=f"{host}:{bound}", dry_run=self._options.dry_run)
@@ -257,7 +303,7 @@ class Operator:
 
     async def _run_parts(self, stop: asyncio.Event) -> int:
         stopping = asyncio.create_task(stop.wait())
-        if not await self._crds_are_there(stopping):
+        if not await self.policies_are_there(stopping):
             return 0
         parts: dict[asyncio.Task[Any], str] = {}
 
@@ -265,11 +311,11 @@ class Operator:
             parts[asyncio.create_task(work, name=name)] = name
 
         start("watch of policies", self._watch.run())
-        start("watch of workloads", self._informer.run())
-        start("watch of records", self._records.run())
+        start("watch of workloads", self._server.workloads.run())
+        start("watch of records", self._server.record_watches.run())
         start("list of policies", self._relist())
-        start("watch of the configuration", self._reload())
-        start("scheduler", self._schedule())
+        start("watch of the configuration", self.follow_configuration())
+        start("scheduler", self.schedule())
         start("courier to the sinks", self._deliver())
         start("collector of old records", self._collect())
         if self._leadership is not None:
@@ -287,21 +333,21 @@ class Operator:
         log.info("salus ends")
         return 1 if failed else 0
 
-    async def _schedule(self) -> None:
+    async def schedule(self) -> None:
         """Call ticks once all is known; a first one that came to nothing would be missed for an interval."""
-        await self._informer.wait_synced()
-        await self._records.wait_synced()
+        await self._server.workloads.wait_synced()
+        await self._server.record_watches.wait_synced()
         if self._leads():
             self._soon(self._sweep())
-        self._scheduler.begin()
-        await self._scheduler.run()
+        self.scheduler.begin()
+        await self.scheduler.run()
 
-    async def _crds_are_there(self, stopping: asyncio.Task[Any]) -> bool:
+    async def policies_are_there(self, stopping: asyncio.Task[Any]) -> bool:
         """Wait for the CRDs, saying so once; False when told to stop meanwhile."""
         said = False
         while not stopping.done():
             try:
-                await self._heal_store()
+                await self.heal_store()
             except NotFound:
                 if not said:
                     log.warning("HealthPolicy is not known to this cluster; waiting for `kubectl apply -f crds/`")
@@ -309,7 +355,7 @@ class Operator:
             except ClusterError as error:
                 log.warning("the policies cannot be listed yet", error=str(error))
             else:
-                self._listed.set()
+                self._readiness.listed.set()
                 return True
             await asyncio.wait([stopping], timeout=RETRY_EVERY.total_seconds())
         return False
@@ -322,32 +368,32 @@ class Operator:
             term = await leadership.next_term()
             while leadership.holds(term):
                 try:
-                    await self._take_up(leadership, term)
+                    await self.take_up(leadership, term)
                     break
                 except ClusterError as error:
-                    self._telemetry.failed("lead")
+                    self.telemetry.failed("lead")
                     log.warning("this process could lead, but not everything can be listed yet", error=str(error))
                 await asyncio.sleep(RETRY_EVERY.total_seconds())
 
-    async def _take_up(self, leadership: Leadership, term: int) -> None:
+    async def take_up(self, leadership: Leadership, term: int) -> None:
         """Begin a term: what is under way ends, what is known is forgotten and read anew, then the fence opens."""
         while self._work:
             await asyncio.wait(self._work)
-        await self._store.replace(())
+        await self.store.replace(())
         await self._loop.world.records.renew(self._options.namespaces)
         self._courier.outdated()
         await self._list_policies()
         if leadership.begin(term):
             log.info("this process leads", term=term)
-            await self._store.use(self._store.catalog)
-            self._scheduler.begin()
+            await self.store.use(self.store.catalog)
+            self.scheduler.begin()
             self._soon(self._sweep())
 
     async def _sweep(self) -> None:
         try:
             await self._loop.sweep(self._listed_namespaces())
         except ClusterError as error:
-            self._telemetry.failed("relist")
+            self.telemetry.failed("relist")
             log.warning("incidents of policies that are gone are not closed yet", error=str(error))
 
     async def _step_down(self, leadership: Leadership) -> None:
@@ -366,21 +412,21 @@ class Operator:
         leader = self._leadership.leader or "not known"
         return f"leader, as {leader}" if self._leadership.leads else f"standby, leader is {leader}"
 
-    async def _heal_store(self) -> None:
+    async def heal_store(self) -> None:
         """A full LIST, and what follows for policies that are gone."""
         await self._list_policies()
         if self._leads():
             await self._loop.sweep(self._listed_namespaces())
 
     async def _list_policies(self) -> None:
-        before = self._store.keys()
+        before = self.store.keys()
         found = await each_scope(self._namespaces(), self._policies_of, "list the policies")
         self._unlisted = set(self._namespaces()) - found.keys()
         among = frozenset(key for key in before if key.namespace not in self._unlisted)
-        await self._store.replace([body for bodies in found.values() for body in bodies], among)
+        await self.store.replace([body for bodies in found.values() for body in bodies], among)
 
     async def _policies_of(self, namespace: str | None) -> Sequence[Body]:
-        return [bare(body) async for body in self._cluster.each(HEALTH_POLICIES, namespace)]
+        return [bare(body) async for body in self._server.cluster.each(HEALTH_POLICIES, namespace)]
 
     def _listed_namespaces(self) -> Sequence[str | None]:
         """Where a policy that is not known is not there."""
@@ -394,9 +440,9 @@ class Operator:
         while True:
             await asyncio.sleep(RELIST_EVERY.total_seconds())
             try:
-                await self._heal_store()
+                await self.heal_store()
             except ClusterError as error:
-                self._telemetry.failed("relist")
+                self.telemetry.failed("relist")
                 log.warning("the policies could not be listed", error=str(error))
 
     async def _deliver(self) -> None:
@@ -408,50 +454,50 @@ class Operator:
 
     async def _collect(self) -> None:
         """Delete records whose time is over, while this process leads."""
-        collector = Collector(self._loop.world, self._store.policies.values, self._knows_all)
+        collector = Collector(self._loop.world, self.store.policies.values, self._knows_all)
         expiry = Expiry(self._loop.world)
         while True:
-            pause = COLLECT_ON if collector.behind else self._settings.retention.interval
+            pause = COLLECT_ON if collector.behind else self.settings.retention.interval
             await asyncio.sleep(pause.total_seconds())
             if self._leads():
                 await self._soon(self._collect_once(collector, expiry))
 
     async def _collect_once(self, collector: Collector, expiry: Expiry) -> None:
         try:
-            await collector.round(self._settings.retention.value())
-            await expiry.round(self._settings.retention.releases.value())
+            await collector.round(self.settings.retention.value())
+            await expiry.round(self.settings.retention.releases.value())
         except ClusterError as error:
-            self._telemetry.failed("retention")
+            self.telemetry.failed("retention")
             log.warning("old records are not deleted yet", error=str(error))
 
-    async def _reload(self) -> None:
+    async def follow_configuration(self) -> None:
         """Use the configuration file anew when it has changed; a bad one is refused and the old one stays."""
-        seen = _stamp(self._options.config)
+        seen = stamp_of(self._options.config)
         while True:
             await asyncio.sleep(RELOAD_EVERY.total_seconds())
-            stamp = _stamp(self._options.config)
+            stamp = stamp_of(self._options.config)
             if stamp == seen:
                 continue
             seen = stamp
             with contained(self._not_used):
-                await self._use(read_settings(self._options.config))
+                await self.use(read_settings(self._options.config))
                 log.info("the configuration was read anew")
 
     def _not_used(self, error: BaseException) -> None:
         """What is wrong with a configuration must not end what runs with the one before it."""
-        self._telemetry.failed("configuration")
+        self.telemetry.failed("configuration")
         if isinstance(error, SettingsError):
             log.error("the new configuration is refused, the old one stays", error=str(error))
         else:
             log.error("a defect in Salus met the new configuration, please report it", exc_info=error)
 
-    async def _use(self, settings: Settings) -> None:
+    async def use(self, settings: Settings) -> None:
         """Exchange what has changed; at first, everything."""
         sinks = {name: SinkSettings(**_endpoint(name, sink)) for name, sink in settings.sinks.items()}
         sources = {name: _source_settings(name, source) for name, source in settings.sources.items()}
-        old, self._settings, self._in_use = self._in_use, settings, settings
+        old, self.settings, self._in_use = self._in_use, settings, settings
         if old is not None and old.kill_switch != settings.kill_switch and self._leads():
-            self._soon(self._loop.show_switches(list(self._store.policies.values())))
+            self._soon(self._loop.show_switches(list(self.store.policies.values())))
         moved = old is None or old.sources != settings.sources
         rewired = old is None or old.sinks != settings.sinks
         if moved:
@@ -460,8 +506,8 @@ class Operator:
             await self.sinks.use(sinks)
         if moved or rewired or old is None or old.minimums != settings.minimums:
             names, bound = self.metrics.names, self.metrics.bound
-            signals, known, least = self._store.catalog.signals, settings.sink_values(), settings.minimums.value()
-            await self._store.use(Catalog(signals, names, bound, known, settings.exporters(), least))
+            signals, known, least = self.store.catalog.signals, settings.sink_values(), settings.minimums.value()
+            await self.store.use(Catalog(signals, names, bound, known, settings.exporters(), least))
 
     async def _tick(self, due: Sequence[Policy], late: float) -> None:
         if self._leads():
@@ -472,7 +518,7 @@ class Operator:
     def accepted(self, policy: Policy, body: Body) -> None:
         """A policy can be used."""
         self._loop.accept(policy, dict(body.get("status") or {}))
-        self._scheduler.add(policy)
+        self.scheduler.add(policy)
 
     def refused(self, body: Body, error: SpecError) -> None:
         """A policy cannot be used: its own status says why."""
@@ -488,8 +534,13 @@ class Operator:
 
     def escaped(self, about: str, error: BaseException) -> None:
         """A defect met this policy alone."""
-        self._telemetry.failed("compile")
+        self.telemetry.failed("compile")
         log.error("a defect in Salus met a policy, please report it", policy=about, stage="compile", exc_info=error)
+
+    @property
+    def under_way(self) -> Set[asyncio.Task[None]]:
+        """Ticks and reports that have not ended yet."""
+        return frozenset(self._work)
 
     def _soon(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -500,49 +551,39 @@ class Operator:
     # --- how it is
 
     def _knows(self, key: PolicyKey) -> bool:
-        return self._store.knows(key)
+        return self.store.knows(key)
 
     def _measures(self, key: PolicyKey) -> bool:
         """Whether a policy is usable, and within the caps of its namespace."""
         bounds = self._loop.world.bounds()
-        return key in self._store.policies and self._loop.caps.why_not(key, bounds) is None
+        return key in self.store.policies and self._loop.caps.why_not(key, bounds) is None
 
     def _knows_all(self) -> bool:
-        return self._listed.is_set() and self._informer.synced
+        return self._readiness.listed.is_set() and self._server.workloads.synced
 
     def _default_service_account(self) -> str:
-        return self._settings.defaults.service_account_name
+        return self.settings.defaults.service_account_name
 
     def _switches(self) -> Switches:
-        return self._settings.switches()
+        return self.settings.switches()
 
     def _bounds(self) -> Bounds:
-        return self._settings.bounds()
+        return self.settings.bounds()
 
     def _sink_values(self) -> Mapping[str, Sink]:
-        return self._settings.sink_values()
+        return self.settings.sink_values()
 
     def _not_alive(self) -> str | None:
-        age = max(one.last_event_age if one.settled else 0.0 for one in (self._informer, self._records))
+        watches: Sequence[Watches] = (self._server.workloads, self._server.record_watches)
+        age = max(one.last_event_age if one.settled else 0.0 for one in watches)
         return f"the API server said nothing for {age:.0f}s" if age > DEAD_AFTER.total_seconds() else None
-
-    def _not_ready(self) -> str | None:
-        if not self._listed.is_set():
-            return "the policies are not listed yet"
-        if not self._watch.ready.is_set():
-            return "the policies are not watched yet"
-        if self._leadership is not None and not self._leadership.has_looked:
-            return "the lease was not read yet"
-        if not self._informer.settled:
-            return "the workloads are not listed yet"
-        return None if self._records.settled else "the records are not listed yet"
 
 
 def _no_fence() -> None:
     """Without an election this process always acts."""
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def stamp_of(path: Path) -> tuple[int, int] | None:
     """What changes when the file does; None while it is not there (a ConfigMap being exchanged)."""
     try:
         status = path.stat()

@@ -115,16 +115,16 @@ class Servers(FakeCluster):
         async for body in FakeCluster.each(self, resource, namespace, labels):
             yield body
 
-    def _write(self, write: Any, effect: Any) -> Body:  # noqa: ANN401 — handed on
+    def perform(self, write: Any, effect: Any) -> Body:  # noqa: ANN401 — handed on
         self.requests["write"] += 1
-        result = FakeCluster._write(self, write, effect)
+        result = FakeCluster.perform(self, write, effect)
         self.writes.clear()
         return result
 
-    def _store(self, ref: Ref, old: dict[str, Any], new: dict[str, Any], manager: str = "") -> Body:
-        stored = FakeCluster._store(self, ref, old, new, manager)
+    def keep(self, ref: Ref, old: dict[str, Any], new: dict[str, Any], manager: str = "") -> dict[str, Any]:
+        stored = FakeCluster.keep(self, ref, old, new, manager)
         if ref.resource == DEPLOYMENTS:
-            self._objects[ref]["status"]["observedGeneration"] = self._objects[ref]["metadata"]["generation"]
+            stored["status"]["observedGeneration"] = stored["metadata"]["generation"]
         return stored
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from salus.adapters.lease import Leadership
 from salus.core.compile import Catalog, SpecError
 from salus.loop import Loop
+from salus.loop.world import Case
 from salus.model.meta import WorkloadKind
 from salus.model.types import Body
 from salus.model.values import Policy, PolicyKey, TargetKey
@@ -60,10 +61,10 @@ class Renewals(FakeCluster):
     longest = 0.0
     last = 0.0
 
-    def _write(self, write: Any, effect: Any) -> Body:  # noqa: ANN401 — handed on
+    def perform(self, write: Any, effect: Any) -> Body:  # noqa: ANN401 — handed on
         now = time.monotonic()
         self.longest, self.last = max(self.longest, now - self.last if self.last else 0.0), now
-        return FakeCluster._write(self, write, effect)
+        return FakeCluster.perform(self, write, effect)
 
 
 def reload(policies: int) -> dict[str, float]:
@@ -81,7 +82,8 @@ async def _reload(policies: int) -> dict[str, float]:
         seen.put(cluster.put(deployment(number)))
     await store.replace([policy_body(number) for number in range(policies)])
     for policy in store.policies.values():
-        loop._case(policy, seen.workloads[TargetKey(policy.key.namespace, WorkloadKind.DEPLOYMENT, policy.key.name)])
+        key = (policy.key, TargetKey(policy.key.namespace, WorkloadKind.DEPLOYMENT, policy.key.name))
+        loop.cases[key] = Case(*key)
     lease = Renewals()
     leadership = Leadership(lease, Ref(LEASES, "salus", "salus"), "me", clock)
     electing, turns = asyncio.create_task(leadership.run()), [0.0]

@@ -629,11 +629,12 @@ class TestApiCluster(ClusterContract):
 
     @pytest.fixture
     def cluster(self, connection: Connection, our_kinds: None, keda: None) -> ApiCluster:  # noqa: ARG002 - served
+        self.connection = connection
         return ApiCluster(connection, rights=SPECIMENS)
 
     def as_the_operator(self, cluster: Cluster) -> Cluster:
         assert isinstance(cluster, ApiCluster)
-        return ApiCluster(cluster._connection)
+        return ApiCluster(self.connection)
 
     def writes(self, devcluster: DevCluster, namespace: str) -> list[AuditEvent]:
         return devcluster.audit.writes(user=USER, namespace=namespace)

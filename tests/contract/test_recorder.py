@@ -149,7 +149,7 @@ async def test_what_was_said_is_forgotten_in_time(recorder: EventRecorder, clock
         await recorder.post(notice(f"{index}"))
         clock.advance(timedelta(minutes=1))
 
-    assert len(recorder._said) == 5
+    assert recorder.remembered == 5
 
 
 @pytest.mark.parametrize(

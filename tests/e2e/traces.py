@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.devcluster import sandbox
 
-_KERNEL_SETTINGS = tuple(Path("/proc/sys", name) for name in sandbox._KERNEL_SETTINGS)
+_KERNEL_SETTINGS = tuple(Path("/proc/sys", name) for name in sandbox.KERNEL_SETTINGS)
 _FOLDERS = ("/var/lib/cni", "/var/lib/kubelet", "/var/log/containers", "/var/lib/containers")
 _MARK = "SALUS_E2E_RUN"  # an environment variable: nothing that we start takes it away
 

@@ -54,7 +54,7 @@ from salus.ports import (
 )
 
 _Json = TypeVar("_Json")
-_SPECS: Mapping[str, type[pydantic.BaseModel]] = {
+SPECS: Mapping[str, type[pydantic.BaseModel]] = {
     HEALTH_POLICIES.kind: HealthPolicySpec,
     INCIDENTS.kind: IncidentSpec,
     CHANGE_EVENTS.kind: ChangeEventSpec,
@@ -69,7 +69,7 @@ SPECIMENS = RECORD_KEEPING | {
 """Wider rights, for tests of what a Cluster does with any kind of object."""
 
 _PATCHED = {resource.kind for resource in (*WORKLOADS.values(), *SCALERS.values())}
-_WITH_GENERATION = {*(resource.kind for resource in (*WORKLOADS.values(), *SCALERS.values())), *_SPECS}
+_WITH_GENERATION = {*(resource.kind for resource in (*WORKLOADS.values(), *SCALERS.values())), *SPECS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class FakeCluster:
         """Create the object."""
         metadata = body.get("metadata") or {}
         ref = Ref(resource, metadata.get("namespace", ""), metadata.get("name", ""))
-        return self._write(Write("create", ref, copied(body)), lambda: self._create(ref, body))
+        return self.perform(Write("create", ref, copied(body)), lambda: self._create(ref, body))
 
     async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]], *, subresource: str = "") -> Body:
         """Apply a JSON Patch to the object, or to its status subresource."""
@@ -173,11 +173,11 @@ class FakeCluster:
     def patch_as(self, user: str, ref: Ref, operations: Sequence[Mapping[str, Any]], subresource: str = "") -> Body:
         """The same, impersonating a user; "" is the operator itself."""
         write = Write("patch", ref, copied(list(operations)), user, subresource)
-        return self._write(write, lambda: self._patch(ref, operations, subresource))
+        return self.perform(write, lambda: self._patch(ref, operations, subresource))
 
     async def update_status(self, ref: Ref, status: Mapping[str, Any]) -> Body:
         """Merge `status` into the status."""
-        return self._write(Write("update_status", ref, copied(dict(status))), lambda: self._update_status(ref, status))
+        return self.perform(Write("update_status", ref, copied(dict(status))), lambda: self._update_status(ref, status))
 
     async def delete(self, ref: Ref, *, uid: str = "") -> None:
         """Delete the object."""
@@ -185,7 +185,7 @@ class FakeCluster:
 
     def delete_as(self, user: str, ref: Ref, uid: str) -> None:
         """The same, impersonating a user."""
-        self._write(Write("delete", ref, uid, user), lambda: self._delete(ref, uid))
+        self.perform(Write("delete", ref, uid, user), lambda: self._delete(ref, uid))
 
     def fail_next(self, error: ClusterError | None = None, *, after_effect: bool = False) -> None:
         """Let the next write raise `error` (default Unavailable); `after_effect`: it happened, its reply was lost."""
@@ -206,8 +206,12 @@ class FakeCluster:
         old = self._found(ref)
         new = copied(old)
         change(new)
-        self._store(ref, old, new)
+        self.keep(ref, old, new)
         return copied(self._objects[ref])
+
+    def forget_generation(self, ref: Ref) -> None:
+        """Be a server that counts no generations of this object, as old ones do of an HPA."""
+        del self._found(ref)["metadata"]["generation"]
 
     def remove(self, ref: Ref) -> None:
         """Have someone else delete an object."""
@@ -240,7 +244,8 @@ class FakeCluster:
         built_in = "." not in group or group.endswith(".k8s.io") or group == GROUP
         return built_in or any(ref.resource == resource for ref in self._objects)
 
-    def _write(self, write: Write, effect: Callable[[], Body]) -> Body:
+    def perform(self, write: Write, effect: Callable[[], Body]) -> Body:
+        """Do one write, unless it is refused: the place where other fakes die, count or let people meddle."""
         fault = self._faults.pop(0) if self._faults else None
         try:
             object_path(write.ref, write.subresource)
@@ -303,11 +308,11 @@ class FakeCluster:
             new = {key: value for key, value in asked.items() if key != "status"}
         _fill_in(new)
         _validate(new, old)
-        return self._store(ref, old, new, FIELD_MANAGER)
+        return self.keep(ref, old, new, FIELD_MANAGER)
 
     def _update_status(self, ref: Ref, status: Mapping[str, Any]) -> Body:
         old = self._found(ref)
-        return self._store(ref, old, {**old, "status": _merged(old.get("status", {}), status)})
+        return self.keep(ref, old, {**old, "status": _merged(old.get("status", {}), status)})
 
     def _delete(self, ref: Ref, uid: str) -> Body:
         found = self._found(ref)
@@ -321,7 +326,7 @@ class FakeCluster:
         for watcher in [found for reference in self.watchers if (found := reference()) is not None]:
             watcher.saw(kind, body)
 
-    def _store(self, ref: Ref, old: dict[str, Any], new: dict[str, Any], manager: str = "") -> Body:
+    def keep(self, ref: Ref, old: dict[str, Any], new: dict[str, Any], manager: str = "") -> dict[str, Any]:
         """As the server updates: nothing for no change, else a new version, and a new generation for a new spec."""
         metadata = {**new["metadata"], **{key: old["metadata"][key] for key in _SERVERS_OWN if key in old["metadata"]}}
         new = copied({**new, "metadata": metadata})
@@ -565,7 +570,7 @@ def _fill_in(new: dict[str, Any]) -> None:
 
 def _validate(new: Body, old: Body | None = None) -> None:
     """A few of the server's rules: the models of our kinds, what never changes, and replicas."""
-    if model := _SPECS.get(new["kind"]):
+    if model := SPECS.get(new["kind"]):
         _validate_spec(model, new)
         _validate_record(new, old)
     if old and new["kind"] == CONTROLLER_REVISIONS.kind and new.get("data") != old.get("data"):

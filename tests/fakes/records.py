@@ -21,7 +21,7 @@ class WatchedStore(RecordStore):
         self.waiting: deque[tuple[str, Body]] = deque()
         self._fake = cluster
         places = [(resource, namespace) for resource in _KINDS.values() for namespace in namespaces or (None,)]
-        self._watched = {place: self.feed(*place) for place in places}
+        self.watched = {place: self.feed(*place) for place in places}
         cluster.watchers.append(weakref.ref(self))
         self.list_all()
 
@@ -40,7 +40,7 @@ class WatchedStore(RecordStore):
         for _ in range(len(self.waiting) if count is None else min(count, len(self.waiting))):
             kind, body = self.waiting.popleft()
             for namespace in (None, body["metadata"]["namespace"]):
-                feed = self._watched.get((_KINDS[body["kind"]], namespace))
+                feed = self.watched.get((_KINDS[body["kind"]], namespace))
                 if feed is not None:
                     feed.heard()
                     (feed.deleted if kind == "DELETED" else feed.changed)(body)
@@ -48,7 +48,7 @@ class WatchedStore(RecordStore):
     def list_all(self) -> None:
         """List everything, as at first and after a 410: what waits is never shown."""
         self.waiting.clear()
-        for (resource, namespace), feed in self._watched.items():
+        for (resource, namespace), feed in self.watched.items():
             feed.heard()
             if namespace in self._fake.closed or resource in self._fake.unreadable:
                 feed.forbidden()

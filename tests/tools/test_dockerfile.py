@@ -55,7 +55,7 @@ def test_base_and_libraries_are_arguments_and_their_defaults_name_no_registry() 
 
 
 def test_libraries_have_a_layer_of_their_own_that_no_code_of_ours_changes() -> None:
-    assert copied_into("libraries") == set(dockerfile._MAKE_THE_LIBRARIES) - {"Dockerfile"}
+    assert copied_into("libraries") == set(dockerfile.MAKE_THE_LIBRARIES) - {"Dockerfile"}
     assert [rest for word, rest in last_stage() if word == "COPY"] == [
         "--from=chosen-libraries /opt/salus /opt/salus",
         "--from=build /added/opt/salus /opt/salus",
@@ -125,7 +125,7 @@ def test_what_is_copied_in_is_let_in_and_counts_for_the_cache() -> None:
     ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
 
     assert {line[1:] for line in ignore if line.startswith("!")} == copied
-    assert copied - {"operator"} == set(dockerfile._COPIED) - {"Dockerfile", ".dockerignore"}
+    assert copied - {"operator"} == set(dockerfile.COPIED) - {"Dockerfile", ".dockerignore"}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_what_is_copied_in_is_let_in_and_counts_for_the_cache() -> None:
     ],
 )
 def test_pip_in_the_build_is_configured_as_pip_here(listed: str, settings: dict[str, str]) -> None:
-    assert dict(dockerfile._pip_settings(listed)) == settings
+    assert dict(dockerfile.pip_settings(listed)) == settings
 
 
 @pytest.mark.parametrize(
@@ -163,4 +163,4 @@ def test_the_base_comes_from_where_apt_gets_this_release(
     monkeypatch.setattr(dockerfile, "_codename", lambda: "bookworm")
     monkeypatch.setattr(dockerfile, "_run", lambda _command, _complaint: listed)
 
-    assert dockerfile._known_mirror() == mirror
+    assert dockerfile.known_mirror() == mirror

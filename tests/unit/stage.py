@@ -51,15 +51,16 @@ class MortalCluster(FakeCluster):
     after: bool = False
     on_write: Callable[[Write], None] = lambda _: None
     """Called before each write: other people's hands."""
-    _count: int = 0
+    begun: int = 0
+    """Writes, since this was last set to 0."""
 
-    def _write(self, write: Write, effect: Callable[[], Body]) -> Body:
+    def perform(self, write: Write, effect: Callable[[], Body]) -> Body:
         self.on_write(write)
-        self._count += 1
-        if self._count == self.dies_at and not self.after:
+        self.begun += 1
+        if self.begun == self.dies_at and not self.after:
             raise Killed
-        body = FakeCluster._write(self, write, effect)
-        if self._count == self.dies_at:
+        body = FakeCluster.perform(self, write, effect)
+        if self.begun == self.dies_at:
             raise Killed
         return body
 
@@ -166,7 +167,7 @@ class Stage:
     async def ticks(self, count: int) -> None:
         """So many ticks; pods follow their template at once. Where the process dies, a new one goes on."""
         for _ in range(count):
-            self._roll_out()
+            self.roll_out()
             try:
                 await self.loop.tick([self.policy])
             except Killed:
@@ -179,7 +180,7 @@ class Stage:
         """The autoscaler as it is."""
         return next(body for resource in SCALERS.values() for body in self.cluster.objects(resource))
 
-    def _roll_out(self) -> None:
+    def roll_out(self) -> None:
         """Pods follow their template at once; an autoscaler that sees no load keeps to its minimum, from 3 on."""
         scalers = [body for resource in SCALERS.values() for body in self.cluster.objects(resource)]
         floor = max((scaler.min_replicas for scaler in autoscalers_of(KEY, scalers)), default=None)

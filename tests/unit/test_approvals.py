@@ -304,7 +304,7 @@ async def dies_and_goes_on(write: int, *, after: bool) -> Stage:
     """Salus is killed at its n-th write since the answer."""
     stage = await asked()
     answer(stage, "Approved")
-    stage.cluster._count, stage.cluster.dies_at, stage.cluster.after = 0, write, after
+    stage.cluster.begun, stage.cluster.dies_at, stage.cluster.after = 0, write, after
     await stage.ticks(LONG)
     assert stage.cluster.dies_at == 0
     return stage

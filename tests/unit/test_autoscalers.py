@@ -578,7 +578,7 @@ async def test_a_minimum_that_is_put_back_is_contested(
 async def test_a_person_who_is_faster_than_the_deed_wins() -> None:
     """The tests of the patch fail, the record says so, and everything is judged anew."""
     stage = a_surge(OLD_HPA, needs=99)
-    del stage.cluster._objects[HPA_REF]["metadata"]["generation"]
+    stage.cluster.forget_generation(HPA_REF)
     hands: list[int] = []
 
     def hurry(write: Write) -> None:

@@ -8,15 +8,15 @@ from datetime import timedelta
 from itertools import count, pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import yaml
 
 from salus.adapters.api import Connection, Page
-from salus.adapters.informer import Informer
+from salus.adapters.informer import Informer, Watches, record_watches
 from salus.adapters.lease import Leadership
-from salus.bootstrap import Operator, RunOptions
+from salus.bootstrap import Operator, Readiness, RunOptions, Server
 from salus.core.compile import Catalog, compile_policy
 from salus.core.leadership import Timing
 from salus.model.types import API_VERSION, Body
@@ -25,12 +25,26 @@ from salus.ports import HEALTH_POLICIES, LEASES, Forbidden, Ref, Unavailable, ri
 from salus.scheduler import FIRST_TICKS, SLOT
 from salus.settings import Settings, SettingsError
 from tests.builders import NOW, a_policy, a_policy_body
-from tests.fakes.cluster import SPECIMENS, FakeCluster
+from tests.fakes.cluster import SPECIMENS, FakeAccounts, FakeCluster
 from tests.fakes.loop import FakeClock
 from tests.fakes.records import WatchedStore
 from tests.unit.jumping import JumpingLoop
+from tests.unit.stage import MortalCluster
 
 HOSTILE = Path(__file__).with_name("data") / "hostile"
+
+
+def a_server(cluster: FakeCluster | None = None) -> Server:
+    """A cluster, of which nothing was seen by a watch of workloads."""
+    nowhere, cluster = cast("Connection", SimpleNamespace()), cluster or FakeCluster()
+    records = WatchedStore(cluster)
+    watches = record_watches(nowhere, records)
+    return Server(cluster, FakeAccounts(cluster), Informer(nowhere), records, watches)
+
+
+def an_operator(server: Server | None = None) -> Operator:
+    """Salus without an election, which nobody has started yet."""
+    return Operator(RunOptions(Path("none")), Settings(), server or a_server())
 
 
 @dataclass
@@ -66,13 +80,14 @@ def test_policies_are_looked_at_soon_after_the_workloads_are_known_and_not_all_a
     ticks = Ticks()
 
     async def main() -> float:
-        operator: Any = Operator(RunOptions(Path("none")), Settings(), cast("Connection", SimpleNamespace()))
-        operator._informer, operator._records, operator._loop = SlowInformer(seconds), SlowInformer(0), ticks
+        slow, at_once = cast("Informer", SlowInformer(seconds)), cast("Watches", SlowInformer(0))
+        operator = an_operator(replace(a_server(), workloads=slow, record_watches=at_once))
+        operator.scheduler.tick = ticks.tick
         for policy in (a_policy(name="early", uid="z", interval="1h"), a_policy(name="late", uid="a", interval="1h")):
-            operator._store.policies[policy.key] = policy
-            operator._scheduler.add(policy)
+            operator.store.policies[policy.key] = policy
+            operator.scheduler.add(policy)
         began = asyncio.get_running_loop().time()
-        working = asyncio.create_task(operator._schedule())
+        working = asyncio.create_task(operator.schedule())
         await asyncio.sleep(100)
         working.cancel()
         with suppress(asyncio.CancelledError):
@@ -88,13 +103,13 @@ def test_policies_are_looked_at_soon_after_the_workloads_are_known_and_not_all_a
 
 async def test_a_reload_ties_presets_to_the_exporters_that_are_named_now() -> None:
     """Of every policy in use, without a new generation of it."""
-    operator: Any = Operator(RunOptions(Path("none")), Settings(), cast("Connection", SimpleNamespace()))
-    operator._store.put(a_policy_body(checks=[{"name": "c", "preset": "Unavailable"}]))
+    operator = an_operator()
+    operator.store.put(a_policy_body(checks=[{"name": "c", "preset": "Unavailable"}]))
     source = {"url": "http://127.0.0.1:9"}
     seen = []
     for exporters in ({}, {"kube-state-metrics": {"job": "first"}}, {"kube-state-metrics": {"job": "second"}}):
-        await operator._use(Settings.parse({"sources": {"default": {**source, "exporters": exporters}}}))
-        (policy,) = operator._store.policies.values()
+        await operator.use(Settings.parse({"sources": {"default": {**source, "exporters": exporters}}}))
+        (policy,) = operator.store.policies.values()
         (check,) = policy.checks
         seen.append([name for name in ("first", "second") if f'job="{name}"' in check.template])
     await operator.metrics.close()
@@ -122,23 +137,21 @@ async def test_a_policy_that_stopped_salus_does_not_keep_it_from_starting(
         return compile_policy(body, catalog)
 
     monkeypatch.setattr("salus.store.compile_policy", compile_or_panic)
-    operator: Any = Operator(RunOptions(Path("none")), Settings(), cast("Connection", SimpleNamespace()))
-    operator._cluster = cluster
-    operator._loop.world = replace(operator._loop.world, cluster=cluster, records=WatchedStore(cluster))
+    operator = an_operator(a_server(cluster))
     settings = Settings.parse({"sources": {"default": {"url": "http://prometheus.example"}}})
 
-    await operator._use(settings)
-    assert await operator._crds_are_there(asyncio.create_task(asyncio.sleep(60)))
-    await operator._use(Settings.parse({**settings.to_dict(), "cluster": "other", "sinks": {}}))
-    await operator._take_up(SimpleNamespace(begin=lambda _: True), 1)
-    await asyncio.gather(*operator._work)
+    await operator.use(settings)
+    assert await operator.policies_are_there(asyncio.create_task(asyncio.sleep(60)))
+    await operator.use(Settings.parse({**settings.to_dict(), "cluster": "other", "sinks": {}}))
+    await operator.take_up(cast("Leadership", SimpleNamespace(begin=lambda _: True)), 1)
+    await asyncio.gather(*operator.under_way)
     await operator.metrics.close()
 
-    assert [key.name for key in operator._store.policies] == ["a", "z"]
+    assert [key.name for key in operator.store.policies] == ["a", "z"]
     (stored,) = (body for body in cluster.objects(HEALTH_POLICIES) if body["metadata"]["name"] == "pill")
     (stalled,) = (one for one in stored["status"]["conditions"] if one["type"] == "Stalled")
     assert (stalled["status"], stalled["reason"]) == ("True", "InternalError" if escapes else "InvalidSpec")
-    counted = operator._telemetry.registry.get_sample_value("salus_errors_total", {"stage": "compile"})
+    counted = operator.telemetry.registry.get_sample_value("salus_errors_total", {"stage": "compile"})
     assert (counted or 0) == (3 if escapes else 0)
 
 
@@ -163,35 +176,31 @@ async def test_no_configuration_that_cannot_be_used_ends_what_runs_with_the_one_
 
     read_so_far, stamps = outcomes(), count()
     monkeypatch.setattr("salus.bootstrap.read_settings", read)
-    monkeypatch.setattr("salus.bootstrap._stamp", lambda _: next(stamps))
+    monkeypatch.setattr("salus.bootstrap.stamp_of", lambda _: next(stamps))
     monkeypatch.setattr("salus.bootstrap.RELOAD_EVERY", timedelta(0))
-    operator: Any = Operator(RunOptions(Path("none")), Settings(), cast("Connection", SimpleNamespace()))
+    operator = an_operator()
 
     with suppress(asyncio.CancelledError):
-        await operator._reload()
+        await operator.follow_configuration()
     await operator.metrics.close()
 
-    assert operator._settings.cluster == "mended"
-    assert operator._telemetry.registry.get_sample_value("salus_errors_total", {"stage": "configuration"}) == 1
+    assert operator.settings.cluster == "mended"
+    assert operator.telemetry.registry.get_sample_value("salus_errors_total", {"stage": "configuration"}) == 1
 
 
 async def test_a_namespace_whose_policies_may_not_be_listed_holds_up_no_other() -> None:
     """Neither a start nor a later list; and its own policies are not taken for deleted."""
     cluster = FakeCluster(closed={"gone"})
-    operator: Any = Operator(
-        RunOptions(Path("none"), namespaces=("gone", "shop")), Settings(), cast("Connection", SimpleNamespace())
-    )
-    operator._cluster = cluster
-    operator._loop.world = replace(operator._loop.world, cluster=cluster, records=WatchedStore(cluster))
+    operator = Operator(RunOptions(Path("none"), namespaces=("gone", "shop")), Settings(), a_server(cluster))
     theirs = a_policy_body(name="theirs")
-    operator._store.put({**theirs, "metadata": {**theirs["metadata"], "namespace": "gone"}})
-    operator._store.put(a_policy_body(name="old"))
+    operator.store.put({**theirs, "metadata": {**theirs["metadata"], "namespace": "gone"}})
+    operator.store.put(a_policy_body(name="old"))
     cluster.put({"apiVersion": API_VERSION, "kind": "HealthPolicy", **a_policy_body(name="new")})
 
-    await operator._heal_store()
-    await asyncio.gather(*operator._work)
+    await operator.heal_store()
+    await asyncio.gather(*operator.under_way)
 
-    assert sorted(map(str, operator._store.keys())) == ["gone/theirs", "shop/new"]
+    assert sorted(map(str, operator.store.keys())) == ["gone/theirs", "shop/new"]
 
 
 async def informed(*namespaces: str) -> Informer:
@@ -232,47 +241,53 @@ async def test_a_namespace_whose_workloads_may_not_be_listed_holds_up_no_other()
 async def test_a_namespace_that_forbids_keeps_no_other_from_being_ready(
     namespaces: list[str], says: str | None
 ) -> None:
-    operator: Any = Operator(RunOptions(Path("none")), Settings(), cast("Connection", SimpleNamespace()))
-    operator._listed.set()
-    operator._watch.ready.set()
+    listed = readiness(a_server().workloads)
 
-    assert operator._not_ready() == "the workloads are not listed yet", "not before the first answers"
+    assert listed.lacks() == "the workloads are not listed yet", "not before the first answers"
+    assert readiness(await informed(*namespaces)).lacks() == says
 
-    operator._informer = operator._records = await informed(*namespaces)
 
-    assert operator._not_ready() == says
+def readiness(watches: Watches) -> Readiness:
+    """Of a process that knows and watches the policies."""
+    ready = Readiness(watches, watches)
+    ready.listed.set()
+    ready.watched.set()
+    return ready
 
 
 def test_a_reload_of_the_sources_compiles_in_pieces_and_keeps_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     """A minute of compiling, six times what a holder may take to renew."""
     policies, each = 600, 0.1
+    written: list[float] = []
     renewed: list[float] = []
 
     async def main() -> bool:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, JumpingLoop)
-        cluster = FakeCluster(rights=SPECIMENS | {right(verb, LEASES) for verb in ("create", "patch")})
+        cluster = MortalCluster(
+            rights=SPECIMENS | {right(verb, LEASES) for verb in ("create", "patch")},
+            on_write=lambda _: written.append(loop.time()),
+        )
         leadership = Leadership(cluster, Ref(LEASES, "salus", "salus"), "me", FakeClock(NOW), passing=loop.time)
-        options, nowhere = RunOptions(Path("none")), cast("Connection", SimpleNamespace())
-        operator: Any = Operator(options, Settings(), nowhere, leadership)
+        operator = Operator(RunOptions(Path("none")), Settings(), a_server(), leadership)
         before, after = (Settings.parse({"sources": {"default": {"url": f"http://{name}"}}}) for name in ("a", "b"))
-        await operator._use(before)
+        await operator.use(before)
         for number in range(policies):
-            operator._store.put(a_policy_body(name=f"p-{number}"))
+            operator.store.put(a_policy_body(name=f"p-{number}"))
         election = asyncio.create_task(leadership.run())
         leadership.begin(await leadership.next_term())
 
         def compile_slowly(body: Body, catalog: Catalog) -> Policy:
             loop.clock.now += each
-            renewed.append(leadership._renewed or 0.0)
+            renewed.append(written[-1])
             return compile_policy(body, catalog)
 
         monkeypatch.setattr("salus.store.compile_policy", compile_slowly)
-        await operator._use(after)
+        await operator.use(after)
         leads = leadership.leads
         election.cancel()
         await operator.metrics.close()
-        return leads and len(operator._store.policies) == policies
+        return leads and len(operator.store.policies) == policies
 
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         assert runner.run(main())

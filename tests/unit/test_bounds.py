@@ -131,10 +131,10 @@ def test_what_is_remembered_is_bounded_by_bytes() -> None:
         promql.problems_in(f"x{index} # {'x' * 16_000}")
         promql.with_sample_times(f"x{index} # {'x' * 32_000}")
 
-    for memory in (promql._EXAMINED, promql._PROBES, promql._BOUND):
+    for memory in (promql.EXAMINED, promql.PROBES, promql.BOUND):
         assert memory.taken <= memory.limit
-    assert 0 < len(promql._EXAMINED) < 600
-    assert 0 < len(promql._PROBES) < 600
+    assert 0 < len(promql.EXAMINED) < 600
+    assert 0 < len(promql.PROBES) < 600
 
 
 def test_what_is_asked_in_turn_is_remembered_though_not_all_of_it_fits() -> None:

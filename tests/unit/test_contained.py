@@ -6,6 +6,7 @@ of any kind; the other is healed as if it were alone.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from salus.adapters.api import Connection
+from salus.adapters.api import Connection, Page
 from salus.adapters.informer import Patience, Reflector, WorkloadMirror
 from salus.contained import contained
 from salus.core.caps import LeftOut
@@ -27,12 +28,13 @@ from salus.model.errors import Problem
 from salus.model.meta import WorkloadKind
 from salus.model.types import API_VERSION, Body
 from salus.model.values import Answer, Policy, PolicyKey, Question, Sample, TargetKey, Value, Workload
-from salus.ports import DEPLOYMENTS, HEALTH_POLICIES, INCIDENTS, ClusterError, Ref, Rejected, Unavailable
+from salus.ports import DEPLOYMENTS, HEALTH_POLICIES, INCIDENTS, ClusterError, Mirror, Ref, Rejected, Unavailable
 from salus.reconcile.context import Step
 from salus.scheduler import Scheduler
 from tests.builders import NOW, a_deployment_body, a_policy
 from tests.fakes.cluster import FakeCluster, FakeWorkloads
 from tests.fakes.loop import FakeClock, NullTelemetry
+from tests.unit.jumping import JumpingLoop
 from tests.unit.stage import TICK, a_loop
 
 
@@ -390,24 +392,32 @@ async def test_where_the_api_server_does_not_answer_the_sweep_ends(two: Two) -> 
 # --- when policies are due
 
 
-async def test_a_policy_of_which_nobody_can_tell_when_it_is_due_leaves_the_others_theirs() -> None:
+@pytest.mark.parametrize("begun", [False, True], ids=["from the beginning", "once its time has come"])
+def test_a_policy_of_which_nobody_can_tell_when_it_is_due_leaves_the_others_theirs(begun: bool) -> None:
     due: list[str] = []
 
     async def tick(policies: Sequence[Policy], _: float) -> None:
         due.extend(policy.key.name for policy in policies)
 
-    odd, sound = a_policy(name="odd", uid="z", interval="5s"), a_policy(name="sound", uid="a", interval="5s")
-    policies = {policy.key: policy for policy in (odd, sound)}
-    scheduler = Scheduler(tick, policies)
-    object.__setattr__(odd, "uid", None)
-    with capture_logs() as logged:
-        scheduler.begin()
-        scheduler._push(0.0, odd.key)
-        scheduler._push(0.0, sound.key)
-        scheduler._start_due()
-        await asyncio.gather(*scheduler._tasks)
+    async def main() -> None:
+        odd, sound = a_policy(name="odd", uid="z", interval="5s"), a_policy(name="sound", uid="a", interval="5s")
+        scheduler = Scheduler(tick, {policy.key: policy for policy in (odd, sound)})
+        if begun:
+            scheduler.begin()
+        object.__setattr__(odd, "uid", None)
+        if not begun:
+            scheduler.begin()
+        working = asyncio.create_task(scheduler.run())
+        await asyncio.sleep(12)
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
 
-    assert due == ["sound"]
+    with capture_logs() as logged, asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        runner.run(main())
+
+    assert set(due) == {"sound"}
+    assert len(due) >= 2
     assert {line["policy"] for line in logged} == {"shop/odd"}
 
 
@@ -423,8 +433,27 @@ async def test_a_refusal_that_cannot_be_written_is_logged_with_the_policys_name(
 # --- what is watched
 
 
+async def watching(mirror: Mirror, added: Sequence[Body]) -> None:
+    """A reflector finds nothing listed; then the watch shows these, and says nothing more."""
+    shown = asyncio.Event()
+
+    async def pages(*_: object) -> AsyncIterator[Page]:
+        yield Page([], "1", 2)
+
+    async def watch(*_: object) -> AsyncIterator[Body]:
+        for body in added:
+            yield {"type": "ADDED", "object": body}
+        shown.set()
+        await asyncio.Event().wait()
+
+    connection = cast("Connection", SimpleNamespace(pages=pages, watch=watch))
+    reflecting = asyncio.create_task(Reflector(connection, DEPLOYMENTS, None, mirror, Patience(), lambda: 0.0).run())
+    await asyncio.wait_for(shown.wait(), 5)
+    reflecting.cancel()
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=["a panic", "a recursion", "a defect", "several at once"])
-def test_a_workload_that_cannot_be_read_does_not_end_the_watch_of_the_others(
+async def test_a_workload_that_cannot_be_read_does_not_end_the_watch_of_the_others(
     kind: Callable[[], BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read_or_fail(body: Body) -> Workload:
@@ -433,12 +462,9 @@ def test_a_workload_that_cannot_be_read_does_not_end_the_watch_of_the_others(
         return workload_from(body)
 
     monkeypatch.setattr("salus.adapters.informer.workload_from", read_or_fail)
-    connection = cast("Connection", SimpleNamespace())
     mirror = WorkloadMirror(WorkloadKind.DEPLOYMENT)
-    reflector = Reflector(connection, DEPLOYMENTS, None, mirror, Patience(), lambda: 0.0)
     with capture_logs() as logged:
-        for name in ("a", "odd", "b"):
-            reflector._take({"type": "ADDED", "object": a_deployment_body(name=name)})
+        await watching(mirror, [a_deployment_body(name=name) for name in ("a", "odd", "b")])
 
     assert list(mirror.workloads["shop"]) == ["a", "b"]
     assert [line["workload"] for line in logged] == ["shop/odd"]

@@ -63,7 +63,7 @@ class Many:
 
     async def ticks(self, count: int, *, only: str = "") -> None:
         for _ in range(count):
-            self.stage._roll_out()
+            self.stage.roll_out()
             await self.stage.loop.tick([p for p in await self.policies() if not only or p.key.name == only])
             self.stage.clock.advance(TICK)
 

@@ -134,7 +134,7 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kind]:
         patched.setitem(ActionKind._member_map_, "STEADY", STEADY)
         patched.setitem(ActionKind._value2member_map_, "Steady", STEADY)
         patched.setattr("salus.core.compile.HealthPolicySpec", SteadySpec)
-        patched.setattr(fake, "_SPECS", {**fake._SPECS, "HealthPolicy": SteadySpec})
+        patched.setattr(fake, "SPECS", {**fake.SPECS, "HealthPolicy": SteadySpec})
         ChangeEventSpec.model_rebuild(force=True)
 
         patched.setitem(KINDS, KIND.name, KIND)
@@ -245,6 +245,6 @@ async def test_killed_at_any_write_its_books_balance_too(story: Story, after: bo
 
 def _killed_at(number: int, after: bool) -> Callable[[Stage], None]:
     def doom(stage: Stage) -> None:
-        stage.cluster._count, stage.cluster.dies_at, stage.cluster.after = 0, number, after
+        stage.cluster.begun, stage.cluster.dies_at, stage.cluster.after = 0, number, after
 
     return doom

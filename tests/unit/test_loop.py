@@ -188,12 +188,12 @@ async def writes_of(story: Story) -> int:
     counts: list[int] = []
 
     def note(stage: Stage) -> None:
-        stage.cluster._count = 0
+        stage.cluster.begun = 0
         counts.append(0)
 
     stage = await play(story, note)
     assert_books_balance(stage, story)
-    return stage.cluster._count
+    return stage.cluster.begun
 
 
 @pytest.mark.parametrize("after", [pytest.param(False, id="before it"), pytest.param(True, id="after it")])
@@ -206,7 +206,7 @@ async def test_killed_at_any_write_the_books_still_balance(name: str, after: boo
     for number in range(1, total + 1):
 
         def doom(stage: Stage, number: int = number) -> None:
-            stage.cluster._count = 0
+            stage.cluster.begun = 0
             stage.cluster.dies_at, stage.cluster.after = number, after
 
         stage = await play(story, doom)
@@ -233,10 +233,10 @@ async def test_any_failing_write_is_settled_by_the_next_tick(
     for number in range(1, await writes_of(story) + 1):
 
         def fail(stage: Stage, number: int = number) -> None:
-            stage.cluster._count = 0
+            stage.cluster.begun = 0
 
             def at(_: Write) -> None:
-                if stage.cluster._count == number - 1:
+                if stage.cluster.begun == number - 1:
                     stage.cluster.fail_next(error, after_effect=after_effect)
 
             stage.cluster.on_write = at

@@ -167,7 +167,7 @@ class SalusMachine(RuleBasedStateMachine):
     def doom(self, write: int, after: bool) -> None:
         """Salus will be killed at the n-th write from now, before or after it took effect."""
         cluster = self.stage.cluster
-        cluster._count, cluster.dies_at, cluster.after = 0, write, after
+        cluster.begun, cluster.dies_at, cluster.after = 0, write, after
 
     @rule()
     def killed_now(self) -> None:
@@ -299,7 +299,7 @@ class SalusMachine(RuleBasedStateMachine):
 
     async def _ticks(self, count: int) -> None:
         for _ in range(count):
-            self.stage._roll_out()
+            self.stage.roll_out()
             try:
                 await self.stage.loop.tick([self.policy])
             except Killed:

@@ -47,11 +47,11 @@ class Post:
             self.outbox.changed(None, change_record(body))
 
     def serve(self, at_most: int) -> Sequence[Ref]:
-        served = list(islice(self._taking(), at_most))
+        served = list(islice(self.taking(), at_most))
         self.taken += served
         return served
 
-    def _taking(self) -> Iterator[Ref]:
+    def taking(self) -> Iterator[Ref]:
         for ref in self.outbox.in_turn(SINK):
             self.outbox.changed(change_record(self.there.pop(ref)), None)
             yield ref
@@ -116,7 +116,7 @@ def test_who_was_served_last_comes_last_when_a_round_is_broken_off() -> None:
 def test_one_that_comes_in_the_middle_of_a_round_has_its_turn_in_it() -> None:
     post = Post()
     post.come("aaa", 50)
-    taking = post._taking()
+    taking = post.taking()
     next(taking)
     post.come("shop", 1)
 

@@ -68,7 +68,7 @@ class Day:
         for _ in range(TICKS):
             self._play_pods()
             for check, good in ((ERRORS, self.dice.uniform(0, 0.049)), (READY, self.dice.choice([0.67, 1.0]))):
-                self.source.say(check, self._said(check, good))
+                self.source.say(check, self.said(check, good))
                 self.history.say(check, self.past[check])
             if self.dice.random() < 0.05:
                 self._restart()
@@ -76,7 +76,7 @@ class Day:
             self.stage.clock.advance(TICK + timedelta(seconds=self.dice.uniform(-0.2, 0.2)))
         return self
 
-    def _said(self, check: str, good: float) -> Scripted:
+    def said(self, check: str, good: float) -> Scripted:
         chance = self.dice.random()
         if chance < 0.3:
             name = self.dice.choice(list(TROUBLES))
@@ -85,11 +85,11 @@ class Day:
         if chance < 0.45 and check not in self.spiked:
             self.happened.append("a counter reset")
             self.spiked.add(check)
-            return self._value(check, 1e6 if check == ERRORS else -1e6)
+            return self.value(check, 1e6 if check == ERRORS else -1e6)
         self.spiked.discard(check)
-        return self._value(check, good)
+        return self.value(check, good)
 
-    def _value(self, check: str, value: float) -> float:
+    def value(self, check: str, value: float) -> float:
         self.past[check].append(Sample(self.stage.clock.now(), value))
         return value
 
@@ -130,7 +130,7 @@ async def test_the_same_day_with_a_real_fault_is_not_quiet() -> None:
     acted = 0
     for seed in range(10):
         day = Day(seed)
-        day._said = lambda check, good, day=day: day._value(check, 0.5 if check == ERRORS else good)  # type: ignore[method-assign, misc]  # the one line that differs
+        day.said = lambda check, good, day=day: day.value(check, 0.5 if check == ERRORS else good)  # type: ignore[method-assign, misc]  # the one line that differs
         await day.pass_by()
         acted += bool(day.stage.deeds)
     assert acted == 10

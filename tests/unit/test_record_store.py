@@ -2,7 +2,7 @@
 
 import random
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from salus.core.records import TARGET_LABEL, change_name, past_change, target_id
 from salus.loop import Loop
-from salus.loop.kept import change_record, key_of
+from salus.loop.kept import AnyRecord, ChangeRecord, change_record, key_of
 from salus.model.types import Body
 from salus.ports import CHANGE_EVENTS, Ref
 from tests.builders import NOW
@@ -100,7 +100,7 @@ class Bookkeeper:
         self.store.list_all()
 
     async def list_begins(self) -> None:
-        listing = next(iter(self.store._watched.values())).begin()
+        listing = next(iter(self.store.watched.values())).begin()
         self.lists.append((listing, [copied(body) for body in self.live()], self.cluster.version))
 
     async def list_ends(self) -> None:
@@ -158,7 +158,28 @@ async def test_own_writes_are_seen_at_once_and_never_unlearned(steps: list[int],
 
     there = sorted((past_change(body).sequence, past_change(body).occurrences) for body in keeper.live())
     assert [(change.sequence, change.occurrences) for change in keeper.store.changes_of(KEY)] == there
-    assert list(keeper.store._changes.everything()) == list(keeper.store._changes.on_record()), "no intent is left"
+    assert names(everything(keeper.store)) == names(keeper.store.changes_in(NAMESPACE)), "no intent is left"
+
+
+class Everything:
+    """A view that is told all that is known, intents too, when it begins to follow."""
+
+    def __init__(self) -> None:
+        self.changes: list[ChangeRecord] = []
+
+    def changed(self, _: AnyRecord | None, after: AnyRecord | None) -> None:
+        if isinstance(after, ChangeRecord):
+            self.changes.append(after)
+
+
+def everything(store: WatchedStore) -> list[ChangeRecord]:
+    view = Everything()
+    store.follow(view)
+    return view.changes
+
+
+def names(records: Iterable[ChangeRecord]) -> list[tuple[str, str, str]]:
+    return sorted((record.namespace, record.name, record.uid) for record in records)
 
 
 def a_store() -> tuple[FakeCluster, WatchedStore]:
@@ -174,7 +195,7 @@ def sequences(store: WatchedStore) -> list[int]:
 
 async def test_an_own_creation_is_not_dropped_by_a_list_that_began_before_it_was_answered() -> None:
     cluster, store = a_store()
-    version, listing = cluster.version, next(iter(store._watched.values())).begin()
+    version, listing = cluster.version, next(iter(store.watched.values())).begin()
     store.note(await cluster.create(CHANGE_EVENTS, a_change(1)))
     listing.complete(version)
 
@@ -216,16 +237,16 @@ async def test_what_cannot_be_read_is_left_out_and_its_number_is_taken() -> None
 
 async def test_an_intent_that_is_never_answered_stays_until_a_list_that_began_later() -> None:
     _, store = a_store()
-    earlier = next(iter(store._watched.values())).begin()
+    earlier = next(iter(store.watched.values())).begin()
     store.intend(a_change(1))
     store.intended(a_change(1), refused=False)
 
     earlier.complete("1")
-    assert len(list(store._changes.everything())) == 1
-    later = next(iter(store._watched.values())).begin()
+    assert len(everything(store)) == 1
+    later = next(iter(store.watched.values())).begin()
     later.complete("1")
 
-    assert list(store._changes.everything()) == []
+    assert everything(store) == []
 
 
 @pytest.mark.parametrize(("decision", "bytes_"), [("Act", 12_000), ("Refuse", 1_800)])
@@ -332,7 +353,7 @@ async def test_two_processes_whose_watches_lag_do_nothing_that_the_truth_forbids
     for loop in both:
         watch(loop).held = True
     for _ in range(60):
-        stage._roll_out()
+        stage.roll_out()
         for loop in dice.sample(both, dice.randint(1, 2)):
             match dice.randrange(6):
                 case 0:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from salus.core.promql import with_sample_times
 from salus.model.values import Answer, Error, NoData, Question, Sample, Value
-from salus.sources.history import _one_series
+from salus.sources.history import one_series
 from salus.sources.reply import answer, data_in, range_in, reply_in
 
 QUERY = 'errors{app="checkout"}'
@@ -38,7 +38,7 @@ def ranged(body: bytes, status: int = 200) -> list[Sample] | Error:
     """What a look into the past makes of a reply."""
     data = data_in("source main", status, body)
     courses = data if isinstance(data, Error) else range_in("source main", data)
-    past = courses if isinstance(courses, Error) else _one_series(courses, QUESTION)
+    past = courses if isinstance(courses, Error) else one_series(courses, QUESTION)
     return past if isinstance(past, Error) else list(past)
 
 

@@ -43,8 +43,8 @@ _LEFT_OUT = (
     "./var/log/",
 )
 _PINNED = ("requirements.txt", "requirements-build.txt")
-_COPIED = ("Dockerfile", ".dockerignore", *_PINNED, "pyproject.toml", "hatch_build.py", "README.md", "LICENSE")
-_MAKE_THE_LIBRARIES = ("Dockerfile", *_PINNED)
+COPIED = ("Dockerfile", ".dockerignore", *_PINNED, "pyproject.toml", "hatch_build.py", "README.md", "LICENSE")
+MAKE_THE_LIBRARIES = ("Dockerfile", *_PINNED)
 _BUILDAH_FOLDER = Path("/var/lib/containers")
 _SCHEMES = ("http://", "https://", "file:")  # that debootstrap knows
 _EPOCH = "0"  # of every file and of the image, so that the same sources give the same image
@@ -126,7 +126,7 @@ def _find_tools(say: Say) -> None:
 def _sources() -> list[Path]:
     """What the Dockerfile is, and what it copies."""
     tree = sorted(path for path in (ROOT / "operator").rglob("*") if path.is_file() and path.suffix != ".pyc")
-    return [*(ROOT / name for name in _COPIED), *tree]
+    return [*(ROOT / name for name in COPIED), *tree]
 
 
 def _hash_of(origin: str, files: Sequence[Path]) -> str:
@@ -177,15 +177,16 @@ def _debootstrap(root: Path) -> None:
 
 def _mirror() -> str:
     """Return where apt gets this release's packages; apt knows once it has its lists."""
-    if mirror := _known_mirror():
+    if mirror := known_mirror():
         return mirror
     _run(["apt-get", "update"], "apt cannot fetch its package lists")
-    if mirror := _known_mirror():
+    if mirror := known_mirror():
         return mirror
     raise ImageBuildError(f"apt has no source of {_codename()} main that debootstrap can use")
 
 
-def _known_mirror() -> str | None:
+def known_mirror() -> str | None:
+    """Where apt gets the packages of this release; None where its lists name no source that debootstrap can use."""
     fields = ["apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)", "Created-By: Packages"]
     listed = _run(fields, "apt does not say where its packages come from").splitlines()
     sources = (line.split(maxsplit=2) for line in listed)
@@ -205,7 +206,7 @@ def _pack(root: Path, layer: Path) -> None:
 
 def _libraries(base: Path, say: Say) -> Path:
     """Return the Dockerfile's stage of that name as a docker-archive: the same for all commits with the same pins."""
-    key = _hash_of(_base_key(), [ROOT / name for name in _MAKE_THE_LIBRARIES])
+    key = _hash_of(_base_key(), [ROOT / name for name in MAKE_THE_LIBRARIES])
     archive = cache_folder() / "images" / f"libraries-{key}.tar"
     if not archive.exists():
         say("Building the image's layer of libraries (about a minute, once) …")
@@ -257,7 +258,7 @@ def _pip_mounts(scratch: Path) -> Iterator[tuple[str, str]]:
     """Have pip in the build use what pip here uses: index, certificates, local folders, whatever names them."""
     listed = _run([sys.executable, "-m", "pip", "config", "list"], "pip does not tell its configuration")
     config = scratch / "pip.conf"
-    settings = dict(_pip_settings(listed))
+    settings = dict(pip_settings(listed))
     config.write_text("[global]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items()))
     config.chmod(0o600)  # an index' address may hold a password
     yield str(config), "/etc/pip.conf"
@@ -265,7 +266,7 @@ def _pip_mounts(scratch: Path) -> Iterator[tuple[str, str]]:
         yield path, path
 
 
-def _pip_settings(listed: str) -> Iterator[tuple[str, str]]:
+def pip_settings(listed: str) -> Iterator[tuple[str, str]]:
     """Read the lines of `pip config list`, such as `global.index-url='…'`; later ones win, the environment last."""
     lines = [line.partition("=") for line in listed.splitlines()]
     for wanted in ("global.", "install.", ":env:."):

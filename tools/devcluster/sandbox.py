@@ -50,7 +50,7 @@ _MARK = Path("/run/salus-sandbox")  # on a tmpfs that is mounted inside only
 _OWN_FOLDERS = (Path("/run"), Path("/var/lib/cni"), Path("/var/lib/kubelet"), Path("/var/log/containers"))
 
 # The kubelet insists on these values and would write them for the whole machine. It is shown files that hold them.
-_KERNEL_SETTINGS = {
+KERNEL_SETTINGS = {
     "vm/overcommit_memory": 1,
     "vm/panic_on_oom": 0,
     "kernel/panic": 10,
@@ -130,7 +130,7 @@ def enter() -> None:
         _mount("-t", "tmpfs", "-o", "mode=755", "salus", str(folder))
     for folder in (Path("/run/containerd"), Path("/run/netns"), Path("/run/lock"), _MARK):
         folder.mkdir()
-    for name, value in _KERNEL_SETTINGS.items():
+    for name, value in KERNEL_SETTINGS.items():
         _pretend(Path("/proc/sys", name), f"{value}\n")
     _mount("--make-rshared", "/")  # or what the kubelet mounts later would not show up in containers
     subprocess.run(["ip", "-batch", "-"], input=_NETWORK, text=True, check=True)

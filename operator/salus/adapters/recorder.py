@@ -41,6 +41,11 @@ class EventRecorder:
         self._posted: Counter[str] = Counter()
         """Namespace → Events of this minute."""
 
+    @property
+    def remembered(self) -> int:
+        """How many notices are known to have been posted lately, so that they are not posted again."""
+        return len(self._said)
+
     async def post(self, notice: Notice) -> None:
         """Post one Event, unless the same was posted within QUIET; never raises a ClusterError."""
         now = self._clock.now()

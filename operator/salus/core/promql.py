@@ -180,7 +180,7 @@ def with_sample_times(query: str, label: str = "") -> Probe:
 
     Raises ValueError if the query cannot be read, or answers with something else than a vector or a scalar.
     """
-    return _PROBES.get((query, label), lambda: _probe(query, label))
+    return PROBES.get((query, label), lambda: _probe(query, label))
 
 
 @_readable
@@ -208,7 +208,7 @@ def bound_to(query: str, namespace: str) -> str:
     Raises ForeignNamespace if a selector names another namespace or the query cannot be bound, ValueError if it cannot
     be read.
     """
-    return _BOUND.get((query, namespace), lambda: _bind(query, namespace))
+    return BOUND.get((query, namespace), lambda: _bind(query, namespace))
 
 
 @_readable
@@ -357,7 +357,7 @@ class _Examined:
 
 
 def _examine(query: str) -> _Examined:
-    return _EXAMINED.get(query, lambda: _examined(query))
+    return EXAMINED.get(query, lambda: _examined(query))
 
 
 @_readable
@@ -455,11 +455,11 @@ def _operator(op: ast.MatchOp) -> str:
 
 
 _MIB = 1024 * 1024
-_EXAMINED: Remembered[str, _Examined] = Remembered(
+EXAMINED: Remembered[str, _Examined] = Remembered(
     4 * _MIB, lambda query, examined: _bytes(query, examined.problem or "")
 )
-_BOUND: Remembered[tuple[str, str], str] = Remembered(16 * _MIB, lambda key, bound: _bytes(*key, bound))
-_PROBES: Remembered[tuple[str, str], Probe] = Remembered(
+BOUND: Remembered[tuple[str, str], str] = Remembered(16 * _MIB, lambda key, bound: _bytes(*key, bound))
+PROBES: Remembered[tuple[str, str], Probe] = Remembered(
     32 * _MIB, lambda key, probe: _bytes(*key, probe.text, *(selector.text for selector in probe.selectors))
 )
 """What every tick asks again. `MOST_PLACES` selectors and the texts themselves are all that an entry holds."""

@@ -93,7 +93,7 @@ class _Past:
 
     def _samples(self, question: Question, start: datetime, end: datetime, step: timedelta) -> Sequence[Sample] | Error:
         try:
-            return _one_series(self._query(question, start, end, step), question)
+            return one_series(self._query(question, start, end, step), question)
         except _Refused as refused:
             return refused.error
         except _FAILURES as error:
@@ -238,7 +238,8 @@ def _authorities(ca_file: Path | None) -> bool | str:
     return str(ca_file) if ca_file else True
 
 
-def _one_series(courses: Sequence[Course], question: Question) -> Sequence[Sample] | Error:
+def one_series(courses: Sequence[Course], question: Question) -> Sequence[Sample] | Error:
+    """The samples of the one series that the question is about; an error when there are several."""
     if question.select is not None:
         label, value = question.select
         courses = [course for course in courses if course.labels.get(label) == value]
