@@ -1,6 +1,6 @@
 """`python -m tools.calls`: what a reader meets who follows one due policy to its finished record.
 
-One policy and one Deployment on fakes, from the first tick to the end of a restart that helped. Each call from one
+One policy and one Deployment on fakes, through six stories, to the last line of a record. Each call from one
 function to another is followed once, in the order in which it is met; a function of one line is read where it is used.
 Counted are the calls, how often they lead into another file, and how often that is a file that the reader has left
 before.
@@ -9,7 +9,7 @@ before.
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 from salus.core.workload import RESTARTED_AT
 from salus.model.types import Body
 from salus.version import __version__
-from tests.unit.stage import a_stage
+from tests.unit.stage import UNSCALED, a_stage
 
 ROOT = Path(sys.modules["salus"].__file__ or "").parent
 SHELL = {"loop", "reconcile", "scheduler.py", "store.py"}
@@ -70,27 +70,46 @@ def followed(reader: Reader) -> Iterator[None]:
         sys.setprofile(None)
 
 
+def _never(_: Body) -> bool:
+    return False
+
+
 def _is_restarted(body: Body) -> bool:
     return RESTARTED_AT in (body["spec"]["template"]["metadata"].get("annotations") or {})
 
 
+def _is_scaled(body: Body) -> bool:
+    return int(body["spec"]["replicas"]) > UNSCALED
+
+
+RESTART: dict[str, Any] = {"name": "restart", "restart": {}}
+SCALE: dict[str, Any] = {"name": "scale", "scale": {"by": "1", "max": 4, "revertAfter": "20s"}}
+NOTIFY: dict[str, Any] = {"name": "call", "notify": {"severity": "critical"}}
+STORIES: tuple[tuple[str, Callable[[Body], bool], tuple[dict[str, Any], ...], dict[str, Any]], ...] = (
+    ("a restart helps", _is_restarted, (RESTART,), {}),
+    ("a scaling helps, and is given back", _is_scaled, (SCALE,), {}),
+    ("a scaling does not help, and is taken back; people are called", _never, (SCALE, NOTIFY), {}),
+    ("people are asked", _is_restarted, (RESTART,), {"mode": "Approve"}),
+    ("it is rehearsed", _is_restarted, (RESTART,), {"mode": "Observe"}),
+    ("it is held up", _is_restarted, (RESTART,), {"suspend": True}),
+)
+
+
 async def _main() -> None:
-    stage = a_stage(_is_restarted, {"name": "restart", "restart": {}})
     reader = Reader()
-    with followed(reader):
-        await stage.ticks(TICKS)
-    outcomes = [change["status"].get("outcome") for change in stage.changes]
-    if outcomes != ["Recovered"]:
-        raise SystemExit(f"the record is not finished as it should be: {outcomes}")
+    for _, is_cured, remedies, spec in STORIES:
+        stage = a_stage(is_cured, *remedies, **spec)
+        with followed(reader):
+            await stage.ticks(TICKS)
     shell = {file: count for file, count in reader.entered.items() if file.split("/")[0] in SHELL}
-    print(f"salus {__version__}: one due policy, to its finished record")
+    print(f"salus {__version__}: one due policy, to its finished record, in {len(STORIES)} stories")
     print(f"calls from one function to another    {reader.calls}")
     print(f"files                                 {len(reader.entered)}")
     print(f"entered from another file             {reader.entered.total()}")
     print(f"… of these into a file left before    {reader.back}")
     entered = sum(shell.values())
     print(f"of the shell: {len(shell)} files, entered {entered} times, {entered - len(shell)} times again")
-    for file, count in reader.entered.most_common(14):
+    for file, count in reader.entered.most_common(80):
         print(f"{count:6}  {file}")
 
 

@@ -16,6 +16,8 @@ from salus.model.types import Body, format_time, parse_time
 from salus.model.values import Finding, PastChange
 
 KEPT_ATTEMPTS = 64
+SETTLES = 10
+"""After this part of the hold-down an incident says that its target is healthy."""
 MOST_EVIDENCE = 16
 """Findings that a refusal shows."""
 
@@ -117,6 +119,11 @@ class Closing(StrEnum):
     HOLD = "Hold"
     """Say that it is healthy, and until when the incident stays open."""
     NOTHING = "Nothing"
+
+
+def has_settled(clear: timedelta | None, stable: timedelta, hold_down: timedelta, now: datetime) -> bool:
+    """Whether the target is healthy for so long that it is worth saying; faster swings are not written."""
+    return clear is not None and has_lasted(now - clear, now, max(stable, hold_down / SETTLES))
 
 
 def closing(incident: Body | None, clear: timedelta, hold_down: timedelta, now: datetime) -> Closing:

@@ -18,11 +18,13 @@ from salus.core.actions.undo import REVERT, UNDO
 from salus.core.approvals import Ended
 from salus.core.decide import healthy_for, overall
 from salus.core.guards import review
+from salus.core.rights import rehearses
 from salus.core.timing import has_lasted
+from salus.core.workload import same_release
 from salus.model.change import Decision, Facts, Outcome
 from salus.model.policy import Mode, Verdict
 from salus.model.types import Body
-from salus.model.values import Action, Finding, Observation, PastChange, Policy, TargetKey, Workload
+from salus.model.values import Action, Finding, Observation, PastChange, Policy, Refusal, Switches, TargetKey, Workload
 
 LOOK_AGAIN = timedelta(minutes=1)
 """An undo that is held back is tried so often; an edit of the policy has it tried at once."""
@@ -77,7 +79,7 @@ def _failed(policy: Policy, changes: Sequence[PastChange]) -> PastChange | None:
     """
     deeds = (c for c in reversed(changes) if c.acted and c.outcome != Outcome.ABANDONED)
     last = next((deed for deed in deeds if records.belongs_to(deed, policy)), None)
-    if last is None or not last.outcome or last.undoes:
+    if last is None or last.applied_at is None or not last.outcome or last.undoes:
         return None
     wanted = verify.wants_undo(last, Outcome(last.outcome), policy)
     return last if wanted and not verify.is_taken_back(last, changes) else None
@@ -351,3 +353,21 @@ def hands_off(change: PastChange, workload: Workload) -> Action:
         undoes=change.name,
         patched=change.patched,
     )
+
+
+def is_held_back_already(changes: Sequence[PastChange], undo: Action, refusal: Refusal) -> bool:
+    """Whether people were told that this undo or revert is held back for this reason."""
+    said = (c for c in changes if c.undoes == undo.undoes and c.decision == Decision.REFUSE)
+    return any(change.reason == refusal.reason for change in said)
+
+
+def may_delete_stuck_pod(policy: Policy, change: PastChange, switches: Switches, mode_cap: Mode) -> bool:
+    """Whether the pod in the way of this rollback may go: not while nothing at all is to be done."""
+    observes = mode_cap is Mode.OBSERVE or rehearses(policy, change.remedy)
+    return not (switches.kill_switch or policy.spec.suspend or observes)
+
+
+def waits_for_its_pods(change: PastChange, workload: Workload) -> bool:
+    """Whether the workload has still the template of this change, and gives it to one pod after the other."""
+    meant = change.intended is not None and same_release(workload.release, change.intended.release)
+    return workload.uid == change.target_uid and meant and workload.ordered and not workload.deleting

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from salus.core.approvals import DEFAULT_EXPIRY
 from salus.core.lifecycle import Standing
 from salus.core.rights import REMEDIATOR
+from salus.core.waiting import Held
 from salus.loop.ledger import Ledger
 from salus.loop.outbox import Outbox
 from salus.loop.records import RecordStore
 from salus.model.policy import Mode
 from salus.model.values import (
-    Action,
     Bounds,
     Finding,
     Memory,
@@ -76,19 +76,6 @@ class World:
     def __post_init__(self) -> None:
         self.records.follow(self.ledger)
         self.records.follow(self.outbox)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A refusal, and what it rests on: while that is the same, nothing needs to be read to say it again."""
-
-    action: Action
-    refusal: Refusal
-    rests_on: tuple[object, ...]
-    until: datetime
-    """Then it is judged anew in any case."""
-    tried: int = 0
-    """How often in vain, of what could not be judged at all."""
 
 
 @dataclass(slots=True)

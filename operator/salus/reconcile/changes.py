@@ -181,8 +181,7 @@ async def take_back(step: Step, move: TakeBack, came: Came) -> Came:
 async def _hold_back(step: Step, planned: Action, refusal: Refusal, seen: Observation) -> None:
     """It stays due, and is looked at again; of each reason people are told once."""
     step.case.refusal = refusal
-    told = [c.reason for c in seen.changes if c.undoes == planned.undoes and c.decision == Decision.REFUSE]
-    if refusal.reason not in told:
+    if not lifecycle.is_held_back_already(seen.changes, planned, refusal):
         text = f"{planned.undoes} is not taken back yet: {refusal.message}"
         await journal.refuse(step, planned, replace(refusal, message=text), seen)
     if refusal.reason == UNKNOWN:

@@ -5,18 +5,17 @@ everything around the target is read only for a proposal, for the blame and for 
 """
 
 from dataclasses import replace
-from datetime import timedelta
 
 import structlog
 
-from salus.core import approvals, decide, guards, incidents, records, withholding
+from salus.core import approvals, decide, guards, incidents, records, waiting, withholding
 from salus.core.actions import kind_of, plan
 from salus.core.actions.kind import PlanRequest
 from salus.core.blame import blame
 from salus.core.budgets import BRAKE
 from salus.core.decide import Exhausted, Proposal, Wait
+from salus.core.waiting import Held
 from salus.core.withholding import REASON as WITHHELD
-from salus.loop.world import Held
 from salus.model.change import ActionKind, Decision
 from salus.model.types import parse_time
 from salus.model.values import Action, Infeasible, Observation, Refusal, Then, Workload
@@ -25,10 +24,6 @@ from salus.reconcile.context import Came, Step
 from salus.reconcile.observe import suspects, target
 from salus.reconcile.records import journal
 
-OBSERVE_AGAIN = timedelta(minutes=10)
-"""Whatever is waited for, the target and all around it are read again so often."""
-LONGEST_PAUSE = timedelta(minutes=1)
-"""What could not be read is read again at the latest after this."""
 log = structlog.get_logger(__name__)
 
 
@@ -67,41 +62,33 @@ async def _next_rung(step: Step, came: Came, seen: Observation | None) -> Came:
 
 
 def _waits(step: Step, workload: Workload) -> bool:
-    """People were called, or have just put another release there, or a remedy has its turn: there is nothing to add."""
+    """Whether there is nothing to do now, nor anything to add for people."""
     policy, mine = step.policy, step.of_breach
-    wait = decide.grace(policy, mine, workload, step.now)
-    if wait is None:
-        called = step.incident is not None and incidents.is_escalated(step.incident)
-        if called and decide.binding(policy, mine, workload.release):
-            return True
-        proposed = decide.decide(policy, step.case.findings, mine, workload.release)
-        wait = proposed if isinstance(proposed, Wait) else None
+    escalated = step.incident is not None and incidents.is_escalated(step.incident)
+    wait = waiting.waits(policy, step.case.findings, mine, workload, step.now)
     if wait is not None:
         log.debug("waiting", reason=wait.reason, message=wait.message)
-    return wait is not None
+    return wait is not None or waiting.is_with_people(policy, mine, workload, escalated=escalated)
 
 
 async def _is_held(step: Step, workload: Workload) -> bool:
     """Whether the last refusal still holds, by what is known without asking anybody; then it is counted once more."""
     held = step.case.held
-    if held is None or held.rests_on != _rests_on(step, workload) or step.now >= held.until:
+    if held is None or not held.holds(_rests_on(step, workload), step.now):
         return False
-    if held.refusal.reason == guards.UNKNOWN:
-        step.case.refusal = held.refusal
-        return True
     seen = target.known(step, workload)
-    refusal = guards.again(step.policy, held.action, seen, held.refusal.reason)
-    if refusal is None or (refusal.reason == BRAKE and seen.fleet is not None and not seen.fleet.told):
+    refusal = held.said_again(step.policy, seen)
+    if refusal is None:
         return False
-    await journal.refuse(step, held.action, refusal, seen)
+    if refusal is held.refusal:
+        step.case.refusal = refusal
+    else:
+        await journal.refuse(step, held.action, refusal, seen)
     return True
 
 
 def _rests_on(step: Step, workload: Workload) -> tuple[object, ...]:
-    """What a refusal rests on that is known at every tick; it is judged anew when any of it is another."""
-    unhealthy = tuple((finding.check, finding.verdict) for finding in step.case.findings)
-    known = tuple((c.name, c.applied_at, c.completed_at, c.approval) for c in step.changes)
-    return step.policy, workload.uid, workload.generation, workload.release, known, unhealthy
+    return waiting.rests_on(step.policy, workload, step.changes, step.case.findings)
 
 
 async def _try_rungs(step: Step, came: Came, seen: Observation) -> Came:
@@ -145,21 +132,10 @@ async def _attempt(step: Step, came: Came, proposal: Proposal, seen: Observation
         if refusal.reason == BRAKE:
             await _tell_of_brake(step, seen, refusal)
         if refusal.then is Then.WAIT:
-            _hold(step, came.workload, action, refusal)
+            held = Held(action, refusal, _rests_on(step, came.workload), step.now)
+            step.case.held = held.after(step.case.held, step.policy.spec.interval)
         return refusal
     return await _record(step, came, proposal, action, seen)
-
-
-def _hold(step: Step, workload: Workload, action: Action, refusal: Refusal) -> None:
-    """Remember what is waited for. What could not be read is tried again soon, and then less and less often."""
-    rests_on, tried = _rests_on(step, workload), 0
-    if refusal.reason == guards.UNKNOWN:
-        before = step.case.held
-        tried = before.tried + 1 if before is not None and before.rests_on == rests_on else 0
-        until = step.now + min(step.policy.spec.interval * 2 ** min(tried, 10), LONGEST_PAUSE)
-    else:
-        until = step.now + OBSERVE_AGAIN
-    step.case.held = Held(action, refusal, rests_on, until, tried)
 
 
 async def _review(

@@ -10,7 +10,6 @@ from salus.core import incidents, releases
 from salus.core.decide import healthy_for, overall
 from salus.core.incidents import Closing
 from salus.core.proof import NotProven, Witness, longest_bake, prove
-from salus.core.timing import has_lasted
 from salus.loop import keeping
 from salus.loop.measure import Measurer
 from salus.loop.witnesses import witness_of
@@ -22,8 +21,6 @@ from salus.reconcile.records import journal
 
 log = structlog.get_logger(__name__)
 
-SETTLES = 10
-"""After this part of the hold-down an incident says that its target is healthy; faster swings are not written."""
 Others = Callable[[Case, Workload], Sequence[Witness]]
 """What the other policies of the same target have to say of it."""
 
@@ -32,8 +29,8 @@ async def close_out(step: Step, workload: Workload, others: Others) -> None:
     """One tick of health; Unknown checks leave everything as it is."""
     case, now = step.case, step.now
     clear = healthy_for(case.findings, now)
-    settled = max(step.policy.spec.verify.stable, step.world.bounds().hold_down / SETTLES)
-    if step.incident is not None and clear is not None and has_lasted(now - clear, now, settled):
+    stable, hold_down = step.policy.spec.verify.stable, step.world.bounds().hold_down
+    if step.incident is not None and clear is not None and incidents.has_settled(clear, stable, hold_down, now):
         await close_or_hold(step, clear)
     if overall(case.findings) is Verdict.HEALTHY and step.incident is None:
         case.unwritten, case.withheld = (), False

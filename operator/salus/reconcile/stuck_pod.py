@@ -9,11 +9,9 @@ from collections.abc import Mapping
 
 import structlog
 
+from salus.core import lifecycle
 from salus.core.pods import stuck_pod
-from salus.core.rights import rehearses
-from salus.core.workload import same_release
 from salus.loop.world import client_for
-from salus.model.policy import Mode
 from salus.model.types import Body
 from salus.model.values import PastChange
 from salus.ports import PODS, NotFound, Ref, Rejected
@@ -30,16 +28,13 @@ async def free_rollout(step: Step, change: PastChange) -> PastChange:
     Nothing is deleted while the kill switch is on or the policy is suspended or observes, nor where someone has put
     another release there since.
     """
-    observes = step.world.boldest is Mode.OBSERVE or rehearses(step.policy, change.remedy)
-    if step.world.switches().kill_switch or step.policy.spec.suspend or observes:
+    if not lifecycle.may_delete_stuck_pod(step.policy, change, step.world.switches(), step.world.boldest):
         return change
     try:
         body = await step.world.cluster.get(target.workload_ref(step.target))
     except NotFound:
         return change
-    workload = target.workload_of(body)
-    meant = change.intended is not None and same_release(workload.release, change.intended.release)
-    if workload.uid != change.target_uid or not meant or not workload.ordered or workload.deleting:
+    if not lifecycle.waits_for_its_pods(change, target.workload_of(body)):
         return change
     pod = stuck_pod(body, await step.world.cluster.list(PODS, step.namespace, _selector(body)))
     return change if pod is None else await _delete(step, change, pod)
