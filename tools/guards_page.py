@@ -39,10 +39,10 @@ with its words.
 
 Cooldowns, attempts, budgets, the brake and Contested are computed from ChangeEvents, so a restart forgets nothing.
 Budgets count from the intent on, all policies together, without undos, reverts, notifications and what was abandoned.
-The records of all targets are listed at most once a minute, and only while something is being planned; between two
-lists the operator enters its own writes as it makes them. A watch would lag behind what was just written: fifty
-targets that fail in one tick would all find the budget unspent. An operator that watches some namespaces only counts
-what is in those.
+The records of all targets are watched, and the operator enters its own writes as it makes them, the intent before its
+first byte: a watch alone would lag behind what was just written, and fifty targets that fail in one tick would all find
+the budget unspent. A watch that says nothing for two minutes is not trusted with it (`GuardUnknown`). An operator that
+watches some namespaces only counts what is in those.
 
 The fleet brake compares Unhealthy with Healthy targets; Unknown ones count for neither. It looks at targets that this
 process has measured, so for the first interval after a start it may not see enough of them to be on; the budgets are

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import structlog
@@ -14,7 +14,7 @@ from aiohttp import web
 
 from salus.adapters.api import Connection, Login
 from salus.adapters.cluster import ApiCluster
-from salus.adapters.informer import Informer, Patience
+from salus.adapters.informer import Informer, Patience, Watches
 from salus.core.workload import LONGEST_LABELS, release_hash
 from salus.model.meta import WorkloadKind
 from salus.model.values import TargetKey
@@ -22,6 +22,7 @@ from salus.ports import DEPLOYMENTS, WORKLOADS, Cluster, Ref, Workloads
 from tests.contract.conftest import Proxy, Scripted, eventually, kubeconfig, status
 from tests.fakes.cluster import SPECIMENS, FakeCluster, FakeWorkloads
 
+_Watches = TypeVar("_Watches", bound=Watches)
 IMPATIENT = Patience(first_pause=timedelta(milliseconds=10), longest_pause=timedelta(milliseconds=50))
 
 
@@ -46,7 +47,7 @@ def key(namespace: str, name: str, kind: WorkloadKind = WorkloadKind.DEPLOYMENT)
 
 
 @contextlib.asynccontextmanager
-async def running(informer: Informer) -> AsyncIterator[Informer]:
+async def running(informer: _Watches) -> AsyncIterator[_Watches]:
     """Run the informer until the end of the block."""
     task = asyncio.create_task(informer.run())
     try:
