@@ -35,6 +35,7 @@ from salus.adapters.telemetry import PrometheusTelemetry
 from salus.contained import contained
 from salus.core.compile import Catalog, SpecError
 from salus.endpoints.settings import BasicAuth
+from salus.garbage import set_apart
 from salus.handlers import PolicyWatch
 from salus.loop import Loop, World
 from salus.loop.courier import Courier
@@ -65,6 +66,8 @@ COLLECT_ON = timedelta(seconds=1)
 """Before the next round of the collector where one has left something."""
 DELIVER_EVERY = timedelta(seconds=1)
 RETRY_EVERY = timedelta(seconds=2)
+SETTLED = timedelta(seconds=30)
+"""After the first ticks: what is there then stays."""
 DEAD_AFTER = timedelta(minutes=5)
 """A watch that said nothing for so long (a bookmark comes each minute) will not heal by itself."""
 
@@ -340,6 +343,7 @@ class Operator:
         if self._leads():
             self._soon(self._sweep())
         self.scheduler.begin()
+        asyncio.get_running_loop().call_later(SETTLED.total_seconds(), set_apart)
         await self.scheduler.run()
 
     async def policies_are_there(self, stopping: asyncio.Task[Any]) -> bool:
