@@ -41,6 +41,7 @@ def policy_body(number: int) -> dict[str, Any]:
         "spec": {
             "mode": "Enforce",
             "interval": f"{INTERVAL}s",
+            "bake": "15s",
             "target": {"kind": "Deployment", "name": name},
             "checks": [
                 {

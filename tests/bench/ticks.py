@@ -19,7 +19,7 @@ from tests.fakes.loop import FakeClock
 from tests.unit.jumping import JumpingLoop, JumpingSelector
 from tests.unit.stage import a_loop
 
-_SETTLED, _WAITING = 2, 8
+_SETTLED, _WAITING = 4, 14
 """Intervals until all statuses are written, and until those that are ill do nothing but wait."""
 
 
