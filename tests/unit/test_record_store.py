@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from salus.core.records import TARGET_LABEL, change_name, past_change, target_id
 from salus.loop import Loop
 from salus.loop.kept import AnyRecord, ChangeRecord, change_record, key_of
-from salus.model.types import Body
+from salus.model.types import Body, format_time
 from salus.ports import CHANGE_EVENTS, Ref
 from tests.builders import NOW
 from tests.fakes.cluster import FakeCluster, Write, copied
@@ -339,6 +339,24 @@ class Truth:
         times = [change.applied_at for change in done if change.applied_at]
         if times and now - max(times) < TICK:
             self.wrong.append("the cooldown is not over")
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["the watch follows", "the watch is late"])
+async def test_an_approved_deed_is_judged_by_what_is_on_record_and_not_by_what_was_watched(*, late: bool) -> None:
+    """It takes no number, so no name is its lock: another process has begun a deed since people were asked."""
+    stage = a_stage(lambda _: False, RESTART, mode="Approve")
+    await stage.ticks(6)
+    (question,) = stage.changes
+    given = {"decision": "Approved", "by": "ada", "digest": question["spec"]["digest"]}
+    stage.cluster.edit(Ref(CHANGE_EVENTS, *key_of(question)), lambda body: body["spec"].update(approval=given))
+    watch(stage.loop).held = late
+    policy = {"name": "other", "uid": "o", "generation": 1}
+    spec = {**a_change(2)["spec"], "policyRef": policy, "decidedAt": format_time(stage.clock.now())}
+    stage.cluster.put({**a_change(2), "spec": spec, "status": {"appliedAt": format_time(stage.clock.now())}})
+
+    await stage.ticks(1)
+
+    assert stage.deeds == []
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
