@@ -106,7 +106,7 @@ def test_a_record_cannot_play_with_the_terminal() -> None:
 async def test_the_answer_is_bound_to_the_record_that_was_shown(cluster: FakeCluster, decision: Any) -> None:  # noqa: ANN401
     body = await question(cluster, REF, "ada", NOW)
 
-    await answer(cluster, REF, body, Wish(REF.name, decision, ticket="CHG-7"), "ada", later(60))
+    await answer(cluster, body, Wish(REF.name, decision, ticket="CHG-7"), "ada", later(60))
 
     assert (await cluster.get(REF))["spec"]["approval"] == {
         "decision": decision,
@@ -123,7 +123,7 @@ async def test_a_record_that_was_made_again_meanwhile_is_not_answered(cluster: F
     cluster.put(a_record())
 
     with pytest.raises(CannotAnswer, match="the answer was not taken"):
-        await answer(cluster, REF, body, Wish(REF.name, "Approved"), "ada", NOW)
+        await answer(cluster, body, Wish(REF.name, "Approved"), "ada", NOW)
 
     assert "approval" not in (await cluster.get(REF))["spec"]
 
@@ -135,7 +135,7 @@ async def test_who_was_faster_is_named(cluster: FakeCluster) -> None:
     cluster.fail_next(Invalid("refused", (("spec.approval", "approval is given once and never changes"),)))
 
     with pytest.raises(CannotAnswer, match="was answered already: Denied by bob at 2026-11-22T12:00:01Z"):
-        await answer(cluster, REF, body, Wish(REF.name, "Approved"), "ada", NOW)
+        await answer(cluster, body, Wish(REF.name, "Approved"), "ada", NOW)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ async def test_a_refusal_by_the_server_is_told(cluster: FakeCluster, error: Exce
     cluster.fail_next(error)  # type: ignore[arg-type]  # all of them are ClusterErrors
 
     with pytest.raises(CannotAnswer, match=told):
-        await answer(cluster, REF, body, Wish(REF.name, "Approved"), "ada", NOW)
+        await answer(cluster, body, Wish(REF.name, "Approved"), "ada", NOW)
 
 
 async def test_there_is_no_such_record(cluster: FakeCluster) -> None:

@@ -16,10 +16,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from salus.adapters.api import Connection, Page
-from salus.adapters.informer import Patience, Reflector, WorkloadMirror
+from salus.adapters.informer import Patience, Place, Reflector, WorkloadMirror
 from salus.contained import contained
 from salus.core.caps import LeftOut
 from salus.core.compile import Catalog, SpecError, compile_policy
+from salus.core.evaluate import Reading
 from salus.core.workload import workload_from
 from salus.loop import Loop, measure, report, tick
 from salus.loop.caps import Caps
@@ -163,6 +164,8 @@ def _is_odd(one: object) -> bool:
             return key.name == "odd"
         case TargetKey(name=name):
             return name == "odd"
+        case Reading(query=query):
+            return '"odd"' in query
         case str():
             return '"odd"' in one
         case _:
@@ -447,7 +450,8 @@ async def watching(mirror: Mirror, added: Sequence[Body]) -> None:
         await asyncio.Event().wait()
 
     connection = cast("Connection", SimpleNamespace(pages=pages, watch=watch))
-    reflecting = asyncio.create_task(Reflector(connection, DEPLOYMENTS, None, mirror, Patience(), lambda: 0.0).run())
+    reflector = Reflector(connection, Place(DEPLOYMENTS, None), mirror, Patience(), lambda: 0.0)
+    reflecting = asyncio.create_task(reflector.run())
     await asyncio.wait_for(shown.wait(), 5)
     reflecting.cancel()
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from salus.core.actions import plan
 from salus.core.actions.patch import resolved
 from salus.core.decide import Exhausted, Proposal, decide
-from salus.core.evaluate import evaluate, stale_after
+from salus.core.evaluate import Reading, evaluate, stale_after
 from salus.core.guards import review
 from salus.core.promql import PART, with_sample_times
 from salus.core.records import decision_of
@@ -130,7 +130,7 @@ def test_no_sequence_of_bad_answers_is_ever_unhealthy(check: CompiledCheck, repl
     memory = Memory()
     for count, name in enumerate(replies):
         now = NOW + seconds(count * step)
-        finding, memory = evaluate(check, QUERY, understood(NO_NUMBERS[name], now), memory, now, INTERVAL)
+        finding, memory = evaluate(check, Reading(QUERY, understood(NO_NUMBERS[name], now), now), memory, INTERVAL)
         assert finding.verdict is Verdict.UNKNOWN, name
         assert memory == Memory()
 
@@ -148,7 +148,7 @@ def test_only_a_number_beyond_its_bound_makes_a_check_unhealthy(
     for count, reply in enumerate(replies):
         now = NOW + seconds(count * step)
         asked = a_number(reply) if isinstance(reply, float) else NO_NUMBERS[reply]
-        finding, memory = evaluate(check, QUERY, understood(asked, now), memory, now, INTERVAL)
+        finding, memory = evaluate(check, Reading(QUERY, understood(asked, now), now), memory, INTERVAL)
         if finding.verdict is Verdict.UNHEALTHY and not was:
             assert isinstance(reply, float)
             assert check.unhealthy.crossed_by(reply)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salus.core.evaluate import evaluate, recall, stale_after
+from salus.core.evaluate import Reading, evaluate, recall, stale_after
 from salus.core.timing import has_lasted
 from salus.model.policy import Verdict
 from salus.model.values import Answer, CompiledCheck, Error, Finding, Memory, NoData, Sample, Value
@@ -31,7 +31,7 @@ def fold(check: CompiledCheck, moments: Iterable[Moment], memory: Memory | None 
     """Every finding on the way, and what is remembered at the end."""
     findings, memory = [], memory or Memory()
     for at, answer in map(answered, moments):
-        finding, memory = evaluate(check, "errors", answer, memory, at, INTERVAL)
+        finding, memory = evaluate(check, Reading("errors", answer, at), memory, INTERVAL)
         findings.append(finding)
     return findings, memory
 
@@ -300,7 +300,7 @@ def test_a_finding_says_why_and_since_when(
 
 
 def test_a_finding_carries_the_evidence() -> None:
-    finding, _ = evaluate(ABOVE, "errors", Value(0.08, later(-7)), Memory(), NOW, INTERVAL)
+    finding, _ = evaluate(ABOVE, Reading("errors", Value(0.08, later(-7)), NOW), Memory(), INTERVAL)
 
     assert (finding.check, finding.query, finding.threshold) == ("error-ratio", "errors", "above 0.05")
     assert (finding.value, finding.observed_at, finding.sampled_at) == (0.08, NOW, later(-7))

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from salus.core.rights import DENIED, MISSING, Standing, acts, judge, needs
-from salus.core.status import TargetReport, policy_status
+from salus.core.status import Allowed, TargetReport, policy_status
 from salus.loop.permits import BAD_FOR, GOOD_FOR, PER_SECOND, Permits
 from salus.model.meta import AutoscalerKind
 from salus.model.policy import HealthPolicyStatus
@@ -116,7 +116,7 @@ def test_whether_a_policy_acts(spec: dict[str, Any], expected: bool) -> None:
 
 def conditions(rights: Rights | None, written: dict[str, Any] | None = None, **spec: Any) -> dict[str, tuple[str, ...]]:  # noqa: ANN401
     report = TargetReport(a_workload().key, (healthy(),))
-    said = policy_status(a_policy(**spec), [report], written or {}, NOW, rights=rights)
+    said = policy_status(a_policy(**spec), [report], written or {}, NOW, Allowed(rights))
     HealthPolicyStatus.parse(said)
     return {c["type"]: (c["status"], c["reason"], c["message"]) for c in said["conditions"]}
 
@@ -141,7 +141,7 @@ def test_a_rehearsing_policy_is_ready_and_says_what_it_would_need() -> None:
 def test_what_nobody_knows_leaves_the_status_as_it_is() -> None:
     """After a restart, until it was asked again, nothing flaps."""
     report = TargetReport(a_workload().key, (healthy(),))
-    stalled = policy_status(a_policy(mode="Enforce"), [report], {}, NOW, rights=LACKING)
+    stalled = policy_status(a_policy(mode="Enforce"), [report], {}, NOW, Allowed(LACKING))
 
     assert conditions(None, stalled, mode="Enforce")["Stalled"] == ("True", DENIED, "it may not")
     assert conditions(None, mode="Enforce")["Stalled"][0] == "False"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from salus.core.compile import SpecError
-from salus.core.status import TargetReport, changes_anything, condition, policy_status, stalled_status
+from salus.core.status import Allowed, TargetReport, changes_anything, condition, policy_status, stalled_status
 from salus.model.errors import Problem
 from salus.model.meta import Condition, WorkloadKind
 from salus.model.policy import HealthPolicyStatus, Verdict
@@ -278,14 +278,14 @@ def test_a_check_keeps_the_value_of_its_last_transition() -> None:
 @pytest.mark.parametrize("seen", [WELL, SICK, LOST, report(a_finding(), refusal=COOLING)])
 def test_the_kill_switch_is_shown_whatever_the_policy_sees(seen: TargetReport) -> None:
     """Whoever looks at any policy while it is on learns it there, and not from the next incident."""
-    said = policy_status(a_policy(), [seen], {}, NOW, stopped="maintenance")
+    said = policy_status(a_policy(), [seen], {}, NOW, Allowed(stopped="maintenance"))
 
     HealthPolicyStatus.parse(said)
     assert conditions(said)["Throttled"] == ("True", "KillSwitch", "maintenance")
 
 
 def test_the_kill_switch_is_shown_no_longer_when_it_is_off() -> None:
-    written = policy_status(a_policy(), [WELL], {}, NOW, stopped="maintenance")
+    written = policy_status(a_policy(), [WELL], {}, NOW, Allowed(stopped="maintenance"))
 
     assert conditions(after_a_tick(WELL, written=written))["Throttled"][:2] == ("False", "NotThrottled")
 
@@ -368,7 +368,7 @@ def test_a_condition_of_a_record_is_cut_to_its_bound() -> None:
 
 
 def test_the_kill_switch_is_shown_where_nothing_else_would_hold_back() -> None:
-    said = policy_status(a_policy(), [report(a_finding(), refusal=COOLING)], {}, NOW, stopped="see CHG-7")
+    said = policy_status(a_policy(), [report(a_finding(), refusal=COOLING)], {}, NOW, Allowed(stopped="see CHG-7"))
 
     assert conditions(said)["Throttled"] == ("True", "KillSwitch", "see CHG-7")
 

@@ -115,7 +115,7 @@ class Process:
     popen: Child
 
     @classmethod
-    def start(
+    def start(  # noqa: PLR0913 — what a child can be given, all named but what it is
         cls,
         name: str,
         argv: Sequence[str | Path],

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import structlog
 
@@ -106,7 +106,7 @@ class Informer(Watches):
             for scope in _scopes(namespaces):
                 mirror = WorkloadMirror(kind)
                 self._mirrors.append(mirror)
-                reflectors.append(Reflector(connection, WORKLOADS[kind], scope, mirror, patience, monotonic))
+                reflectors.append(Reflector(connection, Place(WORKLOADS[kind], scope), mirror, patience, monotonic))
         super().__init__(reflectors, monotonic)
 
     def get(self, key: TargetKey) -> Workload | None:
@@ -199,8 +199,8 @@ def record_watches(
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Watches:
     """What keeps a store of records current, in these namespaces (None: in all)."""
-    places = [(resource, scope) for resource in (CHANGE_EVENTS, INCIDENTS) for scope in _scopes(namespaces)]
-    reflectors = [Reflector(connection, *place, store.feed(*place), patience, monotonic) for place in places]
+    places = [Place(resource, scope) for resource in (CHANGE_EVENTS, INCIDENTS) for scope in _scopes(namespaces)]
+    reflectors = [Reflector(connection, place, store.feed(*place), patience, monotonic) for place in places]
     return Watches(reflectors, monotonic)
 
 
@@ -208,26 +208,32 @@ def _scopes(namespaces: Iterable[str] | None) -> Sequence[str | None]:
     return (None,) if namespaces is None else sorted(set(namespaces))
 
 
+class Place(NamedTuple):
+    """What one watch follows: a kind, in one namespace or (None) in all."""
+
+    resource: Resource
+    namespace: str | None
+
+
 class Reflector:
-    """Shows one kind in one namespace, or in all, to a mirror."""
+    """Shows what is in one place to a mirror."""
 
     def __init__(
         self,
         connection: Connection,
-        resource: Resource,
-        namespace: str | None,
+        place: Place,
         mirror: Mirror,
         patience: Patience | None,
         monotonic: Callable[[], float],
     ) -> None:
-        self.name = f"{resource.plural} in {namespace or 'all namespaces'}"
+        self.name = f"{place.resource.plural} in {place.namespace or 'all namespaces'}"
         self.listed = asyncio.Event()
         self.answered = asyncio.Event()
         """Set when it was listed, or the API server said that it may not be."""
         self.heard_at = monotonic()
         self._connection = connection
-        self._resource, self._mirror = resource, mirror
-        self._path = collection_path(resource, namespace)
+        self._resource, self._mirror = place.resource, mirror
+        self._path = collection_path(*place)
         self._patience = patience or Patience()
         self._monotonic = monotonic
         self._version = ""

@@ -53,11 +53,10 @@ class Leadership:
         ref: Ref,
         me: str,
         clock: Clock,
-        timing: Timing | None = None,
         passing: Callable[[], float] = passing_time,
     ) -> None:
         self._cluster, self._ref, self._me, self._clock = cluster, ref, me, clock
-        self._timing = timing or Timing()
+        self._timing = Timing()
         self._passing = passing
         self._seen: Sighting | None = None
         self._renewed: float | None = None

@@ -67,7 +67,7 @@ async def _run(wish: Wish, login: Login) -> int:
                 raise CannotAnswer(lacking(verb, ref, me))
         if not wish.sure and not _is_sure(wish, sys.stdin.isatty):
             return 1
-        await answer(cluster, ref, body, wish, me, SystemClock().now())
+        await answer(cluster, body, wish, me, SystemClock().now())
     typer.echo(f"changeevent/{wish.name} {wish.decision.lower()}")
     return 0
 
@@ -91,8 +91,9 @@ async def question(cluster: Cluster, ref: Ref, me: str, now: datetime) -> Body:
     return body
 
 
-async def answer(cluster: Cluster, ref: Ref, body: Body, wish: Wish, me: str, now: datetime) -> None:
+async def answer(cluster: Cluster, body: Body, wish: Wish, me: str, now: datetime) -> None:
     """Set the approval on the very record that was shown. Raises CannotAnswer, ClusterError."""
+    ref = Ref(CHANGE_EVENTS, body["metadata"]["namespace"], body["metadata"]["name"])
     given = {"decision": wish.decision, "by": me, "at": format_time(now), "digest": body["spec"]["digest"]}
     edits: list[dict[str, Any]] = [
         {"op": "test", "path": "/metadata/uid", "value": body["metadata"]["uid"]},

@@ -65,7 +65,7 @@ async def _run(wish: Wish, login: Login) -> int:
                 raise CannotWithdraw(lacking(verb, ref, me))
         if not wish.sure and not _is_sure(sys.stdin.isatty):
             return 1
-        await withdraw(cluster, ref, body, wish.reason, me, SystemClock().now())
+        await withdraw(cluster, body, wish.reason, me, SystemClock().now())
     typer.echo(f"keptrelease/{wish.name} withdrawn")
     return 0
 
@@ -89,8 +89,9 @@ async def find(cluster: Cluster, ref: Ref, me: str) -> Body:
     return body
 
 
-async def withdraw(cluster: Cluster, ref: Ref, body: Body, reason: str, me: str, now: datetime) -> None:
+async def withdraw(cluster: Cluster, body: Body, reason: str, me: str, now: datetime) -> None:
     """Withdraw the very release that was shown. Raises CannotWithdraw, ClusterError."""
+    ref = Ref(KEPT_RELEASES, body["metadata"]["namespace"], body["metadata"]["name"])
     withdrawal = {"by": me, "at": format_time(now), "reason": reason}
     edits: list[dict[str, Any]] = [
         {"op": "test", "path": "/metadata/uid", "value": body["metadata"]["uid"]},

@@ -6,7 +6,7 @@ lasts too long.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from salus.contained import INTERNAL_ERROR
@@ -24,20 +24,28 @@ def stale_after(interval: timedelta) -> timedelta:
     return max(STALE_INTERVALS * interval, STALE_AT_LEAST)
 
 
-def evaluate(
-    check: CompiledCheck, query: str, answer: Answer, memory: Memory, now: datetime, interval: timedelta
-) -> tuple[Finding, Memory]:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was asked, what came back, and when."""
+
+    query: str
+    answer: Answer
+    at: datetime
+
+
+def evaluate(check: CompiledCheck, reading: Reading, memory: Memory, interval: timedelta) -> tuple[Finding, Memory]:
     """What the check says now, and what it will remember."""
+    now = reading.at
     blank = Finding(
         check=check.name,
         verdict=Verdict.UNKNOWN,
         reason="",
         message="",
-        query=query,
+        query=reading.query,
         observed_at=now,
         threshold=str(check.unhealthy),
     )
-    match answer:
+    match reading.answer:
         case Value(value=value, sampled_at=sampled_at):
             remembered = advance(check, value, memory, now, interval)
             found = replace(blank, value=value, sampled_at=sampled_at)

@@ -6,7 +6,7 @@ its fix; `Healthy`, `MetricsAvailable` and `Throttled` speak of the service, `Ov
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,6 @@ from salus.model.policy import Verdict
 from salus.model.types import Body, format_decimal, format_time
 from salus.model.values import Finding, PastChange, Policy, Refusal, Rights, TargetKey
 
-_NOTHING_LACKS = Rights()
 _ORDER = (Verdict.UNHEALTHY, Verdict.UNKNOWN, Verdict.HEALTHY)
 
 
@@ -36,23 +35,30 @@ class TargetReport:
     """Names of other policies that speak of this target too."""
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What may be done for a policy at all."""
+
+    rights: Rights | None = field(default_factory=Rights)
+    """What its account may do; None while nobody knows, and then what is written about it stays."""
+    stopped: str = ""
+    """Why nothing new is done at all, if so."""
+
+
+_ALL = Allowed()
+
+
 def policy_status(
     policy: Policy,
     reports: Sequence[TargetReport],
     written: Mapping[str, Any],
     now: datetime,
-    *,
-    rights: Rights | None = _NOTHING_LACKS,
-    stopped: str = "",
+    allowed: Allowed = _ALL,
 ) -> dict[str, Any]:
-    """The status of a policy that is in use. `written`: the status as it is, whose transition times are kept.
-
-    `rights`: what its account may do; None while nobody knows, and then what is written about it stays. `stopped`: why
-    nothing new is done at all, if so.
-    """
+    """The status of a policy that is in use. `written`: the status as it is, whose transition times are kept."""
     worst = min(reports, key=lambda report: _ORDER.index(overall(report.findings)), default=None)
-    rights = _as_written(written) if rights is None else rights
-    conditions = [*_spec_conditions(policy, reports, rights), *_service_conditions(reports, written, stopped)]
+    rights = _as_written(written) if allowed.rights is None else allowed.rights
+    conditions = [*_spec_conditions(policy, reports, rights), *_service_conditions(reports, written, allowed.stopped)]
     last = max(
         (r.last_change for r in reports if r.last_change), key=lambda c: (c.decided_at, c.sequence), default=None
     )
@@ -65,9 +71,9 @@ def policy_status(
     return {**status, "lastChange": _last_change(last)} if last else status
 
 
-def said(policy: Policy, reports: Sequence[TargetReport], rights: Rights | None, stopped: str) -> object:
+def said(policy: Policy, reports: Sequence[TargetReport], allowed: Allowed) -> object:
     """What a status is made of; while this and what is written stay the same, `policy_status` says nothing new."""
-    return policy, rights, stopped, [_said(report) for report in reports]
+    return policy, allowed, [_said(report) for report in reports]
 
 
 def _said(report: TargetReport) -> tuple[object, ...]:
@@ -161,7 +167,7 @@ def _as_written(written: Mapping[str, Any]) -> Rights:
     for condition in written.get("conditions") or ():
         if condition["type"] == "Stalled" and condition["reason"] in {MISSING, DENIED}:
             return Rights(condition["reason"], condition["message"])
-    return _NOTHING_LACKS
+    return Rights()
 
 
 def _settled() -> list[_Row]:

@@ -13,7 +13,7 @@ import structlog
 
 from salus.contained import apology, contained
 from salus.core import promql
-from salus.core.evaluate import evaluate, not_judged, recall, stale_after
+from salus.core.evaluate import Reading, evaluate, not_judged, recall, stale_after
 from salus.loop import defects
 from salus.loop.world import Case, World
 from salus.model.values import Answer, CompiledCheck, Error, Memory, Policy, Question, Value
@@ -94,7 +94,8 @@ class Measurer:
         findings = []
         for check, q, answer in told.rows:
             memory, interval = case.memories.get(check.name, Memory()), policy.spec.interval
-            finding, case.memories[check.name] = evaluate(check, q.query, answer, memory, told.at, interval)
+            reading = Reading(q.query, answer, told.at)
+            finding, case.memories[check.name] = evaluate(check, reading, memory, interval)
             findings.append(finding)
             self.world.telemetry.evaluated(finding.verdict.value)
         case.findings, case.asked = tuple(findings), policy

@@ -20,6 +20,7 @@ from salus.core.compile import SpecError
 from salus.core.records import policy_reference
 from salus.core.rights import NOT_OWNED, has_deeds
 from salus.core.status import (
+    Allowed,
     TargetReport,
     changes_anything,
     left_out_status,
@@ -117,13 +118,13 @@ class Reporter:
         if cases and not reports:
             return  # the first look at them is late
         now, written = self.world.clock.now(), self._written.setdefault(policy.key, {})
-        rights, stopped = await self._rights(policy, found, cases, now), self.world.switches().stopped
+        allowed = Allowed(await self._rights(policy, found, cases, now), self.world.switches().stopped)
         for case in cases:
-            case.rights = rights
-        of, before = said(policy, reports, rights, stopped), self._said.get(policy.key)
+            case.rights = allowed.rights
+        of, before = said(policy, reports, allowed), self._said.get(policy.key)
         if before is not None and before.written is written and before.of == of:
             return
-        status = policy_status(policy, reports, written, now, rights=rights, stopped=stopped)
+        status = policy_status(policy, reports, written, now, allowed)
         if await self._write(policy.key, policy, status):
             self._said[policy.key] = Said(of, self._written.get(policy.key, written))
         if lost := metrics_lost(status, written):
