@@ -1,0 +1,61 @@
+"""Disruption budgets and quotas."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from salus.model.values import Disruption, Quota, Room
+from tests.unit.guards.rows import RESTART, ROLLBACK, SCALE, USUAL, Row
+
+OBJECTS = [
+    Row(
+        "one of two budgets allows none",
+        "DisruptionBudget",
+        RESTART,
+        says="PodDisruptionBudget/strict allows no disruption of Deployment/checkout",
+        seen=replace(USUAL, disruptions=(Disruption("loose", 1), Disruption("strict", 0))),
+    ),
+    Row(
+        "more pods than the quota has room for",
+        "QuotaExceeded",
+        SCALE,
+        says="ResourceQuota/small leaves room for 1 pods, 2 more are wanted",
+        seen=replace(USUAL, room=Room((Quota("small", {"pods": Decimal(1)}),))),
+    ),
+]
+
+PASSES = [
+    Row("one pod may go", "DisruptionBudget", RESTART, seen=replace(USUAL, disruptions=(Disruption("a", 1),))),
+    Row("a rollback may", "DisruptionBudget", ROLLBACK, seen=replace(USUAL, disruptions=(Disruption("a", 0),))),
+    Row("a scaling disrupts nothing", "DisruptionBudget", SCALE, seen=replace(USUAL, disruptions=None)),
+    Row(
+        "just enough room",
+        "QuotaExceeded",
+        SCALE,
+        seen=replace(USUAL, room=Room((Quota("small", {"pods": Decimal(2)}),))),
+    ),
+    Row("a restart adds no pods", "QuotaExceeded", RESTART, seen=replace(USUAL, room=None)),
+]
+
+CANNOT_TELL = [
+    Row(
+        "disruption budgets that could not be read",
+        "DisruptionBudget",
+        RESTART,
+        says="the PodDisruptionBudgets of this namespace could not be read",
+        seen=replace(USUAL, disruptions=None),
+    ),
+    Row(
+        "a disruption budget that is not counted yet",
+        "DisruptionBudget",
+        RESTART,
+        says="PodDisruptionBudget/new does not say yet what it allows",
+        seen=replace(USUAL, disruptions=(Disruption("new", None),)),
+    ),
+    Row(
+        "quotas that could not be read",
+        "QuotaExceeded",
+        SCALE,
+        says="the ResourceQuotas and LimitRanges of this namespace could not be read",
+        seen=replace(USUAL, room=None),
+    ),
+]
