@@ -11,25 +11,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from salus.core.actions.kind import PlanRequest
-from salus.core.autoscaling import autoscalers_of
-from salus.core.workload import release_hash, workload_from
-from salus.model.change import ActionKind
+from salus.core.objects.autoscalers import autoscalers_of
+from salus.core.objects.workloads import release_hash, workload_from
+from salus.model.change import ActionKind, ApprovalDecision, Decision, Outcome
 from salus.model.meta import WorkloadKind
 from salus.model.policy import HealthPolicySpec, Remedy, Threshold, Verdict
-from salus.model.types import Body, format_time
-from salus.model.values import (
-    Action,
-    Autoscaler,
-    CompiledCheck,
-    Finding,
-    Observation,
-    PastChange,
-    Policy,
-    PolicyKey,
-    Release,
-    TargetKey,
-    Workload,
-)
+from salus.model.scalars import Body, format_time
+from salus.model.values.changes import Action, Change
+from salus.model.values.keys import PolicyKey, TargetKey
+from salus.model.values.metrics import Finding
+from salus.model.values.objects import Autoscaler, Release, Workload
+from salus.model.values.observation import Observation
+from salus.model.values.policies import CompiledCheck, Policy
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 INTERVAL = timedelta(seconds=15)
@@ -205,14 +198,14 @@ def an_hpa_body(
     *, least: int | None = 2, most: int = 10, name: str = TARGET.name, target: str = TARGET.name, **metadata: Any
 ) -> dict[str, Any]:
     """A HorizontalPodAutoscaler of a Deployment as the API server gives it; `least` None leaves the minimum out."""
-    floor = {} if least is None else {"minReplicas": least}
+    minimum = {} if least is None else {"minReplicas": least}
     known = {"name": name, "namespace": NAMESPACE, "uid": "uid-of-hpa", "generation": 3, "resourceVersion": "11"}
     scaled = {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
         "metadata": {**known, **metadata},
-        "spec": {"scaleTargetRef": scaled, **floor, "maxReplicas": most},
+        "spec": {"scaleTargetRef": scaled, **minimum, "maxReplicas": most},
     }
 
 
@@ -284,8 +277,9 @@ def a_change(
     decided_at: datetime = NOW,
     applied_at: datetime | None = None,
     completed_at: datetime | None = None,
+    approval: str = "",
     **fields: Any,
-) -> PastChange:
+) -> Change:
     """A record of TARGET: an open Act by POLICY unless told otherwise. An outcome completes it when it was decided."""
     usual: dict[str, Any] = {
         "name": f"checkout-0a1b2c3d-{sequence}",
@@ -297,25 +291,26 @@ def a_change(
         "incident": INCIDENT,
         "target_uid": UID,
     }
-    return PastChange(
+    return Change(
         sequence=sequence,
-        decision=decision,
+        decision=Decision(decision),
         action=action,
         remedy=remedy,
         decided_at=decided_at,
         applied_at=applied_at,
         completed_at=completed_at or (decided_at if outcome or decision in {"Refuse", "DryRun", "Advise"} else None),
-        outcome=outcome,
+        outcome=Outcome(outcome) if outcome else None,
+        approval=ApprovalDecision(approval) if approval else None,
         **{**usual, **fields},
     )
 
 
-def a_deed(sequence: int = 1, *, done: datetime = NOW, outcome: str = "NotRecovered", **fields: Any) -> PastChange:
+def a_deed(sequence: int = 1, *, done: datetime = NOW, outcome: str = "NotRecovered", **fields: Any) -> Change:
     """A change that was applied and finished."""
     return a_change(sequence, decided_at=done, applied_at=done, completed_at=done, outcome=outcome, **fields)
 
 
-def a_refusal(reason: str, sequence: int = 1, **fields: Any) -> PastChange:
+def a_refusal(reason: str, sequence: int = 1, **fields: Any) -> Change:
     return a_change(sequence, decision="Refuse", reason=reason, **fields)
 
 

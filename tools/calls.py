@@ -16,8 +16,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from salus.core.workload import RESTARTED_AT
-from salus.model.types import Body
+from salus.core.objects.workloads import RESTARTED_AT
+from salus.model.scalars import Body
 from salus.version import __version__
 from tests.unit.stage import UNSCALED, a_stage
 

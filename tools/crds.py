@@ -22,7 +22,7 @@ from salus.model.change import ChangeEventSpec, ChangeEventStatus
 from salus.model.incident import IncidentSpec, IncidentStatus
 from salus.model.policy import HealthPolicySpec, HealthPolicyStatus
 from salus.model.release import KeptReleaseSpec, KeptReleaseStatus
-from salus.model.types import GROUP, VERSION, Resource, format_duration
+from salus.model.scalars import GROUP, VERSION, Resource, format_duration
 
 Schema = dict[str, Any]
 

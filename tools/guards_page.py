@@ -7,8 +7,8 @@ import inspect
 import sys
 
 from salus.core.actions import KINDS
-from salus.core.guards import GUARDS, UNKNOWN, Guard, every_change, everything
-from salus.model.values import Then
+from salus.core.guards.chain import GUARDS, UNKNOWN, Guard, every_change, everything
+from salus.model.values.changes import Then
 
 _HEAD = f"""# Guards
 
@@ -16,7 +16,7 @@ _HEAD = f"""# Guards
 
 A guard is a reason not to act now. They are asked in this order, once before the intent is put on record and once
 more, with everything read anew, right before the deed; the first that objects is the reason on record. Each is a pure
-function of what was observed, in `operator/salus/core/guards.py`. What to do about each: [records](records.md).
+function of what was observed, in `operator/salus/core/guards/chain.py`. What to do about each: [records](records.md).
 
 A guard that cannot be evaluated, since something could not be read, refuses: the reason is `{UNKNOWN}`, the message
 says which guard and what it lacks, and it is asked again at the next tick.
@@ -31,7 +31,7 @@ whether the guard holds an undo or a revert as well; all others let these pass, 
 
 The mode Approve is no guard: what passes them all is recorded and waits for a person, and the guards are asked again
 when they have said yes. Right before any deed the mode is looked at once more: what was meant under Enforce is not
-done when the policy asks a person by now (the record then ends as `Abandoned`, `ApprovalRequired`). What `NotOwned`
+done when the policy asks a person by now (the record then ends as `Abandoned`, `ApprovalRequired`). What `NotPermitted`
 lets pass, the API server still judges: what the acting account may not do, it refuses, and the change ends as `Failed`
 with its words.
 

@@ -1,7 +1,7 @@
 """The one place that chooses adapters and joins them: from options and configuration to a running operator.
 
 What runs: kopf feeding the store, the informer, the scheduler, a LIST that heals the store, a watch on the
-configuration file, the courier to the sinks, the collector of old records, the part in an election if there is one, and
+configuration file, the relay to the sinks, the collector of old records, the part in an election if there is one, and
 the server for metrics and probes. When one of them ends by itself, Salus ends, and says which.
 """
 
@@ -33,22 +33,26 @@ from salus.adapters.recorder import EventRecorder
 from salus.adapters.sinks import HttpSinks, SinkSettings
 from salus.adapters.telemetry import PrometheusTelemetry
 from salus.contained import contained
-from salus.core.compile import Catalog, SpecError
+from salus.core.policy.compile import Catalog, SpecError
 from salus.endpoints.settings import BasicAuth
 from salus.garbage import set_apart
 from salus.handlers import PolicyWatch
-from salus.loop import Loop, World
-from salus.loop.courier import Courier
-from salus.loop.expiry import Expiry
-from salus.loop.legacy import tell_what_stays
-from salus.loop.records import RecordStore
-from salus.loop.retention import Collector
-from salus.loop.scopes import each_scope
 from salus.model.policy import Mode
-from salus.model.types import Body
-from salus.model.values import Answer, Bounds, Error, Policy, PolicyKey, Question, Sample, Sink, Switches
+from salus.model.scalars import Body
+from salus.model.values.configuration import Bounds, Sink, Switches
+from salus.model.values.keys import PolicyKey
+from salus.model.values.metrics import Answer, Error, Query, Sample
+from salus.model.values.policies import Policy
 from salus.ports import HEALTH_POLICIES, LEASES, Accounts, Cluster, ClusterError, NotFound, Ref
 from salus.presets import load_presets
+from salus.reconcile.context import Context
+from salus.reconcile.legacy import tell_what_stays
+from salus.reconcile.records.expiry import Expiry
+from salus.reconcile.records.relay import Relay
+from salus.reconcile.records.retention import Collector
+from salus.reconcile.records.store import RecordStore
+from salus.reconcile.scopes import each_scope
+from salus.reconcile.tick import Reconciler
 from salus.scheduler import Scheduler
 from salus.settings import EndpointConfig, LeaderElection, Settings, SettingsError, SourceConfig, read_settings
 from salus.sources.history import PrometheusHistory
@@ -152,12 +156,12 @@ class LiveMetrics:
         for source in old:
             await source.close()
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         """The port MetricSource."""
         return await self._now.ask(questions)
 
     async def samples(
-        self, question: Question, start: datetime, end: datetime, step: timedelta
+        self, question: Query, start: datetime, end: datetime, step: timedelta
     ) -> Sequence[Sample] | Error:
         """The port MetricHistory."""
         return await self._past.samples(question, start, end, step)
@@ -251,8 +255,8 @@ class Operator:
         self._clock = SystemClock()
         self.metrics = LiveMetrics(self.telemetry.queried)
         instance = _instance()
-        self._loop = Loop(
-            World(
+        self._reconciler = Reconciler(
+            Context(
                 cluster=server.cluster,
                 accounts=DryRunAccounts(server.accounts, server.cluster) if options.dry_run else server.accounts,
                 workloads=server.workloads,
@@ -268,7 +272,7 @@ class Operator:
                 operator=f"salus {__version__} {settings.cluster}/{instance}",
                 default_service_account=self._default_service_account,
                 approval_expiry=lambda: self.settings.defaults.approval_expiry,
-                boldest=Mode.OBSERVE if options.dry_run else Mode.ENFORCE,
+                mode_cap=Mode.OBSERVE if options.dry_run else Mode.ENFORCE,
                 namespaces=options.namespaces,
                 sinks=self._sink_values,
                 bounds=self._bounds,
@@ -276,7 +280,7 @@ class Operator:
             self._soon,
         )
         self.sinks = HttpSinks()
-        self._courier = Courier(self._loop.world, self.sinks, lambda: self.settings.cluster, self._leads)
+        self._relay = Relay(self._reconciler.context, self.sinks, lambda: self.settings.cluster, self._leads)
         self.store = PolicyStore(Catalog(load_presets(), ()), self)
         self.scheduler = Scheduler(self._tick, self.store.policies)
         self._watch = PolicyWatch(self.store, Login(options.kubeconfig, options.context), options.namespaces)
@@ -319,7 +323,7 @@ class Operator:
         start("list of policies", self._relist())
         start("watch of the configuration", self.follow_configuration())
         start("scheduler", self.schedule())
-        start("courier to the sinks", self._deliver())
+        start("relay to the sinks", self._deliver())
         start("collector of old records", self._collect())
         if self._leadership is not None:
             start("leader election", self._leadership.run())
@@ -384,8 +388,8 @@ class Operator:
         while self._work:
             await asyncio.wait(self._work)
         await self.store.replace(())
-        await self._loop.world.records.renew(self._options.namespaces)
-        self._courier.outdated()
+        await self._reconciler.context.records.renew(self._options.namespaces)
+        self._relay.outdated()
         await self._list_policies()
         if leadership.begin(term):
             log.info("this process leads", term=term)
@@ -395,7 +399,7 @@ class Operator:
 
     async def _sweep(self) -> None:
         try:
-            await self._loop.sweep(self._listed_namespaces())
+            await self._reconciler.sweep(self._listed_namespaces())
         except ClusterError as error:
             self.telemetry.failed("relist")
             log.warning("incidents of policies that are gone are not closed yet", error=str(error))
@@ -420,7 +424,7 @@ class Operator:
         """A full LIST, and what follows for policies that are gone."""
         await self._list_policies()
         if self._leads():
-            await self._loop.sweep(self._listed_namespaces())
+            await self._reconciler.sweep(self._listed_namespaces())
 
     async def _list_policies(self) -> None:
         before = self.store.keys()
@@ -452,14 +456,14 @@ class Operator:
     async def _deliver(self) -> None:
         """Send records to the sinks, while this process leads."""
         while True:
-            await self._loop.world.outbox.wait(DELIVER_EVERY.total_seconds())
+            await self._reconciler.context.outbox.wait(DELIVER_EVERY.total_seconds())
             if self._leads():
-                await self._soon(self._courier.round())
+                await self._soon(self._relay.round())
 
     async def _collect(self) -> None:
         """Delete records whose time is over, while this process leads."""
-        collector = Collector(self._loop.world, self.store.policies.values, self._knows_all)
-        expiry = Expiry(self._loop.world)
+        collector = Collector(self._reconciler.context, self.store.policies.values, self._knows_all)
+        expiry = Expiry(self._reconciler.context)
         while True:
             pause = COLLECT_ON if collector.behind else self.settings.retention.interval
             await asyncio.sleep(pause.total_seconds())
@@ -501,7 +505,7 @@ class Operator:
         sources = {name: _source_settings(name, source) for name, source in settings.sources.items()}
         old, self.settings, self._in_use = self._in_use, settings, settings
         if old is not None and old.kill_switch != settings.kill_switch and self._leads():
-            self._soon(self._loop.show_switches(list(self.store.policies.values())))
+            self._soon(self._reconciler.show_switches(list(self.store.policies.values())))
         moved = old is None or old.sources != settings.sources
         rewired = old is None or old.sinks != settings.sinks
         if moved:
@@ -515,26 +519,26 @@ class Operator:
 
     async def _tick(self, due: Sequence[Policy], late: float) -> None:
         if self._leads():
-            await self._soon(self._loop.tick(due, late))
+            await self._soon(self._reconciler.tick(due, late))
 
     # --- what the store tells
 
     def accepted(self, policy: Policy, body: Body) -> None:
         """A policy can be used."""
-        self._loop.accept(policy, dict(body.get("status") or {}))
+        self._reconciler.accept(policy, dict(body.get("status") or {}))
         self.scheduler.add(policy)
 
     def refused(self, body: Body, error: SpecError) -> None:
         """A policy cannot be used: its own status says why."""
         log.warning("a policy is refused", policy=str(key_of(body)), error=str(error))
         if self._leads():
-            self._soon(self._loop.report_invalid(body, error, self._clock.now()))
+            self._soon(self._reconciler.report_invalid(body, error, self._clock.now()))
 
     def removed(self, key: PolicyKey) -> None:
         """A policy is gone."""
-        self._loop.forget(key)
+        self._reconciler.forget(key)
         if self._leads():
-            self._soon(tell_what_stays(self._loop.world, key))
+            self._soon(tell_what_stays(self._reconciler.context, key))
 
     def escaped(self, about: str, error: BaseException) -> None:
         """A defect met this policy alone."""
@@ -559,8 +563,8 @@ class Operator:
 
     def _measures(self, key: PolicyKey) -> bool:
         """Whether a policy is usable, and within the caps of its namespace."""
-        bounds = self._loop.world.bounds()
-        return key in self.store.policies and self._loop.caps.why_not(key, bounds) is None
+        bounds = self._reconciler.context.bounds()
+        return key in self.store.policies and self._reconciler.caps.why_not(key, bounds) is None
 
     def _knows_all(self) -> bool:
         return self._readiness.listed.is_set() and self._server.workloads.synced

@@ -17,7 +17,7 @@ import structlog
 
 from salus.adapters.api import Access, Login, NoCredentials, access
 from salus.contained import contained
-from salus.model.types import GROUP, VERSION, Body
+from salus.model.scalars import GROUP, VERSION, Body
 from salus.store import PolicyStore, bare
 
 log = structlog.get_logger(__name__)

@@ -10,8 +10,11 @@ from typing import Any, Protocol
 
 from salus.model.change import ActionKind
 from salus.model.meta import AutoscalerKind, WorkloadKind
-from salus.model.types import API_VERSION, Body
-from salus.model.values import Answer, Error, Question, Right, Sample, TargetKey, Workload
+from salus.model.scalars import API_VERSION, Body
+from salus.model.values.keys import TargetKey
+from salus.model.values.metrics import Answer, Error, Query, Sample
+from salus.model.values.objects import Workload
+from salus.model.values.permissions import Permission
 
 
 class ClusterError(Exception):
@@ -111,10 +114,10 @@ SCALERS: Mapping[AutoscalerKind, Resource] = {
 }
 
 
-def right(verb: str, resource: Resource, subresource: str = "") -> Right:
+def right(verb: str, resource: Resource, subresource: str = "") -> Permission:
     """The right to do this with objects of this kind."""
     group, slash, _ = resource.api_version.rpartition("/")
-    return Right(verb, group if slash else "", resource.plural, subresource)
+    return Permission(verb, group if slash else "", resource.plural, subresource)
 
 
 RECORD_KEEPING = frozenset(
@@ -223,11 +226,11 @@ class Account(Protocol):
         """Whether there is such a service account."""
         ...
 
-    async def is_lent(self) -> bool:
+    async def may_impersonate(self) -> bool:
         """Whether the operator may act as this account."""
         ...
 
-    async def may(self, right: Right, name: str = "") -> bool:
+    async def may(self, right: Permission, name: str = "") -> bool:
         """Whether this account has a right, on the object of this name (or on all of the namespace)."""
         ...
 
@@ -299,7 +302,7 @@ class Mirror(Protocol):
 class MetricSource(Protocol):
     """Answers all questions of a tick at once, in their order; never raises for what a server or a network does."""
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         """One answer per question, in order."""
         ...
 
@@ -308,7 +311,7 @@ class MetricHistory(Protocol):
     """Looks back: one range query."""
 
     async def samples(
-        self, question: Question, start: datetime, end: datetime, step: timedelta
+        self, question: Query, start: datetime, end: datetime, step: timedelta
     ) -> Sequence[Sample] | Error:
         """Samples from start to end, oldest first; gaps are left out, as are NaN and infinite values."""
         ...

@@ -17,7 +17,8 @@ from functools import partial
 import structlog
 
 from salus.contained import contained
-from salus.model.values import Policy, PolicyKey
+from salus.model.values.keys import PolicyKey
+from salus.model.values.policies import Policy
 
 log = structlog.get_logger(__name__)
 

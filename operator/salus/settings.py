@@ -13,16 +13,16 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 
 from salus.bounded_yaml import UnreadableError, read_bytes, value_of
-from salus.core.approvals import DEFAULT_EXPIRY
-from salus.core.exporters import Exporter, Trusted
-from salus.core.freeze import check_cron, zone_of
-from salus.core.retention import Retention
-from salus.core.rights import REMEDIATOR
-from salus.core.shelf import ShelfLife
+from salus.core.guards.freeze import check_cron, zone_of
+from salus.core.guards.permissions import REMEDIATOR
+from salus.core.policy.exporters import Exporter, Trusted
+from salus.core.records.retention import Retention
+from salus.core.records.shelf import ShelfLife
+from salus.core.remedy.approvals import DEFAULT_EXPIRY
 from salus.endpoints.settings import check_header, check_url
 from salus.model.change import ActionKind
-from salus.model.errors import problems
-from salus.model.types import (
+from salus.model.problems import problems
+from salus.model.scalars import (
     DnsLabel,
     DnsName,
     Duration,
@@ -35,7 +35,7 @@ from salus.model.types import (
     ShortText,
     quote,
 )
-from salus.model.values import Bounds, Brake, Budget, Freeze, Minimums, Sink, Switches
+from salus.model.values.configuration import Bounds, Brake, Budget, Freeze, Minimums, Sink, Switches
 
 DEFAULT_SOURCE = "default"
 

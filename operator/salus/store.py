@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from salus.contained import INTERNAL_ERROR, apology, contained
-from salus.core.compile import Catalog, SpecError, compile_policy, identity
-from salus.model.errors import Problem
-from salus.model.types import Body
-from salus.model.values import Policy, PolicyKey
+from salus.core.policy.compile import Catalog, SpecError, compile_policy, identity
+from salus.model.problems import Problem
+from salus.model.scalars import Body
+from salus.model.values.keys import PolicyKey
+from salus.model.values.policies import Policy
 
 NAMELESS = "an object without a name"
 

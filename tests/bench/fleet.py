@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from salus.core.promql import PART, VALUE_PART
-from salus.core.workload import watched, workload_from
+from salus.core.objects.workloads import watched, workload_from
+from salus.core.policy.promql import PART, VALUE_PART
 from salus.model.meta import WorkloadKind
-from salus.model.types import API_VERSION, Body
-from salus.model.values import Sample, TargetKey, Workload
+from salus.model.scalars import API_VERSION, Body
+from salus.model.values.keys import TargetKey
+from salus.model.values.metrics import Sample
+from salus.model.values.objects import Workload
 from salus.ports import DEPLOYMENTS, Ref, Resource
 from salus.sources.prometheus import PrometheusSource
 from salus.sources.settings import SourceSettings

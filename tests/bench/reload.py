@@ -7,19 +7,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from salus.adapters.lease import Leadership
-from salus.core.compile import Catalog, SpecError
-from salus.loop import Loop
-from salus.loop.world import Case
+from salus.core.policy.compile import Catalog, SpecError
 from salus.model.meta import WorkloadKind
-from salus.model.types import Body
-from salus.model.values import Policy, PolicyKey, TargetKey
+from salus.model.scalars import Body
+from salus.model.values.keys import PolicyKey, TargetKey
+from salus.model.values.policies import Policy
 from salus.ports import LEASES, Ref
+from salus.reconcile.cases import Case
+from salus.reconcile.tick import Reconciler
 from salus.scheduler import Scheduler
 from salus.store import PolicyStore
 from tests.bench.fleet import Canned, Seen, Servers, deployment, policy_body
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.loop import FakeClock
-from tests.unit.stage import a_loop
+from tests.fakes.ports import FakeClock
+from tests.unit.stage import a_reconciler
 
 
 class RealClock(FakeClock):
@@ -33,7 +34,7 @@ class RealClock(FakeClock):
 class Feeding:
     """The store's listener, as the operator is."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Reconciler) -> None:
         self.loop = loop
         self.scheduler = Scheduler(loop.tick, {})
 
@@ -75,7 +76,7 @@ def reload(policies: int) -> dict[str, float]:
 async def _reload(policies: int) -> dict[str, float]:
     clock = RealClock(datetime.now(UTC))
     cluster, seen = Servers(now=clock.now), Seen()
-    loop = a_loop(cluster, Canned(clock.now), clock)
+    loop = a_reconciler(cluster, Canned(clock.now), clock)
     feeding = Feeding(loop)
     store = PolicyStore(Catalog({}, ["default"]), feeding)
     for number in range(policies):

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from salus.core.compile import Catalog, compile_policy
+from salus.core.policy.compile import Catalog, compile_policy
 from salus.garbage import set_apart
-from salus.loop import Loop
+from salus.reconcile.tick import Reconciler
 from salus.scheduler import Scheduler
 from tests.bench.fleet import INTERVAL, Canned, Seen, Servers, deployment, policy_body
 from tests.builders import NOW
-from tests.fakes.loop import FakeClock
+from tests.fakes.ports import FakeClock
 from tests.unit.jumping import JumpingLoop, JumpingSelector
-from tests.unit.stage import a_loop
+from tests.unit.stage import a_reconciler
 
 _SETTLED, _WAITING = 4, 14
 """Intervals until all statuses are written, and until those that are ill do nothing but wait."""
@@ -71,7 +71,7 @@ async def _ticks(policies: int, sick: float, rounds: int) -> dict[str, float]:
     source.sick = {f"app-{number}" for number in range(int(policies * sick))}
     gc.collect()
     before = _resident()
-    loop = _loop(cluster, source, clock, seen)
+    loop = _reconciler(cluster, source, clock, seen)
     scheduler = Scheduler(loop.tick, {})
     for number in range(policies):
         body = policy_body(number)
@@ -103,9 +103,9 @@ async def _ticks(policies: int, sick: float, rounds: int) -> dict[str, float]:
     }
 
 
-def _loop(cluster: Servers, source: Canned, clock: FakeClock, seen: Seen) -> Loop:
-    loop = a_loop(cluster, source, clock)
-    loop.world = replace(loop.world, workloads=seen)
+def _reconciler(cluster: Servers, source: Canned, clock: FakeClock, seen: Seen) -> Reconciler:
+    loop = a_reconciler(cluster, source, clock)
+    loop.context = replace(loop.context, workloads=seen)
     return loop
 
 

@@ -8,26 +8,27 @@ nothing (`make chaos ARGS=--hasty`).
 from typing import Any
 
 from salus.cli import main
-from salus.core import records
 from salus.core.actions.stamp import stamped
-from salus.loop.world import client_for
+from salus.core.records import changes as records
+from salus.core.records import names
 from salus.model.change import Decision
-from salus.model.types import Body
-from salus.model.values import Observation, PastChange
+from salus.model.scalars import Body
+from salus.model.values.changes import Change
+from salus.model.values.observation import Observation
 from salus.reconcile import changes
-from salus.reconcile.context import Step
+from salus.reconcile.context import Step, client_for
 from salus.reconcile.observe import target
 from salus.reconcile.records import journal
 
 _record = journal.record
 
 
-async def _deed_first(step: Step, entry: records.Entry, seen: Observation, patched: Body) -> PastChange:
+async def _deed_first(step: Step, entry: records.Entry, seen: Observation, patched: Body) -> Change:
     """Write to the workload, then to the record."""
     action: Any = entry.action
     if entry.decision is Decision.ACT and action.patch:
-        name = records.change_name(action.target, records.next_sequence(seen.changes, seen.newest))
-        account = client_for(step.world, entry.policy)
+        name = names.change_name(action.target, names.next_sequence(seen.changes, seen.newest))
+        account = client_for(step.context, entry.policy)
         await account.patch(target.workload_ref(action.target), stamped(action.patch, patched, name))
     return await _record(step, entry, seen, patched)
 

@@ -91,11 +91,11 @@ class Proxy:
     writes: int = 0
     port: int = 0
     _whole: asyncio.Event = field(default_factory=asyncio.Event)
-    _loop: asyncio.AbstractEventLoop | None = None
+    _reconciler: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> Self:
         """Listen on a free port."""
-        self._loop = asyncio.get_running_loop()
+        self._reconciler = asyncio.get_running_loop()
         self._whole.set()
         connector = aiohttp.TCPConnector(ssl=self.tls if self.tls is not None else True, limit=0)
         self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
@@ -135,8 +135,8 @@ class Proxy:
 
     def heal(self) -> None:
         """What still waits goes on; what its sender has given up is lost. Call it from any thread."""
-        assert self._loop is not None, "it was not started"
-        self._loop.call_soon_threadsafe(self._whole.set)
+        assert self._reconciler is not None, "it was not started"
+        self._reconciler.call_soon_threadsafe(self._whole.set)
 
     @property
     def unsent(self) -> int:

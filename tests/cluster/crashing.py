@@ -11,7 +11,7 @@ import signal
 from salus import bootstrap
 from salus.adapters.api import Connection, Request
 from salus.cli import main
-from salus.model.types import Body
+from salus.model.scalars import Body
 
 CRASH = "SALUS_CRASH"
 

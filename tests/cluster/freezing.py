@@ -10,7 +10,7 @@ import signal
 from salus import bootstrap
 from salus.adapters.api import Connection, Request
 from salus.cli import main
-from salus.model.types import Body
+from salus.model.scalars import Body
 
 
 class FreezingConnection(Connection):

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from salus.core.records import change_name
-from salus.core.rights import DENIED, MISSING
+from salus.core.guards.permissions import DENIED, MISSING
+from salus.core.records.names import change_name
 from salus.model.meta import WorkloadKind
-from salus.model.values import TargetKey
+from salus.model.values.keys import TargetKey
 from tests.cluster.scene import Scene, deployment
 from tools.devcluster.admission import answer, install_admission, rule
 from tools.devcluster.api import ApiError
@@ -145,7 +145,7 @@ def test_an_account_of_the_namespace_that_is_not_lent_is_not_used(scene: Scene) 
     scene.salus.start()
 
     assert scene.wait_condition("Stalled", "True")["reason"] == DENIED
-    assert scene.wait_change(decision="Refuse")["spec"]["reason"] == "NotOwned"
+    assert scene.wait_change(decision="Refuse")["spec"]["reason"] == "NotPermitted"
     assert scene.writes() == []
 
 

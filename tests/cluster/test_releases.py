@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from salus.core.records import target_id
-from salus.core.workload import release_hash, short
+from salus.core.objects.workloads import release_hash, short
+from salus.core.records.names import target_id
 from salus.model.meta import WorkloadKind
-from salus.model.values import TargetKey
+from salus.model.values.keys import TargetKey
 from tests.cluster.scene import Object, Scene
 from tools.devcluster.kwok import LIFE
 

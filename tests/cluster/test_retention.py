@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import requests
 
-from salus.model.types import format_time
+from salus.model.scalars import format_time
 from tests.cluster.scene import Object, Scene
 from tools.devcluster.namespaces import fresh_namespace
 

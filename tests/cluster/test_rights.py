@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from salus.core.records import TARGET_LABEL
-from salus.core.rights import DENIED, MISSING
+from salus.core.guards.permissions import DENIED, MISSING
+from salus.core.records.names import TARGET_LABEL
 from tests.cluster.scene import Scene
 from tools.devcluster.admission import install_admission, rule
 from tools.devcluster.api import ApiError
@@ -92,9 +92,9 @@ def test_one_of_the_two_bindings_is_not_enough(scene: Scene, binding: str, says:
     scene.gauge(0.5)
 
     refusal = scene.wait_change(decision="Refuse")
-    assert refusal["spec"]["reason"] == "NotOwned"
+    assert refusal["spec"]["reason"] == "NotPermitted"
     assert says in refusal["spec"]["message"]
-    assert scene.wait_condition("Throttled", "True")["reason"] == "NotOwned"
+    assert scene.wait_condition("Throttled", "True")["reason"] == "NotPermitted"
     assert scene.writes() == []
 
     for command in commands_in(refusal["spec"]["message"]):

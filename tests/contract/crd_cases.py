@@ -15,7 +15,7 @@ import pytest
 import yaml
 from jsonpointer import set_pointer
 
-from salus.model.types import Resource, Rule
+from salus.model.scalars import Resource, Rule
 from tools.crds import KINDS, Kind
 
 Object = dict[str, Any]

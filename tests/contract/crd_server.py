@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from salus.model.types import API_VERSION
+from salus.model.scalars import API_VERSION
 from tests.contract.crd_cases import BY_NAME, Object
 from tools.devcluster.api import Api
 

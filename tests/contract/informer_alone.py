@@ -12,7 +12,7 @@ from pathlib import Path
 from salus.adapters.api import Connection, Login
 from salus.adapters.informer import Informer
 from salus.model.meta import WorkloadKind
-from salus.model.values import TargetKey
+from salus.model.values.keys import TargetKey
 
 
 async def watch(config: Path) -> None:

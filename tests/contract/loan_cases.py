@@ -1,6 +1,6 @@
 """Pod templates that a lent account may put back, and those that it may not: one table for Salus and for admission.
 
-`tests/unit/test_loan.py` asks Salus' own judgement, `tests/contract/test_loans.py` the API server's.
+`tests/unit/test_privileges.py` asks Salus' own judgement, `tests/contract/test_loans.py` the API server's.
 """
 
 from collections.abc import Mapping

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pytest
 
-from salus.model.values import Answer, Error, NoData, Question, Value
+from salus.model.values.metrics import Answer, Error, NoData, Query, Value
 from salus.sources.prometheus import PrometheusSource
 from salus.sources.reply import Series
 from salus.sources.settings import SourceSettings
@@ -101,9 +101,9 @@ class Rig(Protocol):
         ...
 
 
-def question(query: str, *, select: tuple[str, str] | None = None, namespace: str = "shop") -> Question:
+def question(query: str, *, select: tuple[str, str] | None = None, namespace: str = "shop") -> Query:
     """A question with the usual staleness."""
-    return Question("main", query, STALE_AFTER, select, namespace)
+    return Query("main", query, STALE_AFTER, select, namespace)
 
 
 def metric_name() -> str:
@@ -124,7 +124,7 @@ class PrometheusRig:
         self.push(name, *case.series)
         return await self.ask(question(case.query.replace("$m", name), select=case.select))
 
-    async def ask(self, one: Question) -> Answer:
+    async def ask(self, one: Query) -> Answer:
         """Ask a single question."""
         return (await self.source.ask([one]))[0]
 

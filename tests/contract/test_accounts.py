@@ -59,7 +59,7 @@ class AccountsContract:
         account = accounts.of(namespace, HEALER)
 
         assert await account.exists()
-        assert await account.is_lent()
+        assert await account.may_impersonate()
         assert await account.may(PATCH)
         assert await account.may(PATCH, "web")
         assert not await account.may(right("delete", PODS))
@@ -178,7 +178,7 @@ class TestApiAccounts(AccountsContract):
             account = accounts.of(namespace, "default")
 
             assert await accounts.me() == name
-            assert not await account.is_lent()
+            assert not await account.may_impersonate()
             with pytest.raises(Forbidden, match="impersonate"):
                 await account.may(PATCH)
             with pytest.raises(Forbidden, match="impersonate"):
@@ -231,7 +231,7 @@ class TestDryRunAccounts:
         accounts = DryRunAccounts(fake, fake.cluster)
 
         assert not await accounts.of("shop", "a").exists()
-        assert not await accounts.of("shop", "b").is_lent()
+        assert not await accounts.of("shop", "b").may_impersonate()
         assert await accounts.of("shop", "c").may(PATCH)
         assert await accounts.me() == "salus"
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from salus.core.records import question_digest
-from salus.model.types import format_time
+from salus.core.records.changes import question_digest
+from salus.model.scalars import format_time
 from tests.contract.crd_cases import CHANGE, INCIDENT, RELEASE, valid
 from tools.devcluster import admission
 from tools.devcluster.admission import install_admission, rule

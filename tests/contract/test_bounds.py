@@ -18,7 +18,7 @@ from aiohttp import web
 from salus.adapters import api
 from salus.adapters.api import LARGEST_ANSWER, LARGEST_PAGE, PAGE_SIZE, Connection, Login
 from salus.adapters.cluster import ApiCluster
-from salus.model.types import Body
+from salus.model.scalars import Body
 from salus.ports import CONFIG_MAPS, DEPLOYMENTS, LONGEST_LIST, ClusterError, NotFound, Ref, TooMany, Unavailable
 from tests.contract.conftest import Scripted, eventually, kubeconfig, status
 

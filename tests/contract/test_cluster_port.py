@@ -17,7 +17,7 @@ from salus.adapters.api import Connection, Login, NoCredentials
 from salus.adapters.cluster import ApiCluster
 from salus.core.actions.stamp import Stamp, read, stamped
 from salus.model.change import ActionKind, Facts
-from salus.model.types import Body
+from salus.model.scalars import Body
 from salus.ports import (
     AUTOSCALERS,
     CHANGE_EVENTS,

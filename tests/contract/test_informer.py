@@ -15,9 +15,9 @@ from aiohttp import web
 from salus.adapters.api import Connection, Login
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.informer import Informer, Patience, Watches
-from salus.core.workload import LONGEST_LABELS, release_hash
+from salus.core.objects.workloads import LONGEST_LABELS, release_hash
 from salus.model.meta import WorkloadKind
-from salus.model.values import TargetKey
+from salus.model.values.keys import TargetKey
 from salus.ports import DEPLOYMENTS, WORKLOADS, Cluster, Ref, Workloads
 from tests.contract.conftest import Proxy, Scripted, eventually, kubeconfig, status
 from tests.fakes.cluster import SPECIMENS, FakeCluster, FakeWorkloads

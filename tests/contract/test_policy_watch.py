@@ -14,10 +14,11 @@ from aiohttp import web
 
 from salus import handlers
 from salus.adapters.api import Login
-from salus.core.compile import Catalog
+from salus.core.policy.compile import Catalog
 from salus.handlers import Credentials, PolicyWatch
-from salus.model.types import API_VERSION, Body
-from salus.model.values import Policy, PolicyKey
+from salus.model.scalars import API_VERSION, Body
+from salus.model.values.keys import PolicyKey
+from salus.model.values.policies import Policy
 from salus.store import PolicyStore
 from tests.builders import a_policy_body
 from tests.contract.conftest import Scripted, eventually, kubeconfig, status

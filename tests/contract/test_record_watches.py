@@ -9,11 +9,11 @@ import pytest
 from salus.adapters.api import Connection
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.informer import Patience, Watches, record_watches
-from salus.core.records import TARGET_LABEL, change_name, target_id
-from salus.loop.records import RecordStore
+from salus.core.records.names import TARGET_LABEL, change_name, target_id
 from salus.model.meta import WorkloadKind
-from salus.model.values import PolicyKey, TargetKey
+from salus.model.values.keys import PolicyKey, TargetKey
 from salus.ports import CHANGE_EVENTS, INCIDENTS, Cluster, Ref
+from salus.reconcile.records.store import RecordStore
 from tests.contract.conftest import Proxy, eventually
 from tests.contract.test_informer import running
 from tests.fakes.cluster import SPECIMENS, FakeCluster

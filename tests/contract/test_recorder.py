@@ -12,7 +12,7 @@ from salus.adapters.cluster import ApiCluster
 from salus.adapters.recorder import A_MINUTE, EventRecorder
 from salus.ports import EVENTS, ClusterError, Conflict, Forbidden, Notice, Throttled, Unavailable
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.loop import FakeClock
+from tests.fakes.ports import FakeClock
 from tools.devcluster.cluster import DevCluster
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, 250_000, tzinfo=UTC)

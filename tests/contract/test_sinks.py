@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from salus.adapters.sinks import HttpSinks, SinkSettings
-from salus.core.delivery import Telling, cloud_event
+from salus.core.records.delivery import Milestone, cloud_event
 from salus.endpoints.settings import BasicAuth
 from salus.ports import NotTaken, Sinks
 from tests.contract.source_server import Handler, hang, reply, serving, trickle, url
@@ -26,7 +26,7 @@ from tools.devcluster.processes import free_port
 
 PATIENCE, SHORT = timedelta(seconds=30), timedelta(milliseconds=300)
 """What an answer may take on a busy machine, and how long to wait for one that never comes."""
-EVENT = cloud_event(a_record("audit"), Telling.STARTED, "eu")
+EVENT = cloud_event(a_record("audit"), Milestone.STARTED, "eu")
 TAKEN = "Taken"
 
 

@@ -18,7 +18,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from salus.endpoints.addresses import AddressRefused, refuse
-from salus.model.values import Error, Question
+from salus.model.values.metrics import Error, Query
 from salus.sources.history import PrometheusHistory
 from salus.sources.prometheus import PrometheusSource
 from salus.sources.settings import SourceSettings
@@ -29,8 +29,8 @@ from tools.devcluster.certificates import Authority
 Asker = Callable[[SourceSettings, str], Awaitable[Error | None]]
 
 
-def a_question(query: str) -> Question:
-    return Question("main", query, timedelta(minutes=2), namespace="shop")
+def a_question(query: str) -> Query:
+    return Query("main", query, timedelta(minutes=2), namespace="shop")
 
 
 async def instant(source: SourceSettings, query: str = "x") -> Error | None:

@@ -16,11 +16,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from salus.core import promql
-from salus.core.exporters import Exporter, Trusted, tied
+from salus.core.policy import promql
+from salus.core.policy.exporters import Exporter, Trusted, tied
 from salus.endpoints.settings import BasicAuth
 from salus.model.meta import WorkloadKind
-from salus.model.values import Answer, Error, NoData, Question, Sample, Value
+from salus.model.values.metrics import Answer, Error, NoData, Query, Sample, Value
 from salus.presets import load_presets
 from salus.sources.breaker import FAILURES
 from salus.sources.history import PrometheusHistory
@@ -636,7 +636,7 @@ class TestSources:
         sources["eu"].say("x", 1.0)
         sources["us"].say("x", 2.0)
 
-        given = await Sources(sources).ask([Question(name, "x", STALE_AFTER) for name in ("us", "eu", "asia", "us")])
+        given = await Sources(sources).ask([Query(name, "x", STALE_AFTER) for name in ("us", "eu", "asia", "us")])
 
         assert [answer.value if isinstance(answer, Value) else None for answer in given] == [2.0, 1.0, None, 2.0]
         assert given[2] == Error("UnknownSource", 'no source is named "asia"; known: eu, us')
@@ -684,7 +684,7 @@ class TestHistory:
         assert "parse error" in past.message
 
     async def test_an_unknown_source_is_named(self, history: PrometheusHistory) -> None:
-        elsewhere = Question("elsewhere", "x", STALE_AFTER)
+        elsewhere = Query("elsewhere", "x", STALE_AFTER)
         past = await history.samples(elsewhere, _moment(0), _moment(60), timedelta(seconds=15))
 
         assert past == Error("UnknownSource", 'no source is named "elsewhere"; known: main')

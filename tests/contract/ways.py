@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from salus.adapters.sinks import HttpSinks, SinkSettings
-from salus.core.delivery import Telling, cloud_event
-from salus.model.values import Error, Question
+from salus.core.records.delivery import Milestone, cloud_event
+from salus.model.values.metrics import Error, Query
 from salus.sources.history import PrometheusHistory
 from salus.sources.prometheus import PrometheusSource
 from salus.sources.settings import SourceSettings
@@ -33,7 +33,7 @@ Way = Callable[..., Awaitable[Told]]
 async def sink(url: str, **more: Any) -> Told:  # noqa: ANN401 - fields of settings
     sinks = HttpSinks()
     await sinks.use({"main": SinkSettings(name="main", url=url, **more)})
-    problem = await sinks.send("main", cloud_event(a_record("main"), Telling.STARTED, "eu"))
+    problem = await sinks.send("main", cloud_event(a_record("main"), Milestone.STARTED, "eu"))
     await sinks.close()
     return Told(problem.reason, problem.message) if problem else Told()
 
@@ -44,13 +44,13 @@ def _told(given: object) -> Told:
 
 async def instant(url: str, **more: Any) -> Told:  # noqa: ANN401 - fields of settings
     async with PrometheusSource(SourceSettings(name="main", url=url, **more)) as source:
-        (given,) = await source.ask([Question("main", "x", timedelta(minutes=2), namespace="shop")])
+        (given,) = await source.ask([Query("main", "x", timedelta(minutes=2), namespace="shop")])
     return _told(given)
 
 
 async def ranged(url: str, **more: Any) -> Told:  # noqa: ANN401 - fields of settings
     history = PrometheusHistory({"main": SourceSettings(name="main", url=url, **more)})
-    question = Question("main", "x", timedelta(minutes=2), namespace="shop")
+    question = Query("main", "x", timedelta(minutes=2), namespace="shop")
     now = datetime.now(UTC)
     return _told(await history.samples(question, now - timedelta(minutes=1), now, timedelta(seconds=15)))
 

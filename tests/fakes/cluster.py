@@ -16,14 +16,16 @@ import pydantic
 
 from salus.adapters.json_patch import patched
 from salus.adapters.paths import collection_path, label_selector, object_path
-from salus.core.workload import watched, workload_from
+from salus.core.objects.workloads import watched, workload_from
 from salus.model.change import ChangeEventSpec
 from salus.model.incident import IncidentSpec
 from salus.model.meta import WorkloadKind
 from salus.model.policy import HealthPolicySpec
 from salus.model.release import KeptReleaseSpec
-from salus.model.types import FIELD_MANAGER, GROUP, Body, format_time
-from salus.model.values import Right, TargetKey, Workload
+from salus.model.scalars import FIELD_MANAGER, GROUP, Body, format_time
+from salus.model.values.keys import TargetKey
+from salus.model.values.objects import Workload
+from salus.model.values.permissions import Permission
 from salus.ports import (
     AUTOSCALERS,
     CHANGE_EVENTS,
@@ -104,7 +106,7 @@ class FakeCluster:
     """Objects by address. `writes` had an effect, in this order; `refused` had none."""
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    rights: Set[Right] = RECORD_KEEPING
+    rights: Set[Permission] = RECORD_KEEPING
     """What the operator may write as itself."""
     writes: list[Write] = field(default_factory=list)
     refused: list[Write] = field(default_factory=list)
@@ -359,7 +361,7 @@ class FakeAccounts:
     """(namespace, name) of accounts that do not exist."""
     kept: set[tuple[str, str]] = field(default_factory=set)
     """… that the operator may not act as."""
-    denied: set[tuple[str, str, Right]] = field(default_factory=set)
+    denied: set[tuple[str, str, Permission]] = field(default_factory=set)
     """(namespace, name, right): what they may not do."""
     unreachable: bool = False
     """Whether nobody answers what accounts may do."""
@@ -412,12 +414,12 @@ class FakeAccount:
         self.accounts.ask()
         return (self.namespace, self.name) not in self.accounts.missing
 
-    async def is_lent(self) -> bool:
+    async def may_impersonate(self) -> bool:
         """Whether it was not told to be kept."""
         self.accounts.ask()
         return (self.namespace, self.name) not in self.accounts.kept
 
-    async def may(self, right: Right, name: str = "") -> bool:  # noqa: ARG002 - rights are on all of a kind here
+    async def may(self, right: Permission, name: str = "") -> bool:  # noqa: ARG002 - rights are on all of a kind here
         """Whether it was not denied; asking takes a loan, as on the server."""
         self.accounts.ask()
         if (self.namespace, self.name) in self.accounts.kept:
@@ -476,7 +478,7 @@ def copied(value: _Json) -> _Json:
     return copied
 
 
-def _check(write: Write, rights: Set[Right]) -> None:
+def _check(write: Write, rights: Set[Permission]) -> None:
     subresource = "status" if write.verb == "update_status" else write.subresource
     wanted = right(_VERBS[write.verb], write.ref.resource, subresource)
     if wanted not in rights:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from salus.core.promql import problems_in, selectors
-from salus.model.values import Answer, Error, NoData, Question, Sample, Value
+from salus.core.policy.promql import problems_in, selectors
+from salus.model.values.metrics import Answer, Error, NoData, Query, Sample, Value
 from salus.sources.reply import Newest, Reply, Series, answer
 
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
@@ -34,7 +34,7 @@ class ScriptedSource:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._lines: list[_Line] = []
-        self.questions: list[Question] = []
+        self.questions: list[Query] = []
 
     def say(
         self, fragment: str, said: Scripted, *, since: datetime = _ALWAYS, sampled_at: datetime | None = None
@@ -42,16 +42,16 @@ class ScriptedSource:
         """Answer queries that contain `fragment` so, from `since` on, with samples of `sampled_at` (always fresh)."""
         self._lines.append(_Line(fragment, said, since, sampled_at))
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         """One answer per question, in order; empty where nothing was scripted."""
         self.questions += questions
         return [self._answer(question) for question in questions]
 
-    def asked(self, fragment: str) -> list[Question]:
+    def asked(self, fragment: str) -> list[Query]:
         """What was asked with this fragment in the query, in order."""
         return [question for question in self.questions if fragment in question.query]
 
-    def _answer(self, question: Question) -> Answer:
+    def _answer(self, question: Query) -> Answer:
         if wrong := problems_in(question.query):
             return Error("QueryFailed", wrong)
         now = self._now()
@@ -73,14 +73,14 @@ class ScriptedHistory:
 
     def __init__(self) -> None:
         self._past: list[tuple[str, Sequence[Sample] | Error]] = []
-        self.asked: list[tuple[Question, datetime, datetime, timedelta]] = []
+        self.asked: list[tuple[Query, datetime, datetime, timedelta]] = []
 
     def say(self, fragment: str, past: Iterable[Sample] | Error) -> None:
         """Tell queries that contain `fragment` this past; the last one said counts."""
         self._past.append((fragment, past if isinstance(past, Error) else sorted(past, key=lambda sample: sample.at)))
 
     async def samples(
-        self, question: Question, start: datetime, end: datetime, step: timedelta
+        self, question: Query, start: datetime, end: datetime, step: timedelta
     ) -> Sequence[Sample] | Error:
         """The told samples between start and end, whatever the step; none where nothing was told."""
         self.asked.append((question, start, end, step))
@@ -89,10 +89,10 @@ class ScriptedHistory:
         return past if isinstance(past, Error) else [sample for sample in past if start <= sample.at <= end]
 
 
-def _labels(question: Question) -> Mapping[str, str]:
+def _labels(question: Query) -> Mapping[str, str]:
     return dict([question.select]) if question.select else {}
 
 
-def _reply(question: Question, series: Sequence[Series], now: datetime, sampled_at: datetime) -> Reply:
+def _reply(question: Query, series: Sequence[Series], now: datetime, sampled_at: datetime) -> Reply:
     newest = tuple(Newest(selector, {}, sampled_at) for selector in selectors(question.query)) if series else ()
     return Reply(now, tuple(series), newest)

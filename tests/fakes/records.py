@@ -4,9 +4,9 @@ import weakref
 from collections import deque
 from collections.abc import Sequence
 
-from salus.loop.records import RecordStore
-from salus.model.types import Body
+from salus.model.scalars import Body
 from salus.ports import CHANGE_EVENTS, INCIDENTS
+from salus.reconcile.records.store import RecordStore
 from tests.fakes.cluster import FakeCluster, copied
 
 _KINDS = {resource.kind: resource for resource in (CHANGE_EVENTS, INCIDENTS)}

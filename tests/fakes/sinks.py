@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from salus.model.types import Body
+from salus.model.scalars import Body
 from salus.ports import NotTaken
 
 

@@ -19,19 +19,21 @@ from hypothesis import strategies as st
 from salus.bounded_yaml import UnreadableError
 from salus.cli.documents import read_documents
 from salus.cli.findings import AnyName, findings_in, is_ours
-from salus.core import promql, records, releases
-from salus.core.autoscaling import autoscalers_of
-from salus.core.beside import config_maps_of, edits_of, troubles_of
-from salus.core.compile import Catalog, SpecError, compile_policy
-from salus.core.delivery import cloud_event, left
-from salus.core.freeze import frozen_until
-from salus.core.ownership import git_holds
-from salus.core.pods import pods_from, stuck_pod
-from salus.core.room import disruptions_from, room_from
-from salus.core.workload import managed_by, workload_from
+from salus.core.guards.freeze import frozen_until
+from salus.core.objects.autoscalers import autoscalers_of
+from salus.core.objects.capacity import disruptions_from, headroom_from
+from salus.core.objects.edits import config_maps_of, edits_of, troubles_of
+from salus.core.objects.ownership import git_holds
+from salus.core.objects.pods import pods_from, stuck_pod
+from salus.core.objects.workloads import managed_by, workload_from
+from salus.core.policy import promql
+from salus.core.policy.compile import Catalog, SpecError, compile_policy
+from salus.core.records import changes as records
+from salus.core.records import releases
+from salus.core.records.delivery import cloud_event, left
 from salus.endpoints.settings import check_header, check_url
-from salus.model.types import parse_decimal, parse_duration, parse_time
-from salus.model.values import Error, NoData, Question, Value
+from salus.model.scalars import parse_decimal, parse_duration, parse_time
+from salus.model.values.metrics import Error, NoData, Query, Value
 from salus.presets import load_presets
 from salus.settings import SettingsError, read_settings
 from salus.sources.reply import answer, data_in, reply_in
@@ -177,7 +179,7 @@ _CONFIGURATION = {
 # --- what sources answer
 
 _PROBE = promql.with_sample_times(PROBED)
-_QUESTION = Question(source="default", query=PROBED, stale_after=timedelta(minutes=2), namespace="shop")
+_QUESTION = Query(source="default", query=PROBED, stale_after=timedelta(minutes=2), namespace="shop")
 
 
 def _reply(found: Input) -> None:
@@ -190,7 +192,7 @@ def _reply(found: Input) -> None:
         assert not isinstance(said, Value) or (math.isfinite(said.value) and isinstance(said.sampled_at, datetime))
 
 
-def _answered(status: int, body: bytes, question: Question) -> Value | NoData | Error:
+def _answered(status: int, body: bytes, question: Query) -> Value | NoData | Error:
     data = data_in("source default", status, body)
     reply = data if isinstance(data, Error) else reply_in("source default", data, _PROBE)
     return reply if isinstance(reply, Error) else answer(reply, question)
@@ -255,7 +257,7 @@ def _words_of_objects(words: Input) -> None:
     disruptions_from([_budget(name, label, text)], template)
     limits = {"requests.cpu": quantity, "pods": quantity}
     quota = {"metadata": {"name": name}, "spec": {"hard": limits}, "status": {"hard": limits, "used": {}}}
-    _refuses(ValueError, room_from, [quota], [], template)
+    _refuses(ValueError, headroom_from, [quota], [], template)
     _refuses(ValueError, autoscalers_of, TARGET, [_scaled_object(name, label, text)])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from salus.model.types import Resource
+from salus.model.scalars import Resource
 from tools.crds import KINDS, Kind, main, manifest, object_schema, render, structural
 
 Schema = dict[str, Any]

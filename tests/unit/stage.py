@@ -1,7 +1,7 @@
 """The whole loop on fakes: a service whose health follows from what was done to it, and an operator that may die.
 
-Time passes only when the stage says so; a tick is five seconds. `Stage.restart` is a new process: a new Loop over the
-same cluster.
+Time passes only when the stage says so; a tick is five seconds. `Stage.restart` is a new process: a new Reconciler
+over the same cluster.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
-from salus.core.autoscaling import autoscalers_of
-from salus.core.compile import Catalog, compile_policy
-from salus.loop import Loop, World
+from salus.core.objects.autoscalers import autoscalers_of
+from salus.core.policy.compile import Catalog, compile_policy
 from salus.model.meta import WorkloadKind
-from salus.model.types import API_VERSION, Body
-from salus.model.values import Answer, Bounds, Policy, Question, Sample, Sink, Switches, TargetKey, Value
+from salus.model.scalars import API_VERSION, Body
+from salus.model.values.configuration import Bounds, Sink, Switches
+from salus.model.values.keys import TargetKey
+from salus.model.values.metrics import Answer, Query, Sample, Value
+from salus.model.values.policies import Policy
 from salus.ports import (
     CHANGE_EVENTS,
     DEPLOYMENTS,
@@ -25,9 +27,11 @@ from salus.ports import (
     MetricSource,
     Ref,
 )
+from salus.reconcile.context import Context
+from salus.reconcile.tick import Reconciler
 from tests.builders import NOW, a_deployment_body
 from tests.fakes.cluster import FakeAccounts, FakeCluster, FakeWorkloads, Write
-from tests.fakes.loop import FakeClock, NullTelemetry, RecordingRecorder
+from tests.fakes.ports import FakeClock, NullTelemetry, RecordingRecorder
 from tests.fakes.records import WatchedStore
 
 TICK = timedelta(seconds=5)
@@ -76,12 +80,12 @@ class Service:
     past: Sequence[Sample] = ()
     """What Prometheus remembers."""
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         """The present value, fresh."""
         now = self.clock.now()
         return [Value(self._at(), now) for _ in questions]
 
-    async def samples(self, question: Question, start: Any, end: Any, step: timedelta) -> Sequence[Sample]:  # noqa: ANN401, ARG002
+    async def samples(self, question: Query, start: Any, end: Any, step: timedelta) -> Sequence[Sample]:  # noqa: ANN401, ARG002
         """No past, unless told otherwise: this Prometheus is new."""
         return [sample for sample in self.past if start <= sample.at <= end]
 
@@ -93,7 +97,7 @@ class Metrics(MetricSource, MetricHistory, Protocol):
     """Both metric ports in one."""
 
 
-def a_loop(
+def a_reconciler(
     cluster: FakeCluster,
     metrics: Metrics,
     clock: FakeClock,
@@ -102,9 +106,9 @@ def a_loop(
     accounts: FakeAccounts | None = None,
     sinks: Callable[[], Mapping[str, Sink]] = dict,
     bounds: Callable[[], Bounds] = Bounds,
-) -> Loop:
+) -> Reconciler:
     """A new process that knows nothing but what is on record."""
-    return Loop(a_world(cluster, metrics, clock, switches, accounts=accounts, sinks=sinks, bounds=bounds))
+    return Reconciler(a_world(cluster, metrics, clock, switches, accounts=accounts, sinks=sinks, bounds=bounds))
 
 
 def a_world(
@@ -116,9 +120,9 @@ def a_world(
     accounts: FakeAccounts | None = None,
     sinks: Callable[[], Mapping[str, Sink]] = dict,
     bounds: Callable[[], Bounds] = Bounds,
-) -> World:
+) -> Context:
     """The ports of a new process, all of them fakes."""
-    return World(
+    return Context(
         records=WatchedStore(cluster),
         cluster=cluster,
         accounts=accounts or FakeAccounts(cluster),
@@ -144,7 +148,7 @@ class Stage:
     service: Service
     bounds: Bounds = field(default_factory=Bounds)
     accounts: FakeAccounts = field(init=False)
-    loop: Loop = field(init=False)
+    reconciler: Reconciler = field(init=False)
     _compiled: dict[str, Policy] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -153,7 +157,9 @@ class Stage:
 
     def restart(self) -> None:
         """Start a new process that knows nothing but what is on record."""
-        self.loop = a_loop(self.cluster, self.service, self.clock, accounts=self.accounts, bounds=lambda: self.bounds)
+        self.reconciler = a_reconciler(
+            self.cluster, self.service, self.clock, accounts=self.accounts, bounds=lambda: self.bounds
+        )
 
     @property
     def policy(self) -> Policy:
@@ -169,7 +175,7 @@ class Stage:
         for _ in range(count):
             self.roll_out()
             try:
-                await self.loop.tick([self.policy])
+                await self.reconciler.tick([self.policy])
             except Killed:
                 self.cluster.dies_at = 0
                 self.restart()
@@ -183,11 +189,11 @@ class Stage:
     def roll_out(self) -> None:
         """Pods follow their template at once; an autoscaler that sees no load keeps to its minimum, from 3 on."""
         scalers = [body for resource in SCALERS.values() for body in self.cluster.objects(resource)]
-        floor = max((scaler.min_replicas for scaler in autoscalers_of(KEY, scalers)), default=None)
+        minimum = max((scaler.min_replicas for scaler in autoscalers_of(KEY, scalers)), default=None)
 
         def follow(body: dict[str, Any]) -> None:
-            if floor is not None:
-                body["spec"]["replicas"] = max(floor, UNSCALED)
+            if minimum is not None:
+                body["spec"]["replicas"] = max(minimum, UNSCALED)
             replicas = body["spec"]["replicas"]
             counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), replicas)
             body["status"] = {"observedGeneration": body["metadata"]["generation"], **counts}

@@ -15,13 +15,14 @@ from jsonpointer import JsonPointerException
 from salus.core.actions import KINDS, kind_of, plan, undo
 from salus.core.actions.patch import applies, diff, guarded, resolved
 from salus.core.actions.stamp import CHANGE_ANNOTATION, stamped
-from salus.core.guards import review
-from salus.core.workload import images_of, release_hash, short, workload_from
+from salus.core.guards.chain import review
+from salus.core.objects.workloads import images_of, release_hash, short, workload_from
 from salus.model.change import ActionKind, PatchOp
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Remedy
-from salus.model.types import Body, format_time
-from salus.model.values import Action, Infeasible, PastChange, PatchOps, Refusal, Release
+from salus.model.scalars import Body, format_time
+from salus.model.values.changes import Action, Change, Infeasible, PatchOps, Refusal
+from salus.model.values.objects import Release
 from tests.builders import (
     GROW,
     INCIDENT,
@@ -619,7 +620,7 @@ ROLLED_BACK: Mapping[str, Any] = {"action": ActionKind.ROLLBACK, "remedy": "undo
         ),
     ],
 )
-def test_one_rollback_per_incident(change: PastChange, incident: str, expected: str) -> None:
+def test_one_rollback_per_incident(change: Change, incident: str, expected: str) -> None:
     body = a_deployment_body(template=V2)
     asked = a_plan(ROLLBACK, body, changes=(change,), releases=(GOOD_V1,), release_started_at=ago(300))
     answer = plan(replace(asked, incident=incident))

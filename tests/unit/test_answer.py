@@ -9,8 +9,8 @@ import pytest
 
 from salus.adapters.api import Login, default_namespace
 from salus.cli.answer import ANSWERING, CannotAnswer, Wish, answer, closed, lacking, question, shown
-from salus.core.records import question_digest
-from salus.model.types import Body, format_time
+from salus.core.records.changes import question_digest
+from salus.model.scalars import Body, format_time
 from salus.ports import CHANGE_EVENTS, Conflict, Forbidden, Invalid, Ref
 from tests.builders import NOW, later
 from tests.fakes.cluster import FakeCluster

@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
-from salus.core.approvals import Ended, end_of, is_what_was_approved, without_leave
-from salus.core.records import question_digest
-from salus.core.workload import RESTARTED_AT
+from salus.core.objects.workloads import RESTARTED_AT
+from salus.core.records.changes import question_digest
+from salus.core.remedy.approvals import Ended, end_of, is_what_was_approved, not_allowed_by_mode
 from salus.model.policy import Mode
-from salus.model.types import Body, parse_time
-from salus.model.values import PastChange, Policy, PolicyKey, Switches, Workload
+from salus.model.scalars import Body, parse_time
+from salus.model.values.changes import Change
+from salus.model.values.configuration import Switches
+from salus.model.values.keys import PolicyKey
+from salus.model.values.objects import Workload
+from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, HEALTH_POLICIES, Ref
 from tests.builders import NOW, RESTART, a_change, a_policy, a_workload, ago, later
 from tests.unit.stage import NAME, NAMESPACE, TARGET, TICK, Stage, a_stage
@@ -24,7 +28,7 @@ ASKING = a_policy(mode="Approve")
 HOUR = timedelta(hours=1)
 
 
-def a_question(**fields: Any) -> PastChange:  # noqa: ANN401
+def a_question(**fields: Any) -> Change:  # noqa: ANN401
     """A restart of the present workload that waits for a person, asked a minute ago."""
     usual: dict[str, Any] = {
         "decision": "AwaitApproval",
@@ -41,7 +45,7 @@ APPROVED = {"approval": "Approved", "approved_by": "ada (ticket CHG-7)"}
 
 
 @pytest.mark.parametrize(
-    ("question", "policy", "workload", "boldest"),
+    ("question", "policy", "workload", "mode_cap"),
     [
         pytest.param(a_question(), ASKING, a_workload(), Mode.ENFORCE, id="nobody has answered yet"),
         pytest.param(a_question(**APPROVED), ASKING, a_workload(), Mode.ENFORCE, id="approved, and nothing changed"),
@@ -52,8 +56,8 @@ APPROVED = {"approval": "Approved", "approved_by": "ada (ticket CHG-7)"}
         ),
     ],
 )
-def test_a_question_stands(question: PastChange, policy: Policy, workload: Workload, boldest: Mode) -> None:
-    assert end_of(question, policy, workload, boldest, NOW) is None
+def test_a_question_stands(question: Change, policy: Policy, workload: Workload, mode_cap: Mode) -> None:
+    assert end_of(question, policy, workload, mode_cap, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -145,7 +149,7 @@ def test_a_question_stands(question: PastChange, policy: Policy, workload: Workl
         ),
     ],
 )
-def test_a_question_is_over(question: PastChange, policy: Policy, workload: Workload, expected: str) -> None:
+def test_a_question_is_over(question: Change, policy: Policy, workload: Workload, expected: str) -> None:
     ended = end_of(question, policy, workload, Mode.ENFORCE, NOW)
 
     assert isinstance(ended, Ended)
@@ -175,8 +179,8 @@ def test_an_operator_in_dry_run_ends_what_was_approved() -> None:
         pytest.param(a_change(undoes="checkout-0a1b2c3d-1"), "Observe", None, id="the way back stays open"),
     ],
 )
-def test_a_deed_needs_its_leave_until_the_last_moment(change: PastChange, mode: str, expected: str | None) -> None:
-    assert without_leave(change, a_policy(mode=mode), Mode.ENFORCE) == expected
+def test_a_deed_needs_its_leave_until_the_last_moment(change: Change, mode: str, expected: str | None) -> None:
+    assert not_allowed_by_mode(change, a_policy(mode=mode), Mode.ENFORCE) == expected
 
 
 def spec_of(body: Body) -> dict[str, Any]:
@@ -246,7 +250,7 @@ def answer(stage: Stage, decision: str, **fields: str) -> None:
 
 def notices(stage: Stage) -> list[tuple[str, str]]:
     """Reason and note of what people were told at the workload."""
-    posted = stage.loop.world.recorder.notices  # type: ignore[attr-defined]  # the fake remembers them
+    posted = stage.reconciler.context.recorder.notices  # type: ignore[attr-defined]  # the fake remembers them
     return [(notice.reason, notice.note) for notice in posted if notice.regarding["kind"] == "Deployment"]
 
 
@@ -271,7 +275,7 @@ def release(stage: Stage, name: str) -> None:
 def edit_policy(stage: Stage, **spec: Any) -> None:  # noqa: ANN401
     """A person edits the policy, and Salus sees it."""
     stage.cluster.edit(Ref(HEALTH_POLICIES, NAMESPACE, NAME), lambda body: body["spec"].update(spec))
-    stage.loop.accept(stage.policy, {})
+    stage.reconciler.accept(stage.policy, {})
 
 
 async def test_a_question_says_what_and_until_when_and_people_are_told() -> None:
@@ -471,7 +475,7 @@ async def test_the_policys_mode_changes_while_people_think(mode: str, after: lis
 async def test_a_guard_objects_to_what_was_approved() -> None:
     """The kill switch is thrown before the answer: not done, and asked anew when nothing objects any more."""
     stage = await asked()
-    stage.loop.world = replace(stage.loop.world, switches=lambda: Switches(kill_switch=True))
+    stage.reconciler.context = replace(stage.reconciler.context, switches=lambda: Switches(kill_switch=True))
     answer(stage, "Approved")
 
     await stage.ticks(5)
@@ -487,10 +491,10 @@ async def test_a_guard_objects_to_what_was_approved() -> None:
 async def test_a_policy_that_is_deleted_leaves_no_question_open() -> None:
     stage = await asked()
     answer(stage, "Approved")
-    stage.loop.world = replace(stage.loop.world, is_known=lambda _: False)
-    stage.loop.forget(PolicyKey(NAMESPACE, NAME))
+    stage.reconciler.context = replace(stage.reconciler.context, is_known=lambda _: False)
+    stage.reconciler.forget(PolicyKey(NAMESPACE, NAME))
 
-    await stage.loop.sweep([None])
+    await stage.reconciler.sweep([None])
 
     assert stage.deeds == []
     assert ends(stage) == ["AwaitApproval Abandoned"]
@@ -503,7 +507,7 @@ async def test_a_target_that_is_deleted_leaves_no_question_open() -> None:
     stage.cluster.remove(TARGET)
 
     for _ in range(3):
-        await stage.loop.tick([policy])
+        await stage.reconciler.tick([policy])
         stage.clock.advance(TICK)
 
     assert ends(stage) == ["AwaitApproval Expired"]

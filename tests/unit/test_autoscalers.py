@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from salus.core.actions import plan, undo
 from salus.core.actions.patch import applies
 from salus.core.actions.stamp import CHANGE_ANNOTATION, stamped
-from salus.core.autoscaling import read_alone
-from salus.core.contest import is_reverted
-from salus.core.guards import INFEASIBLE, review
-from salus.core.records import past_change
-from salus.core.workload import workload_from
+from salus.core.guards.chain import INFEASIBLE, review
+from salus.core.guards.reverted import is_reverted
+from salus.core.objects.autoscalers import read_alone
+from salus.core.objects.workloads import workload_from
+from salus.core.records.changes import past_change
 from salus.model.change import ActionKind, ManagedBy, PatchOp
-from salus.model.types import Body
-from salus.model.values import Action, Infeasible, PastChange, PatchOps, Refusal
+from salus.model.scalars import Body
+from salus.model.values.changes import Action, Change, Infeasible, PatchOps, Refusal
 from salus.ports import AUTOSCALERS, SCALED_OBJECTS, Forbidden, Ref, Resource, Unavailable
 from tests.builders import (
     GROW,
@@ -80,7 +80,7 @@ def bounds(body: Body) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("wish", "scalers", "replicas", "floor"),
+    ("wish", "scalers", "replicas", "minimum"),
     [
         pytest.param({"to": 6, "max": 12}, [an_hpa_body()], 3, 6, id="to a number, from the HPA's minimum of 2"),
         pytest.param({"to": 6, "max": 12}, [OLD_HPA], 3, 6, id="an HPA without a generation"),
@@ -98,18 +98,18 @@ def bounds(body: Body) -> Mapping[str, Any]:
     ],
 )
 def test_the_minimum_is_raised_within_the_maximum(
-    wish: Mapping[str, Any], scalers: list[Body], replicas: int, floor: int
+    wish: Mapping[str, Any], scalers: list[Body], replicas: int, minimum: int
 ) -> None:
     action, there = planned(scaled(**wish), *scalers, replicas=replicas), scalers[-1]
     field = "minReplicas" if there["kind"] == "HorizontalPodAutoscaler" else "minReplicaCount"
     changed = after(stamped(action.patch, there, "checkout-1"), there)
 
     assert action.patched == autoscalers(there)[0].key
-    assert changed["spec"] == {**there["spec"], field: floor}
+    assert changed["spec"] == {**there["spec"], field: minimum}
     assert changed["metadata"].pop("annotations") == {CHANGE_ANNOTATION: "checkout-1"}
     assert changed["metadata"] == there["metadata"]
-    assert (action.before.min_replicas, action.intended.min_replicas) == (there["spec"].get(field), floor)
-    assert (action.before.replicas, action.intended.replicas) == (replicas, floor)
+    assert (action.before.min_replicas, action.intended.min_replicas) == (there["spec"].get(field), minimum)
+    assert (action.before.replicas, action.intended.replicas) == (replicas, minimum)
     assert all(PatchOp.parse(operation) for operation in (*action.patch, *action.inverse))
     assert "/spec/replicas" not in [edit["path"] for edit in action.patch]
 
@@ -362,7 +362,7 @@ def test_a_minimum_that_git_holds_is_advised(metadata: Mapping[str, Any], advise
 # --- contested, taken back
 
 
-def deed(action: Action, **fields: Any) -> PastChange:
+def deed(action: Action, **fields: Any) -> Change:
     return a_deed(
         1, action=ActionKind.SCALE, before=action.before, intended=action.intended, patched=action.patched, **fields
     )
@@ -416,7 +416,7 @@ def test_what_was_there_is_given_back_exactly(scaler: Body) -> None:
 
 def action_field(action: Action) -> str:
     assert action.patched
-    return action.patched.floor_field
+    return action.patched.min_field
 
 
 def test_a_minimum_is_given_back_although_the_workload_was_made_again() -> None:
@@ -474,10 +474,10 @@ def test_the_floor_is_never_above_any_maximum_and_is_given_back_exactly(
         assert action.reason in INFEASIBLE
         return
     raised = after(action.patch, scaler)
-    floor = raised["spec"][action_field(action)]
+    minimum = raised["spec"][action_field(action)]
     back = taken_back(action, raised, replicas=replicas)
 
-    assert max(replicas, scaler["spec"].get(action_field(action), 0)) < floor <= min(most, bounded["max"])
+    assert max(replicas, scaler["spec"].get(action_field(action), 0)) < minimum <= min(most, bounded["max"])
     assert isinstance(back, Action)
     assert after(back.patch, raised) == scaler
 
@@ -644,7 +644,7 @@ async def test_an_autoscaler_that_nobody_can_read_holds_a_scaling_back() -> None
     broken["spec"]["minReplicaCount"] = "two"
     stage = a_surge(broken)
     for _ in range(6):
-        await stage.loop.tick([stage.policy])
+        await stage.reconciler.tick([stage.policy])
         stage.clock.advance(TICK)
 
     assert stage.deeds == []

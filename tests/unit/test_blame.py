@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salus.core.alibi import CLOCK_SKEW
-from salus.core.blame import NODE_NOTICED, blame
-from salus.core.workload import release_hash, short
+from salus.core.cause.blame import NODE_NOTICED, blame
+from salus.core.cause.ruled_out import CLOCK_SKEW
+from salus.core.objects.workloads import release_hash, short
 from salus.model.change import ActionKind
 from salus.model.incident import Blame, BlameKind, Confidence
-from salus.model.types import format_time
-from salus.model.values import Edit, NodeTrouble, Pod, Release, Revision, SickBefore, Surroundings
+from salus.model.scalars import format_time
+from salus.model.values.objects import Release, Revision
+from salus.model.values.surroundings import Edit, NodeTrouble, Pod, Surroundings, UnhealthyBefore
 from tests.builders import NOW, a_deed, a_deployment_body, a_release, a_template, a_workload, ago, an_observation
 
 V1, V2, V3 = a_template("shop:v1"), a_template("shop:v2"), a_template("shop:v3")
@@ -258,7 +259,9 @@ def test_the_surest_comes_first_and_the_newest_among_equals() -> None:
 @pytest.mark.parametrize(
     "around",
     [
-        pytest.param(Surroundings(sick_before=(SickBefore("error-ratio", ago(900)),)), id="the check was sick before"),
+        pytest.param(
+            Surroundings(unhealthy_before=(UnhealthyBefore("error-ratio", ago(900)),)), id="the check was sick before"
+        ),
         pytest.param(
             Surroundings(
                 pods=(

@@ -17,16 +17,16 @@ from salus.adapters.api import Connection, Page
 from salus.adapters.informer import Informer, Watches, record_watches
 from salus.adapters.lease import Leadership
 from salus.bootstrap import Operator, Readiness, RunOptions, Server
-from salus.core.compile import Catalog, compile_policy
 from salus.core.leadership import Timing
-from salus.model.types import API_VERSION, Body
-from salus.model.values import Policy
+from salus.core.policy.compile import Catalog, compile_policy
+from salus.model.scalars import API_VERSION, Body
+from salus.model.values.policies import Policy
 from salus.ports import HEALTH_POLICIES, LEASES, Forbidden, Ref, Unavailable, right
 from salus.scheduler import FIRST_TICKS, SLOT
 from salus.settings import Settings, SettingsError
 from tests.builders import NOW, a_policy, a_policy_body
 from tests.fakes.cluster import SPECIMENS, FakeAccounts, FakeCluster
-from tests.fakes.loop import FakeClock
+from tests.fakes.ports import FakeClock
 from tests.fakes.records import WatchedStore
 from tests.unit.jumping import JumpingLoop
 from tests.unit.stage import MortalCluster
@@ -262,13 +262,13 @@ def test_a_reload_of_the_sources_compiles_in_pieces_and_keeps_the_lease(monkeypa
     renewed: list[float] = []
 
     async def main() -> bool:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, JumpingLoop)
+        reconciler = asyncio.get_running_loop()
+        assert isinstance(reconciler, JumpingLoop)
         cluster = MortalCluster(
             rights=SPECIMENS | {right(verb, LEASES) for verb in ("create", "patch")},
-            on_write=lambda _: written.append(loop.time()),
+            on_write=lambda _: written.append(reconciler.time()),
         )
-        leadership = Leadership(cluster, Ref(LEASES, "salus", "salus"), "me", FakeClock(NOW), passing=loop.time)
+        leadership = Leadership(cluster, Ref(LEASES, "salus", "salus"), "me", FakeClock(NOW), passing=reconciler.time)
         operator = Operator(RunOptions(Path("none")), Settings(), a_server(), leadership)
         before, after = (Settings.parse({"sources": {"default": {"url": f"http://{name}"}}}) for name in ("a", "b"))
         await operator.use(before)
@@ -278,7 +278,7 @@ def test_a_reload_of_the_sources_compiles_in_pieces_and_keeps_the_lease(monkeypa
         leadership.begin(await leadership.next_term())
 
         def compile_slowly(body: Body, catalog: Catalog) -> Policy:
-            loop.clock.now += each
+            reconciler.clock.now += each
             renewed.append(written[-1])
             return compile_policy(body, catalog)
 

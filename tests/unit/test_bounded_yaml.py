@@ -100,7 +100,7 @@ from pathlib import Path
 from salus.cli.findings import AnyName
 from salus.cli.progress import Progress
 from salus.cli.validate import validate
-from salus.core.compile import Catalog
+from salus.core.policy.compile import Catalog
 
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 space = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salus.core import bounds, promql
-from salus.core.remembered import Remembered
+from salus.core.policy import bounds, promql
+from salus.core.policy.remembered import Remembered
 from tests.unit import worst_queries
 
 MIB = 1024 * 1024

@@ -9,34 +9,28 @@ from typing import Any
 
 import pytest
 
-from salus.core.budgets import deed_of
-from salus.core.compile import Catalog, compile_policy
-from salus.core.room import disruptions_from, quantity, room_from, shortage
-from salus.loop.ledger import Ledger
-from salus.loop.records import CURRENT
+from salus.core.guards.budgets import counted_action
+from salus.core.objects.capacity import disruptions_from, headroom_from, quantity, shortfall
+from salus.core.policy.compile import Catalog, compile_policy
 from salus.model.change import ActionKind
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode
-from salus.model.types import API_VERSION, Body
-from salus.model.values import (
-    Answer,
-    Brake,
-    Budget,
-    Deed,
-    Disruption,
-    PastChange,
-    Policy,
-    Question,
-    Switches,
-    TargetKey,
-    Value,
-)
+from salus.model.scalars import API_VERSION, Body
+from salus.model.values.changes import Change
+from salus.model.values.configuration import Brake, Budget, Switches
+from salus.model.values.fleet import CountedAction
+from salus.model.values.keys import TargetKey
+from salus.model.values.metrics import Answer, Query, Value
+from salus.model.values.objects import Disruption
+from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, INCIDENTS, Conflict, Forbidden, Resource, Throttled, Unavailable
+from salus.reconcile.records.fleet import FleetView
+from salus.reconcile.records.store import CURRENT
 from tests.builders import NOW, a_change, a_deed, a_deployment_body, ago
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.loop import FakeClock
+from tests.fakes.ports import FakeClock
 from tests.fakes.records import WatchedStore
-from tests.unit.stage import a_loop
+from tests.unit.stage import a_reconciler
 
 TICK = timedelta(seconds=5)
 NAMESPACE = "shop"
@@ -59,8 +53,8 @@ ELSEWHERE = TargetKey(NAMESPACE, WorkloadKind.DEPLOYMENT, "other")
         pytest.param(a_change(decision="AwaitApproval"), None, id="not what nobody has approved"),
     ],
 )
-def test_what_counts(change: PastChange, at: datetime | None) -> None:
-    assert deed_of(change, "shop") == (Deed("shop", at) if at else None)
+def test_what_counts(change: Change, at: datetime | None) -> None:
+    assert counted_action(change, "shop") == (CountedAction("shop", at) if at else None)
 
 
 class Sick:
@@ -70,7 +64,7 @@ class Sick:
         self.clock = clock
         self.well: set[str] = set()
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         return [Value(0.0 if q.query.split('"')[1] in self.well else 0.5, self.clock.now()) for q in questions]
 
     async def samples(self, *_: object) -> Sequence[Any]:
@@ -101,7 +95,7 @@ class Fleet:
 
     def restart(self) -> None:
         """A new process."""
-        self.loop = a_loop(self.cluster, self.metrics, self.clock, lambda: self.switches)
+        self.reconciler = a_reconciler(self.cluster, self.metrics, self.clock, lambda: self.switches)
 
     @property
     def body(self) -> Body:
@@ -123,7 +117,7 @@ class Fleet:
 
     async def ticks(self, count: int = 1) -> None:
         for _ in range(count):
-            await self.loop.tick([self.policy])
+            await self.reconciler.tick([self.policy])
             self.clock.advance(TICK)
 
     def records(self, decision: str) -> list[Body]:
@@ -143,7 +137,7 @@ class Fleet:
         return Counter(body["status"]["phase"] for body in self.cluster.objects(INCIDENTS))
 
     @property
-    def deeds(self) -> int:
+    def actions(self) -> int:
         """Writes to Deployments."""
         return sum(write.ref.resource == DEPLOYMENTS for write in self.cluster.writes)
 
@@ -160,7 +154,7 @@ async def test_fifty_targets_that_fail_in_one_tick_get_the_budget_and_no_more(sw
 
     await fleet.ticks(3)
 
-    assert fleet.deeds == len(fleet.records("Act")) == 5
+    assert fleet.actions == len(fleet.records("Act")) == 5
     refused = fleet.records("Refuse")
     assert {body["spec"]["reason"] for body in refused} == {reason}
     assert len(refused) == 45
@@ -173,7 +167,7 @@ async def test_a_budget_survives_a_restart_of_the_operator() -> None:
     fleet.restart()
     await fleet.ticks(3)
 
-    assert fleet.deeds == 5
+    assert fleet.actions == 5
 
 
 async def test_a_budget_opens_again_when_its_window_has_passed() -> None:
@@ -183,23 +177,23 @@ async def test_a_budget_opens_again_when_its_window_has_passed() -> None:
     fleet.clock.advance(timedelta(minutes=10))
     await fleet.ticks(2)
 
-    assert fleet.deeds == 4
+    assert fleet.actions == 4
 
 
 async def test_the_fleet_brake_lets_one_action_through_in_its_pause_and_replays_nothing() -> None:
     fleet = Fleet(size=10, switches=Switches(fleet_brake=Brake()))
 
     await fleet.ticks(20)
-    assert fleet.deeds == 1
+    assert fleet.actions == 1
     await fleet.ticks(20)
-    assert fleet.deeds == 2
+    assert fleet.actions == 2
 
     fleet.metrics.well = {f"app-{number}" for number in range(8)}
     await fleet.ticks(4)
-    assert fleet.deeds == 4
+    assert fleet.actions == 4
     fleet.metrics.well = {f"app-{number}" for number in range(10)}
     await fleet.ticks(4)
-    assert fleet.deeds == 4
+    assert fleet.actions == 4
 
 
 BRAKED = Switches(global_budget=Budget(percent=10), fleet_brake=Brake())
@@ -213,17 +207,17 @@ async def test_fifty_targets_that_fail_together_are_told_of_once_and_healed_one_
     fleet = Fleet(switches=BRAKED)
 
     await fleet.ticks()
-    assert (fleet.deeds, len(fleet.told())) == (1, 1)
+    assert (fleet.actions, len(fleet.told())) == (1, 1)
     (notice,) = fleet.told()
     assert (notice["spec"]["reason"], notice["spec"]["decision"]) == ("FleetBrake", "Act")
     assert "50 of 50 targets are unhealthy" in notice["spec"]["message"]
     assert notice["status"]["completedAt"]
 
-    for deeds in (2, 3, 4, 5):
+    for actions in (2, 3, 4, 5):
         await fleet.ticks(PAUSE)
-        assert (fleet.deeds, len(fleet.told())) == (deeds, 1)
+        assert (fleet.actions, len(fleet.told())) == (actions, 1)
     await fleet.ticks(3 * PAUSE)
-    assert (fleet.deeds, len(fleet.told())) == (5, 1), "the budget, ten percent of fifty in an hour, is spent"
+    assert (fleet.actions, len(fleet.told())) == (5, 1), "the budget, ten percent of fifty in an hour, is spent"
 
 
 async def test_the_one_notification_survives_restarts_and_is_of_one_outage() -> None:
@@ -291,7 +285,7 @@ async def test_a_fleet_that_is_only_rehearsed_tells_nobody() -> None:
     await fleet.ticks()
     fleet.metrics.well = set()
     fleet.restart()
-    fleet.loop.world = replace(fleet.loop.world, boldest=Mode.OBSERVE)
+    fleet.reconciler.context = replace(fleet.reconciler.context, mode_cap=Mode.OBSERVE)
     await fleet.ticks(2)
 
     assert {body["spec"]["reason"] for body in fleet.records("Refuse")} == {"FleetBrake"}
@@ -317,7 +311,7 @@ class Watched(Fleet):
         body = {**self.body, "spec": spec, "metadata": {**self.body["metadata"], "name": "dummies", "uid": "dummies"}}
         dummies = compile_policy(body, Catalog({}, ["default"]))
         for _ in range(count):
-            await self.loop.tick([self.policy, dummies])
+            await self.reconciler.tick([self.policy, dummies])
             self.clock.advance(TICK)
 
 
@@ -327,7 +321,7 @@ async def test_targets_that_are_made_up_do_not_hold_the_brake() -> None:
     fleet.metrics.well = EVERYBODY - {"app-0", "app-1"}
     await fleet.ticks()
 
-    assert fleet.deeds == 2
+    assert fleet.actions == 2
 
 
 async def test_targets_that_are_made_up_do_not_switch_the_brake_off() -> None:
@@ -336,7 +330,7 @@ async def test_targets_that_are_made_up_do_not_switch_the_brake_off() -> None:
     fleet.metrics.well = set(DUMMIES)
     await fleet.ticks(2)
 
-    assert fleet.deeds == 1
+    assert fleet.actions == 1
 
 
 async def test_targets_that_are_made_up_do_not_widen_a_budget_in_percent() -> None:
@@ -344,7 +338,7 @@ async def test_targets_that_are_made_up_do_not_widen_a_budget_in_percent() -> No
     fleet.metrics.well = set(DUMMIES)
     await fleet.ticks(2)
 
-    assert fleet.deeds == 2
+    assert fleet.actions == 2
 
 
 GROW = {"name": "grow", "scale": {"by": "1", "max": 9, "revertAfter": "30s"}}
@@ -356,7 +350,7 @@ async def test_an_undo_passes_the_brake() -> None:
 
     await fleet.ticks(HALF_A_PAUSE)
 
-    assert fleet.deeds == 2
+    assert fleet.actions == 2
     assert [body["spec"]["undoes"] for body in fleet.records("Act") if "undoes" in body["spec"]]
     assert {body["spec"]["replicas"] for body in fleet.cluster.objects(DEPLOYMENTS)} == {3}
 
@@ -383,7 +377,7 @@ async def test_when_the_brake_lifts_each_target_is_judged_anew() -> None:
 
     changed = {write.ref.name for write in fleet.cluster.writes if write.ref.resource == DEPLOYMENTS}
     assert {"app-8", "app-9"} <= changed
-    assert len(changed) == fleet.deeds == 3
+    assert len(changed) == fleet.actions == 3
 
 
 @pytest.mark.parametrize(
@@ -397,22 +391,22 @@ async def test_a_record_that_may_not_be_there(error: Exception, counted: int) ->
     fleet = Fleet(size=1)
     await fleet.ticks()
     body = fleet.records("Act")[0]
-    store, ledger = a_store(FakeCluster())
+    store, view = a_store(FakeCluster())
 
     store.intend(body)
-    assert len(ledger.fleet(ELSEWHERE).deeds) == 1
+    assert len(view.fleet(ELSEWHERE).actions) == 1
     store.intended(body, refused=isinstance(error, Conflict))
 
-    assert len(ledger.fleet(ELSEWHERE).deeds) == counted
+    assert len(view.fleet(ELSEWHERE).actions) == counted
     store.list_all()
-    assert ledger.fleet(ELSEWHERE).deeds == ()
+    assert view.fleet(ELSEWHERE).actions == ()
 
 
-def a_store(cluster: FakeCluster, *namespaces: str) -> tuple[WatchedStore, Ledger]:
+def a_store(cluster: FakeCluster, *namespaces: str) -> tuple[WatchedStore, FleetView]:
     """A store over a cluster, and what counts there."""
-    store, ledger = WatchedStore(cluster, namespaces), Ledger()
-    store.follow(ledger)
-    return store, ledger
+    store, view = WatchedStore(cluster, namespaces), FleetView()
+    store.follow(view)
+    return store, view
 
 
 class Throttling(FakeCluster):
@@ -430,19 +424,19 @@ async def test_a_record_that_was_throttled_spends_nothing() -> None:
 
     await fleet.ticks()
 
-    assert fleet.loop.world.ledger.fleet(ELSEWHERE).deeds == ()
+    assert fleet.reconciler.context.fleet.fleet(ELSEWHERE).actions == ()
 
 
 async def test_a_record_under_way_is_not_lost_by_a_list_that_does_not_have_it_yet() -> None:
     fleet = Fleet(size=1)
     await fleet.ticks()
-    store, ledger = a_store(FakeCluster())
+    store, view = a_store(FakeCluster())
 
     store.intend(fleet.records("Act")[0])
     store.list_all()
     await store.renew(())
 
-    assert len(ledger.fleet(ELSEWHERE).deeds) == 1
+    assert len(view.fleet(ELSEWHERE).actions) == 1
 
 
 async def test_a_record_that_cannot_be_read_does_not_keep_the_others_from_being_counted() -> None:
@@ -453,9 +447,9 @@ async def test_a_record_that_cannot_be_read_does_not_keep_the_others_from_being_
     cluster.put({**first, "status": {"appliedAt": "the day before yesterday"}})
     cluster.put(second)
 
-    _, ledger = a_store(cluster)
+    _, view = a_store(cluster)
 
-    assert len(ledger.fleet(ELSEWHERE).deeds) == 1
+    assert len(view.fleet(ELSEWHERE).actions) == 1
 
 
 async def test_a_namespace_whose_records_may_not_be_read_holds_up_no_other() -> None:
@@ -466,14 +460,14 @@ async def test_a_namespace_whose_records_may_not_be_read_holds_up_no_other() -> 
     cluster = FakeCluster()
     cluster.put({**first, "metadata": {**first["metadata"], "namespace": "gone"}})
     cluster.put(second)
-    store, ledger = a_store(cluster, "gone", second["metadata"]["namespace"])
+    store, view = a_store(cluster, "gone", second["metadata"]["namespace"])
     cluster.closed.add("gone")
 
     store.list_all()
     await store.renew(("gone", second["metadata"]["namespace"]))
 
     assert store.is_current()
-    assert len(ledger.fleet(ELSEWHERE).deeds) == 2
+    assert len(view.fleet(ELSEWHERE).actions) == 2
     alone, _ = a_store(cluster, "gone")
     assert not alone.is_current()
     with pytest.raises(Forbidden):
@@ -483,14 +477,14 @@ async def test_a_namespace_whose_records_may_not_be_read_holds_up_no_other() -> 
 @pytest.mark.parametrize("silence", [timedelta(0), CURRENT, CURRENT + timedelta(seconds=1)], ids=str)
 async def test_while_a_watch_is_silent_nobody_counts_and_everything_waits(silence: timedelta) -> None:
     fleet = Fleet(size=1, switches=Switches(fleet_brake=Brake()))
-    store = fleet.loop.world.records
+    store = fleet.reconciler.context.records
     assert isinstance(store, WatchedStore)
     store.held, store.seconds = True, silence.total_seconds()
 
     await fleet.ticks()
 
     refused = [body["spec"]["reason"] for body in fleet.records("Refuse")]
-    assert (fleet.deeds, refused) == ((0, ["GuardUnknown"]) if silence > CURRENT else (1, []))
+    assert (fleet.actions, refused) == ((0, ["GuardUnknown"]) if silence > CURRENT else (1, []))
 
 
 async def test_records_that_cannot_be_read_refuse() -> None:
@@ -502,7 +496,7 @@ async def test_records_that_cannot_be_read_refuse() -> None:
 
     await fleet.ticks()
 
-    assert fleet.deeds == 0
+    assert fleet.actions == 0
     assert [body["spec"]["reason"] for body in fleet.records("Refuse")] == ["GuardUnknown"]
 
 
@@ -622,14 +616,14 @@ PLAIN = container()
 def test_room_for_two_more_pods(
     quotas: Sequence[Body], ranges: Sequence[Body], pods: Body, message: str | None
 ) -> None:
-    assert shortage(room_from(quotas, ranges, pods), 2) == message
+    assert shortfall(headroom_from(quotas, ranges, pods), 2) == message
 
 
 def test_a_quota_that_is_not_counted_yet_cannot_be_judged_by() -> None:
     new = {"metadata": {"name": "new"}, "spec": {"hard": {"pods": "4"}}}
 
     with pytest.raises(ValueError, match="ResourceQuota/new is not counted yet"):
-        room_from([new], [], template(HALF))
+        headroom_from([new], [], template(HALF))
 
 
 def pdb(selector: Mapping[str, Any] | None, *, seen: int = 1) -> dict[str, Any]:

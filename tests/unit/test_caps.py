@@ -10,16 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salus.core.caps import Claim, left_out
-from salus.core.compile import Catalog, compile_policy
-from salus.loop import Loop
-from salus.model.types import Body
-from salus.model.values import Answer, Bounds, Policy, PolicyKey, Question, Value
+from salus.core.policy.caps import Claim, left_out
+from salus.core.policy.compile import Catalog, compile_policy
+from salus.model.scalars import Body
+from salus.model.values.configuration import Bounds
+from salus.model.values.keys import PolicyKey
+from salus.model.values.metrics import Answer, Query, Value
+from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, HEALTH_POLICIES, INCIDENTS, Ref
+from salus.reconcile.tick import Reconciler
 from tests.builders import NAMESPACE, NOW, RESTART, a_deployment_body, a_policy_body
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.loop import FakeClock
-from tests.unit.stage import a_loop
+from tests.fakes.ports import FakeClock
+from tests.unit.stage import a_reconciler
 
 
 def a_claim(name: str, created: int, targets: int = 1) -> Claim:
@@ -108,7 +111,7 @@ class Sick:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    async def ask(self, questions: Sequence[Question]) -> list[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> list[Answer]:
         self.asked += [question.query for question in questions]
         return [Value(1.0, NOW) for _ in questions]
 
@@ -124,8 +127,8 @@ class Place:
         self.cluster = FakeCluster(now=self.clock.now)
         self.cluster.put(a_deployment_body())
         self.policies: dict[str, Policy] = {}
-        self.loop: Loop = a_loop(self.cluster, self.metrics, self.clock)
-        self.loop.world = replace(self.loop.world, bounds=lambda: self.bounds)
+        self.reconciler: Reconciler = a_reconciler(self.cluster, self.metrics, self.clock)
+        self.reconciler.context = replace(self.reconciler.context, bounds=lambda: self.bounds)
         for index, name in enumerate(names):
             self.add(name, index)
 
@@ -136,12 +139,12 @@ class Place:
         body["metadata"]["creationTimestamp"] = f"2026-11-22T03:04:{created:02d}Z"
         self.cluster.put({"apiVersion": "salus.dev/v1alpha1", "kind": "HealthPolicy", **body})
         self.policies[name] = compile_policy(body, Catalog({}, ["default"]))
-        self.loop.accept(self.policies[name], {})
+        self.reconciler.accept(self.policies[name], {})
 
     async def tick(self) -> list[str]:
         """One tick of all; the questions that were asked."""
         self.metrics.asked.clear()
-        await self.loop.tick(list(self.policies.values()))
+        await self.reconciler.tick(list(self.policies.values()))
         self.clock.advance(timedelta(seconds=5))
         return sorted(set(self.metrics.asked))
 
@@ -163,7 +166,7 @@ async def test_a_policy_has_its_turn_when_an_older_one_goes() -> None:
     place = Place("a", "b", bounds=Bounds(targets=1))
     assert await place.tick() == ["a"]
 
-    place.loop.forget(place.policies.pop("a").key)
+    place.reconciler.forget(place.policies.pop("a").key)
 
     assert await place.tick() == ["b"]
     assert await place.stalled("b") == ("False", "Settled")
@@ -173,7 +176,7 @@ async def test_a_new_process_leaves_out_the_same_from_its_first_tick_on() -> Non
     place = Place("a", "b", bounds=Bounds(targets=1))
     late = place.policies["b"]
 
-    await place.loop.tick([late])  # before anybody looked at the targets of the older one
+    await place.reconciler.tick([late])  # before anybody looked at the targets of the older one
 
     assert place.metrics.asked == []
 
@@ -189,6 +192,6 @@ async def test_what_is_beyond_is_written_once_and_its_old_findings_count_no_more
         assert await place.tick() == ["a"]
 
     assert [w.ref for w in place.cluster.writes[before:] if w.ref.resource == HEALTH_POLICIES] == []
-    assert {key.name for key, _ in place.loop.cases} == {"a"}
+    assert {key.name for key, _ in place.reconciler.cases} == {"a"}
     assert place.cluster.objects(INCIDENTS)
     assert place.cluster.objects(CHANGE_EVENTS)

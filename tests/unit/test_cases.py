@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salus.loop.cases import Cases
-from salus.loop.world import Case
 from salus.model.meta import WorkloadKind
-from salus.model.values import PolicyKey, TargetKey
+from salus.model.values.keys import PolicyKey, TargetKey
+from salus.reconcile.cases import Case, Cases
 
 POLICIES = [PolicyKey("shop", name) for name in ("one", "other")]
 TARGETS = [TargetKey("shop", WorkloadKind.DEPLOYMENT, name) for name in ("checkout", "cart", "search")]

@@ -16,9 +16,9 @@ from prometheus_client import CollectorRegistry
 from promql_parser import parse
 
 from salus.adapters.telemetry import PrometheusTelemetry
-from salus.core.compile import Catalog, compile_policy
+from salus.core.policy.compile import Catalog, compile_policy
 from salus.endpoints.addresses import NEVER_ASKED
-from salus.model.types import VERSION
+from salus.model.scalars import VERSION
 from salus.presets import load_presets
 from salus.settings import Settings
 from salus.version import __version__

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from salus.core.compile import Catalog, Signal, SpecError, compile_policy
-from salus.core.promql import bound_to, problems_in, render
+from salus.core.policy.compile import Catalog, Signal, SpecError, compile_policy
+from salus.core.policy.promql import bound_to, problems_in, render
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Threshold, Verdict
-from salus.model.values import CompiledCheck, PolicyKey, Sink
+from salus.model.values.configuration import Sink
+from salus.model.values.keys import PolicyKey
+from salus.model.values.policies import CompiledCheck
 from salus.presets import load_presets
 from tests.builders import a_policy_body
 

@@ -18,25 +18,30 @@ from structlog.testing import capture_logs
 from salus.adapters.api import Connection, Page
 from salus.adapters.informer import Patience, Place, Reflector, WorkloadMirror
 from salus.contained import contained
-from salus.core.caps import LeftOut
-from salus.core.compile import Catalog, SpecError, compile_policy
-from salus.core.evaluate import Reading
-from salus.core.workload import workload_from
-from salus.loop import Loop, measure, report, tick
-from salus.loop.caps import Caps
-from salus.loop.permits import Permits
-from salus.model.errors import Problem
+from salus.core.health.evaluate import Reading
+from salus.core.objects.workloads import workload_from
+from salus.core.policy.caps import LeftOut
+from salus.core.policy.compile import Catalog, SpecError, compile_policy
 from salus.model.meta import WorkloadKind
-from salus.model.types import API_VERSION, Body
-from salus.model.values import Answer, Policy, PolicyKey, Question, Sample, TargetKey, Value, Workload
+from salus.model.problems import Problem
+from salus.model.scalars import API_VERSION, Body
+from salus.model.values.keys import PolicyKey, TargetKey
+from salus.model.values.metrics import Answer, Query, Sample, Value
+from salus.model.values.objects import Workload
+from salus.model.values.policies import Policy
 from salus.ports import DEPLOYMENTS, HEALTH_POLICIES, INCIDENTS, ClusterError, Mirror, Ref, Rejected, Unavailable
+from salus.reconcile import report, tick
+from salus.reconcile.caps import Caps
 from salus.reconcile.context import Step
+from salus.reconcile.observe import measure
+from salus.reconcile.observe.permissions import AccountPermissions
+from salus.reconcile.tick import Reconciler
 from salus.scheduler import Scheduler
 from tests.builders import NOW, a_deployment_body, a_policy
 from tests.fakes.cluster import FakeCluster, FakeWorkloads
-from tests.fakes.loop import FakeClock, NullTelemetry
+from tests.fakes.ports import FakeClock, NullTelemetry
 from tests.unit.jumping import JumpingLoop
-from tests.unit.stage import TICK, a_loop
+from tests.unit.stage import TICK, a_reconciler
 
 
 class Panic(BaseException):
@@ -58,15 +63,15 @@ class Sick:
     clock: FakeClock
     fails: dict[str, BaseException] = field(default_factory=dict)
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         self._fail("ask", *questions)
         return [Value(0.3, self.clock.now()) for _ in questions]
 
-    async def samples(self, question: Question, start: Any, end: Any, step: timedelta) -> Sequence[Sample]:  # noqa: ANN401, ARG002
+    async def samples(self, question: Query, start: Any, end: Any, step: timedelta) -> Sequence[Sample]:  # noqa: ANN401, ARG002
         self._fail("look back", question)
         return []
 
-    def _fail(self, stage: str, *questions: Question) -> None:
+    def _fail(self, stage: str, *questions: Query) -> None:
         if stage in self.fails and any("odd" in question.query for question in questions):
             raise self.fails[stage]
 
@@ -88,14 +93,14 @@ class Two:
     cluster: FakeCluster
     clock: FakeClock
     metrics: Sick
-    loop: Loop
+    reconciler: Reconciler
     telemetry: Counting
 
     async def ticks(self, count: int) -> None:
         for _ in range(count):
             for name in ("odd", "sound"):
                 self.cluster.edit(Ref(DEPLOYMENTS, "shop", name), roll_out)
-            await self.loop.tick([self.policy("odd"), self.policy("sound")])
+            await self.reconciler.tick([self.policy("odd"), self.policy("sound")])
             self.clock.advance(TICK)
 
     def policy(self, name: str) -> Policy:
@@ -142,9 +147,9 @@ def two() -> Two:
         cluster.put(a_deployment_body(name=name, replicas=3))
         cluster.put(a_policy_body(name))
     metrics, telemetry = Sick(clock), Counting()
-    loop = a_loop(cluster, metrics, clock)
-    loop.world = replace(loop.world, telemetry=telemetry)
-    return Two(cluster, clock, metrics, loop, telemetry)
+    reconciler = a_reconciler(cluster, metrics, clock)
+    reconciler.context = replace(reconciler.context, telemetry=telemetry)
+    return Two(cluster, clock, metrics, reconciler, telemetry)
 
 
 def _failing(function: Callable[..., Any], error: BaseException) -> Callable[..., Any]:
@@ -180,7 +185,7 @@ STAGES = {
     "judge": (measure, "evaluate", "measure", "MetricsAvailable"),
     "heal": (tick, "heal", "heal", "Throttled"),
     "status": (report, "policy_status", "report", "Stalled"),
-    "rights": (Permits, "of", "report", "Stalled"),
+    "rights": (AccountPermissions, "of", "report", "Stalled"),
 }
 """What fails, the stage that is counted, and the condition that says so."""
 
@@ -237,7 +242,7 @@ async def test_a_defect_of_another_kind_or_of_a_policy_made_again_has_a_tracebac
         for error in (KeyError(), RecursionError(), KeyError()):
             two.metrics.fails["ask"] = error
             await two.ticks(1)
-        two.loop.forget(PolicyKey("shop", "odd"))
+        two.reconciler.forget(PolicyKey("shop", "odd"))
         await two.ticks(1)
 
     traces = [type(line["exc_info"]) for line in logged if "exc_info" in line]
@@ -268,8 +273,8 @@ async def test_a_policy_that_is_forgotten_during_a_tick_is_not_missed(
     """It was deleted while its target was asked about: there is nothing to tell, and nothing fails."""
     really = Sick.ask
 
-    async def forget(metrics: Sick, questions: Sequence[Question]) -> Sequence[Answer]:
-        two.loop.forget(PolicyKey("shop", "odd"))
+    async def forget(metrics: Sick, questions: Sequence[Query]) -> Sequence[Answer]:
+        two.reconciler.forget(PolicyKey("shop", "odd"))
         return await really(metrics, questions)
 
     monkeypatch.setattr(Sick, "ask", forget)
@@ -303,23 +308,23 @@ async def test_a_target_whose_step_runs_has_no_second_one_though_its_policy_went
     held, odd = Held(), two.policy("odd")
     with monkeypatch.context() as patched:
         patched.setattr(tick, "heal", held.step)
-        first = asyncio.create_task(two.loop.tick([odd]))
+        first = asyncio.create_task(two.reconciler.tick([odd]))
         await asyncio.wait_for(held.runs.wait(), 5)
         if goes == "deleted":
-            two.loop.forget(odd.key)
-            two.loop.accept(odd, {})
+            two.reconciler.forget(odd.key)
+            two.reconciler.accept(odd, {})
         else:
             with monkeypatch.context() as capped:
                 capped.setattr(Caps, "why_not", lambda *_: LeftOut("TooManyPolicies", "too many"))
-                await two.loop.tick([odd])
-        await asyncio.wait_for(two.loop.tick([odd]), 5)
+                await two.reconciler.tick([odd])
+        await asyncio.wait_for(two.reconciler.tick([odd]), 5)
 
         assert held.count == 1, "a made again, or let in again, policy waits for its step"
 
         held.goes_on.set()
         await first
 
-    assert two.loop.cases.of(odd.key) == [], "what was known of it is dropped then"
+    assert two.reconciler.cases.of(odd.key) == [], "what was known of it is dropped then"
 
     await two.ticks(4)
 
@@ -341,10 +346,10 @@ async def swept(two: Two, *bodies: Body, refuses: ClusterError | None = None) ->
     """The phases of these incidents after a sweep; `refuses` is what the API server says to the first write."""
     for body in bodies:
         two.cluster.put(body)
-    two.loop.world = replace(two.loop.world, is_known=lambda key: key.name != "gone")
+    two.reconciler.context = replace(two.reconciler.context, is_known=lambda key: key.name != "gone")
     if refuses is not None:
         two.cluster.fail_next(refuses)
-    await two.loop.sweep([None])
+    await two.reconciler.sweep([None])
     found = two.cluster.objects(INCIDENTS)
     return {body["metadata"]["name"]: body.get("status", {}).get("phase", "Open") for body in found}
 
@@ -374,7 +379,7 @@ async def test_an_odd_incident_does_not_keep_the_others_open(
 
     monkeypatch.setattr(FakeCluster, "each", each)
     with capture_logs() as logged:
-        await two.loop.world.records.renew(())
+        await two.reconciler.context.records.renew(())
 
         assert await swept(two, an_incident("b")) == {"b": "Resolved"}
 
@@ -427,7 +432,7 @@ def test_a_policy_of_which_nobody_can_tell_when_it_is_due_leaves_the_others_thei
 async def test_a_refusal_that_cannot_be_written_is_logged_with_the_policys_name(two: Two) -> None:
     body = {**a_policy_body("odd"), "status": ["no", "status"]}
     with capture_logs() as logged:
-        await two.loop.report_invalid(body, SpecError((Problem("spec", "no"),)), NOW)
+        await two.reconciler.report_invalid(body, SpecError((Problem("spec", "no"),)), NOW)
 
     assert [line["policy"] for line in logged] == ["shop/odd"]
     assert two.telemetry.stages == ["report"]

@@ -14,25 +14,17 @@ from hypothesis import strategies as st
 
 from salus.core.actions import plan
 from salus.core.actions.patch import resolved
-from salus.core.decide import Exhausted, Proposal, decide
-from salus.core.evaluate import Reading, evaluate, stale_after
-from salus.core.guards import review
-from salus.core.promql import PART, with_sample_times
-from salus.core.records import decision_of
+from salus.core.guards.chain import review
+from salus.core.health.evaluate import Reading, evaluate, stale_after
+from salus.core.policy.promql import PART, with_sample_times
+from salus.core.records.changes import decision_of
+from salus.core.remedy.ladder import Exhausted, Proposal, decide
 from salus.model.change import ActionKind
 from salus.model.policy import Mode, Verdict
-from salus.model.values import (
-    Action,
-    Answer,
-    CompiledCheck,
-    Error,
-    Finding,
-    Memory,
-    PastChange,
-    Question,
-    Switches,
-    Value,
-)
+from salus.model.values.changes import Action, Change
+from salus.model.values.configuration import Switches
+from salus.model.values.metrics import Answer, CheckState, Error, Finding, Query, Value
+from salus.model.values.policies import CompiledCheck
 from salus.sources.reply import answer as answer_in
 from salus.sources.reply import data_in, reply_in
 from tests.builders import (
@@ -108,7 +100,7 @@ def understood(reply: Reply, now: datetime) -> Answer:
     if isinstance(data, Error):
         return data
     read = reply_in("prometheus", data, PROBE)
-    return read if isinstance(read, Error) else answer_in(read, Question("default", QUERY, stale_after(INTERVAL)))
+    return read if isinstance(read, Error) else answer_in(read, Query("default", QUERY, stale_after(INTERVAL)))
 
 
 def a_number(value: float) -> Reply:
@@ -127,12 +119,12 @@ def test_a_number_is_understood_as_one() -> None:
 @deterministic
 @given(check=BOUNDS, replies=st.lists(st.sampled_from(sorted(NO_NUMBERS)), max_size=40), step=st.integers(1, 400))
 def test_no_sequence_of_bad_answers_is_ever_unhealthy(check: CompiledCheck, replies: list[str], step: int) -> None:
-    memory = Memory()
+    memory = CheckState()
     for count, name in enumerate(replies):
         now = NOW + seconds(count * step)
         finding, memory = evaluate(check, Reading(QUERY, understood(NO_NUMBERS[name], now), now), memory, INTERVAL)
         assert finding.verdict is Verdict.UNKNOWN, name
-        assert memory == Memory()
+        assert memory == CheckState()
 
 
 @deterministic
@@ -144,7 +136,7 @@ def test_no_sequence_of_bad_answers_is_ever_unhealthy(check: CompiledCheck, repl
 def test_only_a_number_beyond_its_bound_makes_a_check_unhealthy(
     check: CompiledCheck, replies: list[str | float], step: int
 ) -> None:
-    memory, was = Memory(), False
+    memory, was = CheckState(), False
     for count, reply in enumerate(replies):
         now = NOW + seconds(count * step)
         asked = a_number(reply) if isinstance(reply, float) else NO_NUMBERS[reply]
@@ -198,7 +190,7 @@ RECORDS = st.lists(
 @deterministic
 @given(findings=FINDINGS, remedies=REMEDIES, changes=RECORDS)
 def test_an_action_is_only_ever_proposed_when_a_verdict_is_unhealthy(
-    findings: tuple[Finding, ...], remedies: list[Mapping[str, Any]], changes: list[PastChange]
+    findings: tuple[Finding, ...], remedies: list[Mapping[str, Any]], changes: list[Change]
 ) -> None:
     decided = decide(a_policy(*CHECKS, remedies=remedies), findings, changes)
     unhealthy = [finding for finding in findings if finding.verdict is Verdict.UNHEALTHY]
@@ -219,7 +211,7 @@ def test_a_ladder_ends(findings: tuple[Finding, ...], remedies: list[Mapping[str
     """However often it is asked, each rung is taken once, in order, and then people are called."""
     assume(any(finding.verdict is Verdict.UNHEALTHY for finding in findings))
     policy = a_policy(*CHECKS, remedies=remedies)
-    taken: list[PastChange] = []
+    taken: list[Change] = []
     while isinstance(decided := decide(policy, findings, taken), Proposal):
         outcome = outcomes[len(taken)] if len(taken) < len(outcomes) else "Failed"
         taken.append(a_deed(len(taken) + 1, remedy=decided.remedy.name, outcome=outcome))
@@ -236,7 +228,7 @@ LIVE, OLD = a_deployment_body(template=a_template("shop:v2")), a_release(a_templ
 @deterministic
 @given(findings=FINDINGS, remedies=REMEDIES, changes=RECORDS)
 def test_observe_decides_as_enforce_does(
-    findings: tuple[Finding, ...], remedies: list[Mapping[str, Any]], changes: list[PastChange]
+    findings: tuple[Finding, ...], remedies: list[Mapping[str, Any]], changes: list[Change]
 ) -> None:
     """Decision, plan and review are the same to the last byte; only what the record calls it differs."""
 
@@ -282,7 +274,7 @@ def test_attempts_never_exceed_their_limit_in_any_window(
     moments: list[tuple[int, ActionKind, int, str, str]], most: int, per: int, cooldown: int
 ) -> None:
     """When every proposal passes the guards, however the proposals come; of each policy, and the pause over both."""
-    records: list[PastChange] = []
+    records: list[Change] = []
     now = NOW
     for wait, kind, lag, outcome, name in moments:
         now += seconds(wait)

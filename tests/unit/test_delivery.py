@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salus.adapters.json_patch import patched
-from salus.core import delivery
-from salus.core.delivery import DELIVERED, Telling, cloud_event, is_delivered, left, recipients
+from salus.core.records import delivery
+from salus.core.records.delivery import DELIVERED, Milestone, cloud_event, is_delivered, left, recipients
 from salus.model.change import ActionKind, ChangeEventStatus
-from salus.model.types import Body, format_time
-from salus.model.values import Sink
+from salus.model.scalars import Body, format_time
+from salus.model.values.configuration import Sink
 from tests.builders import NAMESPACE, NOW, ago
 
-STARTED, FINISHED = Telling.STARTED, Telling.FINISHED
+STARTED, FINISHED = Milestone.STARTED, Milestone.FINISHED
 RESTART, NOTIFY = ActionKind.RESTART, ActionKind.NOTIFY
 
 
@@ -97,7 +97,7 @@ def a_record(
         ),
     ],
 )
-def test_what_is_left_to_tell(record: Body, expected: dict[str, Telling]) -> None:
+def test_what_is_left_to_tell(record: Body, expected: dict[str, Milestone]) -> None:
     assert left(record) == expected
 
 
@@ -192,18 +192,18 @@ def test_the_attributes_are_named_as_the_specification_demands() -> None:
 def test_whatever_the_order_each_sink_is_told_everything_once(told: list[tuple[str, bool]], ends_at: int) -> None:
     """Sinks take, or do not, in any order; the change ends somewhere in between. No sink is told anything twice."""
     record: Body = a_record("a", "b", "c")
-    heard: list[tuple[str, Telling]] = []
+    heard: list[tuple[str, Milestone]] = []
     for index, (sink, takes) in enumerate([*told, *((sink, True) for sink in "abc" * 2)]):
         if index == min(ends_at, len(told)):
             record = {**record, "status": {**record["status"], **a_record(ended="Recovered")["status"]}}
-        telling = left(record).get(sink)
-        if telling is not None and takes:
-            heard.append((sink, telling))
-            record = patched(record, delivery.taken_patch(record, sink, telling, NOW))
+        milestone = left(record).get(sink)
+        if milestone is not None and takes:
+            heard.append((sink, milestone))
+            record = patched(record, delivery.taken_patch(record, sink, milestone, NOW))
             ChangeEventStatus.parse(record["status"])
 
     assert len(heard) == len(set(heard))
-    assert [telling for name, telling in heard if name == "a"] == [STARTED, FINISHED]
+    assert [milestone for name, milestone in heard if name == "a"] == [STARTED, FINISHED]
     assert is_delivered(record)
     assert [c["status"] for c in record["status"]["conditions"] if c["type"] == DELIVERED] == ["True"]
 

@@ -13,12 +13,12 @@ import pytest
 import yaml
 
 from salus.adapters.telemetry import PrometheusTelemetry
-from salus.core.compile import Catalog, compile_policy
-from salus.core.guards import GUARDS, INFEASIBLE
+from salus.core.guards.chain import GUARDS, INFEASIBLE
+from salus.core.policy.compile import Catalog, compile_policy
 from salus.model.change import Decision, Outcome
 from salus.model.incident import Phase
 from salus.model.policy import HealthPolicySpec
-from salus.model.types import Resource
+from salus.model.scalars import Resource
 from salus.presets import load_presets
 from salus.settings import Settings
 
@@ -187,7 +187,7 @@ def emitted_metrics() -> list[str]:
 
 
 def check_reasons() -> list[str]:
-    files = [*(ROOT / "operator/salus/sources").glob("*.py"), ROOT / "operator/salus/core/evaluate.py"]
+    files = [*(ROOT / "operator/salus/sources").glob("*.py"), ROOT / "operator/salus/core/health/evaluate.py"]
     found = (_REASON.findall(file.read_text(encoding="utf-8")) for file in files)
     return sorted({one or other for reasons in found for one, other in reasons})
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from salus.model.types import Body
-from salus.model.values import Error, NoData
+from salus.model.scalars import Body
+from salus.model.values.metrics import Error, NoData
 from salus.ports import HEALTH_POLICIES, INCIDENTS
 from salus.sources.reply import Series
-from tests.fakes.loop import RecordingRecorder
 from tests.fakes.metrics import Scripted, ScriptedHistory, ScriptedSource
+from tests.fakes.ports import RecordingRecorder
 from tests.unit.stage import TARGET, TICK, Stage, a_stage
 
 EMPTY = NoData("NoSeries", "nothing there", empty=True)
@@ -47,8 +47,10 @@ class Scene:
     def restart(self) -> None:
         """A new process, which knows nothing but what is on record."""
         self.stage.restart()
-        world = replace(self.stage.loop.world, metrics=self.source, history=self.history, recorder=self.recorder)
-        self.stage.loop.world = world
+        context = replace(
+            self.stage.reconciler.context, metrics=self.source, history=self.history, recorder=self.recorder
+        )
+        self.stage.reconciler.context = context
 
     async def tick(self, *said: Scripted, of: str = "load") -> None:
         """One tick for each answer."""
@@ -99,11 +101,11 @@ async def test_edge_case_02_nan_and_infinity(value: float) -> None:
     """Ten ticks of 0/0 in the midst of a breach: it counts no further and does not begin anew; nothing is done."""
     scene = Scene(GROW, checks=[{**LOAD, "for": "30s"}])
     await scene.tick(80.0, 150.0, 150.0)
-    before = dict(next(iter(scene.stage.loop.cases.values())).memories)
+    before = dict(next(iter(scene.stage.reconciler.cases.values())).states)
 
     await scene.tick(*[[Series({}, value)]] * 10)
 
-    assert next(iter(scene.stage.loop.cases.values())).memories == before
+    assert next(iter(scene.stage.reconciler.cases.values())).states == before
     assert (scene.replicas, scene.stage.deeds, scene.stage.incidents) == (3, [], [])
     assert scene.condition("MetricsAvailable")["reason"] in {"NotANumber", "Infinite"}
 

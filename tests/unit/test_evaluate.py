@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salus.core.evaluate import Reading, evaluate, recall, stale_after
-from salus.core.timing import has_lasted
+from salus.core.health.evaluate import Reading, evaluate, recall, stale_after
+from salus.core.health.timing import has_lasted
 from salus.model.policy import Verdict
-from salus.model.values import Answer, CompiledCheck, Error, Finding, Memory, NoData, Sample, Value
+from salus.model.values.metrics import Answer, CheckState, Error, Finding, NoData, Sample, Value
+from salus.model.values.policies import CompiledCheck
 from tests.builders import INTERVAL, NOW, a_check, later, seconds
 
 HEALTHY, UNHEALTHY, UNKNOWN = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
@@ -27,9 +28,11 @@ def answered(moment: Moment) -> tuple[datetime, Answer]:
     return at, Value(given_, at) if isinstance(given_, int | float) else given_
 
 
-def fold(check: CompiledCheck, moments: Iterable[Moment], memory: Memory | None = None) -> tuple[list[Finding], Memory]:
+def fold(
+    check: CompiledCheck, moments: Iterable[Moment], memory: CheckState | None = None
+) -> tuple[list[Finding], CheckState]:
     """Every finding on the way, and what is remembered at the end."""
-    findings, memory = [], memory or Memory()
+    findings, memory = [], memory or CheckState()
     for at, answer in map(answered, moments):
         finding, memory = evaluate(check, Reading("errors", answer, at), memory, INTERVAL)
         findings.append(finding)
@@ -300,7 +303,7 @@ def test_a_finding_says_why_and_since_when(
 
 
 def test_a_finding_carries_the_evidence() -> None:
-    finding, _ = evaluate(ABOVE, Reading("errors", Value(0.08, later(-7)), NOW), Memory(), INTERVAL)
+    finding, _ = evaluate(ABOVE, Reading("errors", Value(0.08, later(-7)), NOW), CheckState(), INTERVAL)
 
     assert (finding.check, finding.query, finding.threshold) == ("error-ratio", "errors", "above 0.05")
     assert (finding.value, finding.observed_at, finding.sampled_at) == (0.08, NOW, later(-7))
@@ -342,11 +345,11 @@ def test_a_restart_changes_no_verdict(check: CompiledCheck, steps: list[tuple[in
 
 
 def test_recall_of_nothing_is_an_empty_memory() -> None:
-    assert recall(MINUTE, [], timedelta(seconds=15)) == Memory()
+    assert recall(MINUTE, [], timedelta(seconds=15)) == CheckState()
 
 
 def test_recall_brings_back_a_for_in_progress() -> None:
     memory = recall(MINUTE, [Sample(later(0), 1), Sample(later(15), 1), Sample(later(30), 1)], INTERVAL)
 
-    assert memory == Memory(breached_since=later(0), seen_at=later(30))
+    assert memory == CheckState(breached_since=later(0), seen_at=later(30))
     assert fold(MINUTE, [(60, 1)], memory)[0][0].verdict is UNHEALTHY

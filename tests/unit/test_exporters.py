@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from salus.core import promql
-from salus.core.compile import Catalog, compile_policy
-from salus.core.exporters import PREFIXES, Exporter, Trusted, tied
+from salus.core.policy import promql
+from salus.core.policy.compile import Catalog, compile_policy
+from salus.core.policy.exporters import PREFIXES, Exporter, Trusted, tied
 from salus.presets import load_presets
 from tests.builders import a_policy_body
 

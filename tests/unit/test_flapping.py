@@ -11,16 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salus.core import incidents
-from salus.core.compile import Catalog, compile_policy
+from salus.core.policy.compile import Catalog, compile_policy
+from salus.core.records import incidents
 from salus.model.incident import IncidentStatus
-from salus.model.types import Body, format_time, parse_time
-from salus.model.values import Answer, Bounds, Policy, Question, Value
+from salus.model.scalars import Body, format_time, parse_time
+from salus.model.values.configuration import Bounds
+from salus.model.values.metrics import Answer, Query, Value
+from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, HEALTH_POLICIES, INCIDENTS, Resource, Unavailable
 from tests.builders import NOW, RESTART, a_deed, a_deployment_body, a_policy_body, ago, healthy, later
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.loop import FakeClock, NullTelemetry
-from tests.unit.stage import TARGET, Stage, a_loop, a_stage
+from tests.fakes.ports import FakeClock, NullTelemetry
+from tests.unit.stage import TARGET, Stage, a_reconciler, a_stage
 
 MINUTE = timedelta(minutes=1)
 TICK = timedelta(seconds=5)
@@ -188,7 +190,7 @@ async def test_a_deleted_target_ends_an_incident_at_once() -> None:
     moody = Moody(PAGE)
     await moody.lasts(MINUTE, sick=True)
     moody.stage.cluster.edit(TARGET, lambda body: body["metadata"].update(deletionTimestamp=format_time(NOW)))
-    await moody.stage.loop.tick([moody.stage.policy])
+    await moody.stage.reconciler.tick([moody.stage.policy])
 
     assert moody.status["resolution"] == "TargetGone"
 
@@ -219,7 +221,7 @@ class Metrics:
     is_sick: Callable[[str, int], bool]
     ticks: int = 0
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         return [
             Value(float(self.is_sick(question.query.split('"')[1], self.ticks)), self.clock.now())
             for question in questions
@@ -273,12 +275,12 @@ class Flapping:
         self.restart()
 
     def restart(self) -> None:
-        self.loop = a_loop(self.cluster, self.metrics, self.clock, bounds=lambda: self.bounds)
-        self.loop.world = replace(self.loop.world, telemetry=self.telemetry)
+        self.reconciler = a_reconciler(self.cluster, self.metrics, self.clock, bounds=lambda: self.bounds)
+        self.reconciler.context = replace(self.reconciler.context, telemetry=self.telemetry)
 
     async def run(self, ticks: int) -> None:
         for _ in range(ticks):
-            await self.loop.tick([self.policy])
+            await self.reconciler.tick([self.policy])
             self.metrics.ticks += 1
             self.clock.advance(self.policy.spec.interval)
 
@@ -373,8 +375,8 @@ async def test_a_namespace_spends_only_its_own_budget() -> None:
     flapping = Flapping(10, by_turns, Bounds(records_per_hour=15))
     await flapping.run(6)
 
-    assert not flapping.loop.world.ledger.has_room("shop", 15, flapping.clock.now())
-    assert flapping.loop.world.ledger.has_room("bank", 15, flapping.clock.now())
+    assert not flapping.reconciler.context.fleet.has_room("shop", 15, flapping.clock.now())
+    assert flapping.reconciler.context.fleet.has_room("bank", 15, flapping.clock.now())
 
 
 class Unlisted(FakeCluster):

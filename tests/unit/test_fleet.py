@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salus.core.budgets import allowance, is_braking
-from salus.core.fleet import SMALLEST, Census, Tally, is_real
-from salus.loop.ledger import Ledger
+from salus.core.guards.budgets import allowance, is_braking
+from salus.core.guards.fleet import SMALLEST, Census, Tally, is_real
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Verdict
-from salus.model.values import Brake, Budget, Fleet, TargetKey
+from salus.model.values.configuration import Brake, Budget
+from salus.model.values.fleet import Fleet
+from salus.model.values.keys import TargetKey
+from salus.reconcile.records.fleet import FleetView
 from tests.builders import RESTART, a_finding, a_policy, a_workload, healthy
 
 REHEARSED = {**RESTART, "mode": "Observe"}
@@ -111,13 +113,13 @@ def test_the_ledger_judges_each_namespace_by_its_own_view() -> None:
     def targets(namespace: str, count: int) -> list[TargetKey]:
         return [TargetKey(namespace, WorkloadKind.DEPLOYMENT, f"app-{number}") for number in range(count)]
 
-    ledger, shop, play = Ledger(), targets("shop", 12), targets("play", 100)
+    view, shop, play = FleetView(), targets("shop", 12), targets("play", 100)
     for one in shop:
-        ledger.see(one, [(a_finding(),)])
+        view.see(one, [(a_finding(),)])
     for one in play:
-        ledger.see(one, [(healthy(),)])
+        view.see(one, [(healthy(),)])
 
-    fleets = ledger.fleet(shop[0]), ledger.fleet(play[0])
+    fleets = view.fleet(shop[0]), view.fleet(play[0])
 
     assert [(f.targets, f.in_namespace, f.healthy, f.unhealthy) for f in fleets] == [
         (16, 12, 4, 12),

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cronsim import CronSim
 
-from salus.core import freeze
-from salus.core.freeze import check_cron, frozen_until, zone_of
-from salus.model.values import Freeze
+from salus.core.guards import freeze
+from salus.core.guards.freeze import check_cron, frozen_until, zone_of
+from salus.model.values.configuration import Freeze
 
 NIGHT = Freeze("night", "Europe/Berlin", cron="30 2 * * *", lasts=timedelta(hours=1))
 WEEKEND = Freeze("weekend", "Europe/Berlin", cron="0 18 * * 5", lasts=timedelta(hours=62))

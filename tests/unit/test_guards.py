@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from salus.core.actions import KINDS
-from salus.core.guards import GUARDS, Guard, Review, review
+from salus.core.guards.chain import GUARDS, Guard, Review, review
 from salus.model.change import ActionKind
-from salus.model.values import Autoscaler, PastChange, Refusal, ScalerKey, Switches, Then, Workload
+from salus.model.values.changes import Change, Refusal, Then
+from salus.model.values.configuration import Switches
+from salus.model.values.keys import ScalerKey
+from salus.model.values.objects import Autoscaler, Workload
 from tests.builders import NOW, a_change, a_deed, a_finding, a_policy, an_action, an_observation, seconds, unknown
 from tests.unit.guards import autoscalers, budgets, capacity, freezes, gitops, limits, reverted, switches, target
 from tests.unit.guards.rows import (
@@ -67,7 +70,7 @@ def test_the_composed_order() -> None:
         ("KillSwitch", Then.WAIT),
         ("FreezeWindow", Then.WAIT),
         ("MetricsUnavailable", Then.WAIT),
-        ("NotOwned", Then.WAIT),
+        ("NotPermitted", Then.WAIT),
         ("TargetPaused", Then.WAIT),
         ("RolloutInProgress", Then.WAIT),
         ("HpaOwnsReplicas", Then.NEXT),
@@ -121,7 +124,7 @@ EVERYTHING_AGAINST: Mapping[str, Any] = {
     "git_holds_replicas": True,
     "fleet": None,
     "disruptions": None,
-    "room": None,
+    "headroom": None,
     "changes": (a_deed(1), a_deed(2), a_deed(3), a_change(4)),
 }
 
@@ -142,8 +145,8 @@ def test_an_undo_passes_all_but_what_people_stop_missing_rights_an_autoscaler_an
     assert review(policy, undo, stopped) == Refusal("KillSwitch", "the operator's kill switch is on")
     assert review(a_policy(suspend=True), undo, calm) == Refusal("Suspended", "spec.suspend is true")
     assert review(a_policy(mode="Observe"), undo, calm) == Refusal("Observing", "the mode is Observe by now")
-    powerless, uncertain = replace(calm, rights=LACKING), replace(calm, rights=None)
-    assert (review(policy, undo, powerless) or Refusal("", "")).reason == "NotOwned"
+    powerless, uncertain = replace(calm, permissions=LACKING), replace(calm, permissions=None)
+    assert (review(policy, undo, powerless) or Refusal("", "")).reason == "NotPermitted"
     assert (review(policy, undo, uncertain) or Refusal("", "")).reason == "GuardUnknown"
     contested = replace(calm, changes=(GROWN,))
     assert (review(policy, undo, contested) or Refusal("", "")).reason == "Contested"
@@ -181,7 +184,7 @@ def test_a_notification_is_held_by_suspension_and_by_a_change_in_flight_only() -
 def test_limits_come_from_the_records_and_nothing_else(limit: int) -> None:
     """The same records give the same answer, however often and by whomever they are read."""
     policy = a_policy(limits={"cooldown": "0s", "maxActions": limit, "per": "1h"})
-    records: list[PastChange] = []
+    records: list[Change] = []
     for number in range(1, 10):
         seen = an_observation(now=NOW + seconds(number), changes=tuple(records))
         if review(policy, an_action(), seen) is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from salus.core.incidents import (
+from salus.core.records.incidents import (
     KEPT_ATTEMPTS,
     blamed,
     escalated,
@@ -19,8 +19,9 @@ from salus.core.incidents import (
 )
 from salus.model.change import ActionKind
 from salus.model.incident import Blame, BlameKind, Confidence, IncidentStatus, Phase
-from salus.model.types import format_time
-from salus.model.values import Finding, PastChange
+from salus.model.scalars import format_time
+from salus.model.values.changes import Change
+from salus.model.values.metrics import Finding
 from tests.builders import NOW, a_change, a_deed, a_finding, a_refusal, ago, healthy, later, unknown
 
 
@@ -28,7 +29,7 @@ def an_incident(**status: Any) -> dict[str, Any]:  # noqa: ANN401 — handed on
     return {"metadata": {"name": "checkout-0a1b2c3d-1", "generation": 1}, "status": status}
 
 
-def stands(*changes: PastChange, findings: tuple[Finding, ...] = (a_finding(),), **written: Any) -> dict[str, Any]:  # noqa: ANN401 — handed on
+def stands(*changes: Change, findings: tuple[Finding, ...] = (a_finding(),), **written: Any) -> dict[str, Any]:  # noqa: ANN401 — handed on
     status = progress(an_incident(**written), changes, findings, NOW)
     IncidentStatus.parse(status)
     return status
@@ -61,7 +62,7 @@ def stands(*changes: PastChange, findings: tuple[Finding, ...] = (a_finding(),),
         pytest.param([a_deed(1)], {"phase": "Verifying"}, Phase.OPEN, id="what is written of the past does not count"),
     ],
 )
-def test_the_phase(changes: list[PastChange], written: Mapping[str, Any], phase: Phase) -> None:
+def test_the_phase(changes: list[Change], written: Mapping[str, Any], phase: Phase) -> None:
     assert stands(*changes, **written)["phase"] == phase
 
 
@@ -93,7 +94,7 @@ def test_the_checks_that_were_unhealthy(written: list[str], findings: tuple[Find
         pytest.param([a_deed(2, done=NOW), a_deed(1, done=ago(60))], ago(60), id="the earliest deed"),
     ],
 )
-def test_when_salus_first_acted(changes: list[PastChange], first: datetime | None) -> None:
+def test_when_salus_first_acted(changes: list[Change], first: datetime | None) -> None:
     assert stands(*changes).get("firstActionAt") == (format_time(first) if first else None)
 
 
@@ -128,7 +129,7 @@ def test_the_newest_attempts_are_kept() -> None:
         ),
     ],
 )
-def test_the_resolution(changes: list[PastChange], resolution: str, message: str) -> None:
+def test_the_resolution(changes: list[Change], resolution: str, message: str) -> None:
     status = resolved(stands(*changes), changes, later(60))
 
     IncidentStatus.parse(status)

@@ -12,20 +12,23 @@ from typing import Annotated, Any, ClassVar
 import pytest
 from pydantic import Field
 
-from salus.core import rights, verify
 from salus.core.actions import KINDS, kind_of, plan, undo
 from salus.core.actions.kind import Kind, Need, PlanRequest, Written
 from salus.core.actions.patch import applies, diff, guarded
-from salus.core.guards import GUARDS, INFEASIBLE, review
-from salus.core.workload import workload_from
+from salus.core.guards import permissions as needed_permissions
+from salus.core.guards.chain import GUARDS, INFEASIBLE, review
+from salus.core.objects.workloads import workload_from
+from salus.core.remedy import verify
 from salus.model.change import ActionKind, ChangeEventSpec, Facts, Outcome
 from salus.model.policy import HealthPolicySpec, Remedy
-from salus.model.types import Body, MapList, Resource, Rule, cel_exactly_one, exactly_one
-from salus.model.values import Action, Autoscaler, Infeasible, Refusal, Right, Workload
+from salus.model.scalars import Body, MapList, Resource, Rule, cel_exactly_one, exactly_one
+from salus.model.values.changes import Action, Infeasible, Refusal
+from salus.model.values.objects import Autoscaler, Workload
+from salus.model.values.permissions import Permission
 from tests.builders import a_deed, a_deployment_body, a_plan, a_policy, an_observation
 from tests.fakes import cluster as fake
 from tests.unit.stage import UNSCALED, Stage
-from tests.unit.test_loop import Story, assert_books_balance, play, writes_of
+from tests.unit.test_reconcile import Story, assert_books_balance, play, writes_of
 
 SALUS = Path(__file__).parents[2] / "operator/salus"
 ACTIONS = SALUS / "core/actions"
@@ -111,7 +114,7 @@ def _restored(workload: Workload, _: Facts) -> Facts:
 
 
 def _rights(plural: str, targets: Sequence[Workload], _: Sequence[Autoscaler]) -> Iterator[Need]:
-    yield Right("steady", "apps", plural), tuple(target.key.name for target in targets)
+    yield Permission("steady", "apps", plural), tuple(target.key.name for target in targets)
 
 
 KIND = Kind(
@@ -120,7 +123,7 @@ KIND = Kind(
     plan=plan_steady,
     infeasible=frozenset({"SteadyAlready"}),
     written=Written(("f:spec", "f:minReadySeconds"), _differs, _restored),
-    rights=_rights,
+    permissions=_rights,
     undone_after=frozenset({Outcome.NOT_RECOVERED, Outcome.WORSE}),
 )
 
@@ -133,7 +136,7 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kind]:
     with monkeypatch.context() as patched:
         patched.setitem(ActionKind._member_map_, "STEADY", STEADY)
         patched.setitem(ActionKind._value2member_map_, "Steady", STEADY)
-        patched.setattr("salus.core.compile.HealthPolicySpec", SteadySpec)
+        patched.setattr("salus.core.policy.compile.HealthPolicySpec", SteadySpec)
         patched.setattr(fake, "SPECS", {**fake.SPECS, "HealthPolicy": SteadySpec})
         ChangeEventSpec.model_rebuild(force=True)
 
@@ -186,10 +189,10 @@ def test_it_is_asked_every_guard_that_its_kind_does_not_rule_out(steady: Kind) -
 def test_its_account_needs_what_it_takes() -> None:
     policy = a_policy()
     policy = replace(policy, spec=SteadySpec.parse({**policy.spec.to_dict(), "remedies": [REMEDY]}))
-    needed = [right.verb for right, _ in rights.needs(policy, [workload_from(a_deployment_body())])]
+    needed = [right.verb for right, _ in needed_permissions.needs(policy, [workload_from(a_deployment_body())])]
 
     assert needed == ["get", "patch", "steady"]
-    assert rights.acts(policy)
+    assert needed_permissions.acts(policy)
 
 
 @pytest.mark.usefixtures("steady")

@@ -9,10 +9,10 @@ import pytest
 
 from salus.adapters.lease import Leadership, NotLeading
 from salus.core.leadership import Lease, Move, Sighting, Timing, held_spec, lease_from, may_act, next_move, sighted
-from salus.model.types import Body
+from salus.model.scalars import Body
 from salus.ports import LEASES, Forbidden, Ref, Unavailable
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.loop import FakeClock
+from tests.fakes.ports import FakeClock
 
 REF = Ref(LEASES, "salus-system", "salus")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

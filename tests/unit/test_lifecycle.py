@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salus.core import lifecycle
 from salus.core.actions.stamp import Reading, Stamp
-from salus.core.lifecycle import (
+from salus.core.remedy import lifecycle
+from salus.core.remedy.lifecycle import (
     Applied,
     Climb,
     CloseOut,
@@ -30,7 +30,8 @@ from salus.core.lifecycle import (
 from salus.model.change import ActionKind, Outcome
 from salus.model.change import TakeBack as Terms
 from salus.model.policy import OnFailure, Verdict
-from salus.model.values import PastChange, Workload
+from salus.model.values.changes import Change
+from salus.model.values.objects import Workload
 from tests.builders import NOW, RESTART, a_change, a_finding, a_policy, a_workload, ago
 
 POLICY = a_policy(remedies=[{"name": "scale", "scale": {"by": "1", "max": 9}}, RESTART])
@@ -40,7 +41,7 @@ UNDO = Terms(on_failure=OnFailure.UNDO)
 LENT = Terms(on_failure=OnFailure.UNDO, revert_after=timedelta(minutes=10))
 
 
-def scaled(sequence: int = 1, **fields: Any) -> PastChange:  # noqa: ANN401 — handed on
+def scaled(sequence: int = 1, **fields: Any) -> Change:  # noqa: ANN401 — handed on
     """A scaling that was applied an hour ago."""
     usual: dict[str, Any] = {
         "action": ActionKind.SCALE,
@@ -52,7 +53,7 @@ def scaled(sequence: int = 1, **fields: Any) -> PastChange:  # noqa: ANN401 — 
     return a_change(sequence, **{**usual, **fields})
 
 
-def ended(outcome: Outcome, sequence: int = 1, **fields: Any) -> PastChange:  # noqa: ANN401 — handed on
+def ended(outcome: Outcome, sequence: int = 1, **fields: Any) -> Change:  # noqa: ANN401 — handed on
     """The same, finished."""
     return scaled(sequence, outcome=outcome, completed_at=ago(3000), **fields)
 
@@ -63,7 +64,7 @@ class Row:
 
     told: str
     move: type
-    changes: tuple[PastChange, ...] = ()
+    changes: tuple[Change, ...] = ()
     moment: dict[str, Any] = field(default_factory=dict)
     state: str = ""
     """The state of the newest change, as the drawing in docs/architecture.md calls it."""
@@ -188,7 +189,7 @@ LEFT = (
 
 @pytest.mark.parametrize(("change", "stamp", "outcome", "perhaps"), LEFT)
 def test_what_is_let_go_counts_as_done_if_it_may_have_been(
-    change: PastChange, stamp: Stamp | None, outcome: Outcome, perhaps: bool
+    change: Change, stamp: Stamp | None, outcome: Outcome, perhaps: bool
 ) -> None:
     found = None if stamp is None else Reading(stamp)
     assert lifecycle.left(change, found, "why") == Finish(change, outcome, "why", perhaps=perhaps)
@@ -234,7 +235,7 @@ RECORDS = st.lists(
 
 @given(RECORDS, st.sampled_from([(SICK,), (WELL,), ()]), st.booleans())
 def test_whatever_is_on_record_nothing_new_begins_while_something_is_open(
-    changes: list[PastChange], findings: tuple[Any, ...], ended: bool
+    changes: list[Change], findings: tuple[Any, ...], ended: bool
 ) -> None:
     changes = sorted(changes, key=lambda change: change.sequence)
     now = lifecycle.standing(POLICY, changes)

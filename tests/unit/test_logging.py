@@ -33,15 +33,15 @@ def test_a_line_of_ours_is_json_with_its_context() -> None:
     configure(LogFormat.JSON, stream=stream)
 
     with structlog.contextvars.bound_contextvars(policy="shop/web", target="Deployment/web", incident="i", change="c"):
-        structlog.get_logger("salus.loop").info("Restarting", replicas=3)
-    structlog.get_logger("salus.loop").info("Done")
+        structlog.get_logger("salus.reconcile").info("Restarting", replicas=3)
+    structlog.get_logger("salus.reconcile").info("Done")
 
     first, second = lines(stream)
     assert first.pop("time").endswith("Z")
     assert first == {
         "event": "Restarting",
         "level": "info",
-        "logger": "salus.loop",
+        "logger": "salus.reconcile",
         "replicas": 3,
         "policy": "shop/web",
         "target": "Deployment/web",

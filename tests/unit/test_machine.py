@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from salus.core.workload import release_hash
-from salus.model.types import Body, format_time
-from salus.model.values import Answer, Error, NoData, Question, Sample, Value
+from salus.core.objects.workloads import release_hash
+from salus.model.scalars import Body, format_time
+from salus.model.values.metrics import Answer, Error, NoData, Query, Sample, Value
 from salus.ports import AUTOSCALERS, CHANGE_EVENTS, ClusterError, Conflict, Ref, Throttled, Unavailable
 from tests.builders import an_hpa_body
 from tests.chaos.books import Books, Effect, Intent, reconcile, record_of, stamp_in
@@ -61,7 +61,7 @@ class Moment:
     """How things stood just before a write to the Deployment, or to its HPA."""
 
     body: Body
-    floor: int | None
+    minimum: int | None
     """The HPA's minimum; None where there is no HPA."""
     at: datetime
     """By Salus' clock."""
@@ -79,14 +79,14 @@ class Oracle:
         self.reading = "healthy"
         self.told: list[tuple[datetime, float | None]] = []
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         """The present reading."""
         said, now = READINGS[self.reading], self._now()
         self.told.append((now, said if isinstance(said, float) else None))
         return [Value(said, now) if isinstance(said, float) else said for _ in questions]
 
     async def samples(
-        self, question: Question, start: datetime, end: datetime, step: timedelta
+        self, question: Query, start: datetime, end: datetime, step: timedelta
     ) -> Sequence[Sample] | Error:
         """What was said; after a jump back, nothing that has not happened yet."""
         del question, step
@@ -250,7 +250,7 @@ class SalusMachine(RuleBasedStateMachine):
 
     def _judge(self, deeds: Sequence[Write], index: int) -> None:
         moment = self.moments[id(deeds[index])]
-        if moment.floor is not None:
+        if moment.minimum is not None:
             assert all(edit["path"] != "/spec/replicas" for edit in deeds[index].body), "replicas under an HPA"
             assert self._floor() in range(1, MOST_REPLICAS + 1)
         record = self._record(deeds[index])
@@ -276,7 +276,7 @@ class SalusMachine(RuleBasedStateMachine):
     def _judge_undo(moment: Moment, undone: Body) -> None:
         intended, found = undone["spec"]["intended"], moment.body["spec"]
         if "patchedRef" in undone["spec"]:
-            assert moment.floor == intended["minReplicas"], "an undo of a minimum that someone else has set"
+            assert moment.minimum == intended["minReplicas"], "an undo of a minimum that someone else has set"
         elif undone["spec"]["action"] == "Scale":
             assert found["replicas"] == intended["replicas"], "an undo of a size that someone else has set"
         else:
@@ -301,7 +301,7 @@ class SalusMachine(RuleBasedStateMachine):
         for _ in range(count):
             self.stage.roll_out()
             try:
-                await self.stage.loop.tick([self.policy])
+                await self.stage.reconciler.tick([self.policy])
             except Killed:
                 self._new_process()
             self.lived += TICK
@@ -310,7 +310,7 @@ class SalusMachine(RuleBasedStateMachine):
     def _new_process(self) -> None:
         self.stage.cluster.dies_at = 0
         self.stage.restart()
-        self.stage.loop.world = replace(self.stage.loop.world, metrics=self.oracle, history=self.oracle)
+        self.stage.reconciler.context = replace(self.stage.reconciler.context, metrics=self.oracle, history=self.oracle)
 
     def _before_write(self, write: Write) -> None:
         if self.well_at_next_record and write.verb == "create" and write.ref.resource == CHANGE_EVENTS:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from salus.loop.measure import Measurer
-from salus.loop.world import Case
-from salus.model.types import parse_time
-from salus.model.values import Answer, Error, Question, Sample
+from salus.model.scalars import parse_time
+from salus.model.values.metrics import Answer, Error, Query, Sample
+from salus.reconcile.cases import Case
+from salus.reconcile.observe.measure import Measurer
 from tests.unit.stage import KEY, TICK, Service, Stage, a_stage
 
 CHECK = {"name": "errors", "query": 'errors{t="$target"}', "unhealthy": {"above": "0.05"}, "for": "30s"}
@@ -23,7 +23,7 @@ class Faltering(Service):
 
     failing: int = 0
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         """An error as long as it is failing."""
         if self.failing > 0:
             self.failing -= 1
@@ -84,7 +84,7 @@ class Hanging(Service):
     asked: int = 0
     all_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def samples(self, question: Question, start: Any, end: Any, step: timedelta) -> Sequence[Sample]:  # noqa: ANN401
+    async def samples(self, question: Query, start: Any, end: Any, step: timedelta) -> Sequence[Sample]:  # noqa: ANN401
         """Nothing is remembered, but not at once."""
         self.asked += 1
         if self.asked == 6:
@@ -101,7 +101,7 @@ async def test_looks_into_the_past_do_not_wait_for_each_other() -> None:
     cases = [Case(stage.policy.key, replace(KEY, name=f"checkout-{number}")) for number in range(3)]
 
     async with asyncio.timeout(60):
-        await Measurer(stage.loop.world).measure([(stage.policy, case) for case in cases])
+        await Measurer(stage.reconciler.context).measure([(stage.policy, case) for case in cases])
 
     assert service.asked == 6
     assert all(len(case.findings) == 2 for case in cases)
@@ -112,6 +112,6 @@ async def test_whoever_looks_back_looks_at_least_as_far_as_for() -> None:
     stage, since = a_breach(began=timedelta(seconds=25), failing=0, bake="5s")
     case = Case(stage.policy.key, KEY)
 
-    await Measurer(stage.loop.world).recover(stage.policy, case, timedelta(0))
+    await Measurer(stage.reconciler.context).recover(stage.policy, case, timedelta(0))
 
-    assert case.memories["errors"].breached_since == since
+    assert case.states["errors"].breached_since == since

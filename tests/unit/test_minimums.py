@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salus.core.compile import Catalog, compile_policy
-from salus.core.minimums import effective
-from salus.core.status import TargetReport, policy_status
+from salus.core.policy.compile import Catalog, compile_policy
+from salus.core.policy.minimums import effective
+from salus.core.records.policy_status import TargetReport, policy_status
 from salus.model.policy import HealthPolicySpec
-from salus.model.types import format_duration
-from salus.model.values import Minimums, Policy
+from salus.model.scalars import format_duration
+from salus.model.values.configuration import Minimums
+from salus.model.values.policies import Policy
 from salus.presets import load_presets
 from salus.settings import Settings
 from tests.builders import NOW, a_finding, a_policy_body, a_spec, a_workload

@@ -10,17 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from salus.model.change import ChangeEventSpec
-from salus.model.errors import Problem, problems
 from salus.model.meta import Condition, ConditionStatus
 from salus.model.policy import HealthPolicySpec, Mode, Threshold
-from salus.model.types import (
-    format_duration,
-    format_time,
-    parse_decimal,
-    parse_duration,
-    parse_time,
-    write_decimal,
-)
+from salus.model.problems import Problem, problems
+from salus.model.scalars import format_duration, format_time, parse_decimal, parse_duration, parse_time, write_decimal
 from tests.contract.crd_cases import (
     ACCEPTED,
     BOUNDS,
@@ -213,7 +206,7 @@ def test_a_threshold_is_not_crossed_by_what_is_not_beyond_it(value: float) -> No
 
 
 def test_modes_grow_bolder() -> None:
-    assert all(left.boldness < right.boldness for left, right in pairwise([Mode.OBSERVE, Mode.APPROVE, Mode.ENFORCE]))
+    assert all(left.rank < right.rank for left, right in pairwise([Mode.OBSERVE, Mode.APPROVE, Mode.ENFORCE]))
 
 
 def test_what_is_written_reads_back_the_same() -> None:

@@ -6,11 +6,11 @@ to none: a Deployment and a StatefulSet of one name then have the same label.
 
 import pytest
 
-from salus.core import records
-from salus.core.records import change_name, is_about, next_sequence, target_id
+from salus.core.records import names
+from salus.core.records.names import change_name, is_about, next_sequence, target_id
 from salus.model.meta import WorkloadKind
-from salus.model.types import Body
-from salus.model.values import TargetKey
+from salus.model.scalars import Body
+from salus.model.values.keys import TargetKey
 from salus.ports import CHANGE_EVENTS, INCIDENTS, Ref
 from tests.builders import a_change
 from tests.unit.stage import KEY, NAME, NAMESPACE, Stage, a_stage
@@ -21,7 +21,7 @@ TWIN = TargetKey(NAMESPACE, WorkloadKind.STATEFUL_SET, NAME)
 
 @pytest.fixture(autouse=True)
 def _no_digest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "digest", lambda *_: "00000000")
+    monkeypatch.setattr(names, "digest", lambda *_: "00000000")
 
 
 def a_service() -> Stage:
@@ -88,6 +88,6 @@ def test_the_number_after_the_newest_of_either(own: list[int], newest: int, expe
     ],
 )
 def test_what_a_record_is_about_is_its_target_and_not_its_label(kind: str, name: str, about: bool) -> None:
-    record = {"metadata": {"labels": {records.TARGET_LABEL: target_id(KEY)}}}
+    record = {"metadata": {"labels": {names.TARGET_LABEL: target_id(KEY)}}}
 
     assert is_about({**record, "spec": {"targetRef": {"kind": kind, "name": name}}}, KEY) is about

@@ -8,10 +8,10 @@ from itertools import islice
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salus.loop.kept import change_record
-from salus.loop.outbox import Outbox
-from salus.model.types import Body
+from salus.model.scalars import Body
 from salus.ports import CHANGE_EVENTS, Ref
+from salus.reconcile.records.kept import change_record
+from salus.reconcile.records.outbox import Outbox
 from tests.unit.test_delivery import a_record
 
 SINK = "audit"

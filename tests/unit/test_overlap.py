@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from salus.core.compile import Catalog, compile_policy
-from salus.model.values import Policy, Switches
+from salus.core.policy.compile import Catalog, compile_policy
+from salus.model.values.configuration import Switches
+from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, HEALTH_POLICIES, Ref
 from tests.builders import a_deployment_body
-from tests.fakes.loop import NullTelemetry
-from tests.unit.stage import NAME, NAMESPACE, TARGET, TICK, Stage, a_loop, a_stage
+from tests.fakes.ports import NullTelemetry
+from tests.unit.stage import NAME, NAMESPACE, TARGET, TICK, Stage, a_reconciler, a_stage
 
 BY_NAME = {"kind": "Deployment", "name": NAME}
 BY_LABEL = {"kind": "Deployment", "selector": {"matchLabels": {"tier": "web"}}}
@@ -37,7 +38,7 @@ def policies(stage: Stage) -> list[Policy]:
 
 async def ticks(stage: Stage, count: int = 1) -> None:
     for _ in range(count):
-        await stage.loop.tick(policies(stage))
+        await stage.reconciler.tick(policies(stage))
         stage.clock.advance(TICK)
 
 
@@ -64,7 +65,7 @@ def look_elsewhere(stage: Stage) -> None:
 
 def delete_it(stage: Stage) -> None:
     stage.cluster.remove(SECOND)
-    stage.loop.forget(policies(two_policies())[1].key)
+    stage.reconciler.forget(policies(two_policies())[1].key)
 
 
 def unlabel(stage: Stage) -> None:
@@ -113,14 +114,14 @@ async def test_the_kill_switch_is_shown_by_every_policy_without_a_tick() -> None
     """A policy may be asked once an hour only; it says so at once, well or not, and takes it back."""
     stage = two_policies()
     switches = [Switches()]
-    stage.loop = a_loop(stage.cluster, stage.service, stage.clock, lambda: switches[0])
+    stage.reconciler = a_reconciler(stage.cluster, stage.service, stage.clock, lambda: switches[0])
     await ticks(stage)
     for switch, expected in (
         (Switches(kill_switch=True), ("True", "KillSwitch", "the operator's kill switch is on")),
         (Switches(), ("False", "NotThrottled", "nothing holds an action back")),
     ):
         switches[0] = switch
-        await stage.loop.show_switches(policies(stage))
+        await stage.reconciler.show_switches(policies(stage))
 
         assert {shown(stage, "Throttled", policy) for policy in (NAME, "second")} == {expected}
 
@@ -138,8 +139,8 @@ class Failures(NullTelemetry):
 
 async def test_a_policy_that_was_not_measured_yet_is_left_as_it_is() -> None:
     stage, failures = two_policies(), Failures()
-    stage.loop.world = replace(stage.loop.world, telemetry=failures)
-    await stage.loop.show_switches(policies(stage))
+    stage.reconciler.context = replace(stage.reconciler.context, telemetry=failures)
+    await stage.reconciler.show_switches(policies(stage))
 
     assert failures.stages == []
     assert all(body["status"] == {"observedGeneration": -1} for body in stage.cluster.objects(HEALTH_POLICIES))
@@ -151,13 +152,13 @@ async def test_a_change_whose_policy_cannot_be_used_any_more_holds_its_target_fo
     await ticks(stage, 4)
     (done,) = [body for body in stage.cluster.objects(CHANGE_EVENTS) if body["spec"]["decision"] == "Act"]
     winner = done["spec"]["policyRef"]["name"]
-    stage.loop.world = replace(stage.loop.world, is_measured=lambda key: key.name != winner)
+    stage.reconciler.context = replace(stage.reconciler.context, is_measured=lambda key: key.name != winner)
     (other,) = [policy for policy in policies(stage) if policy.key.name != winner]
 
     async def others_ticks(span: timedelta) -> None:
         end = stage.clock.now() + span
         while stage.clock.now() < end:
-            await stage.loop.tick([other])
+            await stage.reconciler.tick([other])
             stage.clock.advance(TICK)
 
     def ended() -> Any:  # noqa: ANN401 — as YAML has it

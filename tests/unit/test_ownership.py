@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from salus.core.ownership import git_holds
-from salus.core.workload import LAST_APPLIED
+from salus.core.objects.ownership import git_holds
+from salus.core.objects.workloads import LAST_APPLIED
 
 REPLICAS: Mapping[str, Any] = {"f:spec": {"f:replicas": {}, "f:template": {}}}
 TEMPLATE: Mapping[str, Any] = {"f:spec": {"f:template": {}}}

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from salus.core.pods import pods_from, stuck_pod
-from salus.model.types import format_time
-from salus.model.values import Pod, Revision
+from salus.core.objects.pods import pods_from, stuck_pod
+from salus.model.scalars import format_time
+from salus.model.values.objects import Revision
+from salus.model.values.surroundings import Pod
 from tests.builders import NOW, ago
 
 STATEFUL_SET: Mapping[str, Any] = {

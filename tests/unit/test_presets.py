@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from salus.core import promql
-from salus.core.compile import Catalog, compile_policy
+from salus.core.policy import promql
+from salus.core.policy.compile import Catalog, compile_policy
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Verdict
 from salus.presets import Preset, load_presets

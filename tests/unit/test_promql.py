@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from salus.core import promql
+from salus.core.policy import promql
 
 
 @pytest.mark.parametrize(

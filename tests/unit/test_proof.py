@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salus.core.proof import NotProven, Proven, Witness, longest_bake, prove, vouches
+from salus.core.records.proof import NotProven, Proven, Witness, longest_bake, prove, vouches
 from salus.model.policy import Verdict
-from salus.model.values import Finding
+from salus.model.values.metrics import Finding
 from tests.builders import NOW, a_finding, a_policy, ago, seconds
 
 BAKE = timedelta(minutes=10)

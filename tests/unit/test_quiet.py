@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from salus.model.values import Error, NoData, Sample
+from salus.model.values.metrics import Error, NoData, Sample
 from salus.ports import CHANGE_EVENTS
 from salus.sources.reply import Series
 from tests.fakes.metrics import Scripted, ScriptedHistory, ScriptedSource
@@ -72,7 +72,7 @@ class Day:
                 self.history.say(check, self.past[check])
             if self.dice.random() < 0.05:
                 self._restart()
-            await self.stage.loop.tick([policy])
+            await self.stage.reconciler.tick([policy])
             self.stage.clock.advance(TICK + timedelta(seconds=self.dice.uniform(-0.2, 0.2)))
         return self
 
@@ -108,7 +108,9 @@ class Day:
         """A new process of Salus, which knows nothing but what is on record."""
         self.happened.append("Salus restarted")
         self.stage.restart()
-        self.stage.loop.world = replace(self.stage.loop.world, metrics=self.source, history=self.history)
+        self.stage.reconciler.context = replace(
+            self.stage.reconciler.context, metrics=self.source, history=self.history
+        )
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

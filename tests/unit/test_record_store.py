@@ -10,15 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from salus.core.records import TARGET_LABEL, change_name, past_change, target_id
-from salus.loop import Loop
-from salus.loop.kept import AnyRecord, ChangeRecord, change_record, key_of
-from salus.model.types import Body, format_time
+from salus.core.records.changes import past_change
+from salus.core.records.names import TARGET_LABEL, change_name, target_id
+from salus.model.scalars import Body, format_time
 from salus.ports import CHANGE_EVENTS, Ref
+from salus.reconcile.records.kept import AnyRecord, ChangeRecord, change_record, key_of
+from salus.reconcile.tick import Reconciler
 from tests.builders import NOW
 from tests.fakes.cluster import FakeCluster, Write, copied
 from tests.fakes.records import WatchedStore
-from tests.unit.stage import KEY, NAMESPACE, TARGET, TICK, Stage, a_loop, a_stage
+from tests.unit.stage import KEY, NAMESPACE, TARGET, TICK, Stage, a_reconciler, a_stage
 from tests.unit.test_delivery import a_record
 
 NAMES = 4
@@ -300,7 +301,7 @@ async def test_a_process_that_its_watch_tells_nothing_does_the_same(
         return heals and bool(annotated or body["spec"]["replicas"] > 3)
 
     told, deaf = a_stage(cured, *remedies), a_stage(cured, *remedies)
-    watch(deaf.loop).held = True
+    watch(deaf.reconciler).held = True
     for stage in (told, deaf):
         await stage.ticks(40)
 
@@ -308,8 +309,8 @@ async def test_a_process_that_its_watch_tells_nothing_does_the_same(
     assert len(told.deeds) > 0
 
 
-def watch(loop: Loop) -> WatchedStore:
-    store = loop.world.records
+def watch(reconciler: Reconciler) -> WatchedStore:
+    store = reconciler.context.records
     assert isinstance(store, WatchedStore)
     return store
 
@@ -349,7 +350,7 @@ async def test_an_approved_deed_is_judged_by_what_is_on_record_and_not_by_what_w
     (question,) = stage.changes
     given = {"decision": "Approved", "by": "ada", "digest": question["spec"]["digest"]}
     stage.cluster.edit(Ref(CHANGE_EVENTS, *key_of(question)), lambda body: body["spec"].update(approval=given))
-    watch(stage.loop).held = late
+    watch(stage.reconciler).held = late
     policy = {"name": "other", "uid": "o", "generation": 1}
     spec = {**a_change(2)["spec"], "policyRef": policy, "decidedAt": format_time(stage.clock.now())}
     stage.cluster.put({**a_change(2), "spec": spec, "status": {"appliedAt": format_time(stage.clock.now())}})
@@ -367,20 +368,20 @@ async def test_two_processes_whose_watches_lag_do_nothing_that_the_truth_forbids
     stage = a_stage(lambda _: False, RESTART, limits={"cooldown": "5s", "maxActions": 2, "per": "1h"})
     truth = Truth(stage, limit=2)
     stage.cluster.on_write = truth.look
-    both = [stage.loop, a_loop(stage.cluster, stage.service, stage.clock, accounts=stage.accounts)]
-    for loop in both:
-        watch(loop).held = True
+    both = [stage.reconciler, a_reconciler(stage.cluster, stage.service, stage.clock, accounts=stage.accounts)]
+    for reconciler in both:
+        watch(reconciler).held = True
     for _ in range(60):
         stage.roll_out()
-        for loop in dice.sample(both, dice.randint(1, 2)):
+        for reconciler in dice.sample(both, dice.randint(1, 2)):
             match dice.randrange(6):
                 case 0:
-                    watch(loop).list_all()
+                    watch(reconciler).list_all()
                 case 1 | 2:
-                    watch(loop).release(dice.randint(1, 5))
+                    watch(reconciler).release(dice.randint(1, 5))
                 case 3:
-                    watch(loop).waiting.clear()
-            await loop.tick([stage.policy])
+                    watch(reconciler).waiting.clear()
+            await reconciler.tick([stage.policy])
         stage.clock.advance(TICK)
 
     assert truth.wrong == []

@@ -9,34 +9,32 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from salus.core.records import (
+from salus.core.records.changes import (
     Entry,
     action_of,
     attempt,
     belongs_to,
     change_body,
-    change_name,
     checks_digest,
     decision_of,
     incident_body,
-    incident_name,
-    incident_number,
     newest,
-    next_sequence,
     of_incident,
     past_change,
     past_changes,
-    policy_id,
     proof_by,
-    target_id,
 )
-from salus.core.releases import release_names
+from salus.core.records.names import change_name, incident_name, incident_number, next_sequence, policy_id, target_id
+from salus.core.records.releases import release_names
 from salus.model.change import ActionKind, ChangeEventSpec, Decision, Facts, ManagedBy, Outcome, Proof, TakeBack
 from salus.model.incident import Attempt, IncidentSpec
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode, OnFailure, Severity
-from salus.model.types import LABEL_VALUE
-from salus.model.values import Finding, PastChange, Policy, TargetKey
+from salus.model.scalars import LABEL_VALUE
+from salus.model.values.changes import Change
+from salus.model.values.keys import TargetKey
+from salus.model.values.metrics import Finding
+from salus.model.values.policies import Policy
 from tests.builders import (
     GROW,
     NOW,
@@ -227,11 +225,11 @@ def test_a_change_event_reads_back() -> None:
     status = {"outcome": "Recovered", "appliedAt": "2026-11-22T12:00:01Z", "completedAt": "2026-11-22T12:02:00Z"}
     entry = an_entry()
 
-    assert past_change(written(entry, status)) == PastChange(
+    assert past_change(written(entry, status)) == Change(
         name=change_name(TARGET, 7),
         uid="uid-of-change",
         sequence=7,
-        decision="Act",
+        decision=Decision.ACT,
         action=ActionKind.SCALE,
         reason="AboveThreshold",
         policy=POLICY,
@@ -242,7 +240,7 @@ def test_a_change_event_reads_back() -> None:
         decided_at=NOW,
         applied_at=later(1),
         completed_at=later(120),
-        outcome="Recovered",
+        outcome=Outcome.RECOVERED,
         message=entry.action.message,
         evidence=(("error-ratio", 0.08),),
         before=entry.action.before,
@@ -349,7 +347,7 @@ def test_an_unfinished_change_event_reads_back_as_open() -> None:
     change = past_change(written(an_entry()))
 
     assert change.open
-    assert (change.applied_at, change.completed_at, change.outcome) == (None, None, "")
+    assert (change.applied_at, change.completed_at, change.outcome) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -492,7 +490,7 @@ def test_an_incident_has_the_schema_of_its_kind(remedies: list[Mapping[str, Any]
         pytest.param(a_deed(7, outcome="Recovered"), {"outcome": "Recovered"}, id="finished: with its outcome"),
     ],
 )
-def test_a_change_as_a_line_of_its_incident(change: PastChange, expected: Mapping[str, str]) -> None:
+def test_a_change_as_a_line_of_its_incident(change: Change, expected: Mapping[str, str]) -> None:
     line = attempt(change)
 
     assert line == {

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from salus.core.workload import RESTARTED_AT
-from salus.model.types import Body
+from salus.core.objects.workloads import RESTARTED_AT
+from salus.model.scalars import Body
 from tests.reading import WORKED_EXAMPLE, story
 from tests.unit.stage import TARGET, Stage, a_stage
 
@@ -188,7 +188,7 @@ async def test_a_scenario_is_told_by_its_records_alone(name: str) -> None:
         if stage.cluster.objects(TARGET.resource):
             await stage.ticks(1)
         else:
-            await stage.loop.tick([policy])
+            await stage.reconciler.tick([policy])
         scenario.meanwhile(stage)
 
     assert story(stage.incidents[0], stage.changes) == [SEEN, *scenario.told]

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from jsonpointer import resolve_pointer, set_pointer
 
-from salus.core.records import TARGET_LABEL, target_id
-from salus.core.releases import (
+from salus.core.objects.workloads import release_hash, same_release, short
+from salus.core.records.names import TARGET_LABEL, target_id
+from salus.core.records.releases import (
     REVISION,
     history_from,
     nothing_to_note,
@@ -22,10 +23,9 @@ from salus.core.releases import (
     template_of,
     trusted,
 )
-from salus.core.workload import release_hash, same_release, short
 from salus.model.release import KeptReleaseSpec
-from salus.model.types import format_time
-from salus.model.values import Release
+from salus.model.scalars import format_time
+from salus.model.values.objects import Release
 from tests.builders import (
     NOW,
     TARGET,

@@ -13,20 +13,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from salus.core.promql import with_sample_times
-from salus.model.values import Answer, Error, NoData, Question, Sample, Value
+from salus.core.policy.promql import with_sample_times
+from salus.model.values.metrics import Answer, Error, NoData, Query, Sample, Value
 from salus.sources.history import one_series
 from salus.sources.reply import answer, data_in, range_in, reply_in
 
 QUERY = 'errors{app="checkout"}'
-QUESTION = Question("main", QUERY, timedelta(minutes=2), namespace="shop")
+QUESTION = Query("main", QUERY, timedelta(minutes=2), namespace="shop")
 AT = 1_700_000_000
 MONSTER = {"a": [[[{"b": [None, {"c": -1e18}]}]]]}
 
 deterministic = settings(derandomize=True, max_examples=300, deadline=None)
 
 
-def instant(body: bytes, status: int = 200, question: Question = QUESTION) -> Answer:
+def instant(body: bytes, status: int = 200, question: Query = QUESTION) -> Answer:
     """What the hot path makes of a reply."""
     probe = with_sample_times(QUERY, "")
     data = data_in("source main", status, body)

@@ -12,27 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salus.adapters import logging
-from salus.core.releases import release_body
-from salus.core.retention import (
-    Books,
-    Entry,
-    Retention,
-    expendable,
-    in_turns,
-    longest_window,
-    shares,
-)
-from salus.loop import retention as collecting
-from salus.loop.kept import change_record, incident_record
-from salus.loop.retention import Collector
-from salus.model.types import Body, format_time, parse_time
-from salus.model.values import Budget, Policy, Switches
+from salus.core.records.releases import release_body
+from salus.core.records.retention import Books, Entry, Retention, expendable, in_turns, longest_window, shares
+from salus.model.scalars import Body, format_time, parse_time
+from salus.model.values.configuration import Budget, Switches
+from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, CONTROLLER_REVISIONS, INCIDENTS, Conflict, Ref, TooMany, Unavailable
+from salus.reconcile.records import retention as collecting
+from salus.reconcile.records.kept import change_record, incident_record
+from salus.reconcile.records.retention import Collector
 from tests.builders import NAMESPACE, NOW, TARGET, a_policy, a_template
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.loop import FakeClock
+from tests.fakes.ports import FakeClock
 from tests.fakes.records import WatchedStore
-from tests.unit.stage import Stage, a_loop, a_stage
+from tests.unit.stage import Stage, a_reconciler, a_stage
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 MONTH = Retention()
@@ -564,8 +557,8 @@ def a_collector(*bodies: Body, now: datetime = NOW) -> tuple[Collector, FakeClus
     cluster = FakeCluster(now=lambda: now)
     for body in (a_workload(), *bodies):
         cluster.put(body)
-    world = a_loop(cluster, stage.service, FakeClock(now)).world
-    return Collector(world, lambda: [a_policy()], pause=no_pause), cluster
+    context = a_reconciler(cluster, stage.service, FakeClock(now)).context
+    return Collector(context, lambda: [a_policy()], pause=no_pause), cluster
 
 
 def elsewhere(namespace: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -625,9 +618,9 @@ async def test_a_namespace_whose_records_may_not_be_read_holds_up_no_other() -> 
     store = WatchedStore(cluster, ("gone", NAMESPACE))
     cluster.closed.add("gone")
     store.list_all()
-    world = replace(known.world, namespaces=("gone", NAMESPACE), records=store)
+    context = replace(known.context, namespaces=("gone", NAMESPACE), records=store)
 
-    assert await Collector(world, known.policies, pause=no_pause).round(MONTH) > 0
+    assert await Collector(context, known.policies, pause=no_pause).round(MONTH) > 0
 
 
 async def test_a_round_that_comes_to_nothing_is_not_followed_at_once() -> None:
@@ -769,7 +762,7 @@ async def test_after_everything_old_is_gone_the_next_record_has_the_next_number(
         await story(stage)
     before, incidents = [body["spec"]["sequence"] for body in stage.changes], len(stage.incidents)
     stage.clock.advance(180 * DAY)
-    collector = Collector(stage.loop.world, lambda: [stage.policy], pause=no_pause)
+    collector = Collector(stage.reconciler.context, lambda: [stage.policy], pause=no_pause)
 
     assert await collector.round(MONTH) == 2 * 2 + 2, "of two stories the deed, the call and the incident"
     await story(stage)

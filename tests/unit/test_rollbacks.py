@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 
-from salus.core import records
-from salus.core.records import Entry
-from salus.core.workload import release_hash, short, workload_from
-from salus.loop.world import Case
+from salus.core.objects.workloads import release_hash, short, workload_from
+from salus.core.records import changes as records
+from salus.core.records import names
+from salus.core.records.changes import Entry
 from salus.model.change import ActionKind, Decision, Facts
 from salus.model.meta import WorkloadKind
-from salus.model.types import Body, format_time
-from salus.model.values import Policy, Sample, Switches, TargetKey
+from salus.model.scalars import Body, format_time
+from salus.model.values.configuration import Switches
+from salus.model.values.keys import TargetKey
+from salus.model.values.metrics import Sample
+from salus.model.values.policies import Policy
 from salus.ports import (
     AUTOSCALERS,
     CHANGE_EVENTS,
@@ -29,6 +32,7 @@ from salus.ports import (
     Ref,
 )
 from salus.reconcile import stuck_pod
+from salus.reconcile.cases import Case
 from salus.reconcile.context import Step
 from salus.reconcile.step import heal
 from tests.builders import (
@@ -42,7 +46,7 @@ from tests.builders import (
     an_hpa_body,
 )
 from tests.fakes.cluster import Write
-from tests.fakes.loop import FakeClock
+from tests.fakes.ports import FakeClock
 from tests.unit.stage import NAME, NAMESPACE, TARGET, Killed, MortalCluster, Service, Stage, a_stage, a_world
 from tests.unit.test_autoscalers import OWNED_BY_KEDA
 
@@ -358,7 +362,7 @@ def new_process(stage: Stage) -> None:
 def new_policy(stage: Stage) -> None:
     """Someone deletes the policy and makes it again: another uid."""
     body = stage.cluster.objects(HEALTH_POLICIES)[0]
-    stage.loop.forget(stage.policy.key)
+    stage.reconciler.forget(stage.policy.key)
     stage.cluster.remove(POLICY)
     stage.cluster.put({key: value for key, value in body.items() if key != "status"})
 
@@ -402,7 +406,7 @@ async def test_five_good_releases_are_kept() -> None:
 # --- the stuck StatefulSet
 
 DB = TargetKey(NAMESPACE, WorkloadKind.STATEFUL_SET, "db")
-CHANGE = Ref(CHANGE_EVENTS, NAMESPACE, records.change_name(DB, 1))
+CHANGE = Ref(CHANGE_EVENTS, NAMESPACE, names.change_name(DB, 1))
 DB_REF = Ref(STATEFUL_SETS, NAMESPACE, "db")
 
 
@@ -443,7 +447,7 @@ class Stuck:
     async def free(self, policy: Policy | None = None) -> str:
         """One tick's worth of it, from what is on record; the record's message then."""
         change = records.past_change(await self.cluster.get(CHANGE))
-        freed = await stuck_pod.free_rollout(self._step(policy or self.policy), change)
+        freed = await stuck_pod.delete_stuck_pod(self._step(policy or self.policy), change)
         return freed.note
 
     async def pursue(self) -> Body:
@@ -457,8 +461,8 @@ class Stuck:
 
     def _step(self, policy: Policy) -> Step:
         metrics = Service(self.cluster, self.clock, lambda _: True)
-        world = a_world(self.cluster, metrics, self.clock, lambda: self.switches)
-        return Step(world, policy, Case(policy.key, DB))
+        context = a_world(self.cluster, metrics, self.clock, lambda: self.switches)
+        return Step(context, policy, Case(policy.key, DB))
 
 
 async def test_edge_case_14_stuck_stateful_set() -> None:

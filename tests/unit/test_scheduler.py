@@ -10,7 +10,8 @@ from itertools import pairwise
 import pytest
 from structlog.testing import capture_logs
 
-from salus.model.values import Policy, PolicyKey
+from salus.model.values.keys import PolicyKey
+from salus.model.values.policies import Policy
 from salus.scheduler import FIRST_TICKS, SLOT, Scheduler
 from tests.builders import a_policy
 from tests.unit.jumping import JumpingLoop
@@ -310,9 +311,9 @@ def test_what_is_late_is_told_and_what_was_missed_is_left_out() -> None:
     async def script() -> None:
         run.put(every("15s"))
         await asyncio.sleep(20)
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, JumpingLoop)
-        loop.clock.now += 40
+        reconciler = asyncio.get_running_loop()
+        assert isinstance(reconciler, JumpingLoop)
+        reconciler.clock.now += 40
 
     work(run, 120, script=script)
     (late,) = [call for call in run.calls if call.late > 1]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from salus.model.values import Brake, Budget, Switches
+from salus.model.values.configuration import Brake, Budget, Switches
 from salus.settings import KillSwitch, Settings, SettingsError, read_settings
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "operator.yaml"

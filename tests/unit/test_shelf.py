@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salus.core.releases import newest_first
-from salus.core.shelf import KEEP_WITHDRAWN, ShelfLife, orphans_whose_time_is_over, outdated, superfluous
-from salus.core.workload import release_hash
-from salus.model.values import Release
+from salus.core.objects.workloads import release_hash
+from salus.core.records.releases import newest_first
+from salus.core.records.shelf import KEEP_WITHDRAWN, ShelfLife, orphans_whose_time_is_over, outdated, superfluous
+from salus.model.values.objects import Release
 from tests.builders import NOW, a_release, a_template, ago
 
 LIFE = ShelfLife(timedelta(days=90), timedelta(days=7))

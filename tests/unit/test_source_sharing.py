@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from salus.endpoints.shares import Shares
-from salus.model.values import Answer, Error, Question, Value
+from salus.model.values.metrics import Answer, Error, Query, Value
 from salus.sources.breaker import FAILURES, PAUSE
 from salus.sources.patience import FAULTS, Patience
 from salus.sources.router import Sources
@@ -273,21 +273,21 @@ class TestPatience:
 class Broken:
     """A source with a defect."""
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         raise RuntimeError(f"{len(questions)} are too many")
 
 
 class Sound:
     """A source that answers, once all others have failed."""
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         for _ in range(5):
             await asyncio.sleep(0)
         return [WHOLE for _ in questions]
 
 
 async def test_a_source_with_a_defect_costs_its_own_questions_only() -> None:
-    questions = [Question(name, "x", timedelta(minutes=2)) for name in ("sound", "broken", "sound", "broken")]
+    questions = [Query(name, "x", timedelta(minutes=2)) for name in ("sound", "broken", "sound", "broken")]
 
     with capture_logs() as logs:
         answers = await Sources({"sound": Sound(), "broken": Broken()}).ask(questions)

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from salus.core.actions.stamp import CHANGE_ANNOTATION, Stamp, read
-from salus.core.workload import workload_from
+from salus.core.objects.workloads import workload_from
 from salus.model.change import ActionKind, Facts
 from salus.model.meta import AutoscalerKind
-from salus.model.types import Body, format_time
-from salus.model.values import PastChange, ScalerKey
+from salus.model.scalars import Body, format_time
+from salus.model.values.changes import Change
+from salus.model.values.keys import ScalerKey
 from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, HEALTH_POLICIES, Ref, Unavailable
 from tests.builders import NOW, a_change, a_deployment_body, later
 from tests.fakes.cluster import Write
@@ -122,7 +123,7 @@ HPA = ScalerKey(AutoscalerKind.HPA, "checkout", "uid-of-hpa")
         ),
     ],
 )
-def test_what_each_kind_of_deed_has_to_show(change: PastChange, live: Facts, fields: dict[str, Any]) -> None:
+def test_what_each_kind_of_deed_has_to_show(change: Change, live: Facts, fields: dict[str, Any]) -> None:
     body = an_object(THEIRS, entry(**fields))
     other = live.model_copy(update={"restarted_at": "", "release": "other", "min_replicas": 1})
 
@@ -165,7 +166,7 @@ def outcomes(stage: Stage) -> list[str]:
 
 def told(stage: Stage) -> list[str]:
     """What people were told of forged stamps, at the workload."""
-    posted = stage.loop.world.recorder.notices  # type: ignore[attr-defined]  # the fake remembers them
+    posted = stage.reconciler.context.recorder.notices  # type: ignore[attr-defined]  # the fake remembers them
     return [n.note for n in posted if n.reason == "ForgedStamp" and n.regarding["kind"] == "Deployment"]
 
 

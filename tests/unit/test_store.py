@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from salus.core.compile import Catalog, SpecError, compile_policy
-from salus.model.types import Body
-from salus.model.values import Policy, PolicyKey
+from salus.core.policy.compile import Catalog, SpecError, compile_policy
+from salus.model.scalars import Body
+from salus.model.values.keys import PolicyKey
+from salus.model.values.policies import Policy
 from salus.store import PolicyStore, bare, key_of
 from tests.builders import a_policy_body
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from salus.loop.legacy import tell_what_stays
 from salus.model.policy import Mode
-from salus.model.types import Body
-from salus.model.values import Answer, Question, Switches, Value
+from salus.model.scalars import Body
+from salus.model.values.configuration import Switches
+from salus.model.values.metrics import Answer, Query, Value
 from salus.ports import DEPLOYMENTS, HEALTH_POLICIES, Ref, right
+from salus.reconcile.legacy import tell_what_stays
 from tests.unit.stage import NAME, NAMESPACE, UNSCALED, Service, Stage, a_stage
 
 LONG = 40
@@ -42,7 +43,7 @@ def never(_: Body) -> bool:
 def edit(stage: Stage, **spec: Any) -> None:  # noqa: ANN401 — fields of the policy
     """Somebody edits the policy, and Salus sees it."""
     stage.cluster.edit(POLICY, lambda body: body["spec"].update(spec))
-    stage.loop.accept(stage.policy, {})
+    stage.reconciler.accept(stage.policy, {})
 
 
 async def until(stage: Stage, holds: Callable[[], bool]) -> Stage:
@@ -67,7 +68,7 @@ def refusals(stage: Stage) -> list[str]:
 
 def told(stage: Stage) -> list[str]:
     """Reasons of the Events at the workload."""
-    posted = stage.loop.world.recorder.notices  # type: ignore[attr-defined]  # the fake remembers them
+    posted = stage.reconciler.context.recorder.notices  # type: ignore[attr-defined]  # the fake remembers them
     return [notice.reason for notice in posted if notice.regarding["kind"] == "Deployment"]
 
 
@@ -189,7 +190,7 @@ async def test_by_other_checks_nothing_is_concluded() -> None:
 class AnswersAnything(Service):
     """As Prometheus does: `vector(1)` is 1, however the service fares."""
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         """The present value, or what was asked for."""
         real = await Service.ask(self, questions)
         now = self.clock.now()
@@ -210,14 +211,14 @@ class Hold:
 
 def switch(*, on: bool) -> Callable[[Stage], None]:
     def turn(stage: Stage) -> None:
-        stage.loop.world = replace(stage.loop.world, switches=lambda: Switches(kill_switch=on))
+        stage.reconciler.context = replace(stage.reconciler.context, switches=lambda: Switches(kill_switch=on))
 
     return turn
 
 
-def only_look(boldest: Mode) -> Callable[[Stage], None]:
+def only_look(mode_cap: Mode) -> Callable[[Stage], None]:
     def turn(stage: Stage) -> None:
-        stage.loop.world = replace(stage.loop.world, boldest=boldest)
+        stage.reconciler.context = replace(stage.reconciler.context, mode_cap=mode_cap)
 
     return turn
 
@@ -233,7 +234,7 @@ HOLDS = [
     ),
     Hold("Observing", only_look(Mode.OBSERVE), only_look(Mode.ENFORCE)),
     Hold("KillSwitch", switch(on=True), switch(on=False)),
-    Hold("NotOwned", lambda s: s.accounts.denied.add(PATCHING), lambda s: s.accounts.denied.discard(PATCHING)),
+    Hold("NotPermitted", lambda s: s.accounts.denied.add(PATCHING), lambda s: s.accounts.denied.discard(PATCHING)),
 ]
 NAMES = ["suspend", "Observe", "the remedy observes", "--dry-run", "the kill switch", "patch is withdrawn"]
 
@@ -251,9 +252,11 @@ async def test_a_revert_that_is_held_back_is_told_once_and_resumed(hold: Hold, r
     assert "is not taken back yet" in stage.changes[1]["spec"]["message"]
 
     if restarted:
-        world = stage.loop.world
+        context = stage.reconciler.context
         stage.restart()
-        stage.loop.world = replace(stage.loop.world, switches=world.switches, boldest=world.boldest)
+        stage.reconciler.context = replace(
+            stage.reconciler.context, switches=context.switches, mode_cap=context.mode_cap
+        )
         await stage.ticks(LONG)
         assert refusals(stage) == [hold.reason]
     hold.lift(stage)
@@ -271,9 +274,11 @@ async def test_an_undo_that_is_held_back_is_told_once_and_resumed(hold: Hold, re
     assert (replicas(stage), outcomes(stage), refusals(stage)) == (5, ["NotRecovered"], [hold.reason])
 
     if restarted:
-        world = stage.loop.world
+        context = stage.reconciler.context
         stage.restart()
-        stage.loop.world = replace(stage.loop.world, switches=world.switches, boldest=world.boldest)
+        stage.reconciler.context = replace(
+            stage.reconciler.context, switches=context.switches, mode_cap=context.mode_cap
+        )
         await stage.ticks(LONG)
         assert refusals(stage) == [hold.reason]
     hold.lift(stage)
@@ -303,7 +308,7 @@ async def test_what_is_held_back_costs_a_look_a_minute() -> None:
     stage = await lent(revertAfter="15s")
     edit(stage, suspend=True)
     await stage.ticks(6)
-    held = stage.loop.cases[stage.policy.key, next(iter(stage.loop.cases))[1]]
+    held = stage.reconciler.cases[stage.policy.key, next(iter(stage.reconciler.cases))[1]]
     looks = []
     for _ in range(24):
         before = held.look_again
@@ -320,7 +325,7 @@ def made_again(stage: Stage, **spec: Any) -> None:  # noqa: ANN401 — fields of
     """Somebody deletes the policy and makes one of the same name."""
     body = stage.cluster.objects(HEALTH_POLICIES)[0]
     stage.cluster.remove(POLICY)
-    stage.loop.forget(stage_key := next(iter(stage.loop.cases))[0])
+    stage.reconciler.forget(stage_key := next(iter(stage.reconciler.cases))[0])
     stage.cluster.put(
         {
             **body,
@@ -328,7 +333,7 @@ def made_again(stage: Stage, **spec: Any) -> None:  # noqa: ANN401 — fields of
             "spec": {**body["spec"], **spec},
         }
     )
-    stage.loop.accept(stage.policy, {})
+    stage.reconciler.accept(stage.policy, {})
 
 
 async def test_a_policy_of_the_same_name_takes_nothing_of_its_predecessor_back() -> None:
@@ -345,7 +350,7 @@ async def helped_by(outcome: str) -> Stage:
     if outcome == "Recovered":
         return await lent()
     stage = await in_vain(verify={**PACE, "onFailure": "Undo" if outcome == "NotRecovered" else "Keep"})
-    stage.loop.world = replace(stage.loop.world, switches=lambda: Switches(kill_switch=True))
+    stage.reconciler.context = replace(stage.reconciler.context, switches=lambda: Switches(kill_switch=True))
     return await until(stage, lambda: outcomes(stage) == ["NotRecovered"])
 
 
@@ -361,7 +366,7 @@ async def test_what_a_deleted_policy_leaves_behind_is_told_once(outcome: str, st
     stage = await helped_by(outcome)
 
     for _ in range(2):
-        await tell_what_stays(stage.loop.world, stage.policy.key)
+        await tell_what_stays(stage.reconciler.context, stage.policy.key)
 
     assert told(stage).count("NotTakenBack") == int(stays)
     message = stage.changes[0]["status"]["message"]
@@ -373,7 +378,7 @@ async def test_of_what_was_given_back_nothing_is_told() -> None:
     stage.service.is_cured = lambda _: True
     await until(stage, lambda: outcomes(stage) == ["Recovered", "Undone"])
 
-    await tell_what_stays(stage.loop.world, stage.policy.key)
+    await tell_what_stays(stage.reconciler.context, stage.policy.key)
 
     assert "NotTakenBack" not in told(stage)
 

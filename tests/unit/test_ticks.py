@@ -11,18 +11,20 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from salus.core.compile import Catalog, compile_policy
-from salus.loop.gate import Gate
-from salus.loop.tick import AT_ONCE, PATIENCE
-from salus.model.types import API_VERSION, Body
-from salus.model.values import Answer, Policy, PolicyKey, Question, Sample, Value
+from salus.core.policy.compile import Catalog, compile_policy
+from salus.model.scalars import API_VERSION, Body
+from salus.model.values.keys import PolicyKey
+from salus.model.values.metrics import Answer, Query, Sample, Value
+from salus.model.values.policies import Policy
 from salus.ports import DEPLOYMENTS, HEALTH_POLICIES, Ref
+from salus.reconcile.gate import Gate
+from salus.reconcile.tick import AT_ONCE, PATIENCE
 from salus.scheduler import Scheduler
 from tests.builders import NOW, a_deployment_body
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.loop import FakeClock
+from tests.fakes.ports import FakeClock
 from tests.unit.jumping import JumpingLoop
-from tests.unit.stage import a_loop
+from tests.unit.stage import a_reconciler
 
 CHECK = {"name": "errors", "query": 'errors{t="$target"}', "unhealthy": {"above": "0.05"}, "for": "5s"}
 
@@ -37,7 +39,7 @@ class Prometheus:
     remembers_after: dict[str, float] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         """Sick or not, fresh."""
         names = [question.query.split('"')[1] for question in questions]
         self.asked.update(names)
@@ -45,7 +47,7 @@ class Prometheus:
             await asyncio.sleep(slow)
         return [Value(0.3 if name in self.sick else 0.0, self.clock.now()) for name in names]
 
-    async def samples(self, question: Question, start: Any, end: Any, step: Any) -> Sequence[Sample]:  # noqa: ANN401, ARG002
+    async def samples(self, question: Query, start: Any, end: Any, step: Any) -> Sequence[Sample]:  # noqa: ANN401, ARG002
         """No past."""
         await asyncio.sleep(self.remembers_after.get(question.query.split('"')[1], 0.0))
         return []
@@ -73,9 +75,9 @@ class Place:
         self.clock = FakeClock(NOW)
         self.cluster = HangingCluster(now=self.clock.now)
         self.prometheus = Prometheus(self.clock)
-        self.loop = a_loop(self.cluster, self.prometheus, self.clock)
+        self.reconciler = a_reconciler(self.cluster, self.prometheus, self.clock)
         self.policies: dict[PolicyKey, Policy] = {}
-        self.scheduler = Scheduler(self.loop.tick, self.policies)
+        self.scheduler = Scheduler(self.reconciler.tick, self.policies)
 
     def deployment(self, name: str, **labels: str) -> None:
         """One that is there all along."""
@@ -94,7 +96,7 @@ class Place:
         )
         policy = replace(compile_policy(body, Catalog({}, ["default"])), uid=f"uid-of-{name}")
         self.policies[policy.key] = policy
-        self.loop.accept(policy, {})
+        self.reconciler.accept(policy, {})
         return policy
 
     def run(self, seconds: float, *, script: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
@@ -239,7 +241,7 @@ async def test_however_many_policies_of_a_namespace_are_due_others_have_their_tu
         place.deployment(f"app-{number}")
     policies = [place.policy(f"app-{number}") for number in range(300)]
     asked: list[int] = []
-    ticking = asyncio.create_task(place.loop.tick(policies))
+    ticking = asyncio.create_task(place.reconciler.tick(policies))
     while not ticking.done():
         asked.append(place.prometheus.asked.total())
         await asyncio.sleep(0)

@@ -13,7 +13,7 @@ from salus.cli.documents import Document, read_documents
 from salus.cli.findings import findings_in
 from salus.cli.progress import Progress
 from salus.cli.validate import Report, catalog_of, validate
-from salus.core.exporters import Exporter
+from salus.core.policy.exporters import Exporter
 from salus.presets import load_presets
 from salus.settings import read_settings
 

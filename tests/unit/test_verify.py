@@ -5,24 +5,14 @@ from typing import Any
 
 import pytest
 
-from salus.core.records import proof_by, take_back_by
-from salus.core.verify import Judgement, counts_from, judge, terms, wants_undo
+from salus.core.records.changes import proof_by, take_back_by
+from salus.core.remedy.verify import Judgement, counts_from, judge, terms, wants_undo
 from salus.model.change import ActionKind, Outcome, TakeBack
 from salus.model.policy import OnFailure
-from salus.model.values import Finding, PastChange, Policy
-from tests.builders import (
-    NOW,
-    a_change,
-    a_check,
-    a_deed,
-    a_finding,
-    a_policy,
-    ago,
-    healthy,
-    later,
-    seconds,
-    unknown,
-)
+from salus.model.values.changes import Change
+from salus.model.values.metrics import Finding
+from salus.model.values.policies import Policy
+from tests.builders import NOW, a_change, a_check, a_deed, a_finding, a_policy, ago, healthy, later, seconds, unknown
 
 RESTART, SCALE, ROLLBACK, RESTORE = ActionKind.RESTART, ActionKind.SCALE, ActionKind.ROLLBACK, ActionKind.RESTORE
 PACE = {"settle": "30s", "stable": "1m", "timeout": "5m"}
@@ -36,7 +26,7 @@ def the_policy(*, window: float = 0, on_failure: str = "Undo", **pace: str) -> P
     return a_policy(*checks, verify={**PACE, **pace, "onFailure": on_failure})
 
 
-def the_deed(action: ActionKind = RESTART, evidence: tuple[tuple[str, float | None], ...] = THEN) -> PastChange:
+def the_deed(action: ActionKind = RESTART, evidence: tuple[tuple[str, float | None], ...] = THEN) -> Change:
     """Applied at NOW, not finished."""
     return a_change(action=action, decided_at=NOW, applied_at=NOW, evidence=evidence)
 
@@ -49,7 +39,7 @@ def sick(value: float = 0.08, *, since: float = -60, sampled: float = 400, check
     return a_finding(check=check, value=value, since=later(since), sampled_at=later(sampled))
 
 
-def judged(*findings: Finding, at: float, policy: Policy | None = None, change: PastChange | None = None) -> Judgement:
+def judged(*findings: Finding, at: float, policy: Policy | None = None, change: Change | None = None) -> Judgement:
     return judge(change or the_deed(), policy or the_policy(), findings, later(at))
 
 
@@ -190,7 +180,7 @@ def test_a_window_longer_than_the_timeout_extends_it(at: float, expected: Outcom
         pytest.param(unknown("latency"), the_deed(), None, id="an Unknown check is not worse"),
     ],
 )
-def test_worse_is_told_at_once(finding: Finding, change: PastChange, expected: Outcome | None) -> None:
+def test_worse_is_told_at_once(finding: Finding, change: Change, expected: Outcome | None) -> None:
     assert judged(finding, at=40, change=change).outcome is expected
 
 
@@ -297,7 +287,7 @@ def edited(**spec: Any) -> Policy:  # noqa: ANN401 — handed on to the builder
     return a_policy(*CHECKS, generation=2, **{"verify": PACE, **spec})
 
 
-def a_recorded_deed(action: ActionKind = SCALE, **spec: Any) -> PastChange:  # noqa: ANN401
+def a_recorded_deed(action: ActionKind = SCALE, **spec: Any) -> Change:  # noqa: ANN401
     """As `the_deed`, in the format that says by what it is verified and when it is taken back."""
     policy = a_policy(*CHECKS, **{"verify": PACE, **spec})
     fixed = {"format": 1, "take_back": take_back_by(policy, "grow"), "proof": proof_by(policy)}
@@ -346,7 +336,7 @@ def a_recorded_deed(action: ActionKind = SCALE, **spec: Any) -> PastChange:  # n
         ),
     ],
 )
-def test_an_edit_makes_no_failure(change: PastChange, policy: Policy, at: float, expected: Outcome | None) -> None:
+def test_an_edit_makes_no_failure(change: Change, policy: Policy, at: float, expected: Outcome | None) -> None:
     assert judged(sick(sampled=at), at=at, policy=policy, change=change).outcome is expected
 
 
@@ -399,8 +389,6 @@ KEPT = {"verify": {**PACE, "onFailure": "Keep"}}
         ),
     ],
 )
-def test_when_a_change_is_taken_back_is_as_the_record_says(
-    change: PastChange, policy: Policy, expected: TakeBack
-) -> None:
+def test_when_a_change_is_taken_back_is_as_the_record_says(change: Change, policy: Policy, expected: TakeBack) -> None:
     assert terms(change, policy) == expected
     assert wants_undo(change, Outcome.NOT_RECOVERED, policy) is (expected.on_failure is OnFailure.UNDO)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from salus.model.types import Body
-from salus.model.values import Budget, Freeze, Switches
+from salus.model.scalars import Body
+from salus.model.values.configuration import Budget, Freeze, Switches
 from salus.ports import CHANGE_EVENTS, DISRUPTION_BUDGETS, HEALTH_POLICIES, Ref
 from tests.fakes.cluster import FakeCluster
 from tests.unit.stage import KEY, NAME, NAMESPACE, TARGET, TICK, Stage, a_stage
@@ -56,7 +56,7 @@ def with_policy(stage: Stage, **spec: Any) -> None:  # noqa: ANN401 — handed o
         body["metadata"]["generation"] += 1
 
     stage.cluster.edit(ref, edit)
-    stage.loop.accept(stage.policy, {})
+    stage.reconciler.accept(stage.policy, {})
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ WAITS = (
 @pytest.mark.parametrize("row", WAITS, ids=lambda row: row.told)
 async def test_who_only_waits_asks_for_nothing(row: Row, asked: Asked) -> None:
     stage = a_stage(never, *row.remedies, **row.spec)
-    stage.loop.world = replace(stage.loop.world, switches=lambda: row.switches)
+    stage.reconciler.context = replace(stage.reconciler.context, switches=lambda: row.switches)
     await stage.ticks(20)
-    case = next(iter(stage.loop.cases.values()))
+    case = next(iter(stage.reconciler.cases.values()))
     assert not row.reason or (case.refusal and case.refusal.reason == row.reason), "what it is held up by"
     before = len(stage.cluster.writes)
     asked.reads.clear()
@@ -104,7 +104,7 @@ async def test_who_only_waits_asks_for_nothing(row: Row, asked: Asked) -> None:
 async def test_when_the_wait_is_over_it_acts_at_the_next_tick(asked: Asked) -> None:
     stage = a_stage(never, SCALE)
     stop = [Switches(kill_switch=True)]
-    stage.loop.world = replace(stage.loop.world, switches=lambda: stop[0])
+    stage.reconciler.context = replace(stage.reconciler.context, switches=lambda: stop[0])
     await stage.ticks(10)
     assert stage.deeds == []
 
@@ -137,7 +137,7 @@ async def test_a_wait_is_judged_anew_when_what_it_rests_on_changes(
     asked: Asked,
 ) -> None:
     stage = a_stage(never, RESTART)
-    stage.loop.world = replace(stage.loop.world, switches=lambda: Switches(kill_switch=True))
+    stage.reconciler.context = replace(stage.reconciler.context, switches=lambda: Switches(kill_switch=True))
     await stage.ticks(10)
     asked.reads.clear()
 

@@ -1,4 +1,4 @@
-"""The most expensive queries within `salus.core.bounds`, and what compiling them takes in a process with limits.
+"""The most expensive queries within `salus.core.policy.bounds`, and what compiling them takes in a process with limits.
 
 Run as a program it does what Salus does with policies of queries that come on standard input: compile their checks for
 a source that binds them to their namespace, and make the requests. It prints what became of each and, last, by how many
@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from salus.core import bounds, promql
-from salus.core.compile import Catalog, SpecError, compile_policy
+from salus.core.policy import bounds, promql
+from salus.core.policy.compile import Catalog, SpecError, compile_policy
 
 LABEL, NAMESPACE, TARGET = "l" * 128, "n" * 63, "a." * 126 + "a"
 LONGEST = 4_096

@@ -13,8 +13,8 @@ from salus.adapters import reviews
 from salus.adapters.api import Connection, Request
 from salus.adapters.cluster import deletion, json_patch
 from salus.adapters.paths import object_path
-from salus.model.types import Body
-from salus.model.values import Right
+from salus.model.scalars import Body
+from salus.model.values.permissions import Permission
 from salus.ports import REMEDIATION, SERVICE_ACCOUNTS, Forbidden, NotFound, Ref, right
 
 _IMPERSONATE = right("impersonate", SERVICE_ACCOUNTS)
@@ -69,11 +69,11 @@ class ApiAccount:
             return False
         return True
 
-    async def is_lent(self) -> bool:
+    async def may_impersonate(self) -> bool:
         """SelfSubjectAccessReview, as the operator."""
         return await reviews.may(self.connection, _IMPERSONATE, self.ref.namespace, self.ref.name)
 
-    async def may(self, right: Right, name: str = "") -> bool:
+    async def may(self, right: Permission, name: str = "") -> bool:
         """SelfSubjectAccessReview, as this account."""
         return await reviews.may(self.connection, right, self.ref.namespace, name, self._impersonation)
 

@@ -31,17 +31,8 @@ from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from salus.endpoints.shares import Shares
-from salus.model.types import Body
-from salus.ports import (
-    ClusterError,
-    Conflict,
-    Forbidden,
-    Invalid,
-    NotFound,
-    Rejected,
-    Throttled,
-    Unavailable,
-)
+from salus.model.scalars import Body
+from salus.ports import ClusterError, Conflict, Forbidden, Invalid, NotFound, Rejected, Throttled, Unavailable
 
 JSON = "application/json"
 PAGE_SIZE = 500

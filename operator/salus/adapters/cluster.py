@@ -10,18 +10,9 @@ from typing import Any
 
 from salus.adapters.api import JSON, Connection, Gone, Request
 from salus.adapters.paths import collection_path, label_selector, object_path
-from salus.model.types import FIELD_MANAGER, Body
-from salus.model.values import Right
-from salus.ports import (
-    LONGEST_LIST,
-    RECORD_KEEPING,
-    Forbidden,
-    Ref,
-    Resource,
-    TooMany,
-    Unavailable,
-    right,
-)
+from salus.model.scalars import FIELD_MANAGER, Body
+from salus.model.values.permissions import Permission
+from salus.ports import LONGEST_LIST, RECORD_KEEPING, Forbidden, Ref, Resource, TooMany, Unavailable, right
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -42,7 +33,7 @@ class ApiCluster:
         self,
         connection: Connection,
         fence: Callable[[], None] = lambda: None,
-        rights: Set[Right] = RECORD_KEEPING,
+        rights: Set[Permission] = RECORD_KEEPING,
         manager: str = FIELD_MANAGER,
     ) -> None:
         self._connection = connection
@@ -102,7 +93,7 @@ class ApiCluster:
         """End the connection."""
         await self._connection.close()
 
-    async def _write(self, wanted: Right, request: Request) -> Body:
+    async def _write(self, wanted: Permission, request: Request) -> Body:
         if wanted not in self._rights:
             raise Forbidden(f"{request}: the operator does not {wanted} as itself")
         self._fence()

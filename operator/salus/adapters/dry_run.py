@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from salus.adapters.json_patch import patched
-from salus.model.types import Body
-from salus.model.values import Right
+from salus.model.scalars import Body
+from salus.model.values.permissions import Permission
 from salus.ports import Account, Accounts, Cluster, Conflict, Ref
 
 
@@ -55,10 +55,10 @@ class DryRunAccount:
         """As the real one."""
         return await self.account.exists()
 
-    async def is_lent(self) -> bool:
+    async def may_impersonate(self) -> bool:
         """As the real one."""
-        return await self.account.is_lent()
+        return await self.account.may_impersonate()
 
-    async def may(self, right: Right, name: str = "") -> bool:
+    async def may(self, right: Permission, name: str = "") -> bool:
         """As the real one."""
         return await self.account.may(right, name)

@@ -18,12 +18,14 @@ import structlog
 from salus.adapters.api import SILENCE_TIMEOUT, Connection, Gone
 from salus.adapters.paths import collection_path
 from salus.contained import contained
-from salus.core.workload import watched, workload_from
-from salus.loop.records import RecordStore
+from salus.core.health.timing import backoff
+from salus.core.objects.workloads import watched, workload_from
 from salus.model.meta import WorkloadKind
-from salus.model.types import Body
-from salus.model.values import TargetKey, Workload
+from salus.model.scalars import Body
+from salus.model.values.keys import TargetKey
+from salus.model.values.objects import Workload
 from salus.ports import CHANGE_EVENTS, INCIDENTS, WORKLOADS, ClusterError, Forbidden, Mirror, Resource, Unavailable
+from salus.reconcile.records.store import RecordStore
 
 _WATCH_SECONDS = 300
 _FAILURES_BEFORE_RELIST = 3
@@ -42,8 +44,7 @@ class Patience:
 
     def pause(self, failures: int) -> float:
         """Seconds to wait after so many failures in a row."""
-        doubled = self.first_pause * (1 << min(failures - 1, 10))
-        longest = min(self.longest_pause, doubled).total_seconds()
+        longest = backoff(self.first_pause, failures, self.longest_pause).total_seconds()
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import jsonpatch
 import jsonpointer
 
-from salus.model.types import Body
+from salus.model.scalars import Body
 from salus.ports import Invalid
 
 

@@ -12,7 +12,7 @@ from typing import TextIO
 import structlog
 from structlog.typing import Processor
 
-from salus.loop.retention import EXPORT
+from salus.reconcile.records.retention import EXPORT
 
 _CHATTY = ("aiohttp.access", "asyncio", "kubernetes")
 """Loggers of libraries that say at INFO what only their authors need."""

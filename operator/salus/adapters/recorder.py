@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from salus.model.types import Body
+from salus.model.scalars import Body
 from salus.ports import EVENTS, Clock, Cluster, ClusterError, Notice
 
 CONTROLLER = "salus.dev/operator"

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from salus.adapters.api import Connection, Request
-from salus.model.types import Body
-from salus.model.values import Right
+from salus.model.scalars import Body
+from salus.model.values.permissions import Permission
 from salus.ports import Unavailable
 
 _WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
@@ -20,7 +20,7 @@ async def whoami(connection: Connection) -> str:
 
 
 async def may(
-    connection: Connection, wanted: Right, namespace: str, name: str = "", headers: Mapping[str, str] | None = None
+    connection: Connection, wanted: Permission, namespace: str, name: str = "", headers: Mapping[str, str] | None = None
 ) -> bool:
     """Whether we have this right on the object of this name, or on all of the namespace. Raises ClusterError.
 

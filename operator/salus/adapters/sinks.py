@@ -16,7 +16,7 @@ import orjson
 from salus.endpoints.failures import failure
 from salus.endpoints.session import open_session
 from salus.endpoints.settings import Credentials, CredentialsUnreadable, EndpointSettings
-from salus.model.types import Body
+from salus.model.scalars import Body
 from salus.ports import NotTaken
 
 CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"

@@ -16,8 +16,8 @@ from salus.adapters.api import Connection, Login, NoCredentials, default_namespa
 from salus.adapters.clock import SystemClock
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.reviews import may, whoami
-from salus.core.records import question_digest
-from salus.model.types import Body, format_duration, format_time, parse_time
+from salus.core.records.changes import question_digest
+from salus.model.scalars import Body, format_duration, format_time, parse_time
 from salus.ports import CHANGE_EVENTS, Cluster, ClusterError, Conflict, Forbidden, Invalid, NotFound, Ref, right
 
 ROLE = "salus-approver"

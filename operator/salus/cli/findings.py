@@ -11,11 +11,11 @@ from typing import Any, Literal
 from pydantic import ConfigDict, ValidationError
 
 from salus.cli.documents import Document
-from salus.core.compile import Catalog, SpecError, compile_policy
-from salus.model.errors import Problem, problems
+from salus.core.policy.compile import Catalog, SpecError, compile_policy
 from salus.model.meta import WorkloadKind
 from salus.model.policy import HealthPolicySpec
-from salus.model.types import GROUP, Body, DnsLabel, DnsName, Resource, quote
+from salus.model.problems import Problem, problems
+from salus.model.scalars import GROUP, Body, DnsLabel, DnsName, Resource, quote
 
 KIND = "HealthPolicy"
 _MOST_CHECKS = 16

@@ -13,7 +13,7 @@ from salus.cli.documents import Document, read_documents
 from salus.cli.findings import AnyName, Finding, findings_in, is_ours, notes_in
 from salus.cli.progress import Progress
 from salus.contained import contained
-from salus.core.compile import Catalog
+from salus.core.policy.compile import Catalog
 from salus.presets import load_presets
 from salus.settings import Settings, SettingsError, read_settings
 

@@ -16,8 +16,8 @@ from salus.adapters.api import Connection, Login, NoCredentials, default_namespa
 from salus.adapters.clock import SystemClock
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.reviews import may, whoami
-from salus.core.workload import short
-from salus.model.types import Body, format_time
+from salus.core.objects.workloads import short
+from salus.model.scalars import Body, format_time
 from salus.ports import KEPT_RELEASES, Cluster, ClusterError, Conflict, Forbidden, Invalid, NotFound, Ref, right
 
 ROLE = "salus-withdrawer"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from salus.model.types import Body
+from salus.model.scalars import Body
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from salus.model.meta import AutoscalerRef, Conditions, ObjectRef, WorkloadRef
 from salus.model.policy import ChangeInfo, OnFailure, SinkNames
-from salus.model.types import (
+from salus.model.scalars import (
     Count,
     DnsLabel,
     DnsName,

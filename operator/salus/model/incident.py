@@ -7,7 +7,7 @@ from pydantic import Field
 
 from salus.model.meta import Conditions, ObjectRef, WorkloadRef
 from salus.model.policy import Severity
-from salus.model.types import Count, DnsLabel, DnsName, Generation, LongText, Resource, Rule, ShortText, Time
+from salus.model.scalars import Count, DnsLabel, DnsName, Generation, LongText, Resource, Rule, ShortText, Time
 
 
 class Phase(StrEnum):

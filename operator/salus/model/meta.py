@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from salus.model.types import Count, DnsName, LongText, MapList, Reason, Resource, ShortText, Time
+from salus.model.scalars import Count, DnsName, LongText, MapList, Reason, Resource, ShortText, Time
 
 
 class ConditionStatus(StrEnum):

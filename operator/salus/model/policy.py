@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from salus.model.meta import Conditions, WorkloadKind
-from salus.model.types import (
+from salus.model.scalars import (
     LABEL_KEY,
     METRIC_LABEL,
     Count,
@@ -47,9 +47,14 @@ class Mode(StrEnum):
     ENFORCE = "Enforce"
 
     @property
-    def boldness(self) -> int:
+    def rank(self) -> int:
         """Observe 0, Approve 1, Enforce 2."""
         return list(Mode).index(self)
+
+
+def weakest_mode(*modes: Mode) -> Mode:
+    """The one of these that lets Salus do least."""
+    return min(modes, key=lambda mode: mode.rank)
 
 
 class Verdict(StrEnum):
@@ -413,7 +418,7 @@ class HealthPolicySpec(Resource):
             "self.mode == 'Enforce' || "
             "self.remedies.all(r, !has(r.mode) || r.mode == 'Observe' || r.mode == self.mode)",
             "remedies[].mode must not be bolder than mode (Observe, Approve, Enforce)",
-            lambda s: all(r.mode is None or r.mode.boldness <= s.mode.boldness for r in s.remedies),
+            lambda s: all(r.mode is None or r.mode.rank <= s.mode.rank for r in s.remedies),
             field=".remedies",
         ),
         Rule(

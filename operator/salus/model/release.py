@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from salus.model.meta import WorkloadRef
-from salus.model.types import DnsName, Generation, LongText, Resource, Rule, ShortText, Time
+from salus.model.scalars import DnsName, Generation, LongText, Resource, Rule, ShortText, Time
 
 FORMAT = 1
 """Of what is kept; what an older Salus kept is taken over into it."""

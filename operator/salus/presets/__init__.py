@@ -15,10 +15,10 @@ from typing import Annotated
 import yaml
 from pydantic import Field
 
-from salus.core.compile import Signal
+from salus.core.policy.compile import Signal
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Threshold, Verdict
-from salus.model.types import Duration, LongText, Resource, ShortText
+from salus.model.scalars import Duration, LongText, Resource, ShortText
 
 
 @dataclass(frozen=True, slots=True)

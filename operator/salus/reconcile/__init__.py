@@ -1,1 +1,1 @@
-"""The shell that heals: one step of one policy on one target performs what `core.lifecycle` says is next."""
+"""The shell that heals: one step of one policy on one target performs what `core.remedy.lifecycle` says is next."""

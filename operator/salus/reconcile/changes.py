@@ -1,4 +1,4 @@
-"""The moves of a change: settle, do, verify, finish, take back. Which one is next is `core.lifecycle`'s to say.
+"""The moves of a change: settle, do, verify, finish, take back. Which one is next is `core.remedy.lifecycle`'s to say.
 
 Every move starts from what is on record, so the first time, the time after a crash and the time after a lost reply are
 the same code: the object itself tells whether the write was done, by the change's name on it and by who wrote it there.
@@ -10,41 +10,41 @@ from functools import partial
 
 import structlog
 
-from salus.core import lifecycle
 from salus.core.actions import KINDS, undo
 from salus.core.actions.patch import resolved
 from salus.core.actions.stamp import Reading, Stamp, names, read
-from salus.core.contest import is_reverted
-from salus.core.decide import healthy_for
-from salus.core.guards import UNKNOWN, review
-from salus.core.lifecycle import LOOK_AGAIN, Applied, Finish, LetGo, TakeBack
-from salus.core.releases import template_of
-from salus.loop import keeping
-from salus.loop.measure import Measurer
-from salus.loop.world import client_for
+from salus.core.guards.chain import UNKNOWN, review
+from salus.core.guards.reverted import is_reverted
+from salus.core.health.verdict import healthy_for
+from salus.core.records.releases import template_of
+from salus.core.remedy import lifecycle
+from salus.core.remedy.lifecycle import LOOK_AGAIN, Applied, Finish, LetGo, TakeBack
 from salus.model.change import Decision, Facts, Outcome
 from salus.model.meta import WorkloadKind
-from salus.model.types import Body
-from salus.model.values import Action, Infeasible, Observation, PastChange, Refusal
+from salus.model.scalars import Body
+from salus.model.values.changes import Action, Change, Infeasible, Refusal
+from salus.model.values.observation import Observation
 from salus.ports import CHANGE_EVENTS, ClusterError, Invalid, NotFound, Ref, Rejected
 from salus.reconcile import healthy, stuck_pod
-from salus.reconcile.context import Came, Step
+from salus.reconcile import releases as kept_releases
+from salus.reconcile.context import Came, Step, client_for
 from salus.reconcile.observe import target
+from salus.reconcile.observe.measure import Measurer
 from salus.reconcile.records import journal
 
 log = structlog.get_logger(__name__)
 
 
-async def post(step: Step, change: PastChange) -> None:
+async def post(step: Step, change: Change) -> None:
     """Tell people; a notification is over with that."""
     await step.tell("Notify", change.message, warning=True)
     await finish(step, Finish(change, None, "posted"))
 
 
-async def settle(step: Step, change: PastChange, came: Came) -> Came:
+async def settle(step: Step, change: Change, came: Came) -> Came:
     """The intent is on record; was it done? The object itself tells (`actions/stamp`)."""
     try:
-        body = await step.world.cluster.get(target.patched_ref(step.target, change.patched))
+        body = await step.context.cluster.get(target.patched_ref(step.target, change.patched))
     except NotFound:
         gone = f"{change.patched or step.target} is gone"
         await finish(step, Finish(change, Outcome.ABANDONED, gone))
@@ -59,20 +59,20 @@ async def settle(step: Step, change: PastChange, came: Came) -> Came:
             await finish(step, end)
             return came.at_end()
         case _:
-            if change.decision == Decision.AWAIT_APPROVAL:
+            if change.decision is Decision.AWAIT_APPROVAL:
                 await step.tell("Approved", f"{change.name} was approved by {change.approved_by}")
             return came.meaning(change)
 
 
-async def do(step: Step, change: PastChange, came: Came) -> Came:
+async def do(step: Step, change: Change, came: Came) -> Came:
     """Measure, observe and review again; then the write."""
-    await Measurer(step.world).measure([(step.policy, step.case)])
-    recorded = await step.world.cluster.get(Ref(CHANGE_EVENTS, step.namespace, change.name))
-    await step.world.records.refresh(step.target)
+    await Measurer(step.context).measure([(step.policy, step.case)])
+    recorded = await step.context.cluster.get(Ref(CHANGE_EVENTS, step.namespace, change.name))
+    await step.context.records.refresh(step.target)
     seen = await target.observe(step, [c for c in step.changes if c.name != change.name])
     end = lifecycle.objection(step.policy, change, recorded, seen)
     if end is None:
-        await keeping.quarantine(step.world, step.case, change, seen.body)
+        await kept_releases.quarantine(step.context, step.case, change, seen.body)
         match await _write(step, change, recorded, seen):
             case Finish() as failed:
                 end = failed
@@ -82,9 +82,9 @@ async def do(step: Step, change: PastChange, came: Came) -> Came:
     return came.at_end()
 
 
-async def _write(step: Step, change: PastChange, recorded: Body, seen: Observation) -> Body | Finish:
+async def _write(step: Step, change: Change, recorded: Body, seen: Observation) -> Body | Finish:
     """The one write of a change: what the object is after it, or how the change ends that was not done."""
-    account, ref = client_for(step.world, step.policy), target.patched_ref(step.target, change.patched)
+    account, ref = client_for(step.context, step.policy), target.patched_ref(step.target, change.patched)
     try:
         patch = resolved(tuple(recorded["spec"]["patch"]), partial(template_of, seen.releases))
         await account.get(ref)  # what it may not even see, an account does not change
@@ -97,7 +97,7 @@ async def _write(step: Step, change: PastChange, recorded: Body, seen: Observati
         return lifecycle.refused(change, step.target, str(error), was_changed=False)
 
 
-async def _applied(step: Step, change: PastChange, body: Body, came: Came) -> Came:
+async def _applied(step: Step, change: Change, body: Body, came: Came) -> Came:
     """Put on record that it was done; an undo is over with that, anything else has to prove itself."""
     after = _facts_of(body, change)
     workload = target.workload_of(body) if change.patched is None else None
@@ -110,16 +110,16 @@ async def _applied(step: Step, change: PastChange, body: Body, came: Came) -> Ca
     return came.at_rest()
 
 
-async def verify(step: Step, change: PastChange, came: Came) -> Came:
+async def verify(step: Step, change: Change, came: Came) -> Came:
     """See whether it helped; what this process did not see of the time since is asked of Prometheus' history."""
     if step.case.looked_back_for != change.name and change.applied_at is not None:
-        await Measurer(step.world).recover(step.policy, step.case, step.now - change.applied_at)
+        await Measurer(step.context).recover(step.policy, step.case, step.now - change.applied_at)
         step.case.looked_back_for = change.name
     if _may_be_held_up(step, change):
         waited = step.now - (change.applied_at or change.decided_at)
         if change.undoes and waited < step.policy.spec.verify.timeout and not await stuck_pod.has_begun(step):
             return came.at_rest()
-        change = await stuck_pod.free_rollout(step, change)
+        change = await stuck_pod.delete_stuck_pod(step, change)
     if not change.undoes and await _is_contested(step, change):
         end: Finish | lifecycle.Wait = lifecycle.contested(change, step.target)
     else:
@@ -136,7 +136,7 @@ async def as_it_stands(step: Step, move: LetGo) -> Finish:
     found: Reading | None = None
     if move.change.applied_at is None:
         try:
-            body = await step.world.cluster.get(target.patched_ref(step.target, move.change.patched))
+            body = await step.context.cluster.get(target.patched_ref(step.target, move.change.patched))
             found = await _stamp_on(step, body, move.change)
         except NotFound:
             found = None
@@ -147,7 +147,7 @@ async def finish(step: Step, end: Finish) -> None:
     """Write the record's last line, bring the incident up to it, and tell people."""
     note = f"; {end.change.note}" if end.change.note else ""
     end = replace(end, message=f"{end.message}{note}")
-    await journal.finish(step.world, step.namespace, end)
+    await journal.finish(step.context, step.namespace, end)
     clear = healthy_for(step.case.findings, step.now) if end.outcome is Outcome.RECOVERED else None
     if clear is not None:
         await healthy.close_or_hold(step, clear)
@@ -161,7 +161,7 @@ async def finish(step: Step, end: Finish) -> None:
 async def take_back(step: Step, move: TakeBack, came: Came) -> Came:
     """Record the inverse of a change, unless someone has changed the field since, or something holds it back."""
     change = move.change
-    recorded = await step.world.cluster.get(Ref(CHANGE_EVENTS, step.namespace, change.name))
+    recorded = await step.context.cluster.get(Ref(CHANGE_EVENTS, step.namespace, change.name))
     seen = await target.observe(step)
     inverse = tuple(recorded["spec"].get("inverse") or ())
     scaler = await target.scaler_now(step, change.patched)
@@ -189,7 +189,7 @@ async def _hold_back(step: Step, planned: Action, refusal: Refusal, seen: Observ
     step.case.look_again = seen.now + LOOK_AGAIN
 
 
-async def _skip(step: Step, change: PastChange, why: Infeasible, seen: Observation) -> None:
+async def _skip(step: Step, change: Change, why: Infeasible, seen: Observation) -> None:
     """Hands off, and say so: the record of the undo that was not done ends as it began."""
     entry = journal.entry(step, lifecycle.hands_off(change, seen.workload), (), Decision.REFUSE, seen)
     entry = replace(entry, reason=why.reason, message=why.message)
@@ -197,15 +197,15 @@ async def _skip(step: Step, change: PastChange, why: Infeasible, seen: Observati
     await finish(step, Finish(skipped, Outcome.UNDO_SKIPPED, why.message))
 
 
-async def _stamp_on(step: Step, body: Body, change: PastChange) -> Reading:
+async def _stamp_on(step: Step, body: Body, change: Change) -> Reading:
     """What the object that a change was to patch tells of it."""
     if not names(body, change):
         return Reading(Stamp.ABSENT)
-    recorded = await step.world.cluster.get(Ref(CHANGE_EVENTS, step.namespace, change.name))
+    recorded = await step.context.cluster.get(Ref(CHANGE_EVENTS, step.namespace, change.name))
     return read(change, recorded, body, _facts_of(body, change))
 
 
-async def _tell_of_forgery(step: Step, change: PastChange, text: str) -> PastChange:
+async def _tell_of_forgery(step: Step, change: Change, text: str) -> Change:
     """On record, and to people; once a change."""
     if text in change.note:
         return change
@@ -213,9 +213,9 @@ async def _tell_of_forgery(step: Step, change: PastChange, text: str) -> PastCha
     return await journal.note(step, change, text)
 
 
-async def _is_contested(step: Step, change: PastChange) -> bool:
+async def _is_contested(step: Step, change: Change) -> bool:
     """Whether someone took the change back; the watched view may be older than the write, so it is asked again."""
-    now, watched = step.now, step.world.workloads.get(step.target)
+    now, watched = step.now, step.context.workloads.get(step.target)
     if watched is None:
         return False
     if change.patched is not None:
@@ -224,17 +224,17 @@ async def _is_contested(step: Step, change: PastChange) -> bool:
     if not is_reverted(change, watched, now):
         return False
     try:
-        live = target.workload_of(await step.world.cluster.get(target.workload_ref(step.target)))
+        live = target.workload_of(await step.context.cluster.get(target.workload_ref(step.target)))
     except NotFound:
         return False
     return is_reverted(change, live, now)
 
 
-def _facts_of(body: Body, change: PastChange) -> Facts:
+def _facts_of(body: Body, change: Change) -> Facts:
     """What a record says of what was patched: the workload, or the autoscaler in its place."""
     return target.workload_of(body).facts() if change.patched is None else target.facts_of_scaler(body)
 
 
-def _may_be_held_up(step: Step, change: PastChange) -> bool:
+def _may_be_held_up(step: Step, change: Change) -> bool:
     """Whether a pod that never gets ready could keep the template of this change from the others."""
     return KINDS[change.action].replaces_release and step.target.kind is WorkloadKind.STATEFUL_SET

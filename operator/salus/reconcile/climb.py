@@ -8,17 +8,23 @@ from dataclasses import replace
 
 import structlog
 
-from salus.core import approvals, decide, guards, incidents, records, waiting, withholding
 from salus.core.actions import kind_of, plan
 from salus.core.actions.kind import PlanRequest
-from salus.core.blame import blame
-from salus.core.budgets import BRAKE
-from salus.core.decide import Exhausted, Proposal, Wait
-from salus.core.waiting import Held
-from salus.core.withholding import REASON as WITHHELD
+from salus.core.cause.blame import blame
+from salus.core.guards import chain
+from salus.core.guards.budgets import BRAKE
+from salus.core.records import changes as records
+from salus.core.records import incidents, withholding
+from salus.core.records.withholding import REASON as WITHHELD
+from salus.core.remedy import approvals, ladder, waiting
+from salus.core.remedy.ladder import Exhausted, Proposal, Wait
+from salus.core.remedy.waiting import Held
 from salus.model.change import ActionKind, Decision
-from salus.model.types import parse_time
-from salus.model.values import Action, Infeasible, Observation, Refusal, Then, Workload
+from salus.model.policy import weakest_mode
+from salus.model.scalars import parse_time
+from salus.model.values.changes import Action, Infeasible, Refusal, Then
+from salus.model.values.objects import Workload
+from salus.model.values.observation import Observation
 from salus.reconcile import changes
 from salus.reconcile.context import Came, Step
 from salus.reconcile.observe import suspects, target
@@ -93,7 +99,7 @@ def _rests_on(step: Step, workload: Workload) -> tuple[object, ...]:
 
 async def _try_rungs(step: Step, came: Came, seen: Observation) -> Came:
     for _ in range(len(step.policy.spec.remedies) + 1):
-        match decide.decide(step.policy, step.case.findings, step.of_breach, seen.workload.release):
+        match ladder.decide(step.policy, step.case.findings, step.of_breach, seen.workload.release):
             case Wait(reason=reason, message=message):
                 log.debug("waiting", reason=reason, message=message)
                 return came.at_rest()
@@ -143,12 +149,12 @@ async def _review(
 ) -> tuple[Observation, Refusal | None]:
     """What the guards say, by budgets as they are now; what may be done has an incident, whatever was withheld."""
     seen = target.recounted(step, seen)
-    refusal = guards.review(step.policy, action, seen)
+    refusal = chain.review(step.policy, action, seen)
     if refusal or step.incident is not None or _decision(step, proposal, action) is Decision.DRY_RUN:
         return seen, refusal
     await journal.open_incident(step, seen.workload, needed=True)
     seen = target.recounted(step, seen)
-    return seen, guards.review(step.policy, action, seen)
+    return seen, chain.review(step.policy, action, seen)
 
 
 async def _record(step: Step, came: Came, proposal: Proposal, action: Action, seen: Observation) -> Came:
@@ -158,7 +164,7 @@ async def _record(step: Step, came: Came, proposal: Proposal, action: Action, se
     made = journal.entry(step, action, proposal.because, decision, seen)
     change = await journal.enter(step, made, seen, target.patched_body(action, seen))
     if change in step.case.unwritten:
-        most = step.world.bounds().records_per_hour
+        most = step.context.bounds().records_per_hour
         step.case.refusal = Refusal(WITHHELD, withholding.sentence(step.namespace, most))
     elif decision is Decision.ACT:
         return came.meaning(change)
@@ -168,7 +174,7 @@ async def _record(step: Step, came: Came, proposal: Proposal, action: Action, se
 
 
 def _decision(step: Step, proposal: Proposal, action: Action) -> Decision:
-    return records.decision_of(decide.mode_of(step.policy, proposal.remedy, step.world.boldest), action.kind)
+    return records.decision_of(ladder.mode_of(step.policy, proposal.remedy, step.context.mode_cap), action.kind)
 
 
 # --- people
@@ -177,7 +183,7 @@ def _decision(step: Step, proposal: Proposal, action: Action) -> Decision:
 async def _escalate(step: Step, seen: Observation, why: Refusal) -> None:
     """Hand over to people: one notification, then quiet."""
     step.case.refusal = why
-    if not decide.were_told(decide.binding(step.policy, step.of_breach, seen.workload.release)):
+    if not ladder.were_notified(ladder.still_relevant(step.policy, step.of_breach, seen.workload.release)):
         await _notify(step, target.with_new_records(step, seen), why)
     if (incident := step.incident) is None:
         return
@@ -188,16 +194,16 @@ async def _escalate(step: Step, seen: Observation, why: Refusal) -> None:
 
 async def _tell_of_brake(step: Step, seen: Observation, why: Refusal) -> None:
     """One notification for the whole fleet, on the first target that is held back. A rehearsal tells nobody."""
-    if decide.rehearses_all(step.policy, step.world.boldest):
+    if ladder.rehearses_all(step.policy, step.context.mode_cap):
         return
     seen = target.with_new_records(step, seen)
-    if seen.fleet is not None and not seen.fleet.told:
+    if seen.fleet is not None and not seen.fleet.notified:
         await _notify(step, seen, replace(why, message=f"{why.message}. This is the one notification for all targets"))
 
 
 async def _notify(step: Step, seen: Observation, why: Refusal) -> None:
     notice = records.notification(seen.workload, why)
-    decision = records.decision_of(decide.mode_cap(step.policy, step.world.boldest), ActionKind.NOTIFY)
+    decision = records.decision_of(weakest_mode(step.policy.spec.mode, step.context.mode_cap), ActionKind.NOTIFY)
     if decision is Decision.ACT:
         await journal.open_incident(step, seen.workload, needed=True)
     made = journal.entry(step, notice, (), decision, seen)

@@ -6,18 +6,19 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from salus.core import incidents, releases
-from salus.core.decide import healthy_for, overall
-from salus.core.incidents import Closing
-from salus.core.proof import NotProven, Witness, longest_bake, prove
-from salus.loop import keeping
-from salus.loop.measure import Measurer
-from salus.loop.witnesses import witness_of
-from salus.loop.world import Case
+from salus.core.health.verdict import healthy_for, overall
+from salus.core.records import incidents, releases
+from salus.core.records.incidents import Closing
+from salus.core.records.proof import NotProven, Witness, longest_bake, prove
 from salus.model.policy import Verdict
-from salus.model.values import Finding, Memory, Workload
+from salus.model.values.metrics import CheckState, Finding
+from salus.model.values.objects import Workload
+from salus.reconcile import releases as kept_releases
+from salus.reconcile.cases import Case
 from salus.reconcile.context import Step
+from salus.reconcile.observe.measure import Measurer
 from salus.reconcile.records import journal
+from salus.reconcile.witnesses import witness_of
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +30,7 @@ async def close_out(step: Step, workload: Workload, others: Others) -> None:
     """One tick of health; Unknown checks leave everything as it is."""
     case, now = step.case, step.now
     clear = healthy_for(case.findings, now)
-    stable, hold_down = step.policy.spec.verify.stable, step.world.bounds().hold_down
+    stable, hold_down = step.policy.spec.verify.stable, step.context.bounds().hold_down
     if step.incident is not None and clear is not None and incidents.has_settled(clear, stable, hold_down, now):
         await close_or_hold(step, clear)
     if overall(case.findings) is Verdict.HEALTHY and step.incident is None:
@@ -40,7 +41,7 @@ async def close_out(step: Step, workload: Workload, others: Others) -> None:
 
 async def close_or_hold(step: Step, clear: timedelta) -> None:
     """Close the incident when its target was healthy for `holdDown`; before, say once until when it stays open."""
-    incident, now, wanted = step.incident, step.now, step.world.bounds().hold_down
+    incident, now, wanted = step.incident, step.now, step.context.bounds().hold_down
     match incidents.closing(incident, clear, wanted, now):
         case Closing.CLOSE:
             await resolve(step)
@@ -52,7 +53,7 @@ async def close_or_hold(step: Step, clear: timedelta) -> None:
 
 async def resolve(step: Step, resolution: str = "") -> None:
     """Close the incident; what still waits for a person in it has expired."""
-    await journal.close_questions(step.world, step.namespace, step.of_incident)
+    await journal.close_questions(step.context, step.namespace, step.of_incident)
     if (incident := step.incident) is None:
         return
     mine = step.of_incident
@@ -86,7 +87,7 @@ async def _keep_release(step: Step, workload: Workload, now: datetime, others: O
     proof = prove(witnesses, since, bake)
     if isinstance(proof, NotProven):
         log.debug("the release is not kept yet", release=release, why=proof.message)
-    elif await keeping.keep(step.world, case, release, proof, now):
+    elif await kept_releases.keep(step.context, case, release, proof, now):
         case.good_release = release
 
 
@@ -96,11 +97,11 @@ async def _look_back(step: Step, release: str, bake: timedelta) -> None:
     if case.looked_back == release:
         return
     case.looked_back = release
-    await Measurer(step.world).recover(step.policy, case, bake)
-    case.findings = tuple(_as_remembered(finding, case.memories.get(finding.check)) for finding in case.findings)
+    await Measurer(step.context).recover(step.policy, case, bake)
+    case.findings = tuple(_as_remembered(finding, case.states.get(finding.check)) for finding in case.findings)
 
 
-def _as_remembered(finding: Finding, memory: Memory | None) -> Finding:
+def _as_remembered(finding: Finding, memory: CheckState | None) -> Finding:
     """A healthy finding with what a look back has taught of how long it has been so."""
     if memory is None or finding.since is None or memory.healthy_since is None:
         return finding

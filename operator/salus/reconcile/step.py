@@ -1,4 +1,4 @@
-"""One step of one case: ask `core.lifecycle` what is next, do it, and ask again, a few times a tick at most.
+"""One step of one case: ask `core.remedy.lifecycle` what is next, do it, and ask again, a few times a tick at most.
 
 What is on record says how things stand; after an error the records of the target are read anew, and that is all there
 is to starting over.
@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import structlog
 
-from salus.core import approvals, lifecycle
-from salus.core.lifecycle import (
+from salus.core.records.proof import Witness
+from salus.core.remedy import approvals, lifecycle
+from salus.core.remedy.lifecycle import (
     Climb,
     CloseOut,
     Do,
@@ -26,11 +27,11 @@ from salus.core.lifecycle import (
     Verify,
     Wait,
 )
-from salus.core.proof import Witness
-from salus.loop.world import Case
-from salus.model.values import PolicyKey, Workload
+from salus.model.values.keys import PolicyKey
+from salus.model.values.objects import Workload
 from salus.ports import NotFound
 from salus.reconcile import changes, healthy
+from salus.reconcile.cases import Case
 from salus.reconcile.climb import climb
 from salus.reconcile.context import Came, Step
 from salus.reconcile.observe import target
@@ -60,7 +61,7 @@ async def leave(step: Step) -> None:
     """The target is gone, or the policy speaks of it no more: finish what is unfinished as it stands."""
     await _make_certain(step)
     while (move := _forsaken(step)) is not None:
-        await journal.finish(step.world, step.namespace, await changes.as_it_stands(step, move))
+        await journal.finish(step.context, step.namespace, await changes.as_it_stands(step, move))
     if (change := standing_of(step).under_way) is not None:
         gone = LetGo(change, f"{step.target} is gone, or the policy speaks of it no more")
         await changes.finish(step, await changes.as_it_stands(step, gone))
@@ -78,7 +79,7 @@ def standing_of(step: Step) -> Standing:
 async def _make_certain(step: Step) -> None:
     """Learn from the API server what this process no longer trusts; an incident may lag behind its records."""
     if step.case.doubted:
-        await step.world.records.refresh(step.target)
+        await step.context.records.refresh(step.target)
         step.case.doubted, step.case.followed = False, False
     if not step.case.followed:
         await journal.follow(step)
@@ -91,9 +92,9 @@ def _forsaken(step: Step) -> LetGo | None:
 
 def _keeper(step: Step, policy: str) -> Keeper:
     key = PolicyKey(step.namespace, policy)
-    if not step.world.is_known(key):
+    if not step.context.is_known(key):
         return Keeper.GONE
-    return Keeper.THERE if step.world.is_measured(key) else Keeper.UNUSABLE
+    return Keeper.THERE if step.context.is_measured(key) else Keeper.UNUSABLE
 
 
 def _next(step: Step, came: Came) -> Move:
@@ -102,7 +103,7 @@ def _next(step: Step, came: Came) -> Move:
         now=step.now,
         workload=came.workload,
         findings=step.case.findings,
-        mode_cap=step.world.boldest,
+        mode_cap=step.context.mode_cap,
         has_incident=step.incident is not None,
         intended=came.intended,
         held_until=step.case.look_again,
@@ -115,7 +116,7 @@ async def _perform(step: Step, move: Move, came: Came, others: Others) -> Came:
     """Do it, and say what came of it."""
     match move:
         case LetGo():
-            await journal.finish(step.world, step.namespace, await changes.as_it_stands(step, move))
+            await journal.finish(step.context, step.namespace, await changes.as_it_stands(step, move))
             return came
         case Finish():
             return await _end_question(step, move, came)
@@ -150,10 +151,10 @@ async def _carry_on(step: Step, move: Post | Settle | Do | Verify | TakeBack, ca
 async def _end_question(step: Step, move: Finish, came: Came) -> Came:
     """A question is over, if the workload itself says the same as what is watched: that may be a moment old."""
     try:
-        live = target.workload_of(await step.world.cluster.get(target.workload_ref(step.target)))
+        live = target.workload_of(await step.context.cluster.get(target.workload_ref(step.target)))
     except NotFound:
         return came.at_rest()  # the watch will say so, and then it is left
-    ended = approvals.end_of(move.change, step.policy, live, step.world.boldest, step.now)
+    ended = approvals.end_of(move.change, step.policy, live, step.context.mode_cap, step.now)
     if ended is not None:
         await changes.finish(step, Finish(move.change, ended.outcome, ended.message))
     return replace(came, workload=live)

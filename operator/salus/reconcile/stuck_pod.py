@@ -9,54 +9,53 @@ from collections.abc import Mapping
 
 import structlog
 
-from salus.core import lifecycle
-from salus.core.pods import stuck_pod
-from salus.loop.world import client_for
-from salus.model.types import Body
-from salus.model.values import PastChange
+from salus.core.objects.pods import stuck_pod
+from salus.core.remedy import lifecycle
+from salus.model.scalars import Body
+from salus.model.values.changes import Change
 from salus.ports import PODS, NotFound, Ref, Rejected
-from salus.reconcile.context import Step
+from salus.reconcile.context import Step, client_for
 from salus.reconcile.observe import target
 from salus.reconcile.records import journal
 
 log = structlog.get_logger(__name__)
 
 
-async def free_rollout(step: Step, change: PastChange) -> PastChange:
+async def delete_stuck_pod(step: Step, change: Change) -> Change:
     """Delete the pod that holds the rollout back, if there is one; the change as it is on record then.
 
     Nothing is deleted while the kill switch is on or the policy is suspended or observes, nor where someone has put
     another release there since.
     """
-    if not lifecycle.may_delete_stuck_pod(step.policy, change, step.world.switches(), step.world.boldest):
+    if not lifecycle.may_delete_stuck_pod(step.policy, change, step.context.switches(), step.context.mode_cap):
         return change
     try:
-        body = await step.world.cluster.get(target.workload_ref(step.target))
+        body = await step.context.cluster.get(target.workload_ref(step.target))
     except NotFound:
         return change
     if not lifecycle.waits_for_its_pods(change, target.workload_of(body)):
         return change
-    pod = stuck_pod(body, await step.world.cluster.list(PODS, step.namespace, _selector(body)))
+    pod = stuck_pod(body, await step.context.cluster.list(PODS, step.namespace, _selector(body)))
     return change if pod is None else await _delete(step, change, pod)
 
 
 async def has_begun(step: Step) -> bool:
     """Whether the controller has seen the newest template: before that nobody can say which pod is in its way."""
     try:
-        workload = target.workload_of(await step.world.cluster.get(target.workload_ref(step.target)))
+        workload = target.workload_of(await step.context.cluster.get(target.workload_ref(step.target)))
     except NotFound:
         return True
     return workload.observed_generation >= workload.generation
 
 
-async def _delete(step: Step, change: PastChange, pod: Body) -> PastChange:
+async def _delete(step: Step, change: Change, pod: Body) -> Change:
     """Say so first, then do it."""
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
     change = await journal.note(
         step, change, f"deleting pod {name} ({uid}), which is not ready and holds the rollout back"
     )
     try:
-        await client_for(step.world, step.policy).delete(Ref(PODS, pod["metadata"]["namespace"], name), uid=uid)
+        await client_for(step.context, step.policy).delete(Ref(PODS, pod["metadata"]["namespace"], name), uid=uid)
     except NotFound:
         log.info("the pod that held the rollout back is gone already", pod=name)
     except Rejected as error:

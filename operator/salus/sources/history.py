@@ -26,12 +26,12 @@ from prometheus_api_client.exceptions import MetricValueConversionError, Prometh
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from salus.core.promql import ForeignNamespace, bound_to
+from salus.core.policy.promql import ForeignNamespace, bound_to
 from salus.endpoints.addresses import refuse
 from salus.endpoints.failures import failure
 from salus.endpoints.settings import Credentials, CredentialsUnreadable
 from salus.endpoints.shares import Shares
-from salus.model.values import Error, Question, Sample
+from salus.model.values.metrics import Error, Query, Sample
 from salus.sources.patience import Pauses
 from salus.sources.prometheus import MAX_BODY
 from salus.sources.reply import Course, data_in, described, range_in, too_large
@@ -51,7 +51,7 @@ class PrometheusHistory:
         self._sources = {name: _Past(settings) for name, settings in sources.items()}
 
     async def samples(
-        self, question: Question, start: datetime, end: datetime, step: timedelta
+        self, question: Query, start: datetime, end: datetime, step: timedelta
     ) -> Sequence[Sample] | Error:
         """Samples from start to end, oldest first; gaps are left out, as are NaN and infinite values."""
         past = self._sources.get(question.source)
@@ -71,7 +71,7 @@ class _Past:
         self._pauses = Pauses(time.monotonic)
 
     async def samples(
-        self, question: Question, start: datetime, end: datetime, step: timedelta
+        self, question: Query, start: datetime, end: datetime, step: timedelta
     ) -> Sequence[Sample] | Error:
         namespace = question.namespace
         async with self._shares.slot(namespace):
@@ -82,7 +82,7 @@ class _Past:
         return given
 
     async def _in_time(
-        self, question: Question, start: datetime, end: datetime, step: timedelta
+        self, question: Query, start: datetime, end: datetime, step: timedelta
     ) -> Sequence[Sample] | Error:
         """Nobody waits longer for a thread than for an answer."""
         work = asyncio.get_running_loop().run_in_executor(self._threads, self._samples, question, start, end, step)
@@ -91,7 +91,7 @@ class _Past:
         except TimeoutError as error:
             return _error(self._settings, requests.Timeout(error))
 
-    def _samples(self, question: Question, start: datetime, end: datetime, step: timedelta) -> Sequence[Sample] | Error:
+    def _samples(self, question: Query, start: datetime, end: datetime, step: timedelta) -> Sequence[Sample] | Error:
         try:
             return one_series(self._query(question, start, end, step), question)
         except _Refused as refused:
@@ -99,7 +99,7 @@ class _Past:
         except _FAILURES as error:
             return _error(self._settings, error)
 
-    def _query(self, question: Question, start: datetime, end: datetime, step: timedelta) -> Sequence[Course]:
+    def _query(self, question: Query, start: datetime, end: datetime, step: timedelta) -> Sequence[Course]:
         settings, credentials = self._settings, self._credentials
         timeout, url = settings.timeout.total_seconds(), credentials.url().rstrip("/")
         query = bound_to(question.query, question.namespace) if settings.enforce_namespace else question.query
@@ -238,7 +238,7 @@ def _authorities(ca_file: Path | None) -> bool | str:
     return str(ca_file) if ca_file else True
 
 
-def one_series(courses: Sequence[Course], question: Question) -> Sequence[Sample] | Error:
+def one_series(courses: Sequence[Course], question: Query) -> Sequence[Sample] | Error:
     """The samples of the one series that the question is about; an error when there are several."""
     if question.select is not None:
         label, value = question.select

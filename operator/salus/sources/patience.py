@@ -9,7 +9,7 @@ pause, each by itself.
 
 from collections.abc import Awaitable, Callable
 
-from salus.model.values import Error
+from salus.model.values.metrics import Error
 from salus.sources.breaker import FAILURES, Breaker
 
 FAULTS = frozenset({"AddressRefused", "HttpError", "NotPrometheus", "ResponseTooLarge", "Timeout", "Unreachable"})

@@ -31,12 +31,12 @@ from typing import Self
 
 import aiohttp
 
-from salus.core.promql import ForeignNamespace, Probe, bound_to, with_sample_times
+from salus.core.policy.promql import ForeignNamespace, Probe, bound_to, with_sample_times
 from salus.endpoints.failures import failure
 from salus.endpoints.session import open_session
 from salus.endpoints.settings import Credentials, CredentialsUnreadable
 from salus.endpoints.shares import Shares
-from salus.model.values import Answer, Error, Question
+from salus.model.values.metrics import Answer, Error, Query
 from salus.sources.patience import Patience
 from salus.sources.reply import Reply, answer, data_in, reply_in, too_large
 from salus.sources.settings import SourceSettings
@@ -98,7 +98,7 @@ class PrometheusSource:
             await self._session.close()
             self._session = None
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         """One answer per question, in order; equal requests are sent once."""
         requests = [self._request(question) for question in questions]
         askers: dict[_Request, str] = {}
@@ -115,7 +115,7 @@ class PrometheusSource:
                 group.create_task(self._ask_for(namespace, its_own, replies))
         return [_answer(replies[request], question) for request, question in zip(requests, questions, strict=True)]
 
-    def _request(self, question: Question) -> _Request:
+    def _request(self, question: Query) -> _Request:
         label = question.select[0] if question.select else ""
         tenant = question.namespace if self._settings.tenant_header else ""
         bound = question.namespace if self._settings.enforce_namespace else ""
@@ -208,7 +208,7 @@ class PrometheusSource:
         return self._settings.title
 
 
-def _answer(reply: Reply | Error, question: Question) -> Answer:
+def _answer(reply: Reply | Error, question: Query) -> Answer:
     return reply if isinstance(reply, Error) else answer(reply, question)
 
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import orjson
 
-from salus.core.promql import PART, VALUE_PART, Probe, Selector
-from salus.model.types import format_duration
-from salus.model.values import Answer, Error, NoData, Question, Sample, Value
+from salus.core.policy.promql import PART, VALUE_PART, Probe, Selector
+from salus.model.scalars import format_duration
+from salus.model.values.metrics import Answer, Error, NoData, Query, Sample, Value
 
 _QUOTED = 300
 """Characters of a foreign text that go into a message at most."""
@@ -121,7 +121,7 @@ def range_in(source: str, data: Mapping[str, Any]) -> tuple[Course, ...] | Error
     return _odd(source)
 
 
-def answer(reply: Reply, question: Question) -> Answer:
+def answer(reply: Reply, question: Query) -> Answer:
     """What the reply says to one question; many questions may share one reply."""
     series = [one for one in reply.series if _meant(one.labels, question)]
     if len(series) > 1:
@@ -257,11 +257,11 @@ def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _meant(labels: Labels, question: Question) -> bool:
+def _meant(labels: Labels, question: Query) -> bool:
     return question.select is None or labels.get(question.select[0]) == question.select[1]
 
 
-def _relevant(newest: Sequence[Newest], question: Question) -> list[Newest]:
+def _relevant(newest: Sequence[Newest], question: Query) -> list[Newest]:
     """The sample times that speak of the question's target.
 
     A selector whose series lack the selecting label (it was joined in from another one) speaks of every target.
@@ -272,7 +272,7 @@ def _relevant(newest: Sequence[Newest], question: Question) -> list[Newest]:
     return [one for one in newest if one.labels.get(label, "") in {value, ""}]
 
 
-def _stale(reply: Reply, newest: Iterable[Newest], question: Question) -> NoData | None:
+def _stale(reply: Reply, newest: Iterable[Newest], question: Query) -> NoData | None:
     instant = [one for one in newest if not one.selector.ranged]
     oldest = min(instant, key=lambda one: one.at, default=None)
     if oldest is None or reply.evaluated_at - oldest.at <= question.stale_after:
@@ -283,7 +283,7 @@ def _stale(reply: Reply, newest: Iterable[Newest], question: Question) -> NoData
     )
 
 
-def _nothing(reply: Reply, question: Question) -> str:
+def _nothing(reply: Reply, question: Query) -> str:
     if question.select is None or not reply.series:
         return "the query gives no series"
     label, value = question.select

@@ -9,19 +9,19 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from salus.model.values import Answer, Error, Question
+from salus.model.values.metrics import Answer, Error, Query
 from salus.ports import MetricSource
 
 log = structlog.get_logger(__name__)
 
 
 class Sources:
-    """A MetricSource that routes by `Question.source`; sources are asked at the same time."""
+    """A MetricSource that routes by `Query.source`; sources are asked at the same time."""
 
     def __init__(self, sources: Mapping[str, MetricSource]) -> None:
         self._sources = sources
 
-    async def ask(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         """One answer per question, in order."""
         by_source: dict[str, list[int]] = defaultdict(list)
         for index, question in enumerate(questions):
@@ -36,7 +36,7 @@ class Sources:
             answers.update(zip(indexes, told, strict=True))
         return [answers[index] for index in range(len(questions))]
 
-    async def _ask(self, name: str, questions: Sequence[Question]) -> Sequence[Answer]:
+    async def _ask(self, name: str, questions: Sequence[Query]) -> Sequence[Answer]:
         source = self._sources.get(name)
         return [unknown_source(name, self._sources)] * len(questions) if source is None else await source.ask(questions)
 

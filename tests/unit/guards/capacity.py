@@ -3,7 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from salus.model.values import Disruption, Quota, Room
+from salus.model.values.objects import Disruption, Headroom, Quota
 from tests.unit.guards.rows import RESTART, ROLLBACK, SCALE, USUAL, Row
 
 OBJECTS = [
@@ -19,7 +19,7 @@ OBJECTS = [
         "QuotaExceeded",
         SCALE,
         says="ResourceQuota/small leaves room for 1 pods, 2 more are wanted",
-        seen=replace(USUAL, room=Room((Quota("small", {"pods": Decimal(1)}),))),
+        seen=replace(USUAL, headroom=Headroom((Quota("small", {"pods": Decimal(1)}),))),
     ),
 ]
 
@@ -31,9 +31,9 @@ PASSES = [
         "just enough room",
         "QuotaExceeded",
         SCALE,
-        seen=replace(USUAL, room=Room((Quota("small", {"pods": Decimal(2)}),))),
+        seen=replace(USUAL, headroom=Headroom((Quota("small", {"pods": Decimal(2)}),))),
     ),
-    Row("a restart adds no pods", "QuotaExceeded", RESTART, seen=replace(USUAL, room=None)),
+    Row("a restart adds no pods", "QuotaExceeded", RESTART, seen=replace(USUAL, headroom=None)),
 ]
 
 CANNOT_TELL = [
@@ -56,6 +56,6 @@ CANNOT_TELL = [
         "QuotaExceeded",
         SCALE,
         says="the ResourceQuotas and LimitRanges of this namespace could not be read",
-        seen=replace(USUAL, room=None),
+        seen=replace(USUAL, headroom=None),
     ),
 ]

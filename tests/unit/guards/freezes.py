@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from salus.model.values import Freeze, Switches
+from salus.model.values.configuration import Freeze, Switches
 from tests.unit.guards.rows import NOTIFY, RESTART, ROLLBACK, USUAL, Row
 
 FROZEN = Freeze(

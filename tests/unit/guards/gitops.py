@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from salus.core.workload import short
+from salus.core.objects.workloads import short
 from salus.model.change import ManagedBy
 from tests.builders import a_workload
 from tests.unit.guards.rows import ARGO, RESTART, ROLLBACK, SCALE, USUAL, Row

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from salus.model.change import Outcome
 from tests.builders import a_deed, a_refusal, ago
 from tests.unit.guards.rows import GROWN, RESTART, ROLLBACK, SCALE, USUAL, Row, facts
 
@@ -29,7 +30,7 @@ OBJECTS = [
         ROLLBACK,
         says="checkout-0a1b2c3d-1 was taken back by someone else, seen 40m ago; hands off for 1h",
         seen=replace(
-            USUAL, changes=(replace(GROWN, outcome="Contested", applied_at=ago(3000), completed_at=ago(2400)),)
+            USUAL, changes=(replace(GROWN, outcome=Outcome.CONTESTED, applied_at=ago(3000), completed_at=ago(2400)),)
         ),
     ),
     Row(
@@ -50,7 +51,7 @@ PASSES = [
         "Contested",
         RESTART,
         seen=replace(
-            USUAL, changes=(replace(GROWN, outcome="Contested", applied_at=ago(4000), completed_at=ago(3600)),)
+            USUAL, changes=(replace(GROWN, outcome=Outcome.CONTESTED, applied_at=ago(4000), completed_at=ago(3600)),)
         ),
     ),
     Row(

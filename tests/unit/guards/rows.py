@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from salus.core.guards import GUARDS, review
+from salus.core.guards.chain import GUARDS, review
 from salus.model.change import ActionKind, Facts, ManagedBy
 from salus.model.meta import AutoscalerKind
-from salus.model.values import Autoscaler, Observation, Refusal, Rights, ScalerKey
+from salus.model.values.changes import Refusal
+from salus.model.values.keys import ScalerKey
+from salus.model.values.objects import Autoscaler
+from salus.model.values.observation import Observation
+from salus.model.values.permissions import Permissions
 from tests.builders import a_deed, a_policy, a_workload, ago, an_action, an_observation
 
 USUAL = an_observation()
@@ -21,7 +25,7 @@ ARGO = ManagedBy(tool="ArgoCD", ref="shop")
 PAUSED = a_workload(spec={"paused": True})
 HALF = a_workload(status={"updatedReplicas": 1})
 REHEARSING = {"mode": "Enforce", "remedies": [{"name": "restart", "restart": {}, "mode": "Observe"}]}
-LACKING = Rights("NotPermitted", "shop/healer may not")
+LACKING = Permissions("NotPermitted", "shop/healer may not")
 OWNED = replace(a_workload(), owner="Shop/checkout")
 LIMITS: Mapping[str, Any] = {"limits": {"cooldown": "5m", "maxActions": 2, "per": "1h"}}
 

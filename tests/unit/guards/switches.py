@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from salus.model.policy import Mode
-from salus.model.values import Switches
+from salus.model.values.configuration import Switches
 from tests.unit.guards.rows import NOTIFY, REHEARSING, RESTART, SCALE, USUAL, Row
 
 UNDONE = "checkout-0a1b2c3d-1"
@@ -41,7 +41,7 @@ OBJECTS = [
         RESTART,
         says="the operator runs with --dry-run",
         undoes=UNDONE,
-        seen=replace(USUAL, boldest=Mode.OBSERVE),
+        seen=replace(USUAL, mode_cap=Mode.OBSERVE),
     ),
     Row(
         "the kill switch",
@@ -69,7 +69,7 @@ PASSES = [
         RESTART,
         spec={"mode": "Approve"},
         undoes=UNDONE,
-        seen=replace(USUAL, boldest=Mode.APPROVE),
+        seen=replace(USUAL, mode_cap=Mode.APPROVE),
     ),
     Row("an undo whose remedy is gone", "Observing", RESTART, spec={"remedies": []}, undoes=UNDONE),
     Row("the kill switch is off", "KillSwitch", RESTART, seen=replace(USUAL, switches=Switches(False, "text"))),

@@ -38,19 +38,19 @@ OBJECTS = [
     ),
     Row(
         "an account without the rights",
-        "NotOwned",
+        "NotPermitted",
         RESTART,
         says="shop/healer may not",
         spec={"mode": "Enforce"},
-        seen=replace(USUAL, rights=LACKING),
+        seen=replace(USUAL, permissions=LACKING),
     ),
     Row(
         "nor after an approval",
-        "NotOwned",
+        "NotPermitted",
         ROLLBACK,
         says="shop/healer may not",
         spec={"mode": "Approve"},
-        seen=replace(USUAL, rights=LACKING),
+        seen=replace(USUAL, permissions=LACKING),
     ),
     Row(
         "a paused Deployment",
@@ -99,10 +99,22 @@ OBJECTS = [
 PASSES = [
     Row("all checks have an answer", "MetricsUnavailable", RESTART),
     Row("people are told without metrics", "MetricsUnavailable", NOTIFY, seen=replace(USUAL, findings=(unknown(),))),
-    Row("an account that has the rights", "NotOwned", RESTART, spec={"mode": "Enforce"}),
-    Row("rehearsed without rights", "NotOwned", RESTART, spec={"mode": "Observe"}, seen=replace(USUAL, rights=LACKING)),
-    Row("a remedy that is rehearsed", "NotOwned", RESTART, spec=REHEARSING, seen=replace(USUAL, rights=None)),
-    Row("telling takes no rights", "NotOwned", NOTIFY, spec={"mode": "Enforce"}, seen=replace(USUAL, rights=LACKING)),
+    Row("an account that has the rights", "NotPermitted", RESTART, spec={"mode": "Enforce"}),
+    Row(
+        "rehearsed without rights",
+        "NotPermitted",
+        RESTART,
+        spec={"mode": "Observe"},
+        seen=replace(USUAL, permissions=LACKING),
+    ),
+    Row("a remedy that is rehearsed", "NotPermitted", RESTART, spec=REHEARSING, seen=replace(USUAL, permissions=None)),
+    Row(
+        "telling takes no rights",
+        "NotPermitted",
+        NOTIFY,
+        spec={"mode": "Enforce"},
+        seen=replace(USUAL, permissions=LACKING),
+    ),
     Row("a target that is not paused", "TargetPaused", RESTART),
     Row("people are told of a paused target", "TargetPaused", NOTIFY, seen=replace(USUAL, workload=PAUSED)),
     Row("nothing rolls out", "RolloutInProgress", RESTART),
@@ -115,10 +127,10 @@ PASSES = [
 CANNOT_TELL = [
     Row(
         "an account of which nobody could ask",
-        "NotOwned",
+        "NotPermitted",
         RESTART,
         says="the API server did not say what the service account may do",
         spec={"mode": "Enforce"},
-        seen=replace(USUAL, rights=None),
+        seen=replace(USUAL, permissions=None),
     ),
 ]

@@ -8,7 +8,7 @@ from salus.core.actions import notify, restart, restore, rollback, scale
 from salus.core.actions.kind import Kind, PlanRequest
 from salus.model.change import ActionKind
 from salus.model.policy import Remedy
-from salus.model.values import Action, Infeasible
+from salus.model.values.changes import Action, Infeasible
 
 KINDS: dict[ActionKind, Kind] = {
     kind.name: kind

@@ -10,8 +10,12 @@ from datetime import timedelta
 
 from salus.model.change import ActionKind, Facts, ManagedBy, Outcome
 from salus.model.policy import Remedy
-from salus.model.types import Body
-from salus.model.values import Action, Autoscaler, Finding, Infeasible, Observation, Right, Workload
+from salus.model.scalars import Body
+from salus.model.values.changes import Action, Infeasible
+from salus.model.values.metrics import Finding
+from salus.model.values.objects import Autoscaler, Workload
+from salus.model.values.observation import Observation
+from salus.model.values.permissions import Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class InGit:
     """What to change in Git instead, in one sentence; and how Git is made to leave the field alone."""
 
 
-Need = tuple[Right, tuple[str, ...]]
+Need = tuple[Permission, tuple[str, ...]]
 """A right, and the names of the objects for which it is needed; none: for all of a kind."""
 
 
@@ -75,7 +79,7 @@ class Kind:
     """Reasons why it cannot be planned."""
     written: Written | None = None
     """None: it writes nothing to the target."""
-    rights: Callable[[str, Sequence[Workload], Sequence[Autoscaler]], Iterable[Need]] | None = None
+    permissions: Callable[[str, Sequence[Workload], Sequence[Autoscaler]], Iterable[Need]] | None = None
     """What its account needs beside the right to get and to patch a target, from the plural of the targets' kind, the
     targets and their autoscalers."""
 

@@ -2,7 +2,7 @@
 
 from salus.core.actions.kind import Kind, PlanRequest
 from salus.model.change import ActionKind
-from salus.model.values import Action
+from salus.model.values.changes import Action
 
 
 def plan(asked: PlanRequest) -> Action:

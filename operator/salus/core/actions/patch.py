@@ -12,8 +12,9 @@ from typing import Any
 import jsonpatch
 import jsonpointer
 
-from salus.model.types import Body
-from salus.model.values import Infeasible, PatchOps, Workload
+from salus.model.scalars import Body
+from salus.model.values.changes import Infeasible, PatchOps
+from salus.model.values.objects import Workload
 
 RELEASE_PREFIX = "release:"
 """Marks a value of a recorded patch that stands for the template of a kept release."""

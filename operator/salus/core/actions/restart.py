@@ -7,10 +7,10 @@ from copy import deepcopy
 
 from salus.core.actions.kind import Kind, PlanRequest, Written
 from salus.core.actions.patch import KEEPS_OLD_PODS, diff, guarded, keeps_old_pods
-from salus.core.workload import RESTARTED_AT
+from salus.core.objects.workloads import RESTARTED_AT
 from salus.model.change import ActionKind, Facts
-from salus.model.types import format_time
-from salus.model.values import Action, Infeasible
+from salus.model.scalars import format_time
+from salus.model.values.changes import Action, Infeasible
 
 
 def plan(asked: PlanRequest) -> Action | Infeasible:

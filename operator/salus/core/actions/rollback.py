@@ -11,13 +11,16 @@ from typing import Any
 
 from salus.core.actions.kind import InGit, Kind, Need, PlanRequest, Written
 from salus.core.actions.patch import KEEPS_OLD_PODS, RELEASE_PREFIX, guarded, keeps_old_pods
-from salus.core.alibi import REASONS as RULED_OUT
-from salus.core.alibi import alibi
-from salus.core.loan import gains
-from salus.core.workload import images_of, same_release, short
+from salus.core.cause.ruled_out import REASONS as RULED_OUT
+from salus.core.cause.ruled_out import ruled_out
+from salus.core.objects.privileges import gains
+from salus.core.objects.workloads import images_of, same_release, short
 from salus.model.change import ActionKind, Facts, ManagedBy, Outcome
-from salus.model.types import format_duration
-from salus.model.values import Action, Autoscaler, Infeasible, Observation, Release, Right, Workload
+from salus.model.scalars import format_duration
+from salus.model.values.changes import Action, Infeasible
+from salus.model.values.objects import Autoscaler, Release, Workload
+from salus.model.values.observation import Observation
+from salus.model.values.permissions import Permission
 
 _IMAGES = 5
 """Images that an advice names; one more is counted."""
@@ -92,7 +95,7 @@ def _rolled_back_before(asked: PlanRequest) -> str | None:
             and change.action is ActionKind.ROLLBACK
             and change.incident == asked.incident != ""
             and not change.undoes
-            and change.outcome != Outcome.ABANDONED
+            and change.outcome is not Outcome.ABANDONED
         ),
         None,
     )
@@ -111,8 +114,8 @@ def _blameless(asked: PlanRequest, breach: datetime, within: timedelta) -> Infea
     started = asked.seen.release_started_at
     if started is None:
         return Infeasible("ReleaseTooOld", "when the live release began is not known")
-    if innocent := alibi(asked.seen, breach, started, {finding.check for finding in asked.because}):
-        return innocent
+    if not_to_blame := ruled_out(asked.seen, breach, started, {finding.check for finding in asked.because}):
+        return not_to_blame
     if breach - started > within:
         age = format_duration(breach - started)
         return Infeasible(
@@ -123,9 +126,9 @@ def _blameless(asked: PlanRequest, breach: datetime, within: timedelta) -> Infea
 
 def _rights(plural: str, targets: Sequence[Workload], _: Sequence[Autoscaler]) -> Iterator[Need]:
     """A StatefulSet may have a pod that never gets ready in the way of the template that is put back."""
-    yield Right("rollback", "apps", plural), tuple(sorted(target.key.name for target in targets))
+    yield Permission("rollback", "apps", plural), tuple(sorted(target.key.name for target in targets))
     if any(target.ordered for target in targets):
-        yield Right("delete", "", "pods"), ()
+        yield Permission("delete", "", "pods"), ()
 
 
 def _differs(live: Facts, intended: Facts) -> str | None:
@@ -180,7 +183,7 @@ KIND = Kind(
     | RULED_OUT
     | {"RolledBackBefore", "NoRevisionHistory", "NoKnownGoodRelease", "MoreThanLent", "ReleaseTooOld"},
     written=Written(("f:spec", "f:template"), _differs, _restored),
-    rights=_rights,
+    permissions=_rights,
     in_git=InGit("spec.template", _git_holds, _advice),
     replaces_release=True,
     undone_after=frozenset({Outcome.WORSE}),  # what did not help stays: the suspect release does not come back

@@ -14,8 +14,11 @@ from salus.core.actions.patch import diff, guarded
 from salus.model.change import ActionKind, Facts, ManagedBy, Outcome
 from salus.model.meta import AutoscalerKind, WorkloadKind
 from salus.model.policy import Remedy, Scale
-from salus.model.types import format_decimal
-from salus.model.values import Action, Autoscaler, Infeasible, Observation, Right, Workload
+from salus.model.scalars import format_decimal
+from salus.model.values.changes import Action, Infeasible
+from salus.model.values.objects import Autoscaler, Workload
+from salus.model.values.observation import Observation
+from salus.model.values.permissions import Permission
 
 TOLERANCE = 0.1
 """Within this share of the present size a `perReplica` result changes nothing (the HPA's default tolerance)."""
@@ -97,7 +100,7 @@ def _nothing_to_do(asked: PlanRequest, wish: Scale, live: int) -> Infeasible:
 def _rights(_: str, __: Sequence[Workload], scalers: Sequence[Autoscaler]) -> Iterator[Need]:
     for scaler in scalers:
         for verb in ("get", "patch"):
-            yield Right(verb, *_SCALERS[scaler.key.kind]), (scaler.key.name,)
+            yield Permission(verb, *_SCALERS[scaler.key.kind]), (scaler.key.name,)
 
 
 def _differs(live: Facts, intended: Facts) -> str | None:
@@ -145,7 +148,7 @@ KIND = Kind(
     infeasible=autoscaler_minimum.REASONS
     | {"NotScalable", "ScaledToZero", "AboveMaximum", "AtMaximum", "EnoughReplicas", "NoValue"},
     written=Written(("f:spec", "f:replicas"), _differs, _restored),
-    rights=_rights,
+    permissions=_rights,
     in_git=InGit("spec.replicas", _git_holds, _advice),
     sets_replicas=True,
     can_worsen=False,  # load that goes on growing is no fault of the replicas that were added

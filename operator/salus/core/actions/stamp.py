@@ -16,8 +16,8 @@ from typing import Any
 from salus.core.actions import KINDS
 from salus.core.actions.patch import applies
 from salus.model.change import Facts
-from salus.model.types import FIELD_MANAGER, GROUP, Body, parse_time
-from salus.model.values import PastChange, PatchOps
+from salus.model.scalars import FIELD_MANAGER, GROUP, Body, parse_time
+from salus.model.values.changes import Change, PatchOps
 
 CHANGE_ANNOTATION = f"{GROUP}/change"
 _STAMP_PATH = f"/metadata/annotations/{CHANGE_ANNOTATION.replace('/', '~1')}"
@@ -59,12 +59,12 @@ def stamped(patch: PatchOps, body: Body, change: str) -> PatchOps:
     return (*patch, {"op": "add", "path": _STAMP_PATH, "value": change})
 
 
-def names(body: Body, change: PastChange) -> bool:
+def names(body: Body, change: Change) -> bool:
     """Whether the object bears the name of this change."""
     return bool((body["metadata"].get("annotations") or {}).get(CHANGE_ANNOTATION) == change.name)
 
 
-def read(change: PastChange, recorded: Body, body: Body, live: Facts) -> Reading:
+def read(change: Change, recorded: Body, body: Body, live: Facts) -> Reading:
     """Whether the change was done to this object. `live`: the facts of the object, which is the target or its scaler.
 
     As long as the tests of its patch hold, it was not: the patch itself would have broken them.
@@ -81,7 +81,7 @@ def read(change: PastChange, recorded: Body, body: Body, live: Facts) -> Reading
     return Reading(Stamp.DOUBTFUL, f"the object bears this change's name, but {missing}: nobody can tell who did what")
 
 
-def _shows(change: PastChange, live: Facts) -> bool:
+def _shows(change: Change, live: Facts) -> bool:
     """Whether what was intended is to be seen on what was patched: the workload, or the autoscaler in its place."""
     meant, written = change.intended, KINDS[change.action].written
     if meant is None or written is None:
@@ -96,7 +96,7 @@ def _was_never_sent(recorded: Body, body: Body) -> bool:
     return bool(tests) and applies(tests, body)
 
 
-def _is_signed(change: PastChange, recorded: Body, body: Body) -> bool:
+def _is_signed(change: Change, recorded: Body, body: Body) -> bool:
     """Whether Salus wrote the name, or the very field that the change is about, since the intent was on record.
 
     The field counts as well: who had forged the very same name before keeps it in the book-keeping, since a value that
@@ -110,10 +110,10 @@ def _is_signed(change: PastChange, recorded: Body, body: Body) -> bool:
     )
 
 
-def _field_of(change: PastChange) -> tuple[str, ...]:
+def _field_of(change: Change) -> tuple[str, ...]:
     """The field that a change is about, as managedFields name it."""
     if change.patched is not None:
-        return ("f:spec", f"f:{change.patched.floor_field}")
+        return ("f:spec", f"f:{change.patched.min_field}")
     written = KINDS[change.action].written
     return written.managed if written else _ANNOTATION
 

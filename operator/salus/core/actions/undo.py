@@ -9,10 +9,11 @@ from typing import Any
 
 from salus.core.actions import KINDS
 from salus.core.actions.patch import applies, guarded
-from salus.core.workload import same_release, short
+from salus.core.objects.workloads import same_release, short
 from salus.model.change import Facts
-from salus.model.types import Body
-from salus.model.values import Action, Autoscaler, Infeasible, PastChange, PatchOps, Release, Workload
+from salus.model.scalars import Body
+from salus.model.values.changes import Action, Change, Infeasible, PatchOps
+from salus.model.values.objects import Autoscaler, Release, Workload
 
 UNDO = "Undo"
 REVERT = "RevertAfter"
@@ -37,7 +38,7 @@ class Live:
         return self.scaler.body if self.scaler else self.body
 
 
-def plan(change: PastChange, inverse: PatchOps, live: Live, reason: str, why: str) -> Action | Infeasible:
+def plan(change: Change, inverse: PatchOps, live: Live, reason: str, why: str) -> Action | Infeasible:
     """The inverse of the recorded change, against what is there now.
 
     Infeasible: `UndoSkipped`, `ReleaseWithdrawn` or `Irreversible`.
@@ -58,8 +59,8 @@ def plan(change: PastChange, inverse: PatchOps, live: Live, reason: str, why: st
         target=workload.key,
         target_uid=workload.uid,
         message=f"take back {change.name}: {why}",
-        before=workload.facts(floor=put.min_replicas),
-        intended=workload.facts(floor=back.min_replicas) if change.patched else kind.written.restored(workload, back),
+        before=workload.facts(minimum=put.min_replicas),
+        intended=workload.facts(minimum=back.min_replicas) if change.patched else kind.written.restored(workload, back),
         patch=guarded(live.patched_body, _without_noise(edits)),
         inverse=(),
         undoes=change.name,
@@ -87,16 +88,16 @@ def _paths(inverse: PatchOps) -> str:
     return " and ".join(edit["path"] for edit in _tests(inverse))
 
 
-def _raised_since(change: PastChange, put: Facts, scaler: Autoscaler | None) -> str | None:
+def _raised_since(change: Change, put: Facts, scaler: Autoscaler | None) -> str | None:
     """Asked of the autoscaler alone: a workload that was made again meanwhile does not need the raised minimum."""
     if scaler is None or scaler.key != change.patched:
         return f"{change.patched} was deleted since"
-    if scaler.floor != put.min_replicas:
+    if scaler.minimum != put.min_replicas:
         return f"someone set a minimum of {scaler.min_replicas} since, the change had set {put.min_replicas}"
     return None
 
 
-def _changed_since(change: PastChange, put: Facts, workload: Workload) -> str | None:
+def _changed_since(change: Change, put: Facts, workload: Workload) -> str | None:
     if change.target_uid and change.target_uid != workload.uid:
         return f"{workload.key} was deleted and made again since"
     written = KINDS[change.action].written

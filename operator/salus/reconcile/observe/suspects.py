@@ -11,27 +11,20 @@ from typing import TypeVar
 
 import structlog
 
-from salus.core.alibi import CLOCK_SKEW
-from salus.core.autoscaling import in_charge
-from salus.core.beside import config_maps_of, edits_of, troubles_of
-from salus.core.evaluate import recall
-from salus.core.pods import pods_from
-from salus.loop.measure import question
-from salus.loop.world import World
+from salus.core.cause.ruled_out import CLOCK_SKEW
+from salus.core.health.evaluate import recall
+from salus.core.objects.autoscalers import in_charge
+from salus.core.objects.edits import config_maps_of, edits_of, troubles_of
+from salus.core.objects.pods import pods_from
 from salus.model.policy import Verdict
-from salus.model.types import Body
-from salus.model.values import (
-    CompiledCheck,
-    Edit,
-    Error,
-    NodeTrouble,
-    Observation,
-    Pod,
-    SickBefore,
-    Surroundings,
-)
+from salus.model.scalars import Body
+from salus.model.values.metrics import Error
+from salus.model.values.observation import Observation
+from salus.model.values.policies import CompiledCheck
+from salus.model.values.surroundings import Edit, NodeTrouble, Pod, Surroundings, UnhealthyBefore
 from salus.ports import CONFIG_MAPS, NODES, PODS, ClusterError, NotFound, Ref
-from salus.reconcile.context import Step
+from salus.reconcile.context import Context, Step
+from salus.reconcile.observe.measure import question
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +42,7 @@ async def release_suspect(step: Step, seen: Observation) -> Observation:
         _or_unknown(lambda: _pods(step, seen), "pods", unknown),
         _sick_before(step, seen, unknown),
     )
-    return replace(seen, surroundings=Surroundings(pods=pods, sick_before=sick, unknown=tuple(unknown)))
+    return replace(seen, surroundings=Surroundings(pods=pods, unhealthy_before=sick, unknown=tuple(unknown)))
 
 
 async def all_suspects(step: Step, seen: Observation) -> Observation:
@@ -59,7 +52,7 @@ async def all_suspects(step: Step, seen: Observation) -> Observation:
     scalers = [edit for one in in_charge(seen.autoscalers or ()) for edit in edits_of(one.body, used=True)]
     config_maps, troubles = await asyncio.gather(
         _or_unknown(lambda: _config_map_edits(step, seen.body), "ConfigMaps", unknown),
-        _or_unknown(lambda: _troubles(step.world, seen.surroundings.pods), "nodes", unknown),
+        _or_unknown(lambda: _troubles(step.context, seen.surroundings.pods), "nodes", unknown),
     )
     around = replace(
         seen.surroundings, edits=(*scalers, *config_maps), troubles=troubles, unknown=tuple(sorted(unknown))
@@ -81,30 +74,30 @@ async def _or_unknown(
 
 async def _pods(step: Step, seen: Observation) -> tuple[Pod, ...]:
     labels = (seen.body["spec"].get("selector") or {}).get("matchLabels") or {}
-    found = await step.world.cluster.list(PODS, step.namespace, labels)
+    found = await step.context.cluster.list(PODS, step.namespace, labels)
     return pods_from(found, step.target.name, seen.history, seen.now)
 
 
 async def _config_map_edits(step: Step, body: Body) -> tuple[Edit, ...]:
     names = config_maps_of(body["spec"]["template"])
-    found = await step.world.cluster.list_metadata(CONFIG_MAPS, step.namespace)
+    found = await step.context.cluster.list_metadata(CONFIG_MAPS, step.namespace)
     return tuple(edit for body in found for edit in edits_of(body, used=body["metadata"]["name"] in names))
 
 
-async def _troubles(world: World, pods: Sequence[Pod]) -> tuple[NodeTrouble, ...]:
+async def _troubles(context: Context, pods: Sequence[Pod]) -> tuple[NodeTrouble, ...]:
     names = list(dict.fromkeys(pod.node for pod in sorted(pods, key=lambda pod: not pod.failing) if pod.node))
-    nodes = await asyncio.gather(*(_node(world, name) for name in names[:MOST_NODES]))
+    nodes = await asyncio.gather(*(_node(context, name) for name in names[:MOST_NODES]))
     return tuple(trouble for node in nodes if node is not None for trouble in troubles_of(node))
 
 
-async def _node(world: World, name: str) -> Body | None:
+async def _node(context: Context, name: str) -> Body | None:
     try:
-        return await world.cluster.get(Ref(NODES, "", name))
+        return await context.cluster.get(Ref(NODES, "", name))
     except NotFound:
         return None
 
 
-async def _sick_before(step: Step, seen: Observation, unknown: list[str]) -> tuple[SickBefore, ...]:
+async def _sick_before(step: Step, seen: Observation, unknown: list[str]) -> tuple[UnhealthyBefore, ...]:
     """Which checks that are unhealthy now were so when the release began; the past does not change, so asked once."""
     case = step.case
     began, checks = seen.release_started_at, frozenset(f.check for f in case.findings if f.verdict is Verdict.UNHEALTHY)
@@ -114,7 +107,7 @@ async def _sick_before(step: Step, seen: Observation, unknown: list[str]) -> tup
         return case.before_release[2]
     asked = [check for check in step.policy.checks if check.name in checks]
     answers = await asyncio.gather(*(_sick_at(step, check, began) for check in asked))
-    sick = tuple(answer for answer in answers if isinstance(answer, SickBefore))
+    sick = tuple(answer for answer in answers if isinstance(answer, UnhealthyBefore))
     if errors := [answer for answer in answers if isinstance(answer, Error)]:
         unknown.append(f"the checks before the release ({errors[0].reason})")
     else:
@@ -122,16 +115,16 @@ async def _sick_before(step: Step, seen: Observation, unknown: list[str]) -> tup
     return sick
 
 
-async def _sick_at(step: Step, check: CompiledCheck, began: datetime) -> SickBefore | Error | None:
+async def _sick_at(step: Step, check: CompiledCheck, began: datetime) -> UnhealthyBefore | Error | None:
     """Whether the check was unhealthy at that moment, by Prometheus' history."""
     interval = step.policy.spec.interval
     end = began - CLOCK_SKEW
     asked = question(step.policy, check, step.case)
-    samples = await step.world.history.samples(asked, end - LOOK_BEFORE - check.hold, end, interval)
+    samples = await step.context.history.samples(asked, end - LOOK_BEFORE - check.hold, end, interval)
     if isinstance(samples, Error):
         return samples
     memory = recall(check, samples, interval)
     recent = memory.seen_at is not None and end - memory.seen_at <= 2 * interval
     if not memory.unhealthy or memory.breached_since is None or not recent:
         return None
-    return SickBefore(check.name, memory.breached_since)
+    return UnhealthyBefore(check.name, memory.breached_since)

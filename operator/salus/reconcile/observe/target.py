@@ -6,32 +6,23 @@ from dataclasses import replace
 
 import structlog
 
-from salus.core import releases
-from salus.core.autoscaling import autoscalers_of, named, read_alone
-from salus.core.budgets import longest_window
-from salus.core.ownership import git_holds
-from salus.core.proof import vouches
-from salus.core.room import disruptions_from, room_from
-from salus.core.workload import managed_by, workload_from
-from salus.loop import permits, shelf
-from salus.loop.world import World
+from salus.core.guards.budgets import longest_window
+from salus.core.objects.autoscalers import autoscalers_of, named, read_alone
+from salus.core.objects.capacity import disruptions_from, headroom_from
+from salus.core.objects.ownership import git_holds
+from salus.core.objects.workloads import managed_by, workload_from
+from salus.core.records import releases
+from salus.core.records.proof import vouches
 from salus.model.change import Facts
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode
-from salus.model.types import Body
-from salus.model.values import (
-    Action,
-    Autoscaler,
-    Disruption,
-    Fleet,
-    Observation,
-    PastChange,
-    Rights,
-    Room,
-    ScalerKey,
-    TargetKey,
-    Workload,
-)
+from salus.model.scalars import Body
+from salus.model.values.changes import Action, Change
+from salus.model.values.fleet import Fleet
+from salus.model.values.keys import ScalerKey, TargetKey
+from salus.model.values.objects import Autoscaler, Disruption, Headroom, Workload
+from salus.model.values.observation import Observation
+from salus.model.values.permissions import Permissions
 from salus.ports import (
     AUTOSCALERS,
     CONTROLLER_REVISIONS,
@@ -47,7 +38,9 @@ from salus.ports import (
     Ref,
     Resource,
 )
-from salus.reconcile.context import Step
+from salus.reconcile.context import Context, Step
+from salus.reconcile.observe import permissions as account_permissions
+from salus.reconcile.records import kept_releases
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +66,7 @@ async def scaler_now(step: Step, patched: ScalerKey | None) -> Autoscaler | None
     if patched is None:
         return None
     try:
-        return scaler_of(await step.world.cluster.get(patched_ref(step.target, patched)))
+        return scaler_of(await step.context.cluster.get(patched_ref(step.target, patched)))
     except NotFound:
         return None
 
@@ -89,7 +82,7 @@ def scaler_of(body: Body) -> Autoscaler | None:
 def facts_of_scaler(body: Body) -> Facts:
     """What a record says of an autoscaler: its minimum, and nothing else."""
     scaler = scaler_of(body)
-    return Facts(min_replicas=scaler.floor if scaler else None)
+    return Facts(min_replicas=scaler.minimum if scaler else None)
 
 
 def workload_of(body: Body) -> Workload:
@@ -107,35 +100,37 @@ def known(step: Step, workload: Workload) -> Observation:
         workload=workload,
         findings=step.case.findings,
         changes=step.changes,
-        newest=step.world.records.newest_sequence(step.target),
-        switches=step.world.switches(),
+        newest=step.context.records.newest_sequence(step.target),
+        switches=step.context.switches(),
         fleet=_fleet(step, step.changes),
-        rights=step.case.rights,
-        boldest=step.world.boldest,
+        permissions=step.case.permissions,
+        mode_cap=step.context.mode_cap,
     )
 
 
-async def observe(step: Step, changes: Sequence[PastChange] | None = None) -> Observation:
+async def observe(step: Step, changes: Sequence[Change] | None = None) -> Observation:
     """The live target with everything around it. Raises ClusterError when the target itself cannot be read.
 
     `changes`: its records, without the one that is judged. They are taken before the target is read, and never after
     it: another policy's write that falls between the two would be on record as done and not to be seen yet, which looks
     as if someone had taken it back.
     """
-    world, case = step.world, step.case
-    changes, newest = (step.changes if changes is None else changes), world.records.newest_sequence(case.target)
+    context, case = step.context, step.case
+    changes, newest = (step.changes if changes is None else changes), context.records.newest_sequence(case.target)
     body, scalers, kept = await asyncio.gather(
-        world.cluster.get(workload_ref(case.target)),
-        _autoscalers(world, case.target),
-        shelf.kept_releases(world, case.target),
+        context.cluster.get(workload_ref(case.target)),
+        _autoscalers(context, case.target),
+        kept_releases.kept_releases(context, case.target),
     )
     workload = workload_of(body)
     kept = releases.trusted(kept, rehearsal=not vouches(step.policy))
     good = next((release.hash for release in kept if release.healthy and release.hash != workload.release), None)
-    history = releases.history_from(await _revisions(world, body, case.target))
-    (disruptions, room), rights = await asyncio.gather(_protections(world, body), _rights(step, workload, scalers))
+    history = releases.history_from(await _revisions(context, body, case.target))
+    (disruptions, headroom), permissions = await asyncio.gather(
+        _protections(context, body), _rights(step, workload, scalers)
+    )
     observation = Observation(
-        now=world.clock.now(),
+        now=context.clock.now(),
         workload=workload,
         body=body,
         findings=case.findings,
@@ -147,11 +142,11 @@ async def observe(step: Step, changes: Sequence[PastChange] | None = None) -> Ob
         releases=kept,
         history=history,
         release_started_at=releases.release_started_at(history, good),
-        switches=world.switches(),
+        switches=context.switches(),
         disruptions=disruptions,
-        room=room,
-        rights=rights,
-        boldest=world.boldest,
+        headroom=headroom,
+        permissions=permissions,
+        mode_cap=context.mode_cap,
     )
     return recounted(step, observation)
 
@@ -161,53 +156,53 @@ def recounted(step: Step, seen: Observation) -> Observation:
     return replace(seen, fleet=_fleet(step, seen.changes))
 
 
-def _fleet(step: Step, known: Sequence[PastChange]) -> Fleet | None:
+def _fleet(step: Step, known: Sequence[Change]) -> Fleet | None:
     """All that counts against budgets; a record of the target that is not `known` is the very change that is judged."""
-    if not step.world.records.is_current():
+    if not step.context.records.is_current():
         log.warning("the records of other targets are not current: a watch is silent", target=str(step.target))
         return None
     judged = {change.name for change in step.changes} - {change.name for change in known}
-    since = step.now - longest_window(step.world.switches())
-    return step.world.ledger.fleet(step.target, judged, since)
+    since = step.now - longest_window(step.context.switches())
+    return step.context.fleet.fleet(step.target, judged, since)
 
 
 def with_new_records(step: Step, seen: Observation) -> Observation:
     """The same with the target's records as they are at this moment."""
-    newest = step.world.records.newest_sequence(step.target)
+    newest = step.context.records.newest_sequence(step.target)
     return recounted(step, replace(seen, changes=step.changes, newest=newest))
 
 
-async def _rights(step: Step, workload: Workload, scalers: tuple[Autoscaler, ...] | None) -> Rights | None:
+async def _rights(step: Step, workload: Workload, scalers: tuple[Autoscaler, ...] | None) -> Permissions | None:
     """As they are at this moment; an operator that writes to no workload does not ask."""
-    if step.world.boldest is Mode.OBSERVE:
-        return Rights()
+    if step.context.mode_cap is Mode.OBSERVE:
+        return Permissions()
     try:
-        return await permits.look(step.world, step.policy, [workload], scalers or ())
+        return await account_permissions.look(step.context, step.policy, [workload], scalers or ())
     except ClusterError as error:
         log.warning("what the service account may do could not be asked", error=str(error))
         return None
 
 
-async def _protections(world: World, body: Body) -> tuple[tuple[Disruption, ...] | None, Room | None]:
+async def _protections(context: Context, body: Body) -> tuple[tuple[Disruption, ...] | None, Headroom | None]:
     """What keeps the target's pods from going, and more of them from coming."""
     namespace, template = body["metadata"]["namespace"], body["spec"]["template"]
     budgets, quotas, ranges = await asyncio.gather(
-        *(_listed(world, resource, namespace) for resource in (DISRUPTION_BUDGETS, RESOURCE_QUOTAS, LIMIT_RANGES))
+        *(_listed(context, resource, namespace) for resource in (DISRUPTION_BUDGETS, RESOURCE_QUOTAS, LIMIT_RANGES))
     )
     disruptions = None if budgets is None else disruptions_from(budgets, template)
     if quotas is None or ranges is None:
         return disruptions, None
     try:
-        return disruptions, room_from(quotas, ranges, template)
+        return disruptions, headroom_from(quotas, ranges, template)
     except ValueError as error:
         log.warning("the room of a namespace cannot be told", namespace=namespace, error=str(error))
         return disruptions, None
 
 
-async def _listed(world: World, resource: Resource, namespace: str, *, optional: bool = False) -> list[Body] | None:
+async def _listed(context: Context, resource: Resource, namespace: str, *, optional: bool = False) -> list[Body] | None:
     """All of a kind; None when they cannot be read. `optional`: a kind that is not served has no objects."""
     try:
-        return await world.cluster.list(resource, namespace)
+        return await context.cluster.list(resource, namespace)
     except NotFound as error:
         if optional:
             return []
@@ -218,10 +213,11 @@ async def _listed(world: World, resource: Resource, namespace: str, *, optional:
         return None
 
 
-async def _autoscalers(world: World, target: TargetKey) -> tuple[Autoscaler, ...] | None:
+async def _autoscalers(context: Context, target: TargetKey) -> tuple[Autoscaler, ...] | None:
     """What scales the target; None when it cannot be told."""
     hpas, scaled = await asyncio.gather(
-        _listed(world, AUTOSCALERS, target.namespace), _listed(world, SCALED_OBJECTS, target.namespace, optional=True)
+        _listed(context, AUTOSCALERS, target.namespace),
+        _listed(context, SCALED_OBJECTS, target.namespace, optional=True),
     )
     if hpas is None or scaled is None:
         return None
@@ -232,10 +228,10 @@ async def _autoscalers(world: World, target: TargetKey) -> tuple[Autoscaler, ...
         return None
 
 
-async def _revisions(world: World, body: Body, target: TargetKey) -> list[Body]:
+async def _revisions(context: Context, body: Body, target: TargetKey) -> list[Body]:
     """What tells when the releases of the target began; those that Salus keeps have no owner and are not among it."""
     resource = REPLICA_SETS if target.kind is WorkloadKind.DEPLOYMENT else CONTROLLER_REVISIONS
     labels = (body["spec"].get("selector") or {}).get("matchLabels") or {}
-    found = await world.cluster.list(resource, target.namespace, labels)
+    found = await context.cluster.list(resource, target.namespace, labels)
     uid = body["metadata"]["uid"]
     return [one for one in found if any(o.get("uid") == uid for o in one["metadata"].get("ownerReferences") or ())]

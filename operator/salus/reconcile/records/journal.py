@@ -9,19 +9,23 @@ from typing import Any
 
 import structlog
 
-from salus.core import decide, incidents, records, withholding
 from salus.core.actions.stamp import stamped
-from salus.core.changes import applied_status, finished_status
-from salus.core.delivery import recipients
-from salus.core.lifecycle import Finish
-from salus.core.records import Entry
-from salus.core.withholding import may_be_withheld
-from salus.loop.world import World, identity_of
+from salus.core.records import changes as records
+from salus.core.records import incidents, names, withholding
+from salus.core.records.change_status import applied_status, finished_status
+from salus.core.records.changes import Entry
+from salus.core.records.delivery import recipients
+from salus.core.records.withholding import may_be_withheld
+from salus.core.remedy import ladder
+from salus.core.remedy.lifecycle import Finish
 from salus.model.change import Decision, Facts
-from salus.model.types import Body
-from salus.model.values import Action, Finding, Observation, PastChange, Refusal, Workload
+from salus.model.scalars import Body
+from salus.model.values.changes import Action, Change, Refusal
+from salus.model.values.metrics import Finding
+from salus.model.values.objects import Workload
+from salus.model.values.observation import Observation
 from salus.ports import CHANGE_EVENTS, INCIDENTS, NotFound, Ref, Rejected, Resource, Throttled
-from salus.reconcile.context import Step
+from salus.reconcile.context import Context, Step, identity_of
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +44,8 @@ async def open_incident(step: Step, workload: Workload, *, needed: bool = False)
         _withhold_incident(step)
         return
     step.case.unwritten = step.case.unwritten if needed else ()
-    stem = records.incident_name(step.policy, step.target, 0).removesuffix("0")
-    number = step.world.records.last_incident_number(step.namespace, stem) + 1
+    stem = names.incident_name(step.policy, step.target, 0).removesuffix("0")
+    number = step.context.records.last_incident_number(step.namespace, stem) + 1
     body = records.incident_body(step.policy, workload, incidents.began(step.case.findings, step.now), number)
     created = await _create(step, INCIDENTS, body)
     log.info("incident opened", incident=created["metadata"]["name"])
@@ -50,14 +54,14 @@ async def open_incident(step: Step, workload: Workload, *, needed: bool = False)
 
 
 def _has_room(step: Step) -> bool:
-    return step.world.ledger.has_room(step.namespace, step.world.bounds().records_per_hour, step.now)
+    return step.context.fleet.has_room(step.namespace, step.context.bounds().records_per_hour, step.now)
 
 
 def _withhold_incident(step: Step) -> None:
     if not step.case.withheld:
         step.case.withheld = True
-        step.world.ledger.withhold(step.namespace, step.now)
-        step.world.telemetry.withheld(step.namespace)
+        step.context.fleet.withhold(step.namespace, step.now)
+        step.context.telemetry.withheld(step.namespace)
 
 
 async def write_incident(step: Step, status: Mapping[str, Any]) -> None:
@@ -69,10 +73,10 @@ async def write_incident(step: Step, status: Mapping[str, Any]) -> None:
         return
     ref = Ref(INCIDENTS, step.namespace, incident["metadata"]["name"])
     try:
-        step.world.records.note(await step.world.cluster.update_status(ref, status))
+        step.context.records.note(await step.context.cluster.update_status(ref, status))
     except NotFound:
         log.warning("the incident was deleted by someone", incident=ref.name)
-        step.world.records.forget(ref, incident["metadata"]["uid"])
+        step.context.records.forget(ref, incident["metadata"]["uid"])
 
 
 async def follow(step: Step) -> None:
@@ -97,46 +101,46 @@ def entry(step: Step, action: Action, because: Sequence[Finding], decision: Deci
         incident=step.incident,
         because=because,
         managed_by=seen.managed_by,
-        identity=identity_of(step.world, step.policy) if acts else "",
-        expires_at=seen.now + step.world.approval_expiry() if decision is Decision.AWAIT_APPROVAL else None,
+        identity=identity_of(step.context, step.policy) if acts else "",
+        expires_at=seen.now + step.context.approval_expiry() if decision is Decision.AWAIT_APPROVAL else None,
     )
 
 
-async def enter(step: Step, made: Entry, seen: Observation, patched: Body) -> PastChange:
+async def enter(step: Step, made: Entry, seen: Observation, patched: Body) -> Change:
     """Record a decision; what the namespace has no room for is counted, and remembered while the breach lasts."""
     if not may_be_withheld(made) or _has_room(step):
         return await record(step, made, seen, patched)
     unwritten = records.past_change(records.change_body(made, 0, ()))
     step.case.unwritten = (*step.case.unwritten, unwritten)
-    step.world.telemetry.withheld(step.namespace)
+    step.context.telemetry.withheld(step.namespace)
     await _count_withheld(step, made, seen, patched)
     return unwritten
 
 
 async def _count_withheld(step: Step, made: Entry, seen: Observation, patched: Body) -> None:
     """All that is not written is counted in one record an hour."""
-    withheld = step.world.ledger.withhold(step.namespace, made.decided_at)
+    withheld = step.context.fleet.withhold(step.namespace, made.decided_at)
     if not withheld.record:
-        await record(step, withholding.tally(made, step.world.bounds().records_per_hour), seen, patched)
+        await record(step, withholding.tally(made, step.context.bounds().records_per_hour), seen, patched)
     elif withheld.count >= 2 * withheld.said:
         withheld.said = withheld.count
         await _update(step, withheld.record, {"occurrences": withheld.count})
 
 
-async def record(step: Step, made: Entry, seen: Observation, patched: Body) -> PastChange:
+async def record(step: Step, made: Entry, seen: Observation, patched: Body) -> Change:
     """Create the change event under the number after those that were judged. Conflict if someone else took it.
 
     `patched` is the object that the action patches, as it was when the patch was made.
     """
-    sequence = records.next_sequence(seen.changes, seen.newest)
-    name = records.change_name(made.action.target, sequence)
+    sequence = names.next_sequence(seen.changes, seen.newest)
+    name = names.change_name(made.action.target, sequence)
     acts = made.decision in {Decision.ACT, Decision.DRY_RUN, Decision.AWAIT_APPROVAL}
     patch = stamped(made.action.patch, patched, name) if acts else ()
     action = made.action if acts else replace(made.action, inverse=())
-    sinks = recipients(step.world.sinks(), made.policy.spec.sinks, action.target.namespace, action.kind)
-    made = replace(made, action=action, operator=step.world.operator, sinks=sinks)
+    sinks = recipients(step.context.sinks(), made.policy.spec.sinks, action.target.namespace, action.kind)
+    made = replace(made, action=action, operator=step.context.operator, sinks=sinks)
     created = await _create(step, CHANGE_EVENTS, records.change_body(made, sequence, patch))
-    step.world.telemetry.decided(made.decision.value, made.action.kind, made.reason)
+    step.context.telemetry.decided(made.decision.value, made.action.kind, made.reason)
     log.info(
         "decided",
         change=name,
@@ -150,10 +154,10 @@ async def record(step: Step, made: Entry, seen: Observation, patched: Body) -> P
 
 async def _create(step: Step, resource: Resource, body: Body) -> Body:
     """Create a record; budgets count it from before the request, since others judge while it is under way."""
-    store, refused = step.world.records, False
+    store, refused = step.context.records, False
     store.intend(body)
     try:
-        created = await step.world.cluster.create(resource, body)
+        created = await step.context.cluster.create(resource, body)
         store.note(created)
     except (Rejected, Throttled):
         refused = True
@@ -167,7 +171,7 @@ async def refuse(step: Step, action: Action, refusal: Refusal, seen: Observation
     """Record a refusal; one that repeats within the incident is counted on its first record, in powers of two."""
     step.case.refusal = refusal
     mine = [*records.of_incident(seen.changes, step.incident), *step.case.unwritten]
-    before = decide.said_before(step.policy, mine, action, refusal, seen.workload.release)
+    before = ladder.said_before(step.policy, mine, action, refusal, seen.workload.release)
     if before is not None:
         if before not in step.case.unwritten:
             await _count(step, before)
@@ -187,7 +191,7 @@ async def refuse(step: Step, action: Action, refusal: Refusal, seen: Observation
     await step.tell(refusal.reason, f"{action.kind}: {refusal.message}", workload=seen.workload)
 
 
-async def _count(step: Step, refusal: PastChange) -> None:
+async def _count(step: Step, refusal: Change) -> None:
     """Count a repeated refusal; it is written when the count reaches a power of two, so that it stays rare."""
     count = step.case.counted.get(refusal.name, refusal.occurrences) + 1
     step.case.counted[refusal.name] = count
@@ -198,28 +202,28 @@ async def _count(step: Step, refusal: PastChange) -> None:
 # --- what became of them
 
 
-async def applied(step: Step, change: PastChange, after: Facts) -> None:
+async def applied(step: Step, change: Change, after: Facts) -> None:
     """Note that it was done."""
     await _update(step, change.name, applied_status(after, step.now))
 
 
-async def finish(world: World, namespace: str, end: Finish) -> None:
+async def finish(context: Context, namespace: str, end: Finish) -> None:
     """Note how a change of this namespace ended."""
-    status = finished_status(end.change, end.outcome, end.message, world.clock.now(), perhaps=end.perhaps)
-    await _write(world, Ref(CHANGE_EVENTS, namespace, end.change.name), status)
+    status = finished_status(end.change, end.outcome, end.message, context.clock.now(), perhaps=end.perhaps)
+    await _write(context, Ref(CHANGE_EVENTS, namespace, end.change.name), status)
     outcome = end.outcome.value if end.outcome else "Delivered"
-    world.telemetry.finished(end.change.action, outcome)
+    context.telemetry.finished(end.change.action, outcome)
     log.info("finished", change=end.change.name, outcome=outcome, message=end.message)
 
 
-async def close_questions(world: World, namespace: str, changes: Sequence[PastChange]) -> None:
+async def close_questions(context: Context, namespace: str, changes: Sequence[Change]) -> None:
     """The incident of these records is over: nobody needs to answer any more."""
     for change in changes:
         if (end := incidents.unanswered(change)) is not None:
-            await finish(world, namespace, Finish(change, *end))
+            await finish(context, namespace, Finish(change, *end))
 
 
-async def note(step: Step, change: PastChange, text: str) -> PastChange:
+async def note(step: Step, change: Change, text: str) -> Change:
     """Add this to what the record says of how it goes, once."""
     if text in change.note:
         return change
@@ -228,10 +232,10 @@ async def note(step: Step, change: PastChange, text: str) -> PastChange:
 
 
 async def _update(step: Step, name: str, status: Mapping[str, Any]) -> Body:
-    return await _write(step.world, Ref(CHANGE_EVENTS, step.namespace, name), status)
+    return await _write(step.context, Ref(CHANGE_EVENTS, step.namespace, name), status)
 
 
-async def _write(world: World, ref: Ref, status: Mapping[str, Any]) -> Body:
-    written = await world.cluster.update_status(ref, status)
-    world.records.note(written)
+async def _write(context: Context, ref: Ref, status: Mapping[str, Any]) -> Body:
+    written = await context.cluster.update_status(ref, status)
+    context.records.note(written)
     return written

@@ -1,0 +1,1 @@
+"""What is to blame for a breach, and what is not."""

@@ -1,0 +1,140 @@
+"""From an answer to a finding: threshold, hysteresis, `for`, and what no data means.
+
+The memory between two readings is a value, so a `for` in progress is recovered after a restart by folding the same
+function over one range query (`recall`). An Unknown reading neither counts towards `for` nor resets it, unless it
+lasts too long.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from salus.contained import INTERNAL_ERROR
+from salus.core.health.timing import has_lasted
+from salus.model.policy import Verdict
+from salus.model.scalars import format_decimal, format_duration
+from salus.model.values.metrics import Answer, CheckState, Error, Finding, NoData, Sample, Value
+from salus.model.values.policies import CompiledCheck
+
+STALE_INTERVALS = 5
+STALE_AT_LEAST = timedelta(minutes=2)
+
+
+def stale_after(interval: timedelta) -> timedelta:
+    """A sample older than this is no data, and a gap longer than this starts every count anew."""
+    return max(STALE_INTERVALS * interval, STALE_AT_LEAST)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was asked, what came back, and when."""
+
+    query: str
+    answer: Answer
+    at: datetime
+
+
+def evaluate(
+    check: CompiledCheck, reading: Reading, memory: CheckState, interval: timedelta
+) -> tuple[Finding, CheckState]:
+    """What the check says now, and what it will remember."""
+    now = reading.at
+    blank = Finding(
+        check=check.name,
+        verdict=Verdict.UNKNOWN,
+        reason="",
+        message="",
+        query=reading.query,
+        observed_at=now,
+        threshold=str(check.unhealthy),
+    )
+    match reading.answer:
+        case Value(value=value, sampled_at=sampled_at):
+            remembered = advance(check, value, memory, now, interval)
+            found = replace(blank, value=value, sampled_at=sampled_at)
+            return _judged(check, found, remembered, now), remembered
+        case NoData(empty=True) if check.on_no_data is not Verdict.UNKNOWN:
+            return _as_declared(check, blank, memory, now, interval)
+        case NoData(reason=reason, message=message) | Error(reason=reason, message=message):
+            return replace(blank, reason=reason, message=message), memory
+
+
+def not_judged(check: CompiledCheck, message: str, now: datetime) -> Finding:
+    """What a check says of which nobody knows what came of it, since Salus itself failed at it."""
+    return Finding(
+        check=check.name,
+        verdict=Verdict.UNKNOWN,
+        reason=INTERNAL_ERROR,
+        message=message,
+        query=check.template,
+        observed_at=now,
+        threshold=str(check.unhealthy),
+    )
+
+
+def advance(check: CompiledCheck, value: float, memory: CheckState, now: datetime, interval: timedelta) -> CheckState:
+    """The memory after one more trustworthy value at `now`."""
+    breached = check.unhealthy.crossed_by(value)
+    clear = not breached if check.healthy is None else check.healthy.crossed_by(value)
+    return _step(check, _fresh(memory, now, interval), now, breached=breached, clear=clear)
+
+
+def recall(check: CompiledCheck, samples: Iterable[Sample], interval: timedelta) -> CheckState:
+    """The memory that a Salus which never stopped would have now."""
+    memory = CheckState()
+    for sample in samples:
+        memory = advance(check, sample.value, memory, sample.at, interval)
+    return memory
+
+
+def _fresh(memory: CheckState, now: datetime, interval: timedelta) -> CheckState:
+    """Forget after a gap that is too long to vouch for, or when the clock went back."""
+    if memory.seen_at is None or not timedelta(0) <= now - memory.seen_at <= stale_after(interval):
+        return CheckState()
+    return memory
+
+
+def _step(check: CompiledCheck, memory: CheckState, now: datetime, *, breached: bool, clear: bool) -> CheckState:
+    if breached:
+        since = memory.breached_since or now
+        return CheckState(memory.unhealthy or has_lasted(since, now, check.hold), since, None, now)
+    if clear or not memory.unhealthy:
+        return CheckState(False, None, memory.healthy_since or now, now)
+    return replace(memory, healthy_since=None, seen_at=now)
+
+
+def _judged(check: CompiledCheck, found: Finding, memory: CheckState, now: datetime) -> Finding:
+    value = format_decimal(found.value or 0.0)
+    if memory.unhealthy:
+        bound = "Above" if check.unhealthy.above is not None else "Below"
+        crossed = found.value is not None and check.unhealthy.crossed_by(found.value)
+        reason = f"{bound}Threshold" if crossed else "NotYetClear"
+        message = f"{value}, {'' if crossed else 'not clear again of '}{check.unhealthy}"
+        return replace(found, verdict=Verdict.UNHEALTHY, reason=reason, message=message, since=memory.breached_since)
+    if memory.breached_since is not None:
+        held = format_duration(now - memory.breached_since)
+        message = f"{value}, {check.unhealthy} for {held} of {format_duration(check.hold)}"
+        return replace(found, verdict=Verdict.HEALTHY, reason="Pending", message=message)
+    message = f"{value}, not {check.unhealthy}"
+    return replace(
+        found, verdict=Verdict.HEALTHY, reason="WithinThreshold", message=message, since=memory.healthy_since
+    )
+
+
+def _as_declared(
+    check: CompiledCheck, blank: Finding, memory: CheckState, now: datetime, interval: timedelta
+) -> tuple[Finding, CheckState]:
+    """An empty answer, read as the policy's `onNoData` says; `for` holds here too."""
+    breached = check.on_no_data is Verdict.UNHEALTHY
+    remembered = _step(check, _fresh(memory, now, interval), now, breached=breached, clear=not breached)
+    verdict = Verdict.UNHEALTHY if remembered.unhealthy else Verdict.HEALTHY
+    pending = breached and not remembered.unhealthy
+    found = replace(
+        blank,
+        verdict=verdict,
+        reason="Pending" if pending else "NoDataDeclared",
+        message=f"no data, which the policy declares {check.on_no_data}",
+        since=remembered.breached_since if remembered.unhealthy else remembered.healthy_since,
+        sampled_at=now,
+    )
+    return found, remembered

@@ -1,0 +1,1 @@
+"""What objects of the cluster say, as values: workloads, autoscalers, pods, owners, capacity, edits."""

@@ -1,0 +1,82 @@
+"""What lies beside a workload: who edited an autoscaler or a ConfigMap and when, and nodes that are not well.
+
+Reads Kubernetes' objects into values, from `managedFields`, conditions and taints; never what a ConfigMap holds.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from salus.model.scalars import FIELD_MANAGER, Body, parse_time
+from salus.model.values.surroundings import Edit, NodeTrouble
+
+UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
+_PRESSURE = {"MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"}
+_CONTENT = {"f:spec", "f:data", "f:binaryData"}
+"""Where the meaning of an autoscaler and of a ConfigMap lies; labels and status are none of it."""
+
+
+def edits_of(body: Body, *, used: bool) -> Iterator[Edit]:
+    """Who changed this object: for each manager of its fields when that was last.
+
+    What nobody is known to use changes nothing by coming into being, as `kube-root-ca.crt` does in a new namespace.
+    """
+    made = None if used else _time(body["metadata"].get("creationTimestamp"))
+    for entry in body["metadata"].get("managedFields") or ():
+        at, manager = _time(entry.get("time")), entry.get("manager", "")
+        changed = _CONTENT & set(entry.get("fieldsV1") or ())
+        if at is not None and at != made and changed and manager != FIELD_MANAGER and not entry.get("subresource"):
+            yield Edit(body["kind"], body["metadata"]["name"], manager, at, used)
+
+
+def config_maps_of(template: Body) -> frozenset[str]:
+    """Names of the ConfigMaps that a pod template refers to: volumes, `envFrom` and `valueFrom`."""
+    spec = template.get("spec") or {}
+    kinds = ("containers", "initContainers", "ephemeralContainers")
+    containers = [container for kind in kinds for container in spec.get(kind) or ()]
+    references = [*_in_volumes(spec.get("volumes") or ()), *_in_environment(containers)]
+    return frozenset(reference["name"] for reference in references if reference and reference.get("name"))
+
+
+def troubles_of(node: Body) -> Iterator[NodeTrouble]:
+    """What is wrong with a node now, and since when."""
+    name, spec = node["metadata"]["name"], node.get("spec") or {}
+    for condition in (node.get("status") or {}).get("conditions") or ():
+        kind, since = condition.get("type"), _time(condition.get("lastTransitionTime"))
+        if kind == "Ready" and condition.get("status") != "True":
+            yield NodeTrouble(name, "NotReady", since)
+        elif kind in _PRESSURE and condition.get("status") == "True":
+            yield NodeTrouble(name, kind, since)
+    if spec.get("unschedulable"):
+        yield NodeTrouble(name, "Cordoned", _cordoned_at(node))
+
+
+def _cordoned_at(node: Body) -> datetime | None:
+    """The taint that the cordon brings says when; without it, who wrote the field."""
+    taints = [taint for taint in node["spec"].get("taints") or () if taint.get("key") == UNSCHEDULABLE]
+    entries = node["metadata"].get("managedFields") or ()
+    writers = [e for e in entries if "f:unschedulable" in ((e.get("fieldsV1") or {}).get("f:spec") or {})]
+    moments = (_time(text) for text in (*(t.get("timeAdded") for t in taints), *(e.get("time") for e in writers)))
+    return next((moment for moment in moments if moment is not None), None)
+
+
+def _in_volumes(volumes: Iterable[Body]) -> Iterator[Mapping[str, Any] | None]:
+    for volume in volumes:
+        yield volume.get("configMap")
+        for source in (volume.get("projected") or {}).get("sources") or ():
+            yield source.get("configMap")
+
+
+def _in_environment(containers: Iterable[Body]) -> Iterator[Mapping[str, Any] | None]:
+    for container in containers:
+        for source in container.get("envFrom") or ():
+            yield source.get("configMapRef")
+        for variable in container.get("env") or ():
+            yield (variable.get("valueFrom") or {}).get("configMapKeyRef")
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        return parse_time(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,115 @@
+"""What the pods of a workload tell: of which release each is, whether it is failing, which one holds a rollout up.
+
+An OrderedReady StatefulSet waits for each pod to be ready before it goes on, also for one that never will be, since
+its template is the bad one that was just taken back (kubernetes/kubernetes#67250). Only deleting that pod helps. Pods
+are replaced one by one, so there is at most one such pod at a time.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from salus.core.health.timing import has_lasted
+from salus.core.objects.workloads import POD_TEMPLATE_HASH
+from salus.model.scalars import Body, format_duration, parse_time, whole_number
+from salus.model.values.objects import Revision
+from salus.model.values.surroundings import Pod
+
+REVISION_LABEL = "controller-revision-hash"
+UNREADY_FOR = timedelta(seconds=30)
+"""A pod that is not ready for so long is no longer one that is just starting."""
+_HOPELESS = {
+    "CrashLoopBackOff",
+    "ImagePullBackOff",
+    "ErrImagePull",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+}
+"""Reasons for which a container waits that do not pass by themselves (kubelet's names)."""
+
+
+def stuck_pod(stateful_set: Body, pods: Iterable[Body]) -> Body | None:
+    """The first pod that is not ready, if it is of another revision than the wanted one.
+
+    None while the controller has not seen the newest spec, and while it waits for a pod of the wanted revision, or
+    for one that is being deleted: it then goes on by itself.
+    """
+    metadata, status = stateful_set["metadata"], stateful_set.get("status") or {}
+    wanted = status.get("updateRevision")
+    if not wanted or status.get("observedGeneration", 0) < metadata["generation"]:
+        return None
+    mine = sorted(_numbered(pods, metadata), key=lambda pair: pair[0])
+    first = next((pod for _, pod in mine if not _is_ready(pod)), None)
+    if first is None or first["metadata"].get("deletionTimestamp"):
+        return None
+    return first if (first["metadata"].get("labels") or {}).get(REVISION_LABEL) != wanted else None
+
+
+def pods_from(bodies: Iterable[Body], workload: str, history: Sequence[Revision], now: datetime) -> tuple[Pod, ...]:
+    """The pods of the workload of this name, each with the release of the revision that made it.
+
+    A pod that is going, or has run to its end, is left out: it serves nobody, and that proves nothing.
+    """
+    releases = {revision.name.removeprefix(f"{workload}-"): revision.release for revision in history}
+    return tuple(_pod(body, workload, releases, now) for body in bodies if not _is_going(body))
+
+
+def _pod(body: Body, workload: str, releases: Mapping[str, str], now: datetime) -> Pod:
+    """A Deployment's pod says which ReplicaSet made it; a StatefulSet's names its revision whole, a DaemonSet's not."""
+    metadata = body["metadata"]
+    labels = metadata.get("labels") or {}
+    mark = labels.get(POD_TEMPLATE_HASH) or labels.get(REVISION_LABEL, "").removeprefix(f"{workload}-")
+    return Pod(
+        name=metadata["name"],
+        release=releases.get(mark, ""),
+        node=(body.get("spec") or {}).get("nodeName", ""),
+        made_at=parse_time(metadata["creationTimestamp"]),
+        failing=_failing(body, now),
+    )
+
+
+def _failing(body: Body, now: datetime) -> str:
+    hopeless = next((reason for reason in _waits_for(body) if reason in _HOPELESS), "")
+    if hopeless:
+        return hopeless
+    ready = next((one for one in _conditions(body) if one.get("type") == "Ready"), {})
+    if ready.get("status") == "True" or not ready.get("lastTransitionTime"):
+        return ""
+    since = parse_time(ready["lastTransitionTime"])
+    return f"not ready for {format_duration(now - since)}" if has_lasted(since, now, UNREADY_FOR) else ""
+
+
+def _waits_for(body: Body) -> Iterator[str]:
+    status = body.get("status") or {}
+    for container in (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())):
+        yield ((container.get("state") or {}).get("waiting") or {}).get("reason", "")
+
+
+def _is_going(body: Body) -> bool:
+    return bool(body["metadata"].get("deletionTimestamp")) or (body.get("status") or {}).get("phase") in _ENDED
+
+
+_ENDED = {"Succeeded", "Failed"}
+
+
+def _owned_by(pod: Body, uid: str) -> bool:
+    return any(owner.get("uid") == uid for owner in pod["metadata"].get("ownerReferences") or ())
+
+
+def _numbered(pods: Iterable[Body], stateful_set: Body) -> Iterator[tuple[int, Body]]:
+    """The pods that the StatefulSet made, by their place; any other pod may claim it as its owner."""
+    for pod in pods:
+        head, _, ordinal = pod["metadata"]["name"].rpartition("-")
+        number = whole_number(ordinal)
+        if head == stateful_set["name"] and number is not None and _owned_by(pod, stateful_set["uid"]):
+            yield number, pod
+
+
+def _is_ready(pod: Body) -> bool:
+    return any(one.get("type") == "Ready" and one.get("status") == "True" for one in _conditions(pod))
+
+
+def _conditions(pod: Body) -> Sequence[Mapping[str, Any]]:
+    return (pod.get("status") or {}).get("conditions") or ()

@@ -1,0 +1,1 @@
+"""From a HealthPolicy to queries: compiled, bounded, with the operator's minimums."""

@@ -1,0 +1,180 @@
+"""From a HealthPolicy as it was written to a policy that can be asked: once a generation, errors with their path."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from salus.core.policy import promql
+from salus.core.policy.exporters import Trusted, tied
+from salus.core.policy.minimums import effective
+from salus.model.meta import WorkloadKind
+from salus.model.policy import Check, HealthPolicySpec, Threshold, Verdict
+from salus.model.problems import Problem, problems
+from salus.model.scalars import Body
+from salus.model.values.configuration import Minimums, Sink
+from salus.model.values.keys import PolicyKey
+from salus.model.values.policies import CompiledCheck, Policy
+
+
+class SpecError(Exception):
+    """The policy cannot be used until its author changes it; never retried. `problems`: (path, message)."""
+
+    def __init__(self, problems: tuple[Problem, ...], reason: str = "InvalidSpec") -> None:
+        super().__init__("; ".join(f"{problem.path}: {problem.message}" for problem in problems))
+        self.problems = problems
+        self.reason = reason
+        """Of the condition Stalled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A check that Salus brings along; the data lie in `salus/presets`."""
+
+    name: str
+    queries: Mapping[WorkloadKind, str]
+    unhealthy: Threshold
+    hold: timedelta
+    on_no_data: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What a policy may refer to by name."""
+
+    signals: Mapping[str, Signal]
+    sources: Collection[str]
+    bound: Collection[str] = ()
+    """Sources that bind every query to its policy's namespace."""
+    sinks: Mapping[str, Sink] | None = None
+    """None: nobody told which there are, and any will do."""
+    exporters: Mapping[str, Trusted] = field(default_factory=dict)
+    """By source, how the series of exporters are known that presets may believe."""
+    minimums: Minimums = field(default_factory=Minimums)
+    """What no window of a policy goes below."""
+
+
+def parse_spec(body: Body) -> HealthPolicySpec:
+    """The spec as a model. Raises SpecError."""
+    try:
+        return HealthPolicySpec.parse(body.get("spec") or {})
+    except ValidationError as error:
+        raise SpecError(problems(error, "spec")) from error
+
+
+def compile_policy(body: Body, catalog: Catalog) -> Policy:
+    """Parse, resolve references, check the PromQL. Raises SpecError with every problem found."""
+    spec = parse_spec(body)
+    metadata = body["metadata"]
+    uid, generation = identity(body)
+    found = tuple(_problems_of(spec, catalog)) or tuple(_out_of_reach(spec, catalog, metadata["namespace"]))
+    if found:
+        raise SpecError(found)
+    spec, raised = effective(spec, catalog.minimums)
+    return Policy(
+        key=PolicyKey(metadata["namespace"], metadata["name"]),
+        uid=uid,
+        generation=generation,
+        spec=spec,
+        checks=tuple(_compiled(check, spec, catalog) for check in spec.checks),
+        raised=raised,
+        created=str(metadata.get("creationTimestamp") or ""),
+    )
+
+
+def identity(body: Body) -> tuple[str, int]:
+    """Uid and generation: which object this is, and which wording of it."""
+    metadata = body["metadata"]
+    uid, generation = metadata.get("uid"), metadata.get("generation")
+    return (uid if isinstance(uid, str) else "", generation if isinstance(generation, int) else 0)
+
+
+def _problems_of(spec: HealthPolicySpec, catalog: Catalog) -> Iterator[Problem]:
+    if spec.source not in catalog.sources:
+        yield Problem("spec.source", f'unknown source "{spec.source}"; known: {_menu(catalog.sources)}')
+    for index, sink in enumerate(spec.sinks):
+        if catalog.sinks is not None and sink not in catalog.sinks:
+            yield Problem(f"spec.sinks[{index}]", f'unknown sink "{sink}"; known: {_menu(catalog.sinks)}')
+    for index, check in enumerate(spec.checks):
+        yield from _problems_in_check(f"spec.checks[{index}]", check, spec.target.kind, catalog)
+
+
+def _out_of_reach(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> Iterator[Problem]:
+    """What exists and is not for policies of this namespace; a file may leave open which that is."""
+    if not namespace:
+        return
+    yield from _foreign(spec, catalog, namespace)
+    for index, name in enumerate(spec.sinks):
+        if catalog.sinks is not None and not catalog.sinks[name].serves(namespace):
+            yield Problem(f"spec.sinks[{index}]", f'sink "{name}" takes no records of namespace {namespace}')
+
+
+def _foreign(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> Iterator[Problem]:
+    """Queries that a source which binds them to the policy's namespace will not take; presets and alerts all fit."""
+    for index, check in enumerate(spec.checks if spec.source in catalog.bound else ()):
+        try:
+            promql.bound_to(promql.render(check.query or "up", namespace, "any"), namespace)
+        except ValueError as error:
+            yield Problem(f"spec.checks[{index}].query", f'source "{spec.source}": {error}')
+
+
+def _problems_in_check(path: str, check: Check, kind: WorkloadKind, catalog: Catalog) -> Iterator[Problem]:
+    if check.preset is not None:
+        signal = catalog.signals.get(check.preset)
+        if signal is None:
+            yield Problem(f"{path}.preset", f'unknown preset "{check.preset}"; known: {_menu(catalog.signals)}')
+        elif kind not in signal.queries:
+            yield Problem(f"{path}.preset", f"{check.preset} does not speak of a {kind}")
+        elif check.healthy and not check.unhealthy and not check.healthy.lies_opposite(signal.unhealthy):
+            yield Problem(
+                f"{path}.healthy", f"must lie on the other side of the preset's own bound, {signal.unhealthy}"
+            )
+    elif wrong := promql.problems_in(_alert_query(check) if check.query is None else check.query):
+        yield Problem(f"{path}.{'query' if check.query is not None else 'alert'}", wrong)
+
+
+def _menu(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _template(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> str:
+    if check.query is not None:
+        return check.query
+    if check.preset is not None:
+        query = catalog.signals[check.preset].queries[spec.target.kind]
+        return tied(query, catalog.exporters.get(spec.source, {}))
+    return _alert_query(check)
+
+
+def _alert_query(check: Check) -> str:
+    """Firing alerts as a number: no series means that none fires, which is 0 and not a lack of data."""
+    assert check.alert is not None  # noqa: S101 — the model holds "exactly one of query, preset and alert"
+    labels: dict[str, Any] = {
+        "alertname": check.alert.name,
+        "alertstate": "firing",
+        "namespace": "$namespace",
+        **check.alert.match_labels,
+    }
+    matchers = ",".join(f"{label}={promql.quote(value)}" for label, value in labels.items())
+    return f"count(ALERTS{{{matchers}}}) or vector(0)"
+
+
+_FIRING = Threshold.model_validate({"above": "0"})
+
+
+def _compiled(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> CompiledCheck:
+    signal = catalog.signals[check.preset] if check.preset is not None else None
+    template = _template(check, spec, catalog)
+    default_hold = signal.hold if signal else timedelta(0)
+    return CompiledCheck(
+        name=check.name,
+        template=template,
+        unhealthy=check.unhealthy or (signal.unhealthy if signal else _FIRING),
+        healthy=check.healthy,
+        hold=max(default_hold if check.for_ is None else check.for_, catalog.minimums.hold),
+        on_no_data=check.on_no_data or (signal.on_no_data if signal else Verdict.UNKNOWN),
+        target_label=check.target_label,
+        window=promql.window(template),
+    )

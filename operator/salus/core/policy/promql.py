@@ -1,0 +1,470 @@
+"""What Salus must know about a PromQL query besides its answer: whether it is sound, and what it reads.
+
+Placeholders are filled in as text, since a query is kept and shown as its author wrote it; everything else is read
+off the tree that promql-parser builds. Asking a server is the business of `salus.sources`.
+
+The parser prints label values without escaping them, so selectors are printed here. It is native code, so nothing comes
+to it that is not within `bounds`, and what it panics about is an error like any other.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import promql_parser as ast
+
+from salus.contained import contained
+from salus.core.policy import bounds
+from salus.core.policy.remembered import Remembered
+
+PLACEHOLDERS = ("namespace", "target")
+
+PART = "salus_part"
+"""Label that `with_sample_times` adds: which part of the answer a series belongs to."""
+VALUE_PART = "value"
+"""`PART` of the series that the query itself gave; the others bear the index of their selector."""
+
+_LONGEST_NAMES = {"namespace": "n" * 63, "target": "a." * 126 + "a"}
+"""What may come in the place of placeholders, at most."""
+_NOTHING = timedelta(0)
+_TOKEN = re.compile(bounds.QUOTED + r"|(?P<bare>\$\{?\w*\}?)", re.DOTALL)
+_REFERENCE = re.compile(r"\$(?P<brace>\{?)(?P<name>[A-Za-z_]\w*)")
+_REGEX_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+_NAMESPACE = "namespace"
+_KEYWORDS = frozenset({"and", "or", "unless", "atan2", "bool", "offset", "Inf", "NaN"})
+_STRING = r'"(?:\\.|[^"\\])*"'
+_CANONICAL = re.compile(
+    rf"""
+    (?P<space> \s+ )
+    | (?P<other> {_STRING}
+      | \b(?:by|without|on|ignoring|group_left|group_right) \s* \((?:{_STRING}|[^()"])*\)   # lists of labels
+      | \[ [^\]]* \]                                                                         # ranges
+      | \d [\w.]*                                                                            # numbers, durations
+      | [A-Za-z_] \w* (?= \s* \( | \s+ (?:by|without) \s* \( )                              # functions, aggregations
+    )
+    | (?P<name> [A-Za-z_:][\w:]* ) (?P<braces> \{{ (?:{_STRING}|[^{{}}"])* \}} )?
+    | (?P<nameless> \{{ (?:{_STRING}|[^{{}}"])* \}} )
+    """,
+    re.VERBOSE,
+)
+"""The tokens of a query as the parser prints it: what is a selector, and what only looks like one."""
+
+_OPERATORS = (  # pairs, as the parser's enums cannot be hashed
+    (ast.MatchOp.Equal, "="),
+    (ast.MatchOp.NotEqual, "!="),
+    (ast.MatchOp.Re, "=~"),
+    (ast.MatchOp.NotRe, "!~"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A place where a query reads series."""
+
+    text: str
+    """As PromQL, without the range and without any `@`."""
+    offset: timedelta
+    """How far its `offset` shifts it into the past; negative into the future."""
+    ranged: bool
+    """Inside a range or a subquery, which bounds the age of its samples; else it takes the newest, however old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A query that answers with its value and, beside it, with the times of the samples behind it."""
+
+    text: str
+    selectors: tuple[Selector, ...]
+    """By index, which is their `PART` in the answer."""
+
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _readable(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Have it raise nothing but ValueError: the parser panics about what it did not think of."""
+
+    @wraps(function)
+    def reading(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        escaped: list[BaseException] = []
+        with contained(escaped.append):
+            return function(*args, **kwargs)
+        raise _as_value_error(escaped[0])
+
+    return reading
+
+
+def _as_value_error(error: BaseException) -> ValueError:
+    return error if isinstance(error, ValueError) else ValueError(f"the parser gave it up ({type(error).__name__})")
+
+
+def quote(text: str, mark: str = '"') -> str:
+    r"""`text` as a PromQL string: `a"b` → `"a\"b"`."""
+    return mark + _escaped(text, mark) + mark
+
+
+def problems_in(template: str) -> str | None:
+    """What is wrong with a check's query, for its author, or None: placeholders, bounds, syntax, the answer's type."""
+    try:
+        return _problem(template)
+    except ValueError as error:
+        return f"cannot be read as PromQL: {error}"
+
+
+@_readable
+def _problem(template: str) -> str | None:
+    if wrong := next(_misplaced(template), None) or bounds.exceeded(template):
+        return wrong
+    filled = _fill(template, _LONGEST_NAMES)
+    if len(filled) > bounds.LONGEST_FILLED:
+        return (
+            f"{len(filled)} characters long with the longest names that may stand for $namespace and $target, "
+            f"at most {bounds.LONGEST_FILLED}; write them less often"
+        )
+    if wrong := bounds.exceeded(filled):
+        return f"with the longest names that may stand for $namespace and $target: {wrong}"
+    return _examine(template).problem
+
+
+def render(template: str, namespace: str, target: str) -> str:
+    """The query with `$namespace` and `$target` filled in, escaped for the quotes (and the regex) that they stand in.
+
+    Raises ValueError for a placeholder outside quotes, or an unknown one.
+    """
+    if misplaced := next(_misplaced(template), None):
+        raise ValueError(misplaced)
+    return _fill(template, {"namespace": namespace, "target": target})
+
+
+def _fill(template: str, values: Mapping[str, str]) -> str:
+    def fill(token: re.Match[str]) -> str:
+        text = token["string"]
+        if text is None or "$" not in text:
+            return token[0]
+        in_regex = template[: token.start()].rstrip().endswith(("=~", "!~"))
+        return _REFERENCE.sub(lambda found: _filled(found, values, text[0], in_regex=in_regex), text)
+
+    return _TOKEN.sub(fill, template)
+
+
+def window(query: str) -> timedelta:
+    """How far back the query looks: its widest range, with the subqueries and offsets around it.
+
+    Raises ValueError if it cannot be read.
+    """
+    return _examine(query).window
+
+
+@_readable
+def selectors(query: str) -> tuple[Selector, ...]:
+    """Where the query reads series, each place once; without those that `@` pins to a moment of its own.
+
+    Raises ValueError if the query cannot be read.
+    """
+    return _read(query).selectors()
+
+
+def with_sample_times(query: str, label: str = "") -> Probe:
+    """The query, to be asked together with the time of the newest sample under each of its selectors, in Unix seconds.
+
+    One request, so that value and times belong to the same moment. The query's own text is taken over as it is. With
+    `label` the times come once per value of that label. An offset is added back: a time tells how far the samples are
+    behind the moment that the offset points at.
+
+    Raises ValueError if the query cannot be read, or answers with something else than a vector or a scalar.
+    """
+    return PROBES.get((query, label), lambda: _probe(query, label))
+
+
+@_readable
+def _probe(query: str, label: str) -> Probe:
+    reading = _read(query)
+    if wrong := _wrong_type(reading.tree):
+        raise ValueError(wrong)
+    read = reading.selectors()
+    value = f"vector(\n{query}\n)" if _value_type(reading.tree) == "scalar" else query
+    times = (_part(_newest(selector, label), str(index)) for index, selector in enumerate(read))
+    return Probe("\nor ".join((_part(value, VALUE_PART), *times)), read)
+
+
+class ForeignNamespace(ValueError):
+    """A query asks for the series of another namespace than the one that it is bound to, or cannot be bound."""
+
+
+def bound_to(query: str, namespace: str) -> str:
+    """The query with `namespace="…"` in every selector, so that it sees no series of another namespace.
+
+    What is sent is printed from the tree, so that no server reads the author's text in another way than it was read
+    here: no comments, one kind of quotes. The matchers are put into that text by its tokens, and the tree of the result
+    has to show that every selector has one, and that nothing else has changed.
+
+    Raises ForeignNamespace if a selector names another namespace or the query cannot be bound, ValueError if it cannot
+    be read.
+    """
+    return BOUND.get((query, namespace), lambda: _bind(query, namespace))
+
+
+@_readable
+def _bind(query: str, namespace: str) -> str:
+    reading = _read(query)
+    for leaf in reading.leaves:
+        for named in leaf.node.matchers.matchers:
+            if named.name == _NAMESPACE and named.op == ast.MatchOp.Equal and named.value != namespace:
+                raise ForeignNamespace(
+                    f"{_printed(leaf.node)} reads namespace {quote(named.value)}; this policy may read {namespace} only"
+                )
+    matcher = f"{_NAMESPACE}={quote(namespace)}"
+    bound = _CANONICAL.sub(lambda token: _bound(token, matcher), reading.tree.prettify())
+    intended = [_shape(leaf, matcher) for leaf in reading.leaves]
+    if not namespace or [*map(_shape, _read(bound).leaves)] != intended:
+        raise ForeignNamespace(
+            f"the query cannot be bound to namespace {namespace}; write {matcher} into every selector"
+        )
+    return bound
+
+
+def _bound(token: re.Match[str], matcher: str) -> str:
+    name, braces = token["name"] or "", token["braces"] or token["nameless"]
+    if token["space"] is not None:
+        return " "  # the indentation of something deeply nested would be most of it
+    if token["other"] is not None or (name in _KEYWORDS and braces is None):
+        return token[0]
+    inside = (braces or "{}")[1:-1]
+    return f"{name}{{{matcher},{inside}}}" if inside else f"{name}{{{matcher}}}"
+
+
+def _shape(leaf: "_Leaf", added: str = "") -> tuple[object, ...]:
+    """What a selector reads; `added` is a matcher that it is to have besides."""
+    node = leaf.node
+    matchers = {*([added] if added else ()), *map(_printed_matcher, node.matchers.matchers)}
+    alternatives = [[_printed_matcher(m) for m in some] for some in node.matchers.or_matchers]
+    return node.name, matchers, alternatives, leaf.offset, leaf.reach, leaf.ranged, leaf.pinned
+
+
+def _part(query: str, name: str) -> str:
+    return f'label_replace(\n{query}\n, "{PART}", "{name}", "", "")'
+
+
+def _newest(selector: Selector, label: str) -> str:
+    newest = f"max by ({label}) (timestamp({selector.text}))"
+    return f"{newest} + {selector.offset.total_seconds():.3f}" if selector.offset else newest
+
+
+def _misplaced(template: str) -> Iterator[str]:
+    menu = " and ".join(f"${name}" for name in PLACEHOLDERS)
+    for token in _TOKEN.finditer(template):
+        if token["bare"] is not None:
+            yield f"{token['bare']} stands outside quotes; {menu} are replaced inside \"…\" and '…' only"
+        elif token["comment"] is None:
+            yield from _wrong_references(token[0], raw=token["raw"] is not None, menu=menu)
+
+
+def _wrong_references(text: str, *, raw: bool, menu: str) -> Iterator[str]:
+    for found in _REFERENCE.finditer(text):
+        known = found["name"] in PLACEHOLDERS
+        if found["brace"] and known:
+            yield f"${{{found['name']}}} is not replaced; write ${found['name']}"
+        elif raw and known:
+            yield f"${found['name']} stands in a raw string (`…`), which cannot be escaped; use double quotes"
+        elif not found["brace"] and not known:
+            yield f"unknown placeholder ${found['name']}; known: {menu}"
+
+
+def _filled(found: re.Match[str], values: Mapping[str, str], mark: str, *, in_regex: bool) -> str:
+    if found["brace"]:
+        return found[0]  # a named group of a regular expression, for label_replace
+    value = values[found["name"]]
+    return _escaped(_REGEX_SPECIAL.sub(r"\\\g<0>", value) if in_regex else value, mark)
+
+
+def _escaped(text: str, mark: str) -> str:
+    return text.replace("\\", "\\\\").replace(mark, "\\" + mark).replace("\n", "\\n")
+
+
+def _wrong_type(tree: ast.Expr) -> str | None:
+    found = _value_type(tree)
+    if found in {"vector", "scalar"}:
+        return None
+    return f"answers with a {found}, and a check needs a number"
+
+
+def _value_type(tree: ast.Expr) -> str:
+    """`vector`, `scalar`, `range vector` or `string`; arithmetic is scalar as long as all of it is."""
+    pending: list[ast.Expr] = [tree]
+    while pending:
+        match pending.pop():
+            case ast.ParenExpr() | ast.UnaryExpr() as inner:
+                pending.append(inner.expr)
+            case ast.BinaryExpr() as binary:
+                pending += [binary.lhs, binary.rhs]
+            case ast.NumberLiteral():
+                pass
+            case ast.Call() as call if call.func.return_type == ast.ValueType.Scalar:
+                pass
+            case ast.MatrixSelector() | ast.SubqueryExpr():
+                return "range vector"
+            case ast.StringLiteral():
+                return "string"
+            case _:
+                return "vector"
+    return "scalar"
+
+
+def _nameless(leaves: Iterable["_Leaf"]) -> str | None:
+    """Series of several names cannot be asked for their samples' times: `timestamp` drops the name, so they clash."""
+    for leaf in leaves:
+        if not _metric_name(leaf.node):
+            return (
+                f"{_printed(leaf.node)} names no metric, so the age of its samples cannot be told; "
+                "write one selector per metric, joined by `or`"
+            )
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    tree: ast.Expr
+    leaves: "tuple[_Leaf, ...]"
+
+    def selectors(self) -> tuple[Selector, ...]:
+        return tuple(dict.fromkeys(leaf.selector() for leaf in self.leaves if not leaf.pinned))
+
+
+def _read(query: str) -> _Reading:
+    """The only way to the parser."""
+    if wrong := bounds.exceeded(query):
+        raise ValueError(wrong)
+    tree = ast.parse(query)
+    leaves = tuple(_leaves(tree))
+    if len(leaves) > bounds.MOST_PLACES:
+        raise ValueError(f"it reads series in {len(leaves)} places, at most {bounds.MOST_PLACES}; use several checks")
+    return _Reading(tree, leaves)
+
+
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """What compiling asks of a query."""
+
+    problem: str | None
+    window: timedelta
+
+
+def _examine(query: str) -> _Examined:
+    return EXAMINED.get(query, lambda: _examined(query))
+
+
+@_readable
+def _examined(query: str) -> _Examined:
+    reading = _read(query)
+    problem = _wrong_type(reading.tree) or _nameless(reading.leaves)
+    return _Examined(problem, max((leaf.reach for leaf in reading.leaves), default=_NOTHING))
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    node: ast.VectorSelector
+    offset: timedelta
+    reach: timedelta
+    ranged: bool
+    pinned: bool
+
+    def selector(self) -> Selector:
+        return Selector(_printed(self.node), self.offset, self.ranged)
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What the ranges and offsets outside a node add to it."""
+
+    reach: timedelta = _NOTHING
+    ranged: bool = False
+    pinned: bool = False
+
+    def widened(self, node: ast.SubqueryExpr | ast.VectorSelector, span: timedelta | None = None) -> "_Around":
+        reach = self.reach + (span or _NOTHING) + max(node.offset or _NOTHING, _NOTHING)
+        shifted = isinstance(node, ast.SubqueryExpr) and bool(node.offset)
+        return _Around(reach, self.ranged or span is not None, self.pinned or shifted or _pins(node.at))
+
+
+def _leaves(tree: ast.Expr) -> Iterator[_Leaf]:
+    pending: list[tuple[Any, _Around]] = [(tree, _Around())]
+    while pending:
+        node, around = pending.pop()
+        match node:
+            case ast.VectorSelector():
+                yield _leaf(node, around.widened(node))
+            case ast.MatrixSelector(vector_selector=inner):
+                yield _leaf(inner, around.widened(inner, node.range))
+            case ast.SubqueryExpr():
+                pending.append((node.expr, around.widened(node, node.range)))
+            case _:
+                pending += [(child, around) for child in reversed(_children(node))]
+
+
+def _leaf(node: ast.VectorSelector, around: _Around) -> _Leaf:
+    return _Leaf(node, node.offset or _NOTHING, around.reach, around.ranged, around.pinned)
+
+
+def _children(node: Any) -> list[Any]:  # noqa: ANN401 — the parser types its own children as Any
+    match node:
+        case ast.ParenExpr() | ast.UnaryExpr():
+            return [node.expr]
+        case ast.BinaryExpr():
+            return [node.lhs, node.rhs]
+        case ast.AggregateExpr():
+            return [node.param, node.expr]
+        case ast.Call():
+            return list(node.args)
+        case _:
+            return []
+
+
+def _pins(at: ast.AtModifier | None) -> bool:
+    """`@ 1700000000` reads the past for ever; `@ end()` of an instant query is now."""
+    return at is not None and at.at is not None
+
+
+def _metric_name(node: ast.VectorSelector) -> str | None:
+    if node.name:
+        return node.name
+    named = (m.value for m in node.matchers.matchers if m.name == "__name__" and m.op == ast.MatchOp.Equal)
+    return next(named, None)
+
+
+def _printed(node: ast.VectorSelector) -> str:
+    alternatives = [node.matchers.matchers, *node.matchers.or_matchers]
+    matchers = " or ".join(",".join(map(_printed_matcher, some)) for some in alternatives if some)
+    offset = f" offset {node.offset / timedelta(milliseconds=1):.0f}ms" if node.offset else ""
+    return f"{node.name or ''}{{{matchers}}}{offset}"
+
+
+def _printed_matcher(matcher: ast.Matcher) -> str:
+    name = matcher.name if _PLAIN_NAME.fullmatch(matcher.name) else quote(matcher.name)
+    return f"{name}{_operator(matcher.op)}{quote(matcher.value)}"
+
+
+def _operator(op: ast.MatchOp) -> str:
+    return next(spelling for candidate, spelling in _OPERATORS if op == candidate)
+
+
+_MIB = 1024 * 1024
+EXAMINED: Remembered[str, _Examined] = Remembered(
+    4 * _MIB, lambda query, examined: _bytes(query, examined.problem or "")
+)
+BOUND: Remembered[tuple[str, str], str] = Remembered(16 * _MIB, lambda key, bound: _bytes(*key, bound))
+PROBES: Remembered[tuple[str, str], Probe] = Remembered(
+    32 * _MIB, lambda key, probe: _bytes(*key, probe.text, *(selector.text for selector in probe.selectors))
+)
+"""What every tick asks again. `MOST_PLACES` selectors and the texts themselves are all that an entry holds."""
+
+
+def _bytes(*texts: str) -> int:
+    """Of these texts, and about what is around each."""
+    return sum(sys.getsizeof(text) + 150 for text in texts)

@@ -1,0 +1,207 @@
+"""How an incident stands, as a function of its records: after a crash the same records give the same status."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from salus.core.health.timing import has_lasted
+from salus.core.health.verdict import overall
+from salus.core.records.changes import attempt
+from salus.core.records.conditions import condition
+from salus.model.change import Decision, Outcome
+from salus.model.incident import Blame, Phase
+from salus.model.policy import Verdict
+from salus.model.scalars import Body, format_time, parse_time
+from salus.model.values.changes import Change
+from salus.model.values.metrics import Finding
+
+KEPT_ATTEMPTS = 64
+SETTLES = 10
+"""After this part of the hold-down an incident says that its target is healthy."""
+MOST_EVIDENCE = 16
+"""Findings that a refusal shows."""
+
+
+def began(findings: Iterable[Finding], now: datetime) -> datetime:
+    """Since when the target is unhealthy, as its checks tell."""
+    return min((f.since for f in findings if f.since and f.verdict is Verdict.UNHEALTHY), default=now)
+
+
+def what_is_unhealthy(findings: Iterable[Finding]) -> str:
+    """The checks that are, with their values, in a sentence."""
+    return "; ".join(f"{f.check}: {f.message}" for f in findings if f.verdict is Verdict.UNHEALTHY)
+
+
+def relevant(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """What a refusal shows: everything that is not simply healthy."""
+    return tuple(f for f in findings if f.verdict is not Verdict.HEALTHY)[:MOST_EVIDENCE]
+
+
+def unanswered(change: Change) -> tuple[Outcome, str] | None:
+    """How a question ends whose incident is over; None for what is none, or is over as well."""
+    if not change.waits:
+        return None
+    if change.open:
+        text = f"approved by {change.approved_by}, but the incident was over before it was done"
+        return Outcome.ABANDONED, text
+    return Outcome.EXPIRED, "the incident was over before a person answered"
+
+
+def is_over(incident: Body) -> bool:
+    """Whether the incident is closed for good."""
+    return _phase(incident) == Phase.RESOLVED
+
+
+def is_escalated(incident: Body) -> bool:
+    """Whether people were called."""
+    return _phase(incident) == Phase.ESCALATED
+
+
+def _phase(incident: Body) -> str:
+    return str((incident.get("status") or {}).get("phase", ""))
+
+
+def progress(incident: Body, changes: Sequence[Change], findings: Iterable[Finding], now: datetime) -> dict[str, Any]:
+    """The status of an incident that goes on. `changes`: its own records, oldest first."""
+    written = incident.get("status") or {}
+    unhealthy = {finding.check for finding in findings if finding.verdict is Verdict.UNHEALTHY}
+    holds = bool(written.get("healthySince"))
+    status: dict[str, Any] = {
+        **({field: written[field] for field in ("relapses", "relapsedAt") if field in written}),
+        **(_relapsed(written, now) if holds and unhealthy else {}),
+        "observedGeneration": incident["metadata"].get("generation", 0),
+        "phase": _phase_now(written, changes, held=holds and not unhealthy).value,
+        "checks": sorted({*(written.get("checks") or ()), *unhealthy}),
+        "attempts": [attempt(change) for change in changes][-KEPT_ATTEMPTS:],
+        "detectedAt": written.get("detectedAt") or format_time(now),
+    }
+    first = min((change.applied_at for change in changes if change.applied_at), default=None)
+    if first is not None:
+        status["firstActionAt"] = format_time(first)
+    return status
+
+
+def _phase_now(written: Mapping[str, Any], changes: Sequence[Change], *, held: bool) -> Phase:
+    for change in reversed(changes):
+        if change.open:
+            return Phase.VERIFYING if change.applied_at else Phase.REMEDIATING
+        if change.decision is Decision.AWAIT_APPROVAL and change.completed_at is None:
+            return Phase.AWAITING_APPROVAL
+    if written.get("phase") == Phase.ESCALATED:
+        return Phase.ESCALATED
+    return Phase.VERIFYING if held else Phase.OPEN
+
+
+def held(status: Mapping[str, Any], since: datetime, hold_down: timedelta, now: datetime) -> dict[str, Any]:
+    """The status of an incident whose target is healthy, while nobody knows yet whether that lasts."""
+    until = since + hold_down
+    text = f"healthy since {since:%H:%M:%S} UTC, closes at {until:%H:%M:%S} UTC unless a check turns unhealthy again"
+    return {
+        **status,
+        **_said(status, text),
+        "phase": (Phase.VERIFYING if status["phase"] == Phase.OPEN else Phase(status["phase"])).value,
+        "healthySince": format_time(since),
+        "conditions": [condition("Verified", "Unknown", "HoldDown", text, now)],
+    }
+
+
+def is_held(incident: Body, since: datetime) -> bool:
+    """Whether the incident says already that its target is healthy since then."""
+    return (incident.get("status") or {}).get("healthySince") == format_time(since)
+
+
+class Closing(StrEnum):
+    """What follows for an incident from the health of its target."""
+
+    CLOSE = "Close"
+    HOLD = "Hold"
+    """Say that it is healthy, and until when the incident stays open."""
+    NOTHING = "Nothing"
+
+
+def has_settled(clear: timedelta | None, stable: timedelta, hold_down: timedelta, now: datetime) -> bool:
+    """Whether the target is healthy for so long that it is worth saying; faster swings are not written."""
+    return clear is not None and has_lasted(now - clear, now, max(stable, hold_down / SETTLES))
+
+
+def closing(incident: Body | None, clear: timedelta, hold_down: timedelta, now: datetime) -> Closing:
+    """Whether an incident is over whose target has been `clear` for so long."""
+    if has_lasted(now - clear, now, hold_down):
+        return Closing.CLOSE
+    return Closing.NOTHING if incident is None or is_held(incident, now - clear) else Closing.HOLD
+
+
+def _relapsed(written: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """It is the same incident still: what was tried in it stays tried."""
+    count = written.get("relapses", 0) + 1
+    text = f"unhealthy again at {now:%H:%M:%S} UTC, before the hold-down was over; relapses in this incident: {count}"
+    return {
+        **_said(written, text),
+        "healthySince": None,
+        "relapses": count,
+        "relapsedAt": format_time(now),
+        "conditions": [condition("Verified", "False", "Relapsed", text, now)],
+    }
+
+
+def _said(status: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """What people were called for goes on to stand in the message."""
+    return {} if status.get("phase") == Phase.ESCALATED else {"message": text}
+
+
+def blamed(status: Mapping[str, Any], found: Blame) -> dict[str, Any]:
+    """The status that also tells what changed just before; said once, since the deeds that follow are changes too."""
+    return {**status, "blame": found.to_dict()}
+
+
+def is_blamed(incident: Body) -> bool:
+    """Whether the incident tells already what changed just before."""
+    return bool((incident.get("status") or {}).get("blame"))
+
+
+def escalated(status: Mapping[str, Any], message: str) -> dict[str, Any]:
+    """The status of an incident that is handed over to people."""
+    return {**status, "phase": Phase.ESCALATED.value, "message": message[:1024]}
+
+
+_OTHER_ENDS = {
+    "TargetGone": "the workload was deleted",
+    "PolicyGone": "the policy was deleted",
+}
+
+
+def resolved(
+    status: Mapping[str, Any], changes: Sequence[Change], now: datetime, resolution: str = ""
+) -> dict[str, Any]:
+    """The status of an incident that is over: its checks are healthy, or `resolution` says why nobody asks them."""
+    if resolution:
+        return _over(status, resolution, _OTHER_ENDS[resolution], "Unknown", now)
+    relapsed = parse_time(relapse) if (relapse := status.get("relapsedAt")) else None
+    helper = next((c for c in reversed(changes) if c.outcome is Outcome.RECOVERED and _holds(c, relapsed)), None)
+    resolution = "RecoveredByRemedy" if helper else "RecoveredByItself"
+    message = (
+        f"recovered after {helper.action} ({helper.name})" if helper else "the checks turned healthy by themselves"
+    )
+    return _over(status, resolution, message, "True", now)
+
+
+def _holds(change: Change, relapsed: datetime | None) -> bool:
+    """Whether what a change mended was not sick again since."""
+    return relapsed is None or change.completed_at is None or change.completed_at >= relapsed
+
+
+def _over(status: Mapping[str, Any], resolution: str, message: str, verified: str, now: datetime) -> dict[str, Any]:
+    return {
+        **status,
+        "phase": Phase.RESOLVED.value,
+        "resolvedAt": format_time(now),
+        "resolution": resolution,
+        "message": message,
+        "conditions": [condition("Verified", verified, resolution, message, now)],
+    }
+
+
+def needs_incident(findings: Sequence[Finding]) -> bool:
+    """Only an Unhealthy verdict opens an incident; Unknown never does."""
+    return overall(findings) is Verdict.UNHEALTHY

@@ -1,0 +1,197 @@
+"""Salus' own history of releases: what was healthy, what was taken away, and when the live release began.
+
+A release is kept as a KeptRelease in the workload's namespace, without an owner (it must outlive a deleted Deployment).
+Its spec never changes, and names the target and the SHA-256 of the pod template: what does not fit its own name is not
+read. What counts as proof is in `core/records/proof`; how long a release is kept, in `core/records/shelf`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from salus.core.health.timing import has_lasted
+from salus.core.objects.workloads import release_hash, same_release, short
+from salus.core.records.names import TARGET_LABEL, target_id, target_ref
+from salus.model.meta import WorkloadKind
+from salus.model.release import FORMAT, ProvenBy
+from salus.model.scalars import API_VERSION, Body, format_time, parse_time, whole_number
+from salus.model.values.keys import TargetKey
+from salus.model.values.objects import Release, Revision, Workload
+
+REVISION = "deployment.kubernetes.io/revision"
+_NEVER = parse_time("1970-01-01T00:00:00Z")
+
+
+def release_names(target: TargetKey, release: str) -> tuple[str, str]:
+    """Names of a KeptRelease: a short one for people, and one that no other release has, if that is taken."""
+    start = f"salus-{target_id(target)}"
+    return f"{start}-{short(release)}", f"{start}-{release}"
+
+
+def release_body(
+    target: TargetKey, spec: Body, now: datetime, *, uid: str = "", taken_over: str = ""
+) -> dict[str, Any]:
+    """A KeptRelease, under its short name, that keeps this spec of the target; how it fared its status says."""
+    release = release_hash(spec["template"])
+    kept = {
+        "format": FORMAT,
+        "targetRef": target_ref(target, uid),
+        "release": release,
+        "workload": {"spec": spec},
+        "keptAt": format_time(now),
+    }
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "KeptRelease",
+        "metadata": {
+            "name": release_names(target, release)[0],
+            "namespace": target.namespace,
+            "labels": {TARGET_LABEL: target_id(target)},
+        },
+        "spec": {**kept, **({"takenOver": taken_over} if taken_over else {})},
+    }
+
+
+def proven(now: datetime, *, rehearsed: bool) -> dict[str, Any]:
+    """The status of a release that all policies have proven; only a proof that counts lifts a quarantine."""
+    by = ProvenBy.OBSERVE if rehearsed else ProvenBy.ACTING
+    lifted = {} if rehearsed else {"quarantinedBy": None}
+    return {"observedGeneration": 1, "healthyAt": format_time(now), "provenBy": by.value, "orphanedAt": None, **lifted}
+
+
+def quarantined(change: str) -> dict[str, Any]:
+    """The status of a release that this change takes away."""
+    return {"observedGeneration": 1, "quarantinedBy": change}
+
+
+def orphaned(now: datetime) -> dict[str, Any]:
+    """The status of a release whose workload is gone."""
+    return {"orphanedAt": format_time(now)}
+
+
+def release_from(body: Body, target: TargetKey) -> Release | None:
+    """A kept release of this target; None for one of another target, one that is not what it says, and a newer format.
+
+    Its template is hashed anew: what comes back is what was kept under that name, as a whole.
+    """
+    try:
+        return _release_from(body, target)
+    except (KeyError, TypeError, AttributeError, ValueError):  # somebody's own idea of a kept release
+        return None
+
+
+def _release_from(body: Body, target: TargetKey) -> Release | None:
+    metadata, spec, status = body["metadata"], body["spec"], body.get("status") or {}
+    ref, template = spec["targetRef"], spec["workload"]["spec"]["template"]
+    if spec["format"] > FORMAT or (ref["kind"], ref["name"]) != (target.kind, target.name):
+        return None
+    if release_hash(template) != spec["release"]:
+        return None
+    return Release(
+        name=metadata["name"],
+        hash=spec["release"],
+        template=template,
+        healthy_at=_time(status.get("healthyAt")),
+        quarantined_by=status.get("quarantinedBy") or "",
+        rehearsed=status.get("provenBy") == ProvenBy.OBSERVE,
+        withdrawn_by=(spec.get("withdrawal") or {}).get("by", ""),
+        kept_at=parse_time(spec["keptAt"]),
+        orphaned_at=_time(status.get("orphanedAt")),
+        seen=status.get("observedGeneration", -1) >= 0,
+        uid=metadata.get("uid", ""),
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return parse_time(text) if text else None
+
+
+def target_of(body: Body) -> TargetKey | None:
+    """The workload that a kept release is of; None where nobody can tell."""
+    try:
+        ref = body["spec"]["targetRef"]
+        return TargetKey(body["metadata"]["namespace"], WorkloadKind(ref["kind"]), str(ref["name"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def releases_from(bodies: Iterable[Body], target: TargetKey) -> tuple[Release, ...]:
+    """The kept releases of a target, newest known healthy first, the never healthy ones last."""
+    return newest_first(release for body in bodies if (release := release_from(body, target)) is not None)
+
+
+def newest_first(releases: Iterable[Release]) -> tuple[Release, ...]:
+    """In the order in which a rollback looks at them."""
+    return tuple(sorted(releases, key=lambda r: (r.healthy_at is not None, r.healthy_at or _NEVER), reverse=True))
+
+
+def trusted(releases: Iterable[Release], *, rehearsal: bool) -> tuple[Release, ...]:
+    """The releases as a policy may take them: what was only rehearsed proves nothing to one that acts."""
+    return newest_first(replace(r, healthy_at=None) if r.rehearsed and not rehearsal else r for r in releases)
+
+
+def template_of(releases: Iterable[Release], named: str) -> Mapping[str, Any]:
+    """The template that a patch means by this release. KeyError, with the reason: not kept, withdrawn, or not clear."""
+    found = [release for release in releases if same_release(release.hash, named)]
+    if not found:
+        raise KeyError(f"release {short(named)} is not kept any more")
+    if len(found) > 1:
+        raise KeyError(f"release {short(named)} is not clear: {', '.join(release.name for release in found)}")
+    if found[0].withdrawn_by:
+        raise KeyError(f"release {short(named)} was withdrawn by {found[0].withdrawn_by}")
+    return found[0].template
+
+
+def nothing_to_note(releases: Sequence[Release], release: str, *, rehearsed: bool) -> bool:
+    """Whether a proof of the live release changes nothing on record.
+
+    A rehearsed proof neither lifts a quarantine nor touches what a better one has proven; and what a person withdrew
+    stays withdrawn.
+    """
+    mine = next((kept for kept in releases if kept.hash == release), None)
+    if mine is None:
+        return False
+    if mine.withdrawn_by or (rehearsed and (mine.quarantined_by or (mine.healthy and not mine.rehearsed))):
+        return True
+    alike = [kept for kept in releases if kept.healthy_at and kept.rehearsed == rehearsed and not kept.withdrawn_by]
+    return mine.healthy and mine.orphaned_at is None and alike[:1] == [mine]
+
+
+def rollout_has_settled(workload: Workload, finished: datetime, bake: timedelta, now: datetime) -> bool:
+    """Whether the live release is fully rolled out, and has been since at least `bake`."""
+    return workload.rolled_out and not workload.paused and workload.replicas > 0 and has_lasted(finished, now, bake)
+
+
+def history_from(bodies: Iterable[Body]) -> tuple[Revision, ...]:
+    """A workload's own history, oldest first, from its ReplicaSets or from the ControllerRevisions that it owns.
+
+    What carries no number is left out.
+    """
+    revisions = [_revision(body, number) for body in bodies if (number := _number(body)) is not None]
+    return tuple(sorted(revisions, key=lambda revision: revision.number))
+
+
+def release_started_at(history: Sequence[Revision], good: str | None) -> datetime | None:
+    """When the suspect releases began: the first revision after the newest one that runs the release `good`.
+
+    Restarts make revisions too, so neither the newest revision nor its age tells. Without `good` among them (a
+    workload that was deleted and made again) it is the oldest revision of all.
+    """
+    good_ones = [index for index, revision in enumerate(history) if revision.release == good]
+    suspects = history[good_ones[-1] + 1 :] if good_ones else history
+    return min((revision.made_at for revision in suspects), default=None)
+
+
+def _number(body: Body) -> int | None:
+    """A ControllerRevision carries its number as a field, a ReplicaSet as an annotation."""
+    written = body["revision"] if "revision" in body else (body["metadata"].get("annotations") or {}).get(REVISION)
+    return whole_number(str(written))
+
+
+def _revision(body: Body, number: int) -> Revision:
+    """The template of a ControllerRevision is the patch that brings it back, and says so in its midst."""
+    template = dict(((body.get("data") or body).get("spec") or {}).get("template") or {})
+    template.pop("$patch", None)
+    made_at = parse_time(body["metadata"]["creationTimestamp"])
+    return Revision(number, release_hash(template), made_at, body["metadata"].get("name", ""))

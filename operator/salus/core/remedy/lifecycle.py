@@ -1,0 +1,378 @@
+"""The life of a change, from its intent to its last line, and what is next for a target: by what is on record.
+
+`standing` reads the records, `next_move` says what to do; the shell does it, enters what came of it, and asks again.
+So the first time, the time after a crash and the time after a lost reply are one path. What a move has to look at
+before it can be finished (the object that was patched, the live target) is judged by `settled`, `objection`,
+`verified` and `left`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from salus.core.actions import KINDS
+from salus.core.actions.stamp import Reading, Stamp
+from salus.core.actions.undo import REVERT, UNDO
+from salus.core.guards.chain import review
+from salus.core.guards.permissions import rehearses
+from salus.core.health.timing import has_lasted
+from salus.core.health.verdict import healthy_for, overall
+from salus.core.objects.workloads import same_release
+from salus.core.records import changes as records
+from salus.core.remedy import approvals, verify
+from salus.core.remedy.approvals import Ended
+from salus.model.change import Decision, Facts, Outcome
+from salus.model.policy import Mode, Verdict
+from salus.model.scalars import Body
+from salus.model.values.changes import Action, Change, Refusal
+from salus.model.values.configuration import Switches
+from salus.model.values.keys import TargetKey
+from salus.model.values.metrics import Finding
+from salus.model.values.objects import Workload
+from salus.model.values.observation import Observation
+from salus.model.values.policies import Policy
+
+LOOK_AGAIN = timedelta(minutes=1)
+"""An undo that is held back is tried so often; an edit of the policy has it tried at once."""
+LATE = 2
+"""Intervals after which what was decided is not done any more: the service may be another one by then."""
+
+
+class Keeper(StrEnum):
+    """Whether the policy of a change looks after it."""
+
+    THERE = "There"
+    UNUSABLE = "Unusable"
+    """It is known, and measures nothing: it is in error, or beyond the caps of its namespace."""
+    GONE = "Gone"
+
+
+# --- how a target stands
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a target stands for one policy, by its records."""
+
+    under_way: Change | None = None
+    """The policy's own change that is not finished: meant, approved, or applied."""
+    questions: tuple[Change, ...] = ()
+    """What people were asked and have not allowed, answered or not."""
+    failed: Change | None = None
+    """The policy's newest deed, which did not help, while nobody has taken it back."""
+    to_revert: Change | None = None
+    """The scaling that goes back when its time is over."""
+    newest: Change | None = None
+    """The policy's newest record, whatever it says."""
+
+
+def standing(policy: Policy, changes: Sequence[Change]) -> Standing:
+    """Read the records of a target, over all policies, oldest first."""
+    mine = [change for change in changes if change.policy == policy.key.name]
+    return Standing(
+        under_way=next((change for change in mine if change.open and records.belongs_to(change, policy)), None),
+        questions=tuple(change for change in mine if change.waits and not change.open),
+        failed=_failed(policy, changes),
+        to_revert=_to_revert(policy, changes),
+        newest=mine[-1] if mine else None,
+    )
+
+
+def _failed(policy: Policy, changes: Sequence[Change]) -> Change | None:
+    """The newest deed, if it is to be taken back.
+
+    What other policies did since changes nothing about that: an undo that was held back meanwhile stays due.
+    """
+    writes = (c for c in reversed(changes) if c.acted and c.outcome is not Outcome.ABANDONED)
+    last = next((write for write in writes if records.belongs_to(write, policy)), None)
+    if last is None or last.applied_at is None or not last.outcome or last.undoes:
+        return None
+    wanted = verify.wants_undo(last, last.outcome, policy)
+    return last if wanted and not verify.is_taken_back(last, changes) else None
+
+
+def _to_revert(policy: Policy, changes: Sequence[Change]) -> Change | None:
+    """The newest scaling of this policy that helped, is to be reverted, and was not yet.
+
+    Under one that was given back lies what the one before it had put there, which has its own turn.
+    """
+    undone = {change.undoes for change in changes if change.undoes and change.outcome is Outcome.UNDONE}
+    for change in reversed(changes):
+        to_revert = KINDS[change.action].revert_after and change.applied_at is not None and not change.undoes
+        if to_revert and records.belongs_to(change, policy) and change.name not in undone:
+            wanted = verify.terms(change, policy).revert_after is not None and change.outcome is Outcome.RECOVERED
+            return change if wanted and not verify.is_taken_back(change, changes) else None
+    return None
+
+
+# --- what is next
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """Nobody goes on with this change: finish its record as it stands, without another deed."""
+
+    change: Change
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Tell people what this notification says; that is all there is to it."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """It may or may not have been done: the object itself tells."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """It was certainly not done yet: measure, observe and review once more, then do it."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """It was done: see whether it helped."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Write the last line of a record."""
+
+    change: Change
+    outcome: Outcome | None
+    """None: it was told to people, and has no outcome."""
+    message: str
+    perhaps: bool = False
+    """Nobody can tell whether it was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Record the inverse of a change, and do it: an undo, or a revert."""
+
+    change: Change
+    reason: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """The target is unhealthy, and nothing is under way: the ladder's turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseOut:
+    """No check is unhealthy: close the incident, keep the release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do now, and why."""
+
+    why: str
+
+
+Move = LetGo | Post | Settle | Do | Verify | Finish | TakeBack | Climb | CloseOut | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How things are now, besides what is on record."""
+
+    now: datetime
+    workload: Workload
+    """As it is watched: it may be a moment old."""
+    findings: Sequence[Finding] = ()
+    mode_cap: Mode = Mode.ENFORCE
+    """No policy's mode counts as bolder than this."""
+    has_incident: bool = False
+    intended: str = ""
+    """Name of the change whose intent this process has just put on record, and nothing else yet."""
+    held_until: datetime | None = None
+    """An undo or revert that something holds back is not looked at again before."""
+    ended: bool = False
+    """A change came to its end in this step: how the target is now is for the next one to judge."""
+
+
+def forsaken(policy: Policy, changes: Sequence[Change], keeper: Callable[[str], Keeper], now: datetime) -> LetGo | None:
+    """The first open change that nobody carries on; it would hold its target for ever.
+
+    A policy of the same name, made anew, is another one. `keeper`: of the policy of that name in this namespace.
+    """
+    for change in changes:
+        if change.open and (why := _why_forsaken(policy, change, keeper, now)):
+            return LetGo(change, f"policy {change.policy} {why}, nobody verifies this change")
+    return None
+
+
+def _why_forsaken(policy: Policy, change: Change, keeper: Callable[[str], Keeper], now: datetime) -> str | None:
+    if change.policy == policy.key.name:
+        return None if records.belongs_to(change, policy) else "is gone"
+    match keeper(change.policy):
+        case Keeper.GONE:
+            return "is gone"
+        case Keeper.UNUSABLE if verify.is_overdue(change, now):
+            return "is not measured any more"
+        case _:
+            return None
+
+
+def next_move(policy: Policy, standing: Standing, moment: Moment) -> Move:
+    """What is next: what is unfinished first, then what is owed, then the ladder, then what health asks for."""
+    if standing.under_way is not None:
+        return _carry_on(standing.under_way, moment.intended)
+    held = moment.held_until is not None and moment.now < moment.held_until
+    if standing.failed is not None and not held:
+        return TakeBack(standing.failed, UNDO, f"outcome {standing.failed.outcome}")
+    if (end := _end_of_a_question(policy, standing, moment)) is not None:
+        return end
+    if standing.to_revert is not None and not held and _time_is_over(policy, standing.to_revert, moment):
+        return TakeBack(standing.to_revert, REVERT, "its time is over")
+    if moment.ended:
+        return Wait("a change has just ended")
+    return Climb() if overall(moment.findings) is Verdict.UNHEALTHY else CloseOut()
+
+
+def _end_of_a_question(policy: Policy, standing: Standing, moment: Moment) -> Finish | None:
+    for question in standing.questions:
+        ended = approvals.end_of(question, policy, moment.workload, moment.mode_cap, moment.now)
+        if ended is not None:
+            return Finish(question, ended.outcome, ended.message)
+    return None
+
+
+def _carry_on(change: Change, intended: str) -> Move:
+    if not change.action.writes:
+        return Post(change)
+    if change.applied_at is not None:
+        return Verify(change)
+    return Do(change) if change.name == intended else Settle(change)
+
+
+def _time_is_over(policy: Policy, change: Change, moment: Moment) -> bool:
+    """What was scaled up goes back after `revertAfter` of health."""
+    lent_for, clear = verify.terms(change, policy).revert_after, healthy_for(moment.findings, moment.now)
+    if moment.has_incident or lent_for is None or clear is None or change.completed_at is None:
+        return False
+    return has_lasted(max(moment.now - clear, change.completed_at), moment.now, lent_for)
+
+
+# --- what a move finds
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """It was done, as the object shows."""
+
+    change: Change
+
+
+def settled(policy: Policy, change: Change, found: Reading, now: datetime) -> Applied | Do | Finish:
+    """What follows from what the object tells; a forged stamp has no effect, as if it were not there."""
+    match found.stamp:
+        case Stamp.SOUND:
+            return Applied(change)
+        case Stamp.DOUBTFUL:
+            return Finish(change, Outcome.INCONCLUSIVE, found.message, perhaps=True)
+    if change.decision is Decision.ACT and now - change.decided_at > LATE * policy.spec.interval:
+        return Finish(change, Outcome.ABANDONED, "not done in time, and too old to be done now")
+    return Do(change)
+
+
+def left(change: Change, found: Reading | None, why: str) -> Finish:
+    """How a change ends that nobody goes on with. `found`: None where the object is gone, or was not asked."""
+    if change.applied_at is not None:
+        return Finish(change, Outcome.INCONCLUSIVE, why)
+    done = found is not None and found.stamp in {Stamp.SOUND, Stamp.DOUBTFUL}
+    return Finish(change, Outcome.INCONCLUSIVE if done else Outcome.ABANDONED, why, perhaps=done)
+
+
+def objection(policy: Policy, change: Change, recorded: Body, seen: Observation) -> Finish | None:
+    """Why a recorded change must not be done now after all. `recorded`: its record, read afresh."""
+    if gone := _leave_is_gone(policy, records.past_change(recorded), recorded, seen):
+        return Finish(change, gone.outcome, gone.message)
+    if change.target_uid != seen.workload.uid:
+        return Finish(change, Outcome.ABANDONED, f"{seen.workload.key} was deleted and made again")
+    if not change.undoes and overall(seen.findings) is not Verdict.UNHEALTHY:
+        return Finish(change, Outcome.ABANDONED, "no check is unhealthy any more")
+    refusal = review(policy, records.action_of(change, recorded, seen.workload.key), seen)
+    return Finish(change, Outcome.ABANDONED, f"{refusal.reason}: {refusal.message}") if refusal else None
+
+
+def _leave_is_gone(policy: Policy, change: Change, recorded: Body, seen: Observation) -> Ended | None:
+    """Whether a person, or the mode, no longer allows a deed; asked right before it, as every guard is."""
+    if change.decision is not Decision.AWAIT_APPROVAL:
+        gone = approvals.not_allowed_by_mode(change, policy, seen.mode_cap)
+        return Ended(Outcome.ABANDONED, gone) if gone else None
+    if not approvals.is_what_was_approved(recorded):
+        return Ended(Outcome.ABANDONED, "the approval is of something else: its digest is not that of this record")
+    return approvals.end_of(change, policy, seen.workload, seen.mode_cap, seen.now)
+
+
+def refused(change: Change, target: TargetKey, error: str, *, was_changed: bool) -> Finish:
+    """How a change ends whose patch the API server did not take. `was_changed`: a test of the patch failed."""
+    if not was_changed:
+        return Finish(change, Outcome.FAILED, f"the API server refused: {error}")
+    outcome = Outcome.UNDO_SKIPPED if change.undoes else Outcome.ABANDONED
+    return Finish(change, outcome, f"{change.patched or target} was changed by someone else in between")
+
+
+def verified(policy: Policy, change: Change, findings: Sequence[Finding], now: datetime) -> Finish | Wait:
+    """Whether an applied change helped; an undo is not verified, it was owed."""
+    if change.undoes:
+        return Finish(change, Outcome.UNDONE, f"{change.undoes} was taken back")
+    judgement = verify.judge(change, policy, findings, now)
+    return (
+        Wait(judgement.message) if judgement.outcome is None else Finish(change, judgement.outcome, judgement.message)
+    )
+
+
+def contested(change: Change, target: TargetKey) -> Finish:
+    """How a change ends that someone else has taken back."""
+    text = f"{change.patched or target} is again as it was before: someone took this change back"
+    return Finish(change, Outcome.CONTESTED, text)
+
+
+def hands_off(change: Change, workload: Workload) -> Action:
+    """The undo that is not done, as its record shows it."""
+    facts: Facts = workload.facts()
+    return Action(
+        kind=change.action,
+        remedy=change.remedy,
+        target=workload.key,
+        target_uid=workload.uid,
+        message="",
+        before=facts,
+        intended=facts,
+        undoes=change.name,
+        patched=change.patched,
+    )
+
+
+def is_held_back_already(changes: Sequence[Change], undo: Action, refusal: Refusal) -> bool:
+    """Whether people were told that this undo or revert is held back for this reason."""
+    said = (c for c in changes if c.undoes == undo.undoes and c.decision is Decision.REFUSE)
+    return any(change.reason == refusal.reason for change in said)
+
+
+def may_delete_stuck_pod(policy: Policy, change: Change, switches: Switches, mode_cap: Mode) -> bool:
+    """Whether the pod in the way of this rollback may go: not while nothing at all is to be done."""
+    observes = mode_cap is Mode.OBSERVE or rehearses(policy, change.remedy)
+    return not (switches.kill_switch or policy.spec.suspend or observes)
+
+
+def waits_for_its_pods(change: Change, workload: Workload) -> bool:
+    """Whether the workload has still the template of this change, and gives it to one pod after the other."""
+    meant = change.intended is not None and same_release(workload.release, change.intended.release)
+    return workload.uid == change.target_uid and meant and workload.ordered and not workload.deleting

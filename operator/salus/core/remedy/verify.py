@@ -1,0 +1,190 @@
+"""Whether an action helped, from the same checks, by samples newer than the deed; ready pods prove nothing.
+
+Samples count from the deed plus `settle`, and plus the widest window of the queries where that is longer: until then a
+`rate(x[5m])` still sees the time before the deed.
+
+By which checks, how long, and what follows is fixed by the record: whoever edits the policy while a change is under way
+may have no right on the workload, and must not have a good deed taken back by calling it a failure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from salus.core.actions import KINDS
+from salus.core.health.timing import has_lasted
+from salus.core.health.verdict import overall, widest_window
+from salus.core.records.changes import checks_digest, is_by_this_text, take_back_by
+from salus.model.change import Outcome, Proof, TakeBack
+from salus.model.policy import OnFailure, Verdict, Verify
+from salus.model.scalars import format_decimal, format_duration
+from salus.model.values.changes import Change
+from salus.model.values.metrics import Finding
+from salus.model.values.policies import Policy
+
+WORSE_FACTOR = 2.0
+"""A value this many times as far beyond its threshold as before the deed counts as worse …"""
+WORSE_AT_LEAST = 0.25
+"""… if it is also beyond it by this share of the threshold: a value that lay barely beyond doubles by chance."""
+
+
+OVERDUE_AFTER = timedelta(minutes=15)
+"""What a policy that cannot be used for a while, as at a change of the sources, has to come back and verify."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How the change stands: an outcome, or None while it is too early to tell."""
+
+    outcome: Outcome | None
+    message: str
+
+
+def counts_from(change: Change, policy: Policy) -> datetime:
+    """Samples from this moment on speak of the time after the deed."""
+    return _done_at(change) + max(_pace(change, policy).settle, widest_window(policy))
+
+
+def _done_at(change: Change) -> datetime:
+    return change.applied_at or change.decided_at
+
+
+def is_overdue(change: Change, now: datetime) -> bool:
+    """Whether the time for its proof has been over for long: whoever was to verify it does so no more."""
+    return now - _done_at(change) > (change.proof.timeout if change.proof else timedelta(0)) + OVERDUE_AFTER
+
+
+def _pace(change: Change, policy: Policy) -> Proof | Verify:
+    """The windows on record; a record of format 0 has none."""
+    return change.proof or policy.spec.verify
+
+
+def asks_the_same(change: Change, policy: Policy) -> bool:
+    """Whether the policy's checks are those by which the change was to be verified."""
+    if change.format == 0:
+        return is_by_this_text(change, policy)
+    return change.proof is not None and change.proof.checks == checks_digest(policy)
+
+
+def judge(change: Change, policy: Policy, findings: Sequence[Finding], now: datetime) -> Judgement:
+    """Recovered, Worse, NotRecovered, Inconclusive, or not yet."""
+    if not asks_the_same(change, policy):
+        return _by_other_checks(change, policy, now)
+    start, pace = counts_from(change, policy), _pace(change, policy)
+    if now < start:
+        return Judgement(None, f"settling, samples count from {start:%H:%M:%S} UTC")
+    if worse := _worse(change, policy, findings, start):
+        return Judgement(Outcome.WORSE, worse)
+    clear = _clear_for(findings, start, now)
+    stable = pace.stable
+    if clear is not None and has_lasted(now - clear, now, stable):
+        return Judgement(Outcome.RECOVERED, f"all checks healthy for {format_duration(clear)}")
+    deadline = max(_done_at(change) + pace.timeout, start + stable)
+    if now < deadline or (clear is not None and now < deadline + stable):
+        so_far = f"healthy for {format_duration(clear)}" if clear is not None else "not healthy yet"
+        return Judgement(None, f"{so_far}, needs {format_duration(stable)}")
+    return _failed(findings, start, pace.timeout)
+
+
+def _by_other_checks(change: Change, policy: Policy, now: datetime) -> Judgement:
+    """Nothing is concluded from them, good or bad; until time is up somebody may put the checks back."""
+    edited = f"{policy.key.name} has other checks than when this was decided"
+    timeout = _pace(change, policy).timeout
+    if now < _done_at(change) + timeout:
+        return Judgement(None, f"{edited}, which prove nothing of it")
+    return Judgement(Outcome.INCONCLUSIVE, f"after {format_duration(timeout)} {edited}, which prove nothing of it")
+
+
+def _clear_for(findings: Sequence[Finding], start: datetime, now: datetime) -> timedelta | None:
+    """How long all checks have been clear, by samples from `start` on; None when one is not."""
+    if overall(findings) is not Verdict.HEALTHY:
+        return None
+    since = start
+    for finding in findings:
+        if finding.since is None or finding.sampled_at is None or finding.sampled_at < start:
+            return None
+        since = max(since, finding.since)
+    return now - since
+
+
+def _worse(change: Change, policy: Policy, findings: Sequence[Finding], start: datetime) -> str | None:
+    then = dict(change.evidence)
+    for finding in findings:
+        if finding.verdict is not Verdict.UNHEALTHY or finding.sampled_at is None or finding.sampled_at < start:
+            continue
+        if finding.check not in then:
+            if finding.since and change.applied_at and finding.since >= change.applied_at:
+                return f"{finding.check} turned unhealthy after the deed: {finding.message}"
+        elif KINDS[change.action].can_worsen and _farther(policy, finding, then[finding.check]):
+            before = format_decimal(then[finding.check] or 0.0)
+            return f"{finding.check} was {before}, is {finding.message}"
+    return None
+
+
+def _farther(policy: Policy, finding: Finding, before: float | None) -> bool:
+    """Whether the value lies much farther beyond its threshold than before the deed."""
+    check = next((check for check in policy.checks if check.name == finding.check), None)
+    if check is None or before is None or finding.value is None:
+        return False
+    bound = check.unhealthy.above if check.unhealthy.above is not None else check.unhealthy.below
+    if bound is None or not check.unhealthy.crossed_by(before) or not check.unhealthy.crossed_by(finding.value):
+        return False
+    return abs(finding.value - bound) >= max(WORSE_FACTOR * abs(before - bound), WORSE_AT_LEAST * abs(bound))
+
+
+def _failed(findings: Sequence[Finding], start: datetime, timeout: timedelta) -> Judgement:
+    waited = format_duration(timeout)
+    unhealthy = [f"{f.check}: {f.message}" for f in findings if f.verdict is Verdict.UNHEALTHY]
+    if unhealthy:
+        return Judgement(Outcome.NOT_RECOVERED, f"after {waited} still {'; '.join(unhealthy)}")
+    unknown = [f"{f.check}: {f.reason}" for f in findings if f.verdict is Verdict.UNKNOWN]
+    if unknown or not findings:
+        return Judgement(
+            Outcome.INCONCLUSIVE, f"after {waited} no trustworthy answer: {'; '.join(unknown) or 'no findings'}"
+        )
+    if any(f.sampled_at is None or f.sampled_at < start for f in findings):
+        return Judgement(Outcome.INCONCLUSIVE, f"after {waited} no sample newer than the deed")
+    return Judgement(Outcome.NOT_RECOVERED, f"after {waited} healthy only now and then")
+
+
+def terms(change: Change, policy: Policy) -> TakeBack:
+    """When the change is taken back: by what is on record, whatever the policy says since.
+
+    A record of format 0 does not say, so the policy is asked, if it says what it said then. If not, nobody can know
+    what it said, and what nobody can know changes nothing: the change stays.
+    """
+    if change.take_back is not None:
+        return change.take_back
+    if change.format == 0 and is_by_this_text(change, policy):
+        return take_back_by(policy, change.remedy)
+    return TakeBack(on_failure=OnFailure.KEEP)
+
+
+def wants_undo(change: Change, outcome: Outcome, policy: Policy) -> bool:
+    """Whether to take the change back: after which outcomes, its kind says. Inconclusive ones stay: unknown never acts.
+
+    A restart cannot be taken back. A rollback is taken back only when it made things worse: the release that it
+    replaced is under suspicion, and the one it restored was known good.
+    """
+    return _failed_by(change, outcome, terms(change, policy))
+
+
+def _failed_by(change: Change, outcome: Outcome, said: TakeBack) -> bool:
+    if change.undoes or said.on_failure is OnFailure.KEEP:
+        return False
+    return outcome in KINDS[change.action].undone_after
+
+
+def is_taken_back(change: Change, changes: Sequence[Change]) -> bool:
+    """Whether an undo was done or given up for good; one that a guard held back is still to come."""
+    undos = [other for other in changes if other.undoes == change.name]
+    return any((u.acted and u.outcome is not Outcome.ABANDONED) or u.outcome is Outcome.UNDO_SKIPPED for u in undos)
+
+
+def is_owed(change: Change, changes: Sequence[Change]) -> bool:
+    """Whether a finished change would be taken back yet, now or when its time is over, by what is on record alone."""
+    said = change.take_back
+    if said is None or not change.outcome or is_taken_back(change, changes):
+        return False
+    lent = change.outcome is Outcome.RECOVERED and said.revert_after is not None
+    return lent or _failed_by(change, change.outcome, said)

@@ -1,0 +1,81 @@
+"""What an unhealthy target waits for, and for how long nothing needs to be read to say so again."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from salus.core.guards.budgets import BRAKE
+from salus.core.guards.chain import UNKNOWN, again
+from salus.core.remedy.ladder import Wait, decide, grace, still_relevant
+from salus.model.values.changes import Action, Change, Refusal
+from salus.model.values.metrics import Finding
+from salus.model.values.objects import Workload
+from salus.model.values.observation import Observation
+from salus.model.values.policies import Policy
+
+OBSERVE_AGAIN = timedelta(minutes=10)
+"""Whatever is waited for, the target and all around it are read again so often."""
+LONGEST_PAUSE = timedelta(minutes=1)
+"""What could not be read is read again at the latest after this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A refusal, and what it rests on: while that is the same, nothing needs to be read to say it again."""
+
+    action: Action
+    refusal: Refusal
+    rests_on: tuple[object, ...]
+    since: datetime
+    good_for: timedelta = OBSERVE_AGAIN
+    """After this it is judged anew in any case."""
+
+    def holds(self, rests_on: tuple[object, ...], now: datetime) -> bool:
+        """Whether nothing that it rests on has changed, and its time is not over."""
+        return self.rests_on == rests_on and now < self.since + self.good_for
+
+    def after(self, before: "Held | None", interval: timedelta) -> "Held":
+        """What could not be judged is tried again after an interval, and each time in vain after twice as long."""
+        if self.refusal.reason != UNKNOWN:
+            return self
+        same = before is not None and before.refusal.reason == UNKNOWN and before.rests_on == self.rests_on
+        pause = 2 * before.good_for if before is not None and same else interval
+        return replace(self, good_for=min(pause, LONGEST_PAUSE))
+
+    def said_again(self, policy: Policy, seen: Observation) -> Refusal | None:
+        """The refusal as of now, by what is known without reading anything; None: everything has to be judged anew.
+
+        What could not be judged is not judged now either. That the brake holds, people may still have to be told.
+        """
+        if self.refusal.reason == UNKNOWN:
+            return self.refusal
+        refusal = again(policy, self.action, seen, self.refusal.reason)
+        untold = refusal is not None and refusal.reason == BRAKE and seen.fleet is not None and not seen.fleet.notified
+        return None if untold else refusal
+
+
+def rests_on(
+    policy: Policy, workload: Workload, changes: Iterable[Change], findings: Iterable[Finding]
+) -> tuple[object, ...]:
+    """What a refusal rests on that is known at every tick; it is judged anew when any of it is another."""
+    known = tuple((change.name, change.applied_at, change.completed_at, change.approval) for change in changes)
+    verdicts = tuple((finding.check, finding.verdict) for finding in findings)
+    return policy, workload.uid, workload.generation, workload.release, known, verdicts
+
+
+def waits(
+    policy: Policy, findings: Sequence[Finding], mine: Sequence[Change], workload: Workload, now: datetime
+) -> Wait | None:
+    """People have just put another release there, or a remedy has its turn: nothing is to be done now, and why.
+
+    `mine`: what was decided in the breach that lasts.
+    """
+    if (wait := grace(policy, mine, workload, now)) is not None:
+        return wait
+    proposed = decide(policy, findings, mine, workload.release)
+    return proposed if isinstance(proposed, Wait) else None
+
+
+def is_with_people(policy: Policy, mine: Sequence[Change], workload: Workload, *, escalated: bool) -> bool:
+    """People were called, and what they were called for is still how things are: there is nothing to add."""
+    return escalated and bool(still_relevant(policy, mine, workload.release))

@@ -1,0 +1,90 @@
+"""What is asked of metrics, what they answer, and what follows for a check."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from salus.model.policy import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One instant query, for one check on one target."""
+
+    source: str
+    query: str
+    stale_after: timedelta
+    """A sample older than this is no data."""
+    select: tuple[str, str] | None = None
+    """(label, value) that picks the target's series out of an answer for all targets."""
+    namespace: str = ""
+    """The policy's namespace, for tenancy headers and enforced matchers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A trustworthy number."""
+
+    value: float
+    sampled_at: datetime
+    """Time of the newest sample behind it, as far as the source can tell; else the time of evaluation."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoData:
+    """The source answered, and has nothing (`reason` NoSeries, NotANumber, StaleSample …)."""
+
+    reason: str
+    message: str
+    empty: bool = False
+    """True only for an empty vector: what a check's onNoData speaks of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """No answer, or one that must not be trusted (`reason` Timeout, HttpError, PartialAnswer, SeveralSeries …)."""
+
+    reason: str
+    message: str
+
+
+Answer = Value | NoData | Error
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One point of a range query."""
+
+    at: datetime
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckState:
+    """What one check on one target remembers between two readings; it can be recovered from Prometheus' history.
+
+    `breached_since` and `healthy_since`: start of the present stretch, None outside one. `seen_at`: last trustworthy
+    reading.
+    """
+
+    unhealthy: bool = False
+    breached_since: datetime | None = None
+    healthy_since: datetime | None = None
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check says of one target."""
+
+    check: str
+    verdict: Verdict
+    reason: str
+    message: str
+    query: str
+    observed_at: datetime
+    threshold: str = ""
+    value: float | None = None
+    since: datetime | None = None
+    """Unhealthy: beyond the bound since. Healthy: clear since; None while a breach is pending."""
+    sampled_at: datetime | None = None
+    """Time of the newest sample behind the value."""

@@ -1,0 +1,189 @@
+"""Workloads and what belongs to them, reduced to what decisions need."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from salus.model.change import Facts, ManagedBy
+from salus.model.meta import AutoscalerKind
+from salus.model.scalars import Body
+from salus.model.values.keys import ScalerKey, TargetKey
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A Deployment, StatefulSet or DaemonSet, reduced to what decisions need."""
+
+    key: TargetKey
+    uid: str
+    generation: int
+    observed_generation: int
+    replicas: int
+    """Asked for; for a DaemonSet the number it wants to schedule."""
+    ready: int
+    updated: int
+    available: int
+    total: int
+    """Pods that exist, old and new."""
+    release: str
+    """SHA-256 of the pod template without `pod-template-hash` and `restartedAt`: a restart is not a release."""
+    images: tuple[str, ...] = ()
+    restarted_at: str = ""
+    paused: bool = False
+    update_strategy: str = "RollingUpdate"
+    partition: int = 0
+    """StatefulSet: pods below this number are left on an older template."""
+    ordered: bool = False
+    """StatefulSet: one pod after the other, each waits until the one before is ready."""
+    history_limit: int = 10
+    """How many of its old releases the workload's own controller keeps."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
+    """`Kind/name` of the controller that owns it, if any."""
+    rolled_out_since: datetime | None = None
+    """When the last rollout finished, as the workload's own status tells."""
+    progressed_at: datetime | None = None
+    """When the newest rollout last made progress, or finished."""
+    replica_failure: str = ""
+    """Message of the ReplicaFailure condition while pods cannot be created."""
+    deleting: bool = False
+
+    @property
+    def rolled_out(self) -> bool:
+        """Every replica runs the newest template and is available."""
+        return (
+            self.observed_generation >= self.generation
+            and self.updated >= self.replicas
+            and self.available >= self.replicas
+            and self.total <= self.replicas
+        )
+
+    @property
+    def rolling_out(self) -> bool:
+        """A new template is on its way to the replicas; pods that are merely down do not count."""
+        return self.observed_generation < self.generation or self.updated < self.replicas or self.total > self.replicas
+
+    def facts(
+        self,
+        *,
+        replicas: int | None = None,
+        release: str | None = None,
+        restarted_at: str | None = None,
+        minimum: int | None = None,
+        images: Sequence[str] = (),
+    ) -> Facts:
+        """The allow-listed facts for a record, with what an action would make of them.
+
+        `minimum` is the minimum of the workload's autoscaler, for a change of that; `images` are those of `release`.
+        """
+        changed = release is not None and release != self.release
+        return Facts(
+            replicas=self.replicas if replicas is None else replicas,
+            min_replicas=minimum,
+            release=self.release if release is None else release,
+            restarted_at=self.restarted_at if restarted_at is None else restarted_at,
+            generation=self.generation if (replicas, release, restarted_at) == (None, None, None) else None,
+            images=tuple(image[:512] for image in (images if changed else self.images)[:20]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A pod template worth knowing: kept because it was healthy, or because a rollback took it away."""
+
+    name: str
+    """Name of the KeptRelease."""
+    hash: str
+    template: Mapping[str, Any]
+    healthy_at: datetime | None
+    """When it was last known healthy; None if never."""
+    quarantined_by: str = ""
+    """The ChangeEvent that took it away."""
+    rehearsed: bool = False
+    """Only policies that observe have proven it healthy, whose authors need no right on the workload."""
+    withdrawn_by: str = ""
+    """The person who said that it must not come back."""
+    kept_at: datetime | None = None
+    orphaned_at: datetime | None = None
+    """Since when the workload is gone; None while it is there."""
+    seen: bool = True
+    """Its status was written."""
+    uid: str = ""
+
+    @property
+    def healthy(self) -> bool:
+        """Known healthy, and not taken away since."""
+        return self.healthy_at is not None and not self.quarantined_by
+
+    @property
+    def good(self) -> bool:
+        """Worth going back to."""
+        return self.healthy and not self.withdrawn_by
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A line of a workload's own history: a ReplicaSet of a Deployment, a ControllerRevision of the other kinds."""
+
+    number: int
+    """As the workload counts; what comes back gets a new number."""
+    release: str
+    """Hash of its template; a restart is a revision of the same release."""
+    made_at: datetime
+    """When it was first made; what comes back keeps this."""
+    name: str = ""
+    """Name of the object; its pods carry what follows the workload's name in it as a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscaler:
+    """An HPA or ScaledObject that owns the replicas of a target."""
+
+    key: ScalerKey
+    minimum: int | None
+    """The minimum as it is written; None where the field is absent."""
+    max_replicas: int
+    owner: str = ""
+    """`Kind/name` of the controller that owns it, if any: KEDA makes an HPA of each ScaledObject."""
+    paused: str = ""
+    """Key of the annotation that keeps it from scaling out, if there is one."""
+    managed_by: ManagedBy | None = None
+    git_holds_minimum: bool = False
+    """The desired state that a GitOps tool applies names the minimum."""
+    body: Body = field(default_factory=dict, compare=False, repr=False)
+    """The object itself, to make patches for."""
+
+    @property
+    def min_replicas(self) -> int:
+        """The minimum that holds: what is written, or 1 for an HPA and 0 for a ScaledObject."""
+        if self.minimum is not None:
+            return self.minimum
+        return 1 if self.key.kind is AutoscalerKind.HPA else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Disruption:
+    """A PodDisruptionBudget over the target's pods."""
+
+    name: str
+    allowed: int | None
+    """Pods that may go now; None while its controller has not said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a ResourceQuota leaves free, by its own names (`pods`, `requests.cpu`, …)."""
+
+    name: str
+    free: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """What more pods of the target would find."""
+
+    quotas: tuple[Quota, ...] = ()
+    pod: Mapping[str, Decimal] = field(default_factory=dict)
+    """What one pod takes, by the names that quotas use; a name that is missing is asked for by nobody."""

@@ -1,0 +1,39 @@
+"""Policies as they are compiled."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from salus.model.policy import HealthPolicySpec, Threshold, Verdict
+from salus.model.values.keys import PolicyKey
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledCheck:
+    """A check ready to be asked: PromQL with its placeholders still in, thresholds as numbers."""
+
+    name: str
+    template: str
+    unhealthy: Threshold
+    healthy: Threshold | None
+    hold: timedelta
+    """The policy's `for`."""
+    on_no_data: Verdict
+    target_label: str | None
+    window: timedelta
+    """The widest range selector of the query; a deed shows in full only after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A HealthPolicy compiled once a generation."""
+
+    key: PolicyKey
+    uid: str
+    generation: int
+    spec: HealthPolicySpec
+    """With every window that is below the operator's minimum raised to it."""
+    checks: tuple[CompiledCheck, ...]
+    raised: tuple[str, ...] = ()
+    """What was raised, each in a sentence."""
+    created: str = ""
+    """When it was made, as the API server writes it: the older ones of a namespace come first."""

@@ -1,0 +1,144 @@
+"""Asks the questions of a tick, all at once, and turns the answers into findings.
+
+Looks into the past are made side by side, since they are slow; how many there are at a time is the source's to say.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from salus.contained import apology, contained
+from salus.core.health.evaluate import Reading, evaluate, not_judged, recall, stale_after
+from salus.core.policy import promql
+from salus.model.values.metrics import Answer, CheckState, Error, Query, Value
+from salus.model.values.policies import CompiledCheck, Policy
+from salus.reconcile import defects
+from salus.reconcile.cases import Case
+from salus.reconcile.context import Context
+
+log = structlog.get_logger(__name__)
+
+Job = tuple[Policy, Case]
+Row = tuple[CompiledCheck, Query, Answer]
+
+
+def question(policy: Policy, check: CompiledCheck, case: Case) -> Query:
+    """One check of one target as PromQL."""
+    shared = check.target_label is not None and "$target" not in check.template
+    return Query(
+        source=policy.spec.source,
+        query=promql.render(check.template, namespace=policy.key.namespace, target=case.target.name),
+        stale_after=stale_after(policy.spec.interval),
+        select=(check.target_label, case.target.name) if shared and check.target_label else None,
+        namespace=policy.key.namespace,
+    )
+
+
+def questions(policy: Policy, case: Case) -> Sequence[Query]:
+    """All checks of one target, made once for each generation of the policy."""
+    if case.questions is None or case.questions[0] is not policy:
+        case.questions = policy, tuple(question(policy, check, case) for check in policy.checks)
+    return case.questions[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the checks of a case were told, and when."""
+
+    rows: Sequence[Row]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Measurer:
+    """Measures cases; what a check remembers lies in the case."""
+
+    context: Context
+
+    async def measure(self, jobs: Sequence[Job]) -> None:
+        """Ask for all jobs in one go and put the findings into their cases: Unknown, where that itself fails."""
+        answered = await self.ask(jobs)
+        await asyncio.gather(*(self.judge(job, told) for job, told in zip(jobs, answered, strict=True)))
+
+    async def ask(self, jobs: Sequence[Job]) -> Sequence[Answered | None]:
+        """Ask for all jobs in one go; None where that failed, which is then what the findings say."""
+        with contained(partial(self._failed, jobs)):
+            asked = [questions(policy, case) for policy, case in jobs]
+            answers = iter(await self.context.metrics.ask([q for of_job in asked for q in of_job]))
+            now, checks = self.context.clock.now(), [policy.checks for policy, _ in jobs]
+            return [
+                Answered([(check, q, next(answers)) for check, q in zip(*of_job, strict=True)], now)
+                for of_job in zip(checks, asked, strict=True)
+            ]
+        return [None] * len(jobs)
+
+    async def judge(self, job: Job, told: Answered | None) -> None:
+        """Turn answers into findings; this may take a look into the past."""
+        if told is not None:
+            policy, case = job
+            with contained(partial(self._failed, [job])):
+                await self._recover_for(policy, case, told)
+                if case.questions is not None and case.questions[0] is policy:  # else it was edited meanwhile
+                    self._evaluate(policy, case, told)
+
+    def _failed(self, jobs: Sequence[Job], error: BaseException) -> None:
+        for key in dict.fromkeys(policy.key for policy, _ in jobs):
+            defects.note(self.context, "measure", key, error)
+        now, message = self.context.clock.now(), apology("measured this", error)
+        for policy, case in jobs:
+            case.findings = tuple(not_judged(check, message, now) for check in policy.checks)
+
+    def _evaluate(self, policy: Policy, case: Case, told: Answered) -> None:
+        findings = []
+        for check, q, answer in told.rows:
+            memory, interval = case.states.get(check.name, CheckState()), policy.spec.interval
+            reading = Reading(q.query, answer, told.at)
+            finding, case.states[check.name] = evaluate(check, reading, memory, interval)
+            findings.append(finding)
+            self.context.telemetry.evaluated(finding.verdict.value)
+        case.findings, case.asked = tuple(findings), policy
+
+    async def _recover_for(self, policy: Policy, case: Case, told: Answered) -> None:
+        """A breach seen for the first time may have begun before this process did: look back once, over `for`."""
+        breached = [check for check, _, answer in told.rows if _is_first_breach(check, answer, case)]
+        if breached:
+            await asyncio.gather(*(self._look_back((policy, case), check, check.hold, told.at) for check in breached))
+
+    async def recover(self, policy: Policy, case: Case, span: timedelta) -> None:
+        """Look back over `span`, or `for`, for all checks: how long they have been as they are is not lost with us."""
+        now = self.context.clock.now()
+        spans = ((check, max(span, check.hold)) for check in policy.checks)
+        await asyncio.gather(*(self._look_back((policy, case), check, span, now) for check, span in spans))
+
+    async def _look_back(self, job: Job, check: CompiledCheck, span: timedelta, now: datetime) -> None:
+        policy, case = job
+        interval = policy.spec.interval
+        start = now - span - 2 * interval
+        samples = await self.context.history.samples(question(policy, check, case), start, now, interval)
+        if isinstance(samples, Error):
+            log.warning("no look into the past", check=check.name, reason=samples.reason, error=samples.message)
+            return
+        memory = recall(check, [sample for sample in samples if sample.at <= now], interval)
+        present = case.states.get(check.name, CheckState())
+        case.states[check.name] = _longer(memory, present)
+
+
+def _is_first_breach(check: CompiledCheck, answer: Answer, case: Case) -> bool:
+    first = case.states.get(check.name, CheckState()).seen_at is None  # errors teach nothing
+    breached = isinstance(answer, Value) and check.unhealthy.crossed_by(answer.value)
+    return first and bool(check.hold) and breached
+
+
+def _longer(past: CheckState, present: CheckState) -> CheckState:
+    """The past, where it tells of the same stretch as the present and knows more of it."""
+    if past.seen_at is None:
+        return present
+    if present.seen_at is None:
+        return past
+    same = (past.breached_since is None) == (present.breached_since is None) and past.unhealthy == present.unhealthy
+    begun, known = (memory.breached_since or memory.healthy_since for memory in (past, present))
+    return past if same and begun is not None and (known is None or begun < known) else present

@@ -1,0 +1,200 @@
+"""What was done of late to all targets, and how they are: what budgets and the fleet brake count.
+
+A view of the records, which knows of each as soon as it is intended: fifty plans of one tick would otherwise all find
+the budget unspent; here the second plan sees the first. Nothing in it is lost by a restart.
+"""
+
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from salus.core.guards.budgets import can_be_judged, counted_action, is_braking, notified_at
+from salus.core.guards.fleet import Census, Tally
+from salus.core.health.verdict import overall
+from salus.core.records.withholding import REASON as WITHHELD
+from salus.core.records.withholding import WINDOW, is_budgeted
+from salus.model.policy import Verdict
+from salus.model.scalars import Body
+from salus.model.values.changes import Change
+from salus.model.values.configuration import Brake
+from salus.model.values.fleet import CountedAction, Fleet
+from salus.model.values.keys import TargetKey
+from salus.model.values.metrics import Finding
+from salus.reconcile.records.kept import AnyRecord, ChangeRecord, IncidentRecord, Key
+
+PRUNE_EVERY = timedelta(minutes=1)
+WATCH_EVERY = timedelta(milliseconds=250)
+SAME_OUTAGE = timedelta(hours=1)
+"""A process that starts takes a notification that is not older than this for one of an outage that may still last."""
+_WORST_FIRST = (Verdict.UNHEALTHY, Verdict.HEALTHY, Verdict.UNKNOWN)
+"""A target of two policies counts once; what one of them cannot judge, the other may."""
+
+
+@dataclass(slots=True)
+class Withheld:
+    """What a namespace had beyond its budget of records, within the hour from the first of them on."""
+
+    since: datetime
+    count: int = 0
+    record: str = ""
+    """Name of the one record that counts them; empty while there is none."""
+    said: int = 1
+    """How many it says there are; it is written when they have doubled, so that it stays rare."""
+
+
+@dataclass(slots=True)
+class FleetView:
+    """Deeds by record, and how the targets of each namespace are. It follows the store of records."""
+
+    _deeds: list[tuple[datetime, Key, CountedAction]] = field(default_factory=list)
+    """Oldest first."""
+    _census: Census = field(default_factory=Census)
+    _notified: dict[Key, datetime] = field(default_factory=dict)
+    """Record → when it told people that the fleet brake holds."""
+    _written: defaultdict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
+    """Namespace → record → when it was made; those that count against the budget of records."""
+    _withheld: dict[str, Withheld] = field(default_factory=dict)
+    _off_since: datetime | None = None
+    """When the brake was first seen to be off, without a break since."""
+    _off: tuple[Brake, int, bool] | None = None
+    """Whether this brake is off, as of so many changes of the census."""
+    _watched_at: datetime | None = None
+    _pruned_at: datetime | None = None
+    _lifted_at: datetime | None = None
+    """When the brake was last known to have lifted; what was told before is of another outage."""
+
+    def changed(self, before: AnyRecord | None, after: AnyRecord | None) -> None:
+        """A record is new, or another now, or is gone. What was written within the hour counts all the same."""
+        if isinstance(before, ChangeRecord):
+            self._forget(before)
+        if isinstance(after, ChangeRecord) and after.change is not None:
+            self._enter(after, after.change)
+        elif isinstance(after, IncidentRecord) and after.made is not None:
+            self._written[after.namespace].setdefault(f"incident {after.name}", after.made)
+        elif after is None and isinstance(before, ChangeRecord) and not before.uid:
+            self._forget_written(before.namespace, before.name)
+
+    def opened(self, incident: Body, at: datetime) -> None:
+        """An incident is about to be opened, or was."""
+        self._written[incident["metadata"]["namespace"]][f"incident {incident['metadata']['name']}"] = at
+
+    def has_room(self, namespace: str, most: int, now: datetime) -> bool:
+        """Whether one more record of those that may be withheld is within the budget; begin it without an await."""
+        return self._count(namespace, now) < most
+
+    def withhold(self, namespace: str, now: datetime) -> Withheld:
+        """One more is not written."""
+        known = self._withheld.get(namespace)
+        if known is None or now - known.since >= WINDOW:
+            known = self._withheld[namespace] = Withheld(now)
+        known.count += 1
+        return known
+
+    def _count(self, namespace: str, now: datetime) -> int:
+        """Records of the last hour; also those that were deleted meanwhile."""
+        recent = {key: at for key, at in self._written.pop(namespace, {}).items() if now - at < WINDOW}
+        if recent:
+            self._written[namespace] = recent
+        return len(recent)
+
+    def see(self, target: TargetKey, findings: Iterable[Sequence[Finding]]) -> None:
+        """How a target is now, by each of the policies by which it counts; without any it counts no more."""
+        verdicts = [overall(found) for found in findings]
+        self._census.see(target, min(verdicts, key=_WORST_FIRST.index, default=None))
+
+    def watch(self, brake: Brake | None, now: datetime) -> None:
+        """Note when the brake lifts: when it was off for as long as it pauses between two actions.
+
+        Otherwise a fleet that sways about the bound would be told of again and again. Too few measured targets tell
+        nothing. It is off when it is so seen from every namespace. Looking is dear with many targets, and ticks are
+        many.
+        """
+        if self._watched_at is not None and timedelta(0) <= now - self._watched_at < WATCH_EVERY:
+            return
+        self._watched_at = now
+        self._prune(now)
+        if self._lifted_at is None:
+            self._lifted_at = now - SAME_OUTAGE
+        if brake is None or not self._is_off(brake):
+            self._off_since = None
+        else:
+            self._off_since = self._off_since or now
+            if now - self._off_since >= brake.pause:
+                self._lifted_at = now
+
+    def _is_off(self, brake: Brake) -> bool:
+        """Looked at anew when the verdict on some target has changed."""
+        if self._off is None or self._off[:2] != (brake, self._census.changes):
+            self._off = brake, self._census.changes, self._is_off_everywhere(brake)
+        return self._off[2]
+
+    def _is_off_everywhere(self, brake: Brake) -> bool:
+        """Whether it can be judged at all, and nowhere holds; a namespace where all is well asks for no action."""
+        views = [self._fleet(name) for name, tally in self._census.tallies.items() if tally.unhealthy]
+        views = views or [self._fleet(name) for name in self._census.tallies]
+        return any(can_be_judged(brake, view) for view in views) and not any(is_braking(brake, view) for view in views)
+
+    def fleet(
+        self,
+        target: TargetKey,
+        judged: AbstractSet[str] = frozenset(),
+        since: datetime | None = None,
+    ) -> Fleet:
+        """Everything that budgets and the brake ask, for an action on this target.
+
+        `judged`: names of the records of its namespace that are what is judged; right before a deed it must not count
+        against itself. `since`: nobody asks of earlier deeds (None: somebody does).
+        """
+        first = 0 if since is None else bisect_left(self._deeds, since, key=lambda entry: entry[0])
+        own = target.namespace
+        actions = tuple(
+            action for _, (space, name), action in self._deeds[first:] if space != own or name not in judged
+        )
+        told = any(self._lifted_at is None or at > self._lifted_at for at in self._notified.values())
+        weights = {space: self._census.weight(space, own) for space in {action.namespace for action in actions}}
+        return replace(self._fleet(own), actions=actions, weights=weights, notified=told)
+
+    def _fleet(self, namespace: str) -> Fleet:
+        seen = self._census.seen_from(namespace)
+        own = self._census.tallies.get(namespace, Tally())
+        return Fleet(seen.targets, own.targets, seen.healthy, seen.unhealthy)
+
+    def _forget(self, record: ChangeRecord) -> None:
+        self._notified.pop(record.key, None)
+        if record.change is not None and (action := counted_action(record.change, record.namespace)) is not None:
+            place = bisect_left(self._deeds, (action.at, record.key), key=_order)
+            if place < len(self._deeds) and _order(self._deeds[place]) == (action.at, record.key):
+                del self._deeds[place]
+
+    def _enter(self, record: ChangeRecord, change: Change) -> None:
+        if (action := counted_action(change, record.namespace)) is not None:
+            insort(self._deeds, (action.at, record.key, action), key=_order)
+        if (at := notified_at(change)) is not None:
+            self._notified[record.key] = at
+        self._enter_written(record.namespace, change)
+
+    def _prune(self, now: datetime) -> None:
+        if self._pruned_at is None or not timedelta(0) <= now - self._pruned_at < PRUNE_EVERY:
+            self._pruned_at = now
+            for namespace in list(self._written):
+                self._count(namespace, now)
+
+    def _forget_written(self, namespace: str, name: str) -> None:
+        self._written[namespace].pop(name, None)
+        if (known := self._withheld.get(namespace)) is not None and known.record == name:
+            known.record = ""
+
+    def _enter_written(self, namespace: str, change: Change) -> None:
+        if is_budgeted(change):
+            self._written[namespace][change.name] = change.decided_at
+        known = self._withheld.get(namespace)
+        if change.reason == WITHHELD and (known is None or known.since <= change.decided_at):
+            count = max(known.count if known else 0, change.occurrences)
+            self._withheld[namespace] = Withheld(change.decided_at, count, change.name, change.occurrences)
+
+
+def _order(entry: tuple[datetime, Key, CountedAction]) -> tuple[datetime, Key]:
+    return entry[:2]

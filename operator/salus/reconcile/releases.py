@@ -1,0 +1,89 @@
+"""Keeps releases.
+
+The good ones for a rollback to go back to, the ones that a rollback took away so that it can be undone.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+
+from salus.core.actions import KINDS
+from salus.core.objects.workloads import release_hash
+from salus.core.records import releases
+from salus.core.records.proof import Proven
+from salus.core.records.shelf import superfluous
+from salus.model.scalars import Body
+from salus.model.values.changes import Change
+from salus.model.values.keys import TargetKey
+from salus.model.values.objects import Release
+from salus.ports import KEPT_RELEASES, Conflict, NotFound, Ref
+from salus.reconcile.cases import Case
+from salus.reconcile.context import Context
+from salus.reconcile.observe import target as observe
+from salus.reconcile.records import kept_releases
+
+log = structlog.get_logger(__name__)
+
+
+async def keep(context: Context, case: Case, release: str, proof: Proven, now: datetime) -> bool:
+    """Put the live release on record as the newest good one. False if another one is live by now."""
+    body = await context.cluster.get(observe.workload_ref(case.target))
+    workload = observe.workload_of(body)
+    if workload.release != release or not workload.rolled_out:
+        return False
+    kept = await kept_releases.kept_releases(context, case.target)
+    if not releases.nothing_to_note(kept, release, rehearsed=proof.rehearsed):
+        await _write(context, case.target, body, kept, releases.proven(now, rehearsed=proof.rehearsed))
+        log.info("release kept as good", release=release, rehearsed=proof.rehearsed)
+        kept = await kept_releases.kept_releases(context, case.target)
+        for old in superfluous(kept):
+            await drop(context, case.target, old)
+    await claim(context, case.target, kept)
+    return True
+
+
+async def quarantine(context: Context, case: Case, change: Change, body: Body) -> None:
+    """Keep the release that a rollback is about to replace, marked with the change that takes it away."""
+    if KINDS[change.action].replaces_release and not change.undoes:
+        kept = await kept_releases.kept_releases(context, case.target)
+        await _write(context, case.target, body, kept, releases.quarantined(change.name))
+
+
+async def claim(context: Context, target: TargetKey, kept: Sequence[Release]) -> None:
+    """The workload is there: what was thought to have lost it has not."""
+    for release in kept:
+        if release.orphaned_at is not None:
+            await _tell_if_there(context, target, release, {"orphanedAt": None})
+
+
+async def orphan(context: Context, target: TargetKey, release: Release, now: datetime) -> None:
+    """The workload is gone; its releases wait a while for it to come back."""
+    await _tell_if_there(context, target, release, releases.orphaned(now))
+
+
+async def drop(context: Context, target: TargetKey, release: Release) -> bool:
+    """Delete that very one. False: somebody else has done so."""
+    try:
+        await context.cluster.delete(Ref(KEPT_RELEASES, target.namespace, release.name), uid=release.uid)
+    except (NotFound, Conflict):
+        log.info("the release is gone already", release=release.hash)
+        return False
+    return True
+
+
+async def _write(context: Context, target: TargetKey, body: Body, kept: Sequence[Release], status: Body) -> None:
+    """Have the live release on record, and say how it fares."""
+    release = release_hash(body["spec"]["template"])
+    name = next((known.name for known in kept if known.hash == release), None)
+    if name is None:
+        new = releases.release_body(target, body["spec"], context.clock.now(), uid=body["metadata"]["uid"])
+        name = await kept_releases.put(context, target, new)
+    await kept_releases.tell(context, target, name, status)
+
+
+async def _tell_if_there(context: Context, target: TargetKey, release: Release, status: Body) -> None:
+    try:
+        await kept_releases.tell(context, target, release.name, status)
+    except NotFound:
+        log.info("the release is gone already", release=release.hash)

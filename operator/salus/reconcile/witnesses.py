@@ -1,0 +1,100 @@
+"""Which policies speak of a workload, and what each has to say of it: also those that say nothing.
+
+A policy that was not measured yet, or that cannot be used, is a witness without a word, and no release is kept as good
+without all of them: it may look at just what the others do not. Found by place, since all policies are asked about each
+other's targets when Salus starts.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from salus.core.records.proof import Witness, vouches
+from salus.model.scalars import Body
+from salus.model.values.keys import PolicyKey, TargetKey
+from salus.model.values.objects import Workload
+from salus.model.values.policies import Policy
+from salus.reconcile.cases import Case
+
+_Place = tuple[str, str, str | None]
+"""Namespace, kind and name of a target; no name: a selector."""
+_Cases = Mapping[tuple[PolicyKey, TargetKey], Case]
+_Sick = Callable[[PolicyKey, TargetKey], bool]
+"""Whether there is an open incident of a policy and a target."""
+
+
+@dataclass(slots=True)
+class Speakers:
+    """All policies that are there, usable or not, by what they speak of."""
+
+    _about: dict[PolicyKey, Policy | Body] = field(default_factory=dict)
+    _at: defaultdict[_Place, set[PolicyKey]] = field(default_factory=lambda: defaultdict(set))
+
+    def note(self, key: PolicyKey, about: Policy | Body) -> None:
+        """A policy is there, as it is compiled, or, where it cannot be used, as it is."""
+        if self._about.get(key) is not about:
+            self.forget(key)
+            self._about[key] = about
+            self._at[_place(key, about)].add(key)
+
+    def forget(self, key: PolicyKey) -> None:
+        """A policy is gone."""
+        about = self._about.pop(key, None)
+        if about is not None:
+            place = _place(key, about)
+            self._at[place].discard(key)
+            if not self._at[place]:
+                del self._at[place]
+
+    def others(self, case: Case, workload: Workload, cases: _Cases, sick: _Sick) -> list[Witness]:
+        """What the policies of this workload have to say of it, but for that of `case`."""
+        found = ((key, about) for key, about in self._of(workload) if key != case.policy)
+        return [_witness(key, about, cases.get((key, workload.key)), sick) for key, about in found]
+
+    def _of(self, workload: Workload) -> Iterator[tuple[PolicyKey, Policy | Body]]:
+        namespace, kind, name = workload.key.namespace, workload.key.kind, workload.key.name
+        for place in ((namespace, kind, name), (namespace, kind, None)):
+            for key in self._at.get(place, ()):
+                about = self._about[key]
+                if place[2] is not None or _labels(about).items() <= workload.labels.items():
+                    yield key, about
+
+
+def witness_of(policy: Policy, case: Case, *, sick: bool) -> Witness:
+    """What a policy has seen of its target; nothing, where its checks were not asked since it was edited."""
+    findings = case.findings if case.asked is policy else ()
+    return Witness(policy.key.name, policy.spec.bake, vouches(policy), findings, sick)
+
+
+def _witness(key: PolicyKey, about: Policy | Body, case: Case | None, sick: _Sick) -> Witness:
+    if not isinstance(about, Policy):
+        return Witness(key.name)
+    if case is None:
+        return Witness(key.name, about.spec.bake, vouches(about))
+    return witness_of(about, case, sick=sick(key, case.target))
+
+
+def _place(key: PolicyKey, about: Policy | Body) -> _Place:
+    if isinstance(about, Policy):
+        return key.namespace, about.spec.target.kind, about.spec.target.name
+    target = _raw_target(about)
+    name = target.get("name")
+    return key.namespace, str(target.get("kind", "")), None if name is None else str(name)
+
+
+def _labels(about: Policy | Body) -> Mapping[str, Any]:
+    """The labels that a selector asks for. Of a policy that cannot be used, whatever stands there."""
+    if isinstance(about, Policy):
+        selector = about.spec.target.selector
+        return selector.match_labels if selector else {}
+    return _object(_object(_raw_target(about), "selector"), "matchLabels")
+
+
+def _raw_target(body: Body) -> Mapping[str, Any]:
+    return _object(_object(body, "spec"), "target")
+
+
+def _object(body: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    value = body.get(field)
+    return value if isinstance(value, Mapping) else {}
