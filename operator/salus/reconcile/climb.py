@@ -115,7 +115,7 @@ async def _try_rungs(step: Step, came: Came, seen: Observation) -> Came:
                 if refused.then is Then.ESCALATE:
                     await _escalate(step, seen, refused)
                     return came.at_rest()
-                seen = target.with_new_records(step, seen)
+                seen = await target.observe(step)
     return came.at_rest()
 
 
