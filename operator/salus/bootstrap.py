@@ -46,9 +46,9 @@ from salus.model.values.policies import Policy
 from salus.ports import HEALTH_POLICIES, LEASES, Accounts, Cluster, ClusterError, NotFound, Ref
 from salus.presets import load_presets
 from salus.reconcile.context import Context
-from salus.reconcile.legacy import tell_what_stays
-from salus.reconcile.records.expiry import Expiry
+from salus.reconcile.leftovers import tell_what_stays
 from salus.reconcile.records.relay import Relay
+from salus.reconcile.records.release_retention import Expiry
 from salus.reconcile.records.retention import Collector
 from salus.reconcile.records.store import RecordStore
 from salus.reconcile.scopes import each_scope

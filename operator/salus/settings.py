@@ -16,8 +16,8 @@ from salus.bounded_yaml import UnreadableError, read_bytes, value_of
 from salus.core.guards.freeze import check_cron, zone_of
 from salus.core.guards.permissions import REMEDIATOR
 from salus.core.policy.exporters import Exporter, Trusted
+from salus.core.records.release_retention import ShelfLife
 from salus.core.records.retention import Retention
-from salus.core.records.shelf import ShelfLife
 from salus.core.remedy.approvals import DEFAULT_EXPIRY
 from salus.endpoints.settings import check_header, check_url
 from salus.model.change import ActionKind

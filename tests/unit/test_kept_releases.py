@@ -12,12 +12,12 @@ from salus.core.objects.workloads import release_hash, short
 from salus.core.policy.compile import Catalog, SpecError, compile_policy
 from salus.core.records import releases, takeover
 from salus.core.records.names import target_id
-from salus.core.records.shelf import ShelfLife
+from salus.core.records.release_retention import ShelfLife
 from salus.model.scalars import API_VERSION, Body, format_time
 from salus.model.values.metrics import Answer, Query, Value
 from salus.model.values.policies import Policy
 from salus.ports import CONTROLLER_REVISIONS, HEALTH_POLICIES, KEPT_RELEASES, Ref
-from salus.reconcile.records.expiry import Expiry
+from salus.reconcile.records.release_retention import Expiry
 from tests.builders import a_deployment_body, a_template
 from tests.fakes.cluster import FakeCluster, FakeWorkloads
 from tests.unit.stage import KEY, NAME, NAMESPACE, TARGET, TICK, Stage, a_reconciler, a_stage

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from salus.model.scalars import Body
 from salus.ports import CHANGE_EVENTS, Ref
-from salus.reconcile.records.kept import change_record
+from salus.reconcile.records.entries import change_record
 from salus.reconcile.records.outbox import Outbox
 from tests.unit.test_delivery import a_record
 

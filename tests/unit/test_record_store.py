@@ -14,7 +14,7 @@ from salus.core.records.changes import past_change
 from salus.core.records.names import TARGET_LABEL, change_name, target_id
 from salus.model.scalars import Body, format_time
 from salus.ports import CHANGE_EVENTS, Ref
-from salus.reconcile.records.kept import AnyRecord, ChangeRecord, change_record, key_of
+from salus.reconcile.records.entries import AnyRecord, ChangeRecord, change_record, key_of
 from salus.reconcile.tick import Reconciler
 from tests.builders import NOW
 from tests.fakes.cluster import FakeCluster, Write, copied

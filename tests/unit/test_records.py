@@ -26,7 +26,17 @@ from salus.core.records.changes import (
 )
 from salus.core.records.names import change_name, incident_name, incident_number, next_sequence, policy_id, target_id
 from salus.core.records.releases import release_names
-from salus.model.change import ActionKind, ChangeEventSpec, Decision, Facts, ManagedBy, Outcome, Proof, TakeBack
+from salus.model.change import (
+    ActionKind,
+    ApprovalDecision,
+    ChangeEventSpec,
+    Decision,
+    Facts,
+    ManagedBy,
+    Outcome,
+    Proof,
+    TakeBack,
+)
 from salus.model.incident import Attempt, IncidentSpec
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode, OnFailure, Severity
@@ -348,6 +358,39 @@ def test_an_unfinished_change_event_reads_back_as_open() -> None:
 
     assert change.open
     assert (change.applied_at, change.completed_at, change.outcome) == (None, None, None)
+
+
+def test_a_refusal_of_an_older_salus_is_read_by_the_word_of_today() -> None:
+    body = written(an_entry())
+
+    assert past_change({**body, "spec": {**body["spec"], "reason": "NotOwned"}}).reason == "NotPermitted"
+
+
+def test_an_outcome_that_this_salus_does_not_know_is_over_and_proves_nothing() -> None:
+    change = past_change(written(an_entry(), {"outcome": "Wonderful", "appliedAt": "2026-11-22T12:00:01Z"}))
+
+    assert (change.outcome, change.applied_at) == (Outcome.INCONCLUSIVE, later(1))
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        pytest.param("Approved", ApprovalDecision.APPROVED, id="yes"),
+        pytest.param("Denied", ApprovalDecision.DENIED, id="no"),
+        pytest.param("Perhaps", None, id="neither a yes nor a no allows nothing"),
+    ],
+)
+def test_what_a_person_said_reads_back(word: str, said: ApprovalDecision | None) -> None:
+    body = written(an_entry())
+
+    assert past_change({**body, "spec": {**body["spec"], "approval": {"decision": word, "by": "ada"}}}).approval is said
+
+
+def test_a_decision_that_this_salus_does_not_know_cannot_be_read() -> None:
+    body = written(an_entry())
+
+    with pytest.raises(ValueError, match="Ponder"):
+        past_change({**body, "spec": {**body["spec"], "decision": "Ponder"}})
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from salus.model.values.configuration import Budget, Switches
 from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, CONTROLLER_REVISIONS, INCIDENTS, Conflict, Ref, TooMany, Unavailable
 from salus.reconcile.records import retention as collecting
-from salus.reconcile.records.kept import change_record, incident_record
+from salus.reconcile.records.entries import change_record, incident_record
 from salus.reconcile.records.retention import Collector
 from tests.builders import NAMESPACE, NOW, TARGET, a_policy, a_template
 from tests.fakes.cluster import FakeCluster

@@ -26,7 +26,7 @@ from salus.model.values.changes import Action, Change, Infeasible, Refusal
 from salus.model.values.observation import Observation
 from salus.ports import CHANGE_EVENTS, ClusterError, Invalid, NotFound, Ref, Rejected
 from salus.reconcile import healthy, stuck_pod
-from salus.reconcile import releases as kept_releases
+from salus.reconcile import releases as release_keeping
 from salus.reconcile.context import Came, Step, client_for
 from salus.reconcile.observe import target
 from salus.reconcile.observe.measure import Measurer
@@ -72,7 +72,7 @@ async def do(step: Step, change: Change, came: Came) -> Came:
     seen = await target.observe(step, [c for c in step.changes if c.name != change.name])
     end = lifecycle.objection(step.policy, change, recorded, seen)
     if end is None:
-        await kept_releases.quarantine(step.context, step.case, change, seen.body)
+        await release_keeping.quarantine(step.context, step.case, change, seen.body)
         match await _write(step, change, recorded, seen):
             case Finish() as failed:
                 end = failed

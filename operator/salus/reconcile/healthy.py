@@ -9,11 +9,11 @@ import structlog
 from salus.core.health.verdict import healthy_for, overall
 from salus.core.records import incidents, releases
 from salus.core.records.incidents import Closing
-from salus.core.records.proof import NotProven, Witness, longest_bake, prove
+from salus.core.records.release_proof import NotProven, Witness, longest_bake, prove
 from salus.model.policy import Verdict
 from salus.model.values.metrics import CheckState, Finding
 from salus.model.values.objects import Workload
-from salus.reconcile import releases as kept_releases
+from salus.reconcile import releases as release_keeping
 from salus.reconcile.cases import Case
 from salus.reconcile.context import Step
 from salus.reconcile.observe.measure import Measurer
@@ -87,7 +87,7 @@ async def _keep_release(step: Step, workload: Workload, now: datetime, others: O
     proof = prove(witnesses, since, bake)
     if isinstance(proof, NotProven):
         log.debug("the release is not kept yet", release=release, why=proof.message)
-    elif await kept_releases.keep(step.context, case, release, proof, now):
+    elif await release_keeping.keep(step.context, case, release, proof, now):
         case.good_release = release
 
 
@@ -101,8 +101,8 @@ async def _look_back(step: Step, release: str, bake: timedelta) -> None:
     case.findings = tuple(_as_remembered(finding, case.states.get(finding.check)) for finding in case.findings)
 
 
-def _as_remembered(finding: Finding, memory: CheckState | None) -> Finding:
+def _as_remembered(finding: Finding, state: CheckState | None) -> Finding:
     """A healthy finding with what a look back has taught of how long it has been so."""
-    if memory is None or finding.since is None or memory.healthy_since is None:
+    if state is None or finding.since is None or state.healthy_since is None:
         return finding
-    return replace(finding, since=min(finding.since, memory.healthy_since))
+    return replace(finding, since=min(finding.since, state.healthy_since))

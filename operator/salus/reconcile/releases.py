@@ -11,8 +11,8 @@ import structlog
 from salus.core.actions import KINDS
 from salus.core.objects.workloads import release_hash
 from salus.core.records import releases
-from salus.core.records.proof import Proven
-from salus.core.records.shelf import superfluous
+from salus.core.records.release_proof import Proven
+from salus.core.records.release_retention import superfluous
 from salus.model.scalars import Body
 from salus.model.values.changes import Change
 from salus.model.values.keys import TargetKey

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import structlog
 
-from salus.core.records.proof import Witness
+from salus.core.records.release_proof import Witness
 from salus.core.remedy import approvals, lifecycle
 from salus.core.remedy.lifecycle import (
     Climb,

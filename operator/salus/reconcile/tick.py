@@ -23,7 +23,7 @@ from salus.core.guards.fleet import is_real
 from salus.core.policy.compile import SpecError
 from salus.core.records import incidents
 from salus.core.records.changes import of_incident
-from salus.core.records.proof import Witness
+from salus.core.records.release_proof import Witness
 from salus.model.meta import WorkloadKind
 from salus.model.scalars import Body
 from salus.model.values.changes import Refusal

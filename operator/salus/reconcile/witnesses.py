@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from salus.core.records.proof import Witness, vouches
+from salus.core.records.release_proof import Witness, vouches
 from salus.model.scalars import Body
 from salus.model.values.keys import PolicyKey, TargetKey
 from salus.model.values.objects import Workload

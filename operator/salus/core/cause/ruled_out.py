@@ -25,8 +25,8 @@ def ruled_out(seen: Observation, breach: datetime, began: datetime, checks: Coll
         return Infeasible(
             "FaultPredatesRelease", f"the breach began {early} before the release, which cannot be its cause"
         )
-    if sick := [before for before in seen.surroundings.unhealthy_before if before.check in checks]:
-        check, long = sick[0].check, format_duration(began - sick[0].since)
+    if unhealthy := [before for before in seen.surroundings.unhealthy_before if before.check in checks]:
+        check, long = unhealthy[0].check, format_duration(began - unhealthy[0].since)
         text = f"{check} was unhealthy already when the release began, for {long} by then"
         return Infeasible("FaultPredatesRelease", text)
     return _old_pods_fail_too(seen, began)
@@ -42,14 +42,14 @@ def _old_pods_fail_too(seen: Observation, began: datetime) -> Infeasible | None:
     live = seen.workload.release
     old = [p for p in seen.surroundings.pods if p.release in good - {live} and p.made_at < began]
     new = [pod for pod in seen.surroundings.pods if pod.release == live]
-    old_sick, new_sick = _failing(old), _failing(new)
-    if not old_sick or not new_sick or 2 * len(old_sick) < len(old):
+    old_failing, new_failing = _failing(old), _failing(new)
+    if not old_failing or not new_failing or 2 * len(old_failing) < len(old):
         return None
-    if len(old_sick) * len(new) < len(new_sick) * len(old):
+    if len(old_failing) * len(new) < len(new_failing) * len(old):
         return None
     text = (
-        f"{len(old_sick)} of {len(old)} pods of the good release {short(old_sick[0].release)} fail as well"
-        f" ({old_sick[0].name}: {old_sick[0].failing}), beside {len(new_sick)} of {len(new)} of the live one"
+        f"{len(old_failing)} of {len(old)} pods of the good release {short(old_failing[0].release)} fail as well"
+        f" ({old_failing[0].name}: {old_failing[0].failing}), beside {len(new_failing)} of {len(new)} of the live one"
     )
     return Infeasible("OldPodsFailToo", text)
 

@@ -217,8 +217,8 @@ def _overspent(review: Review, budget: Budget | None, namespace: str | None) -> 
         return None
     fleet = _fleet(review)
     if namespace is not None:
-        deeds = tuple(deed for deed in fleet.actions if deed.namespace == namespace)
-        fleet = replace(fleet, targets=fleet.in_namespace, actions=deeds)
+        actions = tuple(action for action in fleet.actions if action.namespace == namespace)
+        fleet = replace(fleet, targets=fleet.in_namespace, actions=actions)
     message = budgets.overspent(budget, fleet, review.seen.now)
     return f"{namespace or 'all namespaces'}: {message}" if message else None
 

@@ -35,7 +35,7 @@ class Reading:
 
 
 def evaluate(
-    check: CompiledCheck, reading: Reading, memory: CheckState, interval: timedelta
+    check: CompiledCheck, reading: Reading, state: CheckState, interval: timedelta
 ) -> tuple[Finding, CheckState]:
     """What the check says now, and what it will remember."""
     now = reading.at
@@ -50,13 +50,13 @@ def evaluate(
     )
     match reading.answer:
         case Value(value=value, sampled_at=sampled_at):
-            remembered = advance(check, value, memory, now, interval)
+            remembered = advance(check, value, state, now, interval)
             found = replace(blank, value=value, sampled_at=sampled_at)
             return _judged(check, found, remembered, now), remembered
         case NoData(empty=True) if check.on_no_data is not Verdict.UNKNOWN:
-            return _as_declared(check, blank, memory, now, interval)
+            return _as_declared(check, blank, state, now, interval)
         case NoData(reason=reason, message=message) | Error(reason=reason, message=message):
-            return replace(blank, reason=reason, message=message), memory
+            return replace(blank, reason=reason, message=message), state
 
 
 def not_judged(check: CompiledCheck, message: str, now: datetime) -> Finding:
@@ -72,61 +72,59 @@ def not_judged(check: CompiledCheck, message: str, now: datetime) -> Finding:
     )
 
 
-def advance(check: CompiledCheck, value: float, memory: CheckState, now: datetime, interval: timedelta) -> CheckState:
+def advance(check: CompiledCheck, value: float, state: CheckState, now: datetime, interval: timedelta) -> CheckState:
     """The memory after one more trustworthy value at `now`."""
     breached = check.unhealthy.crossed_by(value)
     clear = not breached if check.healthy is None else check.healthy.crossed_by(value)
-    return _step(check, _fresh(memory, now, interval), now, breached=breached, clear=clear)
+    return _step(check, _fresh(state, now, interval), now, breached=breached, clear=clear)
 
 
 def recall(check: CompiledCheck, samples: Iterable[Sample], interval: timedelta) -> CheckState:
     """The memory that a Salus which never stopped would have now."""
-    memory = CheckState()
+    state = CheckState()
     for sample in samples:
-        memory = advance(check, sample.value, memory, sample.at, interval)
-    return memory
+        state = advance(check, sample.value, state, sample.at, interval)
+    return state
 
 
-def _fresh(memory: CheckState, now: datetime, interval: timedelta) -> CheckState:
+def _fresh(state: CheckState, now: datetime, interval: timedelta) -> CheckState:
     """Forget after a gap that is too long to vouch for, or when the clock went back."""
-    if memory.seen_at is None or not timedelta(0) <= now - memory.seen_at <= stale_after(interval):
+    if state.seen_at is None or not timedelta(0) <= now - state.seen_at <= stale_after(interval):
         return CheckState()
-    return memory
+    return state
 
 
-def _step(check: CompiledCheck, memory: CheckState, now: datetime, *, breached: bool, clear: bool) -> CheckState:
+def _step(check: CompiledCheck, state: CheckState, now: datetime, *, breached: bool, clear: bool) -> CheckState:
     if breached:
-        since = memory.breached_since or now
-        return CheckState(memory.unhealthy or has_lasted(since, now, check.hold), since, None, now)
-    if clear or not memory.unhealthy:
-        return CheckState(False, None, memory.healthy_since or now, now)
-    return replace(memory, healthy_since=None, seen_at=now)
+        since = state.breached_since or now
+        return CheckState(state.unhealthy or has_lasted(since, now, check.hold), since, None, now)
+    if clear or not state.unhealthy:
+        return CheckState(False, None, state.healthy_since or now, now)
+    return replace(state, healthy_since=None, seen_at=now)
 
 
-def _judged(check: CompiledCheck, found: Finding, memory: CheckState, now: datetime) -> Finding:
+def _judged(check: CompiledCheck, found: Finding, state: CheckState, now: datetime) -> Finding:
     value = format_decimal(found.value or 0.0)
-    if memory.unhealthy:
+    if state.unhealthy:
         bound = "Above" if check.unhealthy.above is not None else "Below"
         crossed = found.value is not None and check.unhealthy.crossed_by(found.value)
         reason = f"{bound}Threshold" if crossed else "NotYetClear"
         message = f"{value}, {'' if crossed else 'not clear again of '}{check.unhealthy}"
-        return replace(found, verdict=Verdict.UNHEALTHY, reason=reason, message=message, since=memory.breached_since)
-    if memory.breached_since is not None:
-        held = format_duration(now - memory.breached_since)
+        return replace(found, verdict=Verdict.UNHEALTHY, reason=reason, message=message, since=state.breached_since)
+    if state.breached_since is not None:
+        held = format_duration(now - state.breached_since)
         message = f"{value}, {check.unhealthy} for {held} of {format_duration(check.hold)}"
         return replace(found, verdict=Verdict.HEALTHY, reason="Pending", message=message)
     message = f"{value}, not {check.unhealthy}"
-    return replace(
-        found, verdict=Verdict.HEALTHY, reason="WithinThreshold", message=message, since=memory.healthy_since
-    )
+    return replace(found, verdict=Verdict.HEALTHY, reason="WithinThreshold", message=message, since=state.healthy_since)
 
 
 def _as_declared(
-    check: CompiledCheck, blank: Finding, memory: CheckState, now: datetime, interval: timedelta
+    check: CompiledCheck, blank: Finding, state: CheckState, now: datetime, interval: timedelta
 ) -> tuple[Finding, CheckState]:
     """An empty answer, read as the policy's `onNoData` says; `for` holds here too."""
     breached = check.on_no_data is Verdict.UNHEALTHY
-    remembered = _step(check, _fresh(memory, now, interval), now, breached=breached, clear=not breached)
+    remembered = _step(check, _fresh(state, now, interval), now, breached=breached, clear=not breached)
     verdict = Verdict.UNHEALTHY if remembered.unhealthy else Verdict.HEALTHY
     pending = breached and not remembered.unhealthy
     found = replace(

@@ -239,7 +239,7 @@ def past_change(body: Body) -> Change:
         decided_at=parse_time(spec["decidedAt"]),
         applied_at=_time(status.get("appliedAt")),
         completed_at=_time(status.get("completedAt")),
-        outcome=Outcome(status["outcome"]) if status.get("outcome") else None,
+        outcome=_outcome(status.get("outcome")),
         undoes=spec.get("undoes", ""),
         message=spec["message"],
         note=status.get("message", ""),
@@ -269,8 +269,16 @@ def is_by_this_text(change: Change, policy: Policy) -> bool:
     return change.policy_uid == policy.uid and change.policy_generation == policy.generation
 
 
+def _outcome(word: str | None) -> Outcome | None:
+    """How it ended. Of a word that this Salus does not know, nothing follows but that it was done, and is over."""
+    if not word:
+        return None
+    return next((known for known in Outcome if known == word), Outcome.INCONCLUSIVE)
+
+
 def _said(approval: Mapping[str, Any]) -> ApprovalDecision | None:
-    return ApprovalDecision(approval["decision"]) if approval.get("decision") else None
+    """What a person said; None also for a word that is neither a yes nor a no."""
+    return next((known for known in ApprovalDecision if known == approval.get("decision")), None)
 
 
 def _approver(approval: Mapping[str, Any]) -> str:

@@ -192,8 +192,8 @@ def _service_conditions(reports: Sequence[TargetReport], written: Mapping[str, A
 def _healthy(reports: Sequence[TargetReport]) -> _Row:
     counted = Counter(overall(report.findings) for report in reports)
     if counted[Verdict.UNHEALTHY]:
-        sick = _findings(reports, Verdict.UNHEALTHY)
-        return ("Healthy", "False", sick[0][1].reason, _sentence(sick))
+        unhealthy = _findings(reports, Verdict.UNHEALTHY)
+        return ("Healthy", "False", unhealthy[0][1].reason, _sentence(unhealthy))
     if counted[Verdict.UNKNOWN] or not reports:
         unknown = _findings(reports, Verdict.UNKNOWN)
         reason = unknown[0][1].reason if unknown else "NoTarget"

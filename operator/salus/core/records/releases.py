@@ -2,7 +2,8 @@
 
 A release is kept as a KeptRelease in the workload's namespace, without an owner (it must outlive a deleted Deployment).
 Its spec never changes, and names the target and the SHA-256 of the pod template: what does not fit its own name is not
-read. What counts as proof is in `core/records/proof`; how long a release is kept, in `core/records/shelf`.
+read. What counts as proof is in `core/records/release_proof`; how long a release is kept, in
+`core/records/release_retention`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

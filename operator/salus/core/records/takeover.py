@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from salus.core.objects.workloads import release_hash, short
+from salus.core.records.release_retention import superfluous
 from salus.core.records.releases import newest_first, release_body, release_from
-from salus.core.records.shelf import superfluous
 from salus.model.release import ProvenBy
 from salus.model.scalars import GROUP, Body, parse_time
 from salus.model.values.keys import TargetKey

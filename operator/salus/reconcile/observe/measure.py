@@ -95,9 +95,9 @@ class Measurer:
     def _evaluate(self, policy: Policy, case: Case, told: Answered) -> None:
         findings = []
         for check, q, answer in told.rows:
-            memory, interval = case.states.get(check.name, CheckState()), policy.spec.interval
+            state, interval = case.states.get(check.name, CheckState()), policy.spec.interval
             reading = Reading(q.query, answer, told.at)
-            finding, case.states[check.name] = evaluate(check, reading, memory, interval)
+            finding, case.states[check.name] = evaluate(check, reading, state, interval)
             findings.append(finding)
             self.context.telemetry.evaluated(finding.verdict.value)
         case.findings, case.asked = tuple(findings), policy
@@ -122,9 +122,9 @@ class Measurer:
         if isinstance(samples, Error):
             log.warning("no look into the past", check=check.name, reason=samples.reason, error=samples.message)
             return
-        memory = recall(check, [sample for sample in samples if sample.at <= now], interval)
+        state = recall(check, [sample for sample in samples if sample.at <= now], interval)
         present = case.states.get(check.name, CheckState())
-        case.states[check.name] = _longer(memory, present)
+        case.states[check.name] = _longer(state, present)
 
 
 def _is_first_breach(check: CompiledCheck, answer: Answer, case: Case) -> bool:
@@ -140,5 +140,5 @@ def _longer(past: CheckState, present: CheckState) -> CheckState:
     if present.seen_at is None:
         return past
     same = (past.breached_since is None) == (present.breached_since is None) and past.unhealthy == present.unhealthy
-    begun, known = (memory.breached_since or memory.healthy_since for memory in (past, present))
+    begun, known = (state.breached_since or state.healthy_since for state in (past, present))
     return past if same and begun is not None and (known is None or begun < known) else present

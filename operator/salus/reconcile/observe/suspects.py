@@ -38,11 +38,11 @@ _Found = TypeVar("_Found")
 async def release_suspect(step: Step, seen: Observation) -> Observation:
     """The observation with what may speak for the live release: its old pods, and the checks before it began."""
     unknown: list[str] = []
-    pods, sick = await asyncio.gather(
+    pods, unhealthy = await asyncio.gather(
         _or_unknown(lambda: _pods(step, seen), "pods", unknown),
         _sick_before(step, seen, unknown),
     )
-    return replace(seen, surroundings=Surroundings(pods=pods, unhealthy_before=sick, unknown=tuple(unknown)))
+    return replace(seen, surroundings=Surroundings(pods=pods, unhealthy_before=unhealthy, unknown=tuple(unknown)))
 
 
 async def all_suspects(step: Step, seen: Observation) -> Observation:
@@ -107,12 +107,12 @@ async def _sick_before(step: Step, seen: Observation, unknown: list[str]) -> tup
         return case.before_release[2]
     asked = [check for check in step.policy.checks if check.name in checks]
     answers = await asyncio.gather(*(_sick_at(step, check, began) for check in asked))
-    sick = tuple(answer for answer in answers if isinstance(answer, UnhealthyBefore))
+    unhealthy = tuple(answer for answer in answers if isinstance(answer, UnhealthyBefore))
     if errors := [answer for answer in answers if isinstance(answer, Error)]:
         unknown.append(f"the checks before the release ({errors[0].reason})")
     else:
-        case.before_release = began, checks, sick
-    return sick
+        case.before_release = began, checks, unhealthy
+    return unhealthy
 
 
 async def _sick_at(step: Step, check: CompiledCheck, began: datetime) -> UnhealthyBefore | Error | None:
@@ -123,8 +123,8 @@ async def _sick_at(step: Step, check: CompiledCheck, began: datetime) -> Unhealt
     samples = await step.context.history.samples(asked, end - LOOK_BEFORE - check.hold, end, interval)
     if isinstance(samples, Error):
         return samples
-    memory = recall(check, samples, interval)
-    recent = memory.seen_at is not None and end - memory.seen_at <= 2 * interval
-    if not memory.unhealthy or memory.breached_since is None or not recent:
+    state = recall(check, samples, interval)
+    recent = state.seen_at is not None and end - state.seen_at <= 2 * interval
+    if not state.unhealthy or state.breached_since is None or not recent:
         return None
-    return UnhealthyBefore(check.name, memory.breached_since)
+    return UnhealthyBefore(check.name, state.breached_since)

@@ -12,7 +12,7 @@ from salus.core.objects.capacity import disruptions_from, headroom_from
 from salus.core.objects.ownership import git_holds
 from salus.core.objects.workloads import managed_by, workload_from
 from salus.core.records import releases
-from salus.core.records.proof import vouches
+from salus.core.records.release_proof import vouches
 from salus.model.change import Facts
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode

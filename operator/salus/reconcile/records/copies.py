@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from salus.model.scalars import Body
-from salus.reconcile.records.kept import ChangeRecord, IncidentRecord, Key, key_of, number, version_of
+from salus.reconcile.records.entries import ChangeRecord, IncidentRecord, Key, key_of, number, version_of
 
 _MOST_BURIED = 10_000
 Kept = TypeVar("Kept", ChangeRecord, IncidentRecord)

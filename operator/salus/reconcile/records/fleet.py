@@ -23,7 +23,7 @@ from salus.model.values.configuration import Brake
 from salus.model.values.fleet import CountedAction, Fleet
 from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Finding
-from salus.reconcile.records.kept import AnyRecord, ChangeRecord, IncidentRecord, Key
+from salus.reconcile.records.entries import AnyRecord, ChangeRecord, IncidentRecord, Key
 
 PRUNE_EVERY = timedelta(minutes=1)
 WATCH_EVERY = timedelta(milliseconds=250)

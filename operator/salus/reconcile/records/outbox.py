@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from salus.ports import CHANGE_EVENTS, Ref
-from salus.reconcile.records.kept import AnyRecord, ChangeRecord
+from salus.reconcile.records.entries import AnyRecord, ChangeRecord
 
 _Queue = dict[Ref, datetime]
 """Addresses of records, and when each was decided."""

@@ -41,7 +41,7 @@ from salus.ports import (
     TooMany,
 )
 from salus.reconcile.context import Context
-from salus.reconcile.records.kept import ChangeRecord, IncidentRecord
+from salus.reconcile.records.entries import ChangeRecord, IncidentRecord
 
 EXPORT = "salus.export"
 """Name of the logger that carries what is about to be deleted, whatever the level of the others is."""

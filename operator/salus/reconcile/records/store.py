@@ -23,7 +23,7 @@ from salus.model.values.changes import Change
 from salus.model.values.keys import PolicyKey, TargetKey
 from salus.ports import CHANGE_EVENTS, INCIDENTS, Cluster, Ref, Resource
 from salus.reconcile.records.copies import Copies, Kept, Listing
-from salus.reconcile.records.kept import (
+from salus.reconcile.records.entries import (
     AnyRecord,
     ChangeRecord,
     IncidentRecord,

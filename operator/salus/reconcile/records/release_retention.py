@@ -2,7 +2,7 @@
 
 Looks at all of them a page at a time, so that ten thousand kept pod templates are never in memory at once; reads those
 of a target only where something may be to be done. What is deleted is not written to the log: a pod template may hold
-what nobody should read there. What may go is decided in `core/records/shelf`.
+what nobody should read there. What may go is decided in `core/records/release_retention`.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ from datetime import datetime
 import structlog
 
 from salus.core.records.names import TARGET_LABEL, target_id
+from salus.core.records.release_retention import ShelfLife, orphans_whose_time_is_over, outdated
 from salus.core.records.releases import releases_from, target_of
-from salus.core.records.shelf import ShelfLife, orphans_whose_time_is_over, outdated
 from salus.model.meta import WorkloadKind
 from salus.model.scalars import parse_time
 from salus.model.values.keys import TargetKey
 from salus.model.values.objects import Release
 from salus.ports import KEPT_RELEASES, NotFound
-from salus.reconcile import releases as kept_releases
+from salus.reconcile import releases as release_keeping
 from salus.reconcile.context import Context
 from salus.reconcile.observe import target as observe
 from salus.reconcile.scopes import each_scope
@@ -94,13 +94,13 @@ class Expiry:
     async def _tidy(self, one: _Shelf, target: TargetKey, kept: Sequence[Release], life: ShelfLife) -> int:
         now, live = self.context.clock.now(), await self._live_release(target)
         if live is not None:
-            await kept_releases.claim(self.context, target, kept)
+            await release_keeping.claim(self.context, target, kept)
             gone = outdated(kept, live, life, now)
         else:
             self.orphaned.add(one)
             for release in kept:
                 if release.orphaned_at is None:
-                    await kept_releases.orphan(self.context, target, release, now)
+                    await release_keeping.orphan(self.context, target, release, now)
             gone = orphans_whose_time_is_over(kept, life, now)
         return sum([await self._drop(target, release) for release in gone])
 
@@ -114,7 +114,7 @@ class Expiry:
             return None
 
     async def _drop(self, target: TargetKey, release: Release) -> bool:
-        if not await kept_releases.drop(self.context, target, release):
+        if not await release_keeping.drop(self.context, target, release):
             return False
         self.context.telemetry.collected(KEPT_RELEASES.kind)
         log.info("a kept release's time was over", name=release.name, namespace=target.namespace)

@@ -9,8 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salus.core.objects.workloads import release_hash
+from salus.core.records.release_retention import (
+    KEEP_WITHDRAWN,
+    ShelfLife,
+    orphans_whose_time_is_over,
+    outdated,
+    superfluous,
+)
 from salus.core.records.releases import newest_first
-from salus.core.records.shelf import KEEP_WITHDRAWN, ShelfLife, orphans_whose_time_is_over, outdated, superfluous
 from salus.model.values.objects import Release
 from tests.builders import NOW, a_release, a_template, ago
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salus.core.records.proof import NotProven, Proven, Witness, longest_bake, prove, vouches
+from salus.core.records.release_proof import NotProven, Proven, Witness, longest_bake, prove, vouches
 from salus.model.policy import Verdict
 from salus.model.values.metrics import Finding
 from tests.builders import NOW, a_finding, a_policy, ago, seconds

@@ -14,7 +14,7 @@ from salus.model.values.changes import Change
 from salus.model.values.keys import PolicyKey
 from salus.ports import CHANGE_EVENTS, ClusterError, Notice, Ref
 from salus.reconcile.context import Context
-from salus.reconcile.records.kept import ChangeRecord
+from salus.reconcile.records.entries import ChangeRecord
 
 log = structlog.get_logger(__name__)
 REASON = "NotTakenBack"
