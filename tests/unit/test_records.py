@@ -17,13 +17,13 @@ from salus.core.records.changes import (
     change_body,
     checks_digest,
     decision_of,
-    incident_body,
     newest,
     of_incident,
     past_change,
     past_changes,
     proof_by,
 )
+from salus.core.records.incidents import incident_body
 from salus.core.records.names import change_name, incident_name, incident_number, next_sequence, policy_id, target_id
 from salus.core.records.releases import release_names
 from salus.model.change import (

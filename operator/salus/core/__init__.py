@@ -1,6 +1,8 @@
 """Where every choice is made: functions of values, with the time among them.
 
-`compile` turns a policy's text into questions; `evaluate` turns answers into findings; `decide` chooses a rung of the
-ladder; `guards` says why not now; `verify` says whether it helped; `status` and `records` put decisions into words.
-Nothing here does I/O or reads a clock, so replay, tests, Observe mode and live share it to the last line.
+`policy` turns a policy's text into queries; `health` turns answers into findings, and says whether a service is well;
+`objects` reads what the cluster says; `cause` says what is to blame; `actions` has a module for each thing that can be
+done; `guards` says why not now; `records` puts decisions into words, and says how long they are kept; `remedy` chooses
+what is next, and says whether it helped. Each knows those before it, and none after it. Nothing here does I/O or reads
+a clock, so replay, tests, Observe mode and live share it to the last line.
 """

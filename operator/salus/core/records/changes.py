@@ -1,4 +1,4 @@
-"""How incidents and change events are written and read back. How they are named is in `core/records/names`."""
+"""How change events are written and read back. How they are named is in `core/records/names`."""
 
 import hashlib
 import json
@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from salus.core.actions import kind_of
-from salus.core.records.names import change_name, incident_name, labels, patched_ref, policy_ref, target_ref
+from salus.core.records.names import change_name, labels, patched_ref, policy_ref, target_ref
 from salus.model.change import ActionKind, ApprovalDecision, Decision, Facts, ManagedBy, Outcome, Proof, TakeBack
 from salus.model.meta import AutoscalerKind
-from salus.model.policy import Mode, Severity
+from salus.model.policy import Mode
 from salus.model.scalars import API_VERSION, Body, format_decimal, format_time, parse_time
 from salus.model.values.changes import Action, Change, Refusal
 from salus.model.values.keys import ScalerKey, TargetKey
@@ -27,28 +27,6 @@ LARGEST = 12 * 1024
 """Bytes of a new record as JSON; the rest of its 16 KiB is left to its status."""
 _CUTS = ((QUERY_LENGTH, 20), (512, 20), (128, 4))
 """Characters of each query and number of images, less and less until the record is small enough; at last none."""
-
-
-def incident_body(policy: Policy, workload: Workload, opened_at: datetime, number: int) -> dict[str, Any]:
-    """A new Incident."""
-    severities = [r.notify.severity for r in policy.spec.remedies if r.notify]
-    severity = Severity.CRITICAL if Severity.CRITICAL in severities else Severity.WARNING
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "Incident",
-        "metadata": {
-            "name": incident_name(policy, workload.key, number),
-            "namespace": policy.key.namespace,
-            "labels": labels(policy.key.name, workload.key),
-        },
-        "spec": {
-            "format": FORMAT,
-            "policyRef": policy_ref(policy),
-            "targetRef": target_ref(workload.key, workload.uid),
-            "openedAt": format_time(opened_at),
-            "severity": severity.value,
-        },
-    }
 
 
 _DECISION_OF_MODE = {

@@ -1,4 +1,7 @@
-"""How an incident stands, as a function of its records: after a crash the same records give the same status."""
+"""An incident: how it is written, and how it stands, as a function of its records.
+
+After a crash the same records give the same status.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -7,20 +10,45 @@ from typing import Any
 
 from salus.core.health.timing import has_lasted
 from salus.core.health.verdict import overall
-from salus.core.records.changes import attempt
+from salus.core.records.changes import FORMAT, attempt
 from salus.core.records.conditions import condition
+from salus.core.records.names import incident_name, labels, policy_ref, target_ref
 from salus.model.change import Decision, Outcome
 from salus.model.incident import Blame, Phase
-from salus.model.policy import Verdict
-from salus.model.scalars import Body, format_time, parse_time
+from salus.model.policy import Severity, Verdict
+from salus.model.scalars import API_VERSION, Body, format_time, parse_time
 from salus.model.values.changes import Change
 from salus.model.values.metrics import Finding
+from salus.model.values.objects import Workload
+from salus.model.values.policies import Policy
 
 KEPT_ATTEMPTS = 64
 SETTLES = 10
 """After this part of the hold-down an incident says that its target is healthy."""
 MOST_EVIDENCE = 16
 """Findings that a refusal shows."""
+
+
+def incident_body(policy: Policy, workload: Workload, opened_at: datetime, number: int) -> dict[str, Any]:
+    """A new Incident."""
+    severities = [r.notify.severity for r in policy.spec.remedies if r.notify]
+    severity = Severity.CRITICAL if Severity.CRITICAL in severities else Severity.WARNING
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Incident",
+        "metadata": {
+            "name": incident_name(policy, workload.key, number),
+            "namespace": policy.key.namespace,
+            "labels": labels(policy.key.name, workload.key),
+        },
+        "spec": {
+            "format": FORMAT,
+            "policyRef": policy_ref(policy),
+            "targetRef": target_ref(workload.key, workload.uid),
+            "openedAt": format_time(opened_at),
+            "severity": severity.value,
+        },
+    }
 
 
 def began(findings: Iterable[Finding], now: datetime) -> datetime:
