@@ -1,5 +1,6 @@
 """A service that flaps is one incident, and what its namespace writes about it is bounded, whatever policies say."""
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -315,6 +316,28 @@ async def test_fifty_targets_that_flap_write_what_the_budget_allows_and_one_reco
     counted = flapping.tally["status"]["occurrences"]
     assert withheld / 2 <= counted <= withheld
     assert len(flapping.records()) + len(flapping.cluster.objects(INCIDENTS)) == 41
+
+
+async def test_targets_that_turn_unhealthy_together_have_one_budget_and_one_tally(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All of them are judged while the first record is on its way, at a time that records do not say to the part."""
+    really = FakeCluster.create
+
+    async def create(cluster: FakeCluster, resource: Resource, body: Body) -> Body:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return await really(cluster, resource, body)
+
+    monkeypatch.setattr(FakeCluster, "create", create)
+    flapping = Flapping(20, by_turns, Bounds(records_per_hour=8))
+    flapping.clock.advance(timedelta(milliseconds=400))
+    await flapping.run(12)
+
+    assert flapping.budgeted == 8
+    assert len(flapping.records()) + len(flapping.cluster.objects(INCIDENTS)) == 9, (
+        "and one record that counts the rest"
+    )
 
 
 async def test_the_budget_is_counted_from_the_records_so_that_a_restart_gives_nothing_back() -> None:

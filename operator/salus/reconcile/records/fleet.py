@@ -44,6 +44,15 @@ class Withheld:
     said: int = 1
     """How many it says there are; it is written when they have doubled, so that it stays rare."""
 
+    def is_counted_by(self, tally: Change) -> bool:
+        """Whether this record is the one that counts them: of this hour, and the newest.
+
+        The first may have been withheld after the tally was decided, by a part of a second or by another target's step.
+        """
+        if self.record:
+            return self.since <= tally.decided_at
+        return self.since - tally.decided_at < WINDOW
+
 
 @dataclass(slots=True)
 class FleetView:
@@ -191,7 +200,7 @@ class FleetView:
         if is_budgeted(change):
             self._written[namespace][change.name] = change.decided_at
         known = self._withheld.get(namespace)
-        if change.reason == WITHHELD and (known is None or known.since <= change.decided_at):
+        if change.reason == WITHHELD and (known is None or known.is_counted_by(change)):
             count = max(known.count if known else 0, change.occurrences)
             self._withheld[namespace] = Withheld(change.decided_at, count, change.name, change.occurrences)
 

@@ -47,6 +47,7 @@ async def open_incident(step: Step, workload: Workload, *, needed: bool = False)
     stem = names.incident_name(step.policy, step.target, 0).removesuffix("0")
     number = step.context.records.last_incident_number(step.namespace, stem) + 1
     body = incidents.incident_body(step.policy, workload, incidents.began(step.case.findings, step.now), number)
+    step.context.fleet.opened(body, step.now)
     created = await _create(step, INCIDENTS, body)
     log.info("incident opened", incident=created["metadata"]["name"])
     note = f"{step.target} is unhealthy: {incidents.what_is_unhealthy(step.case.findings)}"
