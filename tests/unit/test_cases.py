@@ -1,6 +1,9 @@
 """The two indexes of all cases say what a walk through all of them would."""
 
+import ast
+import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,3 +35,44 @@ def test_the_indexes_say_what_a_walk_would(moves: Sequence[tuple[bool, tuple[Pol
             assert {id(case) for case in cases.on(target)} == {
                 id(one) for one in cases.values() if one.target == target
             }
+
+
+# --- nobody but the case itself writes what is remembered in it
+
+
+def test_no_other_module_writes_what_a_case_remembers() -> None:
+    fields = {field.name for field in dataclasses.fields(Case)}
+    root = Path("operator/salus")
+    written = [
+        f"{path.relative_to(root)}:{target.lineno} {target.attr}"
+        for path in sorted(root.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for target in _targets(node)
+        if target.attr in fields and _is_case(target.value)
+    ]
+    assert written == []
+
+
+def _targets(node: ast.AST) -> list[ast.Attribute]:
+    """The attributes that a statement assigns to, or to a part of."""
+    if isinstance(node, ast.Assign):
+        found: list[ast.expr] = [part for target in node.targets for part in _parts(target)]
+    elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+        found = [node.target]
+    else:
+        return []
+    bare = [target.value if isinstance(target, ast.Subscript) else target for target in found]
+    return [target for target in bare if isinstance(target, ast.Attribute)]
+
+
+def _parts(target: ast.expr) -> list[ast.expr]:
+    return list(target.elts) if isinstance(target, ast.Tuple | ast.List) else [target]
+
+
+def _is_case(value: ast.expr) -> bool:
+    """`case.x = …` or `step.case.x = …`; the case itself says `self`."""
+    match value:
+        case ast.Name(id="case") | ast.Attribute(attr="case"):
+            return True
+        case _:
+            return False

@@ -1,18 +1,21 @@
-"""What is remembered per policy and target between two ticks.
+"""What is remembered per policy and target between two ticks; nobody but the case itself writes it.
 
 All cases are found by policy and by target: with ten thousand of them nobody walks through all for one.
 """
 
 import asyncio
 from collections import UserDict, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from salus.core.remedy.lifecycle import Standing
+from salus.contained import INTERNAL_ERROR
+from salus.core.remedy.lifecycle import Standing, standing
 from salus.core.remedy.waiting import Held
 from salus.model.values.changes import Change, Refusal
 from salus.model.values.keys import PolicyKey, TargetKey
 from salus.model.values.metrics import CheckState, Finding, Query
+from salus.model.values.objects import Workload
 from salus.model.values.permissions import Permissions
 from salus.model.values.policies import Policy
 from salus.model.values.surroundings import UnhealthyBefore
@@ -65,6 +68,145 @@ class Case:
     """Held by the step that runs."""
     leaves: bool = False
     """The policy is gone, or beyond the caps, and the case is dropped when its step is finished."""
+
+    # --- what its checks say
+
+    def asks(self, policy: Policy, make: Callable[[], tuple[Query, ...]]) -> tuple[Query, ...]:
+        """The policy's checks as they are asked of this target, made once for each wording of it."""
+        if self.questions is None or self.questions[0] is not policy:
+            self.questions = policy, make()
+        return self.questions[1]
+
+    def remember(self, check: str, state: CheckState) -> None:
+        """What a check has to remember until it is asked again."""
+        self.states[check] = state
+
+    def found(self, findings: tuple[Finding, ...], asked: Policy | None = None) -> None:
+        """What the checks say; `asked`: the policy that was asked, where it was."""
+        self.findings, self.asked = findings, asked or self.asked
+
+    def renew(self) -> None:
+        """The policy has a new generation: what its checks remember is of other questions, and what is owed is due."""
+        self.states.clear()
+        self.look_again, self.looked_back_for, self.good_release, self.questions = None, "", "", None
+
+    # --- how it stands by its records
+
+    def stands(self, policy: Policy, changes: tuple[Change, ...]) -> Standing:
+        """By its records, which are the same ones at most ticks."""
+        known = self.standing
+        if known is None or known[0] is not policy or known[1] is not changes:
+            known = self.standing = policy, changes, standing(policy, changes)
+        return known[2]
+
+    def end_step(self, *, sound: bool) -> None:
+        """A step is over; one that failed leaves doubt about all that is known."""
+        self.doubted = self.doubted or not sound
+        if sound and self.refusal is not None and self.refusal.reason == INTERNAL_ERROR:
+            self.refusal = None
+
+    def is_certain(self) -> None:
+        """The records of the target were read anew."""
+        self.doubted, self.followed = False, False
+
+    def is_followed(self) -> None:
+        """The incident was brought up to its records."""
+        self.followed = True
+
+    def saw_since(self, change: Change) -> bool:
+        """Whether the time since this change was seen by this process, or asked about; from now on it was."""
+        seen, self.looked_back_for = self.looked_back_for == change.name, change.name
+        return seen
+
+    # --- why nothing is done
+
+    def refuse(self, refusal: Refusal | None) -> None:
+        """Why nothing was done, when something would have been; None: there is no such reason."""
+        self.refusal = refusal
+
+    def wait_for(self, held: Held, interval: timedelta) -> None:
+        """This refusal is waited out."""
+        self.held = held.after(self.held, interval)
+
+    def goes_ahead(self) -> None:
+        """Nobody objects any more."""
+        self.refusal = self.held = None
+
+    def hold_back(self, until: datetime | None) -> None:
+        """The undo or revert that is due is looked at again then; None: at once."""
+        self.look_again = until
+
+    def knows_permissions(self, permissions: Permissions | None) -> None:
+        """What the policy's account may do, as far as it was found lately."""
+        self.permissions = permissions
+
+    # --- what is not on record
+
+    def withhold_incident(self) -> bool:
+        """The incident is not written; whether that is news."""
+        news, self.withheld = not self.withheld, True
+        return news
+
+    def withhold(self, change: Change) -> None:
+        """This was decided, and is not written."""
+        self.unwritten = (*self.unwritten, change)
+
+    def is_on_record(self) -> None:
+        """There is an incident for what was decided."""
+        self.unwritten = ()
+
+    def count(self, refusal: Change) -> int:
+        """How often this refusal was given by now."""
+        self.counted[refusal.name] = self.counted.get(refusal.name, refusal.occurrences) + 1
+        return self.counted[refusal.name]
+
+    # --- when all is well
+
+    def is_well(self) -> None:
+        """Nothing is unhealthy, and there is no incident."""
+        self.unwritten, self.withheld = (), False
+        self.is_calm()
+
+    def is_calm(self) -> None:
+        """There is no reason any more why nothing was done, but for what is owed and held back."""
+        if self.look_again is None:
+            self.refusal = None
+
+    def close(self) -> None:
+        """The incident is closed: what was said in it is over."""
+        self.refusal, self.unwritten = None, ()
+        self.counted.clear()
+
+    def rolled_out_since(self, workload: Workload, now: datetime) -> datetime | None:
+        """Since when the live release is rolled out, as far as this process can tell; None: it is not."""
+        if not workload.rolled_out:
+            self.rolled_out = None
+        elif self.rolled_out is None or self.rolled_out[0] != workload.release:
+            self.rolled_out = (workload.release, workload.rolled_out_since or now)
+        return self.rolled_out[1] if self.rolled_out else None
+
+    def keeps(self, release: str) -> None:
+        """This release is on record as the newest good one."""
+        self.good_release = release
+
+    def looks_back(self, release: str) -> bool:
+        """Whether Prometheus' history was not asked about this release yet; from now on it was."""
+        news, self.looked_back = self.looked_back != release, release
+        return news
+
+    def knows_before(self, began: datetime, checks: frozenset[str], unhealthy: tuple[UnhealthyBefore, ...]) -> None:
+        """Which of these checks were unhealthy already when the suspect release began."""
+        self.before_release = began, checks, unhealthy
+
+    # --- its place among the others
+
+    def counts_in_fleet(self, counts: bool) -> None:
+        """Whether the target is one of the fleet by this policy."""
+        self.counts = counts
+
+    def leave(self) -> None:
+        """Nobody speaks of the target any more: the case is dropped when its step is finished."""
+        self.leaves = True
 
 
 Key = tuple[PolicyKey, TargetKey]

@@ -102,7 +102,7 @@ async def _applied(step: Step, change: Change, body: Body, came: Came) -> Came:
     after = _facts_of(body, change)
     workload = target.workload_of(body) if change.patched is None else None
     await journal.applied(step, change, after)
-    step.case.looked_back_for = change.name
+    step.case.saw_since(change)
     await step.tell(f"{change.action}Applied", f"{change.name} was done", workload=workload)
     if change.undoes:
         return came
@@ -112,9 +112,8 @@ async def _applied(step: Step, change: Change, body: Body, came: Came) -> Came:
 
 async def verify(step: Step, change: Change, came: Came) -> Came:
     """See whether it helped; what this process did not see of the time since is asked of Prometheus' history."""
-    if step.case.looked_back_for != change.name and change.applied_at is not None:
+    if not step.case.saw_since(change) and change.applied_at is not None:
         await Measurer(step.context).recover(step.policy, step.case, step.now - change.applied_at)
-        step.case.looked_back_for = change.name
     if _may_be_held_up(step, change):
         waited = step.now - (change.applied_at or change.decided_at)
         if change.undoes and waited < step.policy.spec.verify.timeout and not await stuck_pod.has_begun(step):
@@ -166,7 +165,7 @@ async def take_back(step: Step, move: TakeBack, came: Came) -> Came:
     inverse = tuple(recorded["spec"].get("inverse") or ())
     scaler = await target.scaler_now(step, change.patched)
     live = undo.Live(seen.workload, seen.body, scaler, seen.releases)
-    step.case.look_again = None
+    step.case.hold_back(None)
     planned = undo.plan(change, inverse, live, move.reason, move.why)
     if isinstance(planned, Infeasible):
         await _skip(step, change, planned, seen)
@@ -180,13 +179,13 @@ async def take_back(step: Step, move: TakeBack, came: Came) -> Came:
 
 async def _hold_back(step: Step, planned: Action, refusal: Refusal, seen: Observation) -> None:
     """It stays due, and is looked at again; of each reason people are told once."""
-    step.case.refusal = refusal
+    step.case.refuse(refusal)
     if not lifecycle.is_held_back_already(seen.changes, planned, refusal):
         text = f"{planned.undoes} is not taken back yet: {refusal.message}"
         await journal.refuse(step, planned, replace(refusal, message=text), seen)
     if refusal.reason == UNKNOWN:
         raise ClusterError(refusal.message)  # asked again at the next tick
-    step.case.look_again = seen.now + LOOK_AGAIN
+    step.case.hold_back(seen.now + LOOK_AGAIN)
 
 
 async def _skip(step: Step, change: Change, why: Infeasible, seen: Observation) -> None:

@@ -87,7 +87,7 @@ async def _is_held(step: Step, workload: Workload) -> bool:
     if refusal is None:
         return False
     if refusal is held.refusal:
-        step.case.refusal = refusal
+        step.case.refuse(refusal)
     else:
         await journal.refuse(step, held.action, refusal, seen)
     return True
@@ -139,7 +139,7 @@ async def _attempt(step: Step, came: Came, proposal: Proposal, seen: Observation
             await _tell_of_brake(step, seen, refusal)
         if refusal.then is Then.WAIT:
             held = Held(action, refusal, _rests_on(step, came.workload), step.now)
-            step.case.held = held.after(step.case.held, step.policy.spec.interval)
+            step.case.wait_for(held, step.policy.spec.interval)
         return refusal
     return await _record(step, came, proposal, action, seen)
 
@@ -159,13 +159,13 @@ async def _review(
 
 async def _record(step: Step, came: Came, proposal: Proposal, action: Action, seen: Observation) -> Came:
     """Nobody objects: put it on record, as an intent, a question or a rehearsal."""
-    step.case.refusal = step.case.held = None
+    step.case.goes_ahead()
     decision = _decision(step, proposal, action)
     made = journal.entry(step, action, proposal.because, decision, seen)
     change = await journal.enter(step, made, seen, target.patched_body(action, seen))
     if change in step.case.unwritten:
         most = step.context.bounds().records_per_hour
-        step.case.refusal = Refusal(WITHHELD, withholding.sentence(step.namespace, most))
+        step.case.refuse(Refusal(WITHHELD, withholding.sentence(step.namespace, most)))
     elif decision is Decision.ACT:
         return came.meaning(change)
     elif decision is Decision.AWAIT_APPROVAL:
@@ -182,7 +182,7 @@ def _decision(step: Step, proposal: Proposal, action: Action) -> Decision:
 
 async def _escalate(step: Step, seen: Observation, why: Refusal) -> None:
     """Hand over to people: one notification, then quiet."""
-    step.case.refusal = why
+    step.case.refuse(why)
     if not ladder.were_notified(ladder.still_relevant(step.policy, step.of_breach, seen.workload.release)):
         await _notify(step, target.with_new_records(step, seen), why)
     if (incident := step.incident) is None:

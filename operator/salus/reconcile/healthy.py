@@ -34,8 +34,7 @@ async def close_out(step: Step, workload: Workload, others: Others) -> None:
     if step.incident is not None and clear is not None and incidents.has_settled(clear, stable, hold_down, now):
         await close_or_hold(step, clear)
     if overall(case.findings) is Verdict.HEALTHY and step.incident is None:
-        case.unwritten, case.withheld = (), False
-        case.refusal = None if case.look_again is None else case.refusal
+        case.is_well()
         await _keep_release(step, workload, now, others)
 
 
@@ -48,7 +47,7 @@ async def close_or_hold(step: Step, clear: timedelta) -> None:
         case Closing.HOLD if incident is not None:
             status = incidents.progress(incident, step.of_incident, step.case.findings, now)
             await journal.write_incident(step, incidents.held(status, now - clear, wanted, now))
-            step.case.refusal = None if step.case.look_again is None else step.case.refusal
+            step.case.is_calm()
 
 
 async def resolve(step: Step, resolution: str = "") -> None:
@@ -60,8 +59,7 @@ async def resolve(step: Step, resolution: str = "") -> None:
     status = incidents.progress(incident, mine, step.case.findings, step.now)
     await journal.write_incident(step, incidents.resolved(status, mine, step.now, resolution))
     log.info("incident resolved")
-    step.case.refusal, step.case.unwritten = None, ()
-    step.case.counted.clear()
+    step.case.close()
 
 
 async def _keep_release(step: Step, workload: Workload, now: datetime, others: Others) -> None:
@@ -69,15 +67,9 @@ async def _keep_release(step: Step, workload: Workload, now: datetime, others: O
     case, release = step.case, workload.release
     if case.good_release == release:
         return
-    if not workload.rolled_out:
-        case.rolled_out = None
+    if (since := case.rolled_out_since(workload, now)) is None:
         return
-    if case.rolled_out is None or case.rolled_out[0] != release:
-        case.rolled_out = (release, workload.rolled_out_since or now)
-    since, witnesses = (
-        case.rolled_out[1],
-        [witness_of(step.policy, case, sick=step.incident is not None), *others(case, workload)],
-    )
+    witnesses = [witness_of(step.policy, case, sick=step.incident is not None), *others(case, workload)]
     bake = longest_bake(witnesses)
     if not releases.rollout_has_settled(workload, since, bake, now):
         return
@@ -88,17 +80,16 @@ async def _keep_release(step: Step, workload: Workload, now: datetime, others: O
     if isinstance(proof, NotProven):
         log.debug("the release is not kept yet", release=release, why=proof.message)
     elif await release_keeping.keep(step.context, case, release, proof, now):
-        case.good_release = release
+        case.keeps(release)
 
 
 async def _look_back(step: Step, release: str, bake: timedelta) -> None:
     """What this process did not see of how long all was well is asked of Prometheus, once a release."""
     case = step.case
-    if case.looked_back == release:
+    if not case.looks_back(release):
         return
-    case.looked_back = release
     await Measurer(step.context).recover(step.policy, case, bake)
-    case.findings = tuple(_as_remembered(finding, case.states.get(finding.check)) for finding in case.findings)
+    case.found(tuple(_as_remembered(finding, case.states.get(finding.check)) for finding in case.findings))
 
 
 def _as_remembered(finding: Finding, state: CheckState | None) -> Finding:

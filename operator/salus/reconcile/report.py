@@ -39,9 +39,8 @@ from salus.model.values.policies import Policy
 from salus.ports import HEALTH_POLICIES, ClusterError, NotFound, Notice, Ref
 from salus.reconcile import defects
 from salus.reconcile.cases import Case, Cases
-from salus.reconcile.context import Context, Step
+from salus.reconcile.context import Context
 from salus.reconcile.observe.permissions import AccountPermissions
-from salus.reconcile.step import standing_of
 
 log = structlog.get_logger(__name__)
 
@@ -123,7 +122,7 @@ class Reporter:
         now, written = self.context.clock.now(), self._written.setdefault(policy.key, {})
         allowed = Allowed(await self._rights(policy, found, cases, now), self.context.switches().stopped)
         for case in cases:
-            case.permissions = allowed.permissions
+            case.knows_permissions(allowed.permissions)
         of, before = said(policy, reports, allowed), self._said.get(policy.key)
         if before is not None and before.written is written and before.of == of:
             return
@@ -137,7 +136,7 @@ class Reporter:
 
     def _newest(self, policy: Policy, case: Case) -> Change | None:
         """The newest record of a policy on a target."""
-        return standing_of(Step(self.context, policy, case)).newest
+        return case.stands(policy, self.context.records.changes_of(case.target)).newest
 
     def _others(self, policy: Policy, target: TargetKey) -> tuple[str, ...]:
         """A target's policies without this one; all of them are of the target's namespace."""

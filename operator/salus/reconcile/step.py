@@ -70,20 +70,17 @@ async def leave(step: Step) -> None:
 
 def standing_of(step: Step) -> Standing:
     """How the target stands by its records, which are the same ones at most ticks."""
-    known, changes = step.case.standing, step.changes
-    if known is None or known[0] is not step.policy or known[1] is not changes:
-        known = step.case.standing = step.policy, changes, lifecycle.standing(step.policy, changes)
-    return known[2]
+    return step.case.stands(step.policy, step.changes)
 
 
 async def _make_certain(step: Step) -> None:
     """Learn from the API server what this process no longer trusts; an incident may lag behind its records."""
     if step.case.doubted:
         await step.context.records.refresh(step.target)
-        step.case.doubted, step.case.followed = False, False
+        step.case.is_certain()
     if not step.case.followed:
         await journal.follow(step)
-        step.case.followed = True
+        step.case.is_followed()
 
 
 def _forsaken(step: Step) -> LetGo | None:

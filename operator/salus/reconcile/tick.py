@@ -171,7 +171,7 @@ class Reconciler:
             try:
                 if is_here:
                     await self._measurer.judge((policy, case), told)
-                    case.counts = is_real(policy, workload)
+                    case.counts_in_fleet(is_real(policy, workload))
                     self._see(case.target)
             finally:
                 gate.arrive_judged()
@@ -193,7 +193,8 @@ class Reconciler:
         async with self._held(case) as is_here:
             if is_here:
                 await self._heal(policy, case, None)
-                case.leaves = case.leaves or not case.doubted
+                if not case.doubted:
+                    case.leave()
 
     async def _step(self, stage: str, key: PolicyKey, work: Awaitable[None]) -> None:
         """What escapes is counted, logged, and costs nobody else anything."""
@@ -254,13 +255,11 @@ class Reconciler:
             self.context.telemetry.failed("heal")
             log.warning("the step is not finished, the next tick settles it", error=str(error))
         finally:
-            case.doubted = case.doubted or not sound
-        if sound and case.refusal is not None and case.refusal.reason == INTERNAL_ERROR:
-            case.refusal = None
+            case.end_step(sound=sound)
 
     def _unhealed(self, policy: Policy, case: Case, error: BaseException) -> None:
         defects.note(self.context, "heal", policy.key, error)
-        case.refusal = Refusal(INTERNAL_ERROR, apology("healed this", error))
+        case.refuse(Refusal(INTERNAL_ERROR, apology("healed this", error)))
 
     async def show_switches(self, policies: Iterable[Policy]) -> None:
         """Say in the status of these policies what the operator's administrator has just said.
@@ -322,8 +321,7 @@ class Reconciler:
         """A policy is new or has a new generation: what its checks remember is of other questions."""
         self._note(policy.key, policy, status)
         for case in self.cases.of(policy.key):
-            case.states.clear()
-            case.look_again, case.looked_back_for, case.good_release, case.questions = None, "", "", None
+            case.renew()
 
     def _note(self, key: PolicyKey, about: Policy | Body, status: dict[str, Any]) -> None:
         self.reporter.note(key, about, status)
@@ -341,8 +339,9 @@ class Reconciler:
     def _drop_cases(self, key: PolicyKey) -> None:
         """Where a step runs, when it is finished: two cases of a policy and target would act side by side."""
         for case in self.cases.of(key):
-            case.leaves = case.lock.locked()
-            if not case.leaves:
+            if case.lock.locked():
+                case.leave()
+            else:
                 self._drop(case)
 
     def _drop(self, case: Case) -> None:

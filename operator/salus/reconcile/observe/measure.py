@@ -40,9 +40,7 @@ def question(policy: Policy, check: CompiledCheck, case: Case) -> Query:
 
 def questions(policy: Policy, case: Case) -> Sequence[Query]:
     """All checks of one target, made once for each generation of the policy."""
-    if case.questions is None or case.questions[0] is not policy:
-        case.questions = policy, tuple(question(policy, check, case) for check in policy.checks)
-    return case.questions[1]
+    return case.asks(policy, lambda: tuple(question(policy, check, case) for check in policy.checks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +88,18 @@ class Measurer:
             defects.note(self.context, "measure", key, error)
         now, message = self.context.clock.now(), apology("measured this", error)
         for policy, case in jobs:
-            case.findings = tuple(not_judged(check, message, now) for check in policy.checks)
+            case.found(tuple(not_judged(check, message, now) for check in policy.checks))
 
     def _evaluate(self, policy: Policy, case: Case, told: Answered) -> None:
         findings = []
         for check, q, answer in told.rows:
             state, interval = case.states.get(check.name, CheckState()), policy.spec.interval
             reading = Reading(q.query, answer, told.at)
-            finding, case.states[check.name] = evaluate(check, reading, state, interval)
+            finding, state = evaluate(check, reading, state, interval)
+            case.remember(check.name, state)
             findings.append(finding)
             self.context.telemetry.evaluated(finding.verdict.value)
-        case.findings, case.asked = tuple(findings), policy
+        case.found(tuple(findings), policy)
 
     async def _recover_for(self, policy: Policy, case: Case, told: Answered) -> None:
         """A breach seen for the first time may have begun before this process did: look back once, over `for`."""
@@ -124,7 +123,7 @@ class Measurer:
             return
         state = recall(check, [sample for sample in samples if sample.at <= now], interval)
         present = case.states.get(check.name, CheckState())
-        case.states[check.name] = _longer(state, present)
+        case.remember(check.name, _longer(state, present))
 
 
 def _is_first_breach(check: CompiledCheck, answer: Answer, case: Case) -> bool:

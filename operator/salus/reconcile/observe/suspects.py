@@ -111,7 +111,7 @@ async def _sick_before(step: Step, seen: Observation, unknown: list[str]) -> tup
     if errors := [answer for answer in answers if isinstance(answer, Error)]:
         unknown.append(f"the checks before the release ({errors[0].reason})")
     else:
-        case.before_release = began, checks, unhealthy
+        case.knows_before(began, checks, unhealthy)
     return unhealthy
 
 

@@ -43,7 +43,8 @@ async def open_incident(step: Step, workload: Workload, *, needed: bool = False)
     if not needed and not _has_room(step):
         _withhold_incident(step)
         return
-    step.case.unwritten = step.case.unwritten if needed else ()
+    if not needed:
+        step.case.is_on_record()
     stem = names.incident_name(step.policy, step.target, 0).removesuffix("0")
     number = step.context.records.last_incident_number(step.namespace, stem) + 1
     body = incidents.incident_body(step.policy, workload, incidents.began(step.case.findings, step.now), number)
@@ -59,8 +60,7 @@ def _has_room(step: Step) -> bool:
 
 
 def _withhold_incident(step: Step) -> None:
-    if not step.case.withheld:
-        step.case.withheld = True
+    if step.case.withhold_incident():
         step.context.fleet.withhold(step.namespace, step.now)
         step.context.telemetry.withheld(step.namespace)
 
@@ -112,7 +112,7 @@ async def enter(step: Step, made: Entry, seen: Observation, patched: Body) -> Ch
     if not may_be_withheld(made) or _has_room(step):
         return await record(step, made, seen, patched)
     unwritten = records.past_change(records.change_body(made, 0, ()))
-    step.case.unwritten = (*step.case.unwritten, unwritten)
+    step.case.withhold(unwritten)
     step.context.telemetry.withheld(step.namespace)
     await _count_withheld(step, made, seen, patched)
     return unwritten
@@ -170,7 +170,7 @@ async def _create(step: Step, resource: Resource, body: Body) -> Body:
 
 async def refuse(step: Step, action: Action, refusal: Refusal, seen: Observation) -> None:
     """Record a refusal; one that repeats within the incident is counted on its first record, in powers of two."""
-    step.case.refusal = refusal
+    step.case.refuse(refusal)
     mine = [*records.of_incident(seen.changes, step.incident), *step.case.unwritten]
     before = ladder.said_before(step.policy, mine, action, refusal, seen.workload.release)
     if before is not None:
@@ -194,8 +194,7 @@ async def refuse(step: Step, action: Action, refusal: Refusal, seen: Observation
 
 async def _count(step: Step, refusal: Change) -> None:
     """Count a repeated refusal; it is written when the count reaches a power of two, so that it stays rare."""
-    count = step.case.counted.get(refusal.name, refusal.occurrences) + 1
-    step.case.counted[refusal.name] = count
+    count = step.case.count(refusal)
     if count & (count - 1) == 0:
         await _update(step, refusal.name, {"occurrences": count})
 
