@@ -127,11 +127,7 @@ class Step:
     @property
     def incident(self) -> Body | None:
         """The open incident of this policy and target."""
-        return max(
-            self.context.records.open_incidents(self.policy.key, self.case.target),
-            key=names.incident_number,
-            default=None,
-        )
+        return self.context.records.open_incident(self.policy.key, self.case.target)
 
     @property
     def of_incident(self) -> list[Change]:

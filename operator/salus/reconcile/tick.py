@@ -357,4 +357,4 @@ class Reconciler:
         return self.speakers.others(case, workload, self.cases, self._has_incident)
 
     def _has_incident(self, policy: PolicyKey, target: TargetKey) -> bool:
-        return bool(self.context.records.open_incidents(policy, target))
+        return self.context.records.open_incident(policy, target) is not None

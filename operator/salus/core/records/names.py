@@ -88,8 +88,3 @@ def is_about(record: Body, target: TargetKey) -> bool:
     """Whether a record is about this workload; its label alone does not tell, since a label is a short one."""
     ref = record["spec"]["targetRef"]
     return bool((ref["kind"], ref["name"]) == (target.kind.value, target.name))
-
-
-def incident_number(incident: Body) -> int:
-    """The n of the n-th incident of a policy and a target."""
-    return int(incident["metadata"]["name"].rsplit("-", 1)[1])

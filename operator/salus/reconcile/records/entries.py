@@ -96,7 +96,7 @@ def change_record(body: Body) -> ChangeRecord:
             delivered=not waiting and not (change.sinks and change.unfinished),
         )
     _say_unreadable(body, escaped[0])
-    return ChangeRecord(*_identity(body), sequence=_number_in(body), change=None)
+    return ChangeRecord(*_identity(body), sequence=number_in(body), change=None)
 
 
 def incident_record(body: Body) -> IncidentRecord:
@@ -107,14 +107,14 @@ def incident_record(body: Body) -> IncidentRecord:
         made = body["metadata"].get("creationTimestamp")
         return IncidentRecord(
             *_identity(body),
-            number=_number_in(body),
+            number=number_in(body),
             policy=intern(spec["policyRef"]["name"]),
             made=parse_time(made) if made else None,
             moment=parse_time(status.get("resolvedAt") or spec["openedAt"]),
             body=None if over else _without_managed_fields(body),
         )
     _say_unreadable(body, escaped[0])
-    return IncidentRecord(*_identity(body), number=_number_in(body))
+    return IncidentRecord(*_identity(body), number=number_in(body))
 
 
 def _identity(body: Body) -> tuple[str, str, str, int, str, str, str]:
@@ -189,7 +189,8 @@ def number(text: object) -> int:
     return int(text) if isinstance(text, str) and text.isdecimal() and text.isascii() else 0
 
 
-def _number_in(body: Body) -> int:
+def number_in(body: Body) -> int:
+    """The n of the n-th incident of a policy and a target; 0 for a name that does not end in a number."""
     return number(body["metadata"]["name"].rpartition("-")[2])
 
 

@@ -88,11 +88,12 @@ class RecordStore:
         found = self._by_label.get((target.namespace, target_id(target)), {})
         return max((record.sequence for record in found.values()), default=0)
 
-    def open_incidents(self, policy: PolicyKey, target: TargetKey) -> tuple[Body, ...]:
-        """The incidents of this policy and target that are not over."""
+    def open_incident(self, policy: PolicyKey, target: TargetKey) -> Body | None:
+        """The incident of this policy and target that is not over; the newest, if there are several."""
         wanted = (policy.name, target.kind.value, target.name)
-        found = self._incidents_by_label.get((target.namespace, target_id(target)), {})
-        return _bodies(one for one in found.values() if (one.policy, one.kind, one.target) == wanted)
+        known = self._incidents_by_label.get((target.namespace, target_id(target)), {}).values()
+        found = [one for one in known if one.body is not None and (one.policy, one.kind, one.target) == wanted]
+        return max(found, key=lambda one: one.number).body if found else None
 
     def last_incident_number(self, namespace: str, stem: str) -> int:
         """The highest number of the incidents whose names are this and a number, over and open; 0: there is none."""
