@@ -47,8 +47,8 @@ from tests.builders import (
 )
 from tests.fakes.cluster import Write
 from tests.fakes.ports import FakeClock
+from tests.unit.autoscalers.planning import OWNED_BY_KEDA
 from tests.unit.stage import NAME, NAMESPACE, TARGET, Killed, MortalCluster, Service, Stage, a_stage, a_world
-from tests.unit.test_autoscalers import OWNED_BY_KEDA
 
 UNDO: Mapping[str, Any] = {"name": "undo", "rollback": {}}
 POLICY = Ref(HEALTH_POLICIES, NAMESPACE, NAME)
