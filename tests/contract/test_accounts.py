@@ -25,8 +25,8 @@ from salus.ports import (
     Rejected,
     right,
 )
+from tests.contract.cluster_port.objects import deployment
 from tests.contract.conftest import USER
-from tests.contract.test_cluster_port import deployment
 from tests.fakes.cluster import FakeAccounts, FakeCluster
 from tools.devcluster.cluster import DevCluster
 
