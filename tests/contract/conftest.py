@@ -63,6 +63,7 @@ class Proxy:
         if self.down:
             writer.transport.abort()
             return
+        self._writers.add(writer)  # a cut that comes before the other end is reached is meant for this one too
         far_reader, far_writer = await asyncio.open_connection(*self.upstream)
         await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
 
