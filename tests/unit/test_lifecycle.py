@@ -128,7 +128,9 @@ ROWS = (
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.told)
 def test_what_is_next_follows_from_the_records(row: Row) -> None:
     moment = Moment(**{"now": NOW, "workload": WORKLOAD, "findings": (SICK,), **row.moment})
-    move = lifecycle.next_move(POLICY, lifecycle.standing(POLICY, row.changes), moment)
+    move = lifecycle.next_move(
+        POLICY, lifecycle.standing(POLICY, row.changes, lifecycle.unfinished(POLICY, row.changes)), moment
+    )
     assert type(move) is row.move, move
 
 
@@ -153,7 +155,19 @@ def test_a_policy_that_was_made_anew_is_another_one() -> None:
     move = lifecycle.forsaken(POLICY, (old,), lambda _: Keeper.THERE, NOW)
     assert move is not None
     assert "is gone" in move.why
-    assert lifecycle.standing(POLICY, (old,)).under_way is None
+    assert lifecycle.standing(POLICY, (old,), {old.name}).under_way is None
+
+
+def test_what_another_process_is_about_to_do_is_left_to_it() -> None:
+    """Nobody but who carries a change on ends it, unless it is so late that nobody does."""
+    meant = a_change(proof=None)
+    theirs = lifecycle.standing(POLICY, (meant,), frozenset())
+    assert (theirs.under_way, theirs.newest) == (None, meant)
+    assert type(lifecycle.next_move(POLICY, theirs, Moment(NOW, WORKLOAD, (SICK,)))) is Climb
+    late = NOW + timedelta(hours=1)
+    assert lifecycle.left_behind(POLICY, (meant,), frozenset(), NOW) == frozenset()
+    assert lifecycle.left_behind(POLICY, (meant,), frozenset(), late) == {meant.name}
+    assert lifecycle.left_behind(POLICY, (meant,), {meant.name}, late) == frozenset()
 
 
 READINGS = (
@@ -238,7 +252,7 @@ def test_whatever_is_on_record_nothing_new_begins_while_something_is_open(
     changes: list[Change], findings: tuple[Any, ...], ended: bool
 ) -> None:
     changes = sorted(changes, key=lambda change: change.sequence)
-    now = lifecycle.standing(POLICY, changes)
+    now = lifecycle.standing(POLICY, changes, lifecycle.unfinished(POLICY, changes))
     move = lifecycle.next_move(POLICY, now, Moment(NOW, WORKLOAD, findings, ended=ended))
     if now.under_way is not None:
         assert not isinstance(move, TakeBack | Climb | CloseOut | Do)

@@ -37,7 +37,9 @@ class Case:
     """Something failed: before the next step the records of the target are read anew."""
     followed: bool = False
     """The incident was brought up to its records, since this process knows of it."""
-    standing: tuple[Policy, tuple[Change, ...], Standing] | None = None
+    carried: frozenset[str] = frozenset()
+    """The changes that this process carries on: its own, and those that it found when it began or was in doubt."""
+    standing: tuple[Policy, tuple[Change, ...], frozenset[str], Standing] | None = None
     """How the target stands, and by which policy and records; computed once for the same ones."""
     look_again: datetime | None = None
     """When the undo or revert that something holds back is looked at again; None: nothing is held back."""
@@ -94,10 +96,15 @@ class Case:
 
     def stands(self, policy: Policy, changes: tuple[Change, ...]) -> Standing:
         """By its records, which are the same ones at most ticks."""
-        known = self.standing
-        if known is None or known[0] is not policy or known[1] is not changes:
-            known = self.standing = policy, changes, standing(policy, changes)
-        return known[2]
+        known, carried = self.standing, self.carried
+        if known is None or known[0] is not policy or known[1] is not changes or known[2] is not carried:
+            known = self.standing = policy, changes, carried, standing(policy, changes, carried)
+        return known[3]
+
+    def carry_on(self, names: frozenset[str]) -> None:
+        """This process carries these changes on, and no other does."""
+        if not names <= self.carried:
+            self.carried |= names
 
     def end_step(self, *, sound: bool) -> None:
         """A step is over; one that failed leaves doubt about all that is known."""
@@ -176,6 +183,10 @@ class Case:
         """The incident is closed: what was said in it is over."""
         self.refusal, self.unwritten = None, ()
         self.counted.clear()
+
+    def finishes(self, change: Change) -> None:
+        """Nothing comes of this change any more."""
+        self.carried -= {change.name}
 
     def rolled_out_since(self, workload: Workload, now: datetime) -> datetime | None:
         """Since when the live release is rolled out, as far as this process can tell; None: it is not."""

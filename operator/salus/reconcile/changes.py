@@ -67,9 +67,13 @@ async def settle(step: Step, change: Change, came: Came) -> Came:
 async def do(step: Step, change: Change, came: Came) -> Came:
     """Measure, observe and review again; then the write."""
     await Measurer(step.context).measure([(step.policy, step.case)])
-    recorded = await step.context.cluster.get(Ref(CHANGE_EVENTS, step.namespace, change.name))
     await step.context.records.refresh(step.target)
     seen = await target.observe(step, [c for c in step.changes if c.name != change.name])
+    recorded = await step.context.cluster.get(Ref(CHANGE_EVENTS, step.namespace, change.name))
+    if lifecycle.is_ended(recorded):
+        step.context.records.note(recorded)
+        log.info("somebody else has ended this change, it is not done", change=change.name)
+        return came.at_end()
     end = lifecycle.objection(step.policy, change, recorded, seen)
     if end is None:
         await release_keeping.quarantine(step.context, step.case, change, seen.body)
@@ -90,7 +94,7 @@ async def _write(step: Step, change: Change, recorded: Body, seen: Observation) 
         await account.get(ref)  # what it may not even see, an account does not change
         return await account.patch(ref, patch)
     except KeyError as error:
-        return Finish(change, Outcome.ABANDONED, str(error.args[0]))
+        return lifecycle.without_its_template(change, str(error.args[0]))
     except Invalid as error:  # a failed `test` has no causes: the object has changed since it was judged
         return lifecycle.refused(change, step.target, str(error), was_changed=not error.causes)
     except Rejected as error:
@@ -147,6 +151,7 @@ async def finish(step: Step, end: Finish) -> None:
     note = f"; {end.change.note}" if end.change.note else ""
     end = replace(end, message=f"{end.message}{note}")
     await journal.finish(step.context, step.namespace, end)
+    step.case.finishes(end.change)
     clear = healthy_for(step.case.findings, step.now) if end.outcome is Outcome.RECOVERED else None
     if clear is not None:
         await healthy.close_or_hold(step, clear)

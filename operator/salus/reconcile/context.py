@@ -63,6 +63,8 @@ class Context:
     """No policy's mode counts as bolder than this."""
     namespaces: tuple[str, ...] = ()
     """The namespaces that are watched; empty: all."""
+    worked_at: set[tuple[PolicyKey, TargetKey]] = field(default_factory=set)
+    """Where a step of a policy on a target runs now: it ends its own change, whatever becomes of the policy."""
     is_measured: Callable[[PolicyKey], bool] = lambda _: True
     """Whether a policy that is known can be used, and is within the caps of its namespace."""
     sinks: Callable[[], Mapping[str, Sink]] = dict

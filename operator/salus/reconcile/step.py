@@ -79,8 +79,10 @@ async def _make_certain(step: Step) -> None:
         await step.context.records.refresh(step.target)
         step.case.is_certain()
     if not step.case.followed:
+        step.case.carry_on(lifecycle.unfinished(step.policy, step.changes))
         await journal.follow(step)
         step.case.is_followed()
+    step.case.carry_on(lifecycle.left_behind(step.policy, step.changes, step.case.carried, step.now))
 
 
 def _forsaken(step: Step) -> LetGo | None:
@@ -89,6 +91,8 @@ def _forsaken(step: Step) -> LetGo | None:
 
 def _keeper(step: Step, policy: str) -> Keeper:
     key = PolicyKey(step.namespace, policy)
+    if key != step.policy.key and (key, step.target) in step.context.worked_at:
+        return Keeper.THERE
     if not step.context.is_known(key):
         return Keeper.GONE
     return Keeper.THERE if step.context.is_measured(key) else Keeper.UNUSABLE
@@ -96,6 +100,9 @@ def _keeper(step: Step, policy: str) -> Keeper:
 
 def _next(step: Step, came: Came) -> Move:
     """The next move, by how things are at this moment."""
+    standing = standing_of(step)
+    if standing.failed is None and standing.to_revert is None:
+        step.case.hold_back(None)  # what was held back is not owed any more
     moment = Moment(
         now=step.now,
         workload=came.workload,
@@ -106,7 +113,7 @@ def _next(step: Step, came: Came) -> Move:
         held_until=step.case.look_again,
         ended=came.ended,
     )
-    return _forsaken(step) or lifecycle.next_move(step.policy, standing_of(step), moment)
+    return _forsaken(step) or lifecycle.next_move(step.policy, standing, moment)
 
 
 async def _perform(step: Step, move: Move, came: Came, others: Others) -> Came:

@@ -55,6 +55,16 @@ AT_ONCE = 16
 REPORTS_AT_ONCE = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One tick of one policy."""
+
+    policy: Policy
+    about: Policy | Body | None
+    """What was said last of the policy when its checks were asked; where that is another by now, nothing is done."""
+    gate: Gate
+
+
 @dataclass(slots=True)
 class Reconciler:
     """Runs ticks; remembers a case per policy and target."""
@@ -153,20 +163,21 @@ class Reconciler:
 
     async def _look(self, policy: Policy, found: Targets, gate: Gate) -> None:
         """Ask, have each target judged and healed, and say how they are."""
+        turn = Turn(policy, self.newest.get(policy.key), gate)
         jobs = [(case, workload) for workload in found if not (case := self._case(policy, workload)).lock.locked()]
         answered = await self._measurer.ask([(policy, case) for case, _ in jobs])
         gate.arrive(instead=len(jobs))
         told = zip(jobs, answered, strict=True)
-        steps = [self._begin(self._follow(policy, case, workload, said, gate)) for (case, workload), said in told]
+        steps = [self._begin(self._follow(turn, case, workload, said)) for (case, workload), said in told]
         await gate.wait()
         steps += [self._begin(self._leave(policy, case)) for case in self._left(policy, found)]
         for late in await self._ended(steps, PATIENCE):
             late.add_done_callback(lambda _: self._begin(self._report_late(policy)))
         await self._report(policy, found)
 
-    async def _follow(self, policy: Policy, case: Case, workload: Workload, told: Answered | None, gate: Gate) -> None:
+    async def _follow(self, turn: Turn, case: Case, workload: Workload, told: Answered | None) -> None:
         """One tick of one target, from the answers on."""
-        about = self.newest.get(policy.key)
+        policy, gate = turn.policy, turn.gate
         async with self._held(case) as is_here:
             try:
                 if is_here:
@@ -177,14 +188,19 @@ class Reconciler:
                 gate.arrive_judged()
             await gate.wait()
             self.context.fleet.watch(self.context.switches().fleet_brake, self.context.clock.now())
-            if is_here and self.newest.get(policy.key) is about:  # else the next tick looks at it as it is now
+            if is_here and self.newest.get(policy.key) is turn.about:  # else the next tick looks at it as it is now
                 await self._heal(policy, case, workload)
 
     @asynccontextmanager
     async def _held(self, case: Case) -> AsyncIterator[bool]:
         """Whether the case is still there, and nobody else works at it."""
         async with case.lock:
-            yield self.cases.get((case.policy, case.target)) is case
+            place = case.policy, case.target
+            self.context.worked_at.add(place)
+            try:
+                yield self.cases.get(place) is case
+            finally:
+                self.context.worked_at.discard(place)
         if case.leaves:
             self._drop(case)
 
@@ -287,7 +303,9 @@ class Reconciler:
                     await self._sweep(body)
 
     async def _sweep(self, body: Body) -> None:
-        if not self.context.is_known(PolicyKey(body["metadata"]["namespace"], body["spec"]["policyRef"]["name"])):
+        policy = PolicyKey(body["metadata"]["namespace"], body["spec"]["policyRef"]["name"])
+        works = any(place[0] == policy for place in self.context.worked_at)  # the next sweep closes it
+        if not self.context.is_known(policy) and not works:
             await self._end(body)
 
     def _unswept(self, body: Body, error: BaseException) -> None:

@@ -6,7 +6,8 @@ before it can be finished (the object that was patched, the live target) is judg
 `verified` and `left`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -67,16 +68,32 @@ class Standing:
     """The policy's newest record, whatever it says."""
 
 
-def standing(policy: Policy, changes: Sequence[Change]) -> Standing:
-    """Read the records of a target, over all policies, oldest first."""
+def standing(policy: Policy, changes: Sequence[Change], carried: AbstractSet[str]) -> Standing:
+    """Read the records of a target, over all policies, oldest first.
+
+    `carried`: names of the changes that this process carries on. Another one that runs at the same time may be about to
+    do what it has put on record: as long as it may, nobody else ends that.
+    """
     mine = [change for change in changes if change.policy == policy.key.name]
+    ours = [change for change in mine if change.name in carried]
     return Standing(
-        under_way=next((change for change in mine if change.open and records.belongs_to(change, policy)), None),
-        questions=tuple(change for change in mine if change.waits and not change.open),
+        under_way=next((change for change in ours if change.open and records.belongs_to(change, policy)), None),
+        questions=tuple(change for change in ours if change.waits and not change.open),
         failed=_failed(policy, changes),
         to_revert=_to_revert(policy, changes),
         newest=mine[-1] if mine else None,
     )
+
+
+def unfinished(policy: Policy, changes: Iterable[Change]) -> frozenset[str]:
+    """Names of the policy's changes of which something may still come: what a process carries on that begins."""
+    return frozenset(c.name for c in changes if c.policy == policy.key.name and c.unfinished)
+
+
+def left_behind(policy: Policy, changes: Iterable[Change], carried: AbstractSet[str], now: datetime) -> frozenset[str]:
+    """Those that somebody else carried, and that are so late that nobody does any more."""
+    mine = (c for c in changes if c.policy == policy.key.name and c.unfinished and c.name not in carried)
+    return frozenset(change.name for change in mine if verify.is_overdue(change, now))
 
 
 def _failed(policy: Policy, changes: Sequence[Change]) -> Change | None:
@@ -298,8 +315,13 @@ def left(change: Change, found: Reading | None, why: str) -> Finish:
     return Finish(change, Outcome.INCONCLUSIVE if done else Outcome.ABANDONED, why, perhaps=done)
 
 
+def is_ended(recorded: Body) -> bool:
+    """Whether somebody has written the last line of this record. `recorded`: as the API server has it now."""
+    return not records.past_change(recorded).unfinished
+
+
 def objection(policy: Policy, change: Change, recorded: Body, seen: Observation) -> Finish | None:
-    """Why a recorded change must not be done now after all. `recorded`: its record, read afresh."""
+    """Why a recorded change must not be done now after all. `recorded`: its record, read after all else."""
     if gone := _leave_is_gone(policy, records.past_change(recorded), recorded, seen):
         return Finish(change, gone.outcome, gone.message)
     if change.target_uid != seen.workload.uid:
@@ -318,6 +340,11 @@ def _leave_is_gone(policy: Policy, change: Change, recorded: Body, seen: Observa
     if not approvals.is_what_was_approved(recorded):
         return Ended(Outcome.ABANDONED, "the approval is of something else: its digest is not that of this record")
     return approvals.end_of(change, policy, seen.workload, seen.mode_cap, seen.now)
+
+
+def without_its_template(change: Change, error: str) -> Finish:
+    """How a change ends for which the release that it puts back is not kept any more; an undo is not owed then."""
+    return Finish(change, Outcome.UNDO_SKIPPED if change.undoes else Outcome.ABANDONED, error)
 
 
 def refused(change: Change, target: TargetKey, error: str, *, was_changed: bool) -> Finish:

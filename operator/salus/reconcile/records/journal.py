@@ -150,7 +150,10 @@ async def record(step: Step, made: Entry, seen: Observation, patched: Body) -> C
         reason=made.reason,
         message=made.message,
     )
-    return records.past_change(created)
+    made_now = records.past_change(created)
+    if made_now.unfinished:
+        step.case.carry_on(frozenset({made_now.name}))
+    return made_now
 
 
 async def _create(step: Step, resource: Resource, body: Body) -> Body:
