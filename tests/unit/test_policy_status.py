@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from salus.core.policy.compile import SpecError
-from salus.core.records.conditions import condition
 from salus.core.records.policy_status import Allowed, TargetReport, changes_anything, policy_status, stalled_status
+from salus.core.records.record_conditions import condition
 from salus.model.meta import Condition, WorkloadKind
 from salus.model.policy import HealthPolicyStatus, Verdict
 from salus.model.problems import Problem

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from salus.core.records.conditions import condition
 from salus.core.records.delivery import DELIVERED
+from salus.core.records.record_conditions import condition
 from salus.model.change import Facts, Outcome
 from salus.model.scalars import format_time
 from salus.model.values.changes import Change

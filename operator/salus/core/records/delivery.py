@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from salus.core.records.changes import past_change
-from salus.core.records.conditions import condition
+from salus.core.records.record_conditions import condition
 from salus.model.change import ActionKind, Decision
 from salus.model.scalars import GROUP, Body, format_time
 from salus.model.values.changes import Change

@@ -11,8 +11,8 @@ from typing import Any
 from salus.core.health.timing import has_lasted
 from salus.core.health.verdict import overall
 from salus.core.records.changes import FORMAT, attempt
-from salus.core.records.conditions import condition
 from salus.core.records.names import incident_name, labels, policy_ref, target_ref
+from salus.core.records.record_conditions import condition
 from salus.model.change import Decision, Outcome
 from salus.model.incident import Blame, Phase
 from salus.model.policy import Severity, Verdict
