@@ -345,7 +345,7 @@ def test_a_policy_that_is_deleted_takes_nothing_back_and_people_are_told(scene: 
         return "NotTakenBack" in {event["reason"] for event in events}
 
     scene.wait(told, "people are told")
-    assert "was deleted" in scene.changes()[0]["status"]["message"]
+    scene.wait(lambda: "was deleted" in scene.changes()[0]["status"]["message"], "its record says so too")
     scene.apply(remedies=[{"name": "grow", "scale": {"to": 3, "max": 3, "revertAfter": "1s"}}])
     scene.wait_condition("Healthy", "True")
     scene.wait_status_ticks(4)

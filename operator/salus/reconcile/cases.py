@@ -38,7 +38,9 @@ class Case:
     followed: bool = False
     """The incident was brought up to its records, since this process knows of it."""
     carried: frozenset[str] = frozenset()
-    """The changes that this process carries on: its own, and those that it found when it began or was in doubt."""
+    """The changes that this process carries on: its own, and those that it found when it began."""
+    begun: bool = False
+    """Its records were looked at once by this process."""
     standing: tuple[Policy, tuple[Change, ...], frozenset[str], Standing] | None = None
     """How the target stands, and by which policy and records; computed once for the same ones."""
     look_again: datetime | None = None
@@ -100,6 +102,11 @@ class Case:
         if known is None or known[0] is not policy or known[1] is not changes or known[2] is not carried:
             known = self.standing = policy, changes, carried, standing(policy, changes, carried)
         return known[3]
+
+    def begins(self) -> bool:
+        """Whether this process looks at its records for the first time."""
+        first, self.begun = not self.begun, True
+        return first
 
     def carry_on(self, names: frozenset[str]) -> None:
         """This process carries these changes on, and no other does."""
@@ -184,9 +191,9 @@ class Case:
         self.refusal, self.unwritten = None, ()
         self.counted.clear()
 
-    def finishes(self, change: Change) -> None:
-        """Nothing comes of this change any more."""
-        self.carried -= {change.name}
+    def lets_go(self, name: str) -> None:
+        """Nothing comes of this change any more, or it is somebody else's."""
+        self.carried -= {name}
 
     def rolled_out_since(self, workload: Workload, now: datetime) -> datetime | None:
         """Since when the live release is rolled out, as far as this process can tell; None: it is not."""

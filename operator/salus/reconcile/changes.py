@@ -151,7 +151,7 @@ async def finish(step: Step, end: Finish) -> None:
     note = f"; {end.change.note}" if end.change.note else ""
     end = replace(end, message=f"{end.message}{note}")
     await journal.finish(step.context, step.namespace, end)
-    step.case.finishes(end.change)
+    step.case.lets_go(end.change.name)
     clear = healthy_for(step.case.findings, step.now) if end.outcome is Outcome.RECOVERED else None
     if clear is not None:
         await healthy.close_or_hold(step, clear)

@@ -78,8 +78,9 @@ async def _make_certain(step: Step) -> None:
     if step.case.doubted:
         await step.context.records.refresh(step.target)
         step.case.is_certain()
-    if not step.case.followed:
+    if step.case.begins():
         step.case.carry_on(lifecycle.unfinished(step.policy, step.changes))
+    if not step.case.followed:
         await journal.follow(step)
         step.case.is_followed()
     step.case.carry_on(lifecycle.left_behind(step.policy, step.changes, step.case.carried, step.now))

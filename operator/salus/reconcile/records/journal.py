@@ -150,21 +150,20 @@ async def record(step: Step, made: Entry, seen: Observation, patched: Body) -> C
         reason=made.reason,
         message=made.message,
     )
-    made_now = records.past_change(created)
-    if made_now.unfinished:
-        step.case.carry_on(frozenset({made_now.name}))
-    return made_now
+    return records.past_change(created)
 
 
 async def _create(step: Step, resource: Resource, body: Body) -> Body:
     """Create a record; budgets count it from before the request, since others judge while it is under way."""
-    store, refused = step.context.records, False
+    store, refused, name = step.context.records, False, body["metadata"]["name"]
     store.intend(body)
+    step.case.carry_on(frozenset({name}))
     try:
         created = await step.context.cluster.create(resource, body)
         store.note(created)
     except (Rejected, Throttled):
         refused = True
+        step.case.lets_go(name)  # a record of this name is another process' own
         raise
     finally:
         store.intended(body, refused=refused)
