@@ -11,7 +11,7 @@ from pathlib import Path
 
 from salus.core.policy.compile import Catalog, compile_policy
 from salus.garbage import set_apart
-from salus.reconcile.tick import Reconciler
+from salus.reconcile.tick import PATIENCE, Reconciler
 from salus.scheduler import Scheduler
 from tests.bench.fleet import INTERVAL, Canned, Seen, Servers, deployment, policy_body
 from tests.builders import NOW
@@ -105,6 +105,7 @@ async def _ticks(policies: int, sick: float, rounds: int) -> dict[str, float]:
 
 def _reconciler(cluster: Servers, source: Canned, clock: FakeClock, seen: Seen) -> Reconciler:
     loop = a_reconciler(cluster, source, clock)
+    loop.patience = PATIENCE
     loop.context = replace(loop.context, workloads=seen)
     return loop
 

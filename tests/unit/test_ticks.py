@@ -76,6 +76,7 @@ class Place:
         self.cluster = HangingCluster(now=self.clock.now)
         self.prometheus = Prometheus(self.clock)
         self.reconciler = a_reconciler(self.cluster, self.prometheus, self.clock)
+        self.reconciler.patience = PATIENCE
         self.policies: dict[PolicyKey, Policy] = {}
         self.scheduler = Scheduler(self.reconciler.tick, self.policies)
 

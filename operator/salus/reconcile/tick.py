@@ -72,6 +72,8 @@ class Reconciler:
     context: Context
     begin: Callable[[Work], Task] = asyncio.create_task
     """Begins what may go on after its tick."""
+    patience: float = PATIENCE
+    """Seconds that a tick waits for who is slow."""
     cases: Cases = field(default_factory=Cases)
     speakers: Speakers = field(default_factory=Speakers)
     reporter: Reporter = field(init=False)
@@ -97,12 +99,12 @@ class Reconciler:
         """Measure and heal all targets of these policies, then bring their status up to date."""
         started = asyncio.get_running_loop().time()
         chosen = await self._chosen(due)
-        gate, turns = Gate(len(chosen), PATIENCE), list[Task]()
+        gate, turns = Gate(len(chosen), self.patience), list[Task]()
         for some in batched(chosen, AT_ONCE):
             turns += [self._begin(self._turn(policy, found, gate)) for policy, found in some]
             await asyncio.sleep(0)
         await gate.wait()
-        await self._ended(turns, 2 * PATIENCE)
+        await self._ended(turns, 2 * self.patience)
         self.context.telemetry.ticked(late, asyncio.get_running_loop().time() - started, gate.judged)
 
     async def _chosen(self, due: Sequence[Policy]) -> list[tuple[Policy, Targets | BaseException]]:
@@ -171,7 +173,7 @@ class Reconciler:
         steps = [self._begin(self._follow(turn, case, workload, said)) for (case, workload), said in told]
         await gate.wait()
         steps += [self._begin(self._leave(policy, case)) for case in self._left(policy, found)]
-        for late in await self._ended(steps, PATIENCE):
+        for late in await self._ended(steps, self.patience):
             late.add_done_callback(lambda _: self._begin(self._report_late(policy)))
         await self._report(policy, found)
 
