@@ -167,7 +167,11 @@ class Reconciler:
         """Ask, have each target judged and healed, and say how they are."""
         turn = Turn(policy, self.newest.get(policy.key), gate)
         jobs = [(case, workload) for workload in found if not (case := self._case(policy, workload)).lock.locked()]
-        answered = await self._measurer.ask([(policy, case) for case, _ in jobs])
+        try:
+            answered = await self._measurer.ask([(policy, case) for case, _ in jobs])
+        except BaseException:  # the end of the process: nobody is to wait for this policy
+            gate.arrive()
+            raise
         gate.arrive(instead=len(jobs))
         told = zip(jobs, answered, strict=True)
         steps = [self._begin(self._follow(turn, case, workload, said)) for (case, workload), said in told]
