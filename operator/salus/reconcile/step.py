@@ -4,12 +4,10 @@ What is on record says how things stand; after an error the records of the targe
 is to starting over.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
 
-from salus.core.records.release_proof import Witness
 from salus.core.remedy import approvals, lifecycle
 from salus.core.remedy.lifecycle import (
     Climb,
@@ -31,19 +29,15 @@ from salus.model.values.keys import PolicyKey
 from salus.model.values.objects import Workload
 from salus.ports import NotFound
 from salus.reconcile import changes, healthy
-from salus.reconcile.cases import Case
 from salus.reconcile.climb import climb
 from salus.reconcile.context import Came, Step
+from salus.reconcile.healthy import Others
 from salus.reconcile.observe import target
 from salus.reconcile.records import journal
 
 MOST_MOVES = 12
 """Moves of one step; more would be a circle. The next tick goes on in any case."""
 log = structlog.get_logger(__name__)
-
-
-Others = Callable[[Case, Workload], Sequence[Witness]]
-"""What other policies have to say of the same target."""
 
 
 async def heal(step: Step, workload: Workload, others: Others) -> None:
