@@ -305,7 +305,9 @@ def a_change(
     )
 
 
-def a_deed(sequence: int = 1, *, done: datetime = NOW, outcome: str = "NotRecovered", **fields: Any) -> Change:
+def a_finished_change(
+    sequence: int = 1, *, done: datetime = NOW, outcome: str = "NotRecovered", **fields: Any
+) -> Change:
     """A change that was applied and finished."""
     return a_change(sequence, decided_at=done, applied_at=done, completed_at=done, outcome=outcome, **fields)
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -51,6 +52,7 @@ class Reader:
             self.entered[here] += 1
 
 
+@cache
 def _file(code: CodeType) -> str:
     """Where in the package a function stands; empty for what is not of it, or is no step of a reader."""
     path = Path(code.co_filename)

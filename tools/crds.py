@@ -118,7 +118,7 @@ KINDS = (
         "ChangeEvent",
         "changeevents",
         "chev",
-        "The record of one decision of Salus, written before the deed, with its evidence and how it went.",
+        "The record of one decision of Salus, written before the action, with its evidence and how it went.",
         ChangeEventSpec,
         ChangeEventStatus,
         (

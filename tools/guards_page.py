@@ -15,7 +15,7 @@ _HEAD = f"""# Guards
 <!-- Written from the registry by `python -m tools.guards_page`; a test fails when it is not current. -->
 
 A guard is a reason not to act now. They are asked in this order, once before the intent is put on record and once
-more, with everything read anew, right before the deed; the first that objects is the reason on record. Each is a pure
+more, with everything read anew, right before the action; the first that objects is the reason on record. Each is a pure
 function of what was observed, in `operator/salus/core/guards/chain.py`. What to do about each: [records](records.md).
 
 A guard that cannot be evaluated, since something could not be read, refuses: the reason is `{UNKNOWN}`, the message
@@ -30,7 +30,7 @@ this incident; **advises** records what to change in Git and goes on; **calls pe
 whether the guard holds an undo or a revert as well; all others let these pass, since the way back must stay open.
 
 The mode Approve is no guard: what passes them all is recorded and waits for a person, and the guards are asked again
-when they have said yes. Right before any deed the mode is looked at once more: what was meant under Enforce is not
+when they have said yes. Right before any action the mode is looked at once more: what was meant under Enforce is not
 done when the policy asks a person by now (the record then ends as `Abandoned`, `ApprovalRequired`). What `NotPermitted`
 lets pass, the API server still judges: what the acting account may not do, it refuses, and the change ends as `Failed`
 with its words.

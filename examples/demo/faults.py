@@ -18,7 +18,7 @@ class Fault:
     """A way in which the service falls ill."""
 
     title: str
-    deed: str
+    action: str
     expected: str
     play: Callable[[Stage, Mark], None]
     """Does the harm and returns when it is over; NotInTimeError when it never is."""
@@ -29,7 +29,7 @@ class Fault:
 
 def play(stage: Stage, fault: Fault, number: int, count: int) -> Report:
     """Let a fault happen, see what Salus does, judge it, and wait until all is as before."""
-    stage.tell(FaultBegan(number, count, fault.title, fault.deed, fault.expected))
+    stage.tell(FaultBegan(number, count, fault.title, fault.action, fault.expected))
     mark = stage.mark()
     late = _lateness(lambda: fault.play(stage, mark))
     evidence = stage.evidence(mark)
@@ -103,7 +103,7 @@ def _put_back(stage: Stage) -> None:
 
 def _wait_for_recovery(stage: Stage, mark: Mark) -> None:
     def verified() -> bool:
-        return any(change.is_deed and change.outcome for change in stage.changes_since(mark))
+        return any(change.is_action and change.outcome for change in stage.changes_since(mark))
 
     stage.wait(verified, "an action of Salus, and its outcome")
     stage.wait(lambda: stage.rolled_out() and stage.calm(), "all replicas ready and the incident resolved")
@@ -116,35 +116,35 @@ def _metrics_available(stage: Stage, status: str) -> bool:
 FAULTS: tuple[Fault, ...] = (
     Fault(
         title="a bad release",
-        deed="Release v2-errors is rolled out: it answers three requests in ten with 500.",
+        action="Release v2-errors is rolled out: it answers three requests in ten with 500.",
         expected="Salus should roll back to v1, the newest release on record as healthy, and prove that it helped.",
         play=_bad_release,
         judge=healed_by("Rollback", release=_FIRST_RELEASE, replicas=_REPLICAS),
     ),
     Fault(
         title="a wedged process",
-        deed="One of three processes is wedged: its pod stays ready, but every request to it hangs.",
+        action="One of three processes is wedged: its pod stays ready, but every request to it hangs.",
         expected="Salus should restart the pods, and prove that it helped.",
         play=_wedged_process,
         judge=healed_by("Restart", release=_FIRST_RELEASE, replicas=_REPLICAS),
     ),
     Fault(
         title="a load surge",
-        deed=f"Callers send {SURGE_RPS} requests per second instead of {ORDINARY_RPS}; three replicas serve 120.",
+        action=f"Callers send {SURGE_RPS} requests per second instead of {ORDINARY_RPS}; three replicas serve 120.",
         expected="Salus should double the replicas, prove that it helped, and take them back after the surge.",
         play=_load_surge,
         judge=healed_by("Scale", release=_FIRST_RELEASE, replicas=_REPLICAS, taken_back=True),
     ),
     Fault(
         title="Prometheus stops",
-        deed="Prometheus is stopped, while the service is fine.",
+        action="Prometheus is stopped, while the service is fine.",
         expected="Salus should do nothing about the service, for it knows nothing, and say MetricsAvailable=False.",
         play=_metrics_lost,
         judge=left_alone,
     ),
     Fault(
         title="a slow release, Observe",
-        deed="Release v2-slow is rolled out: each answer takes 800 ms. The policy about latency is in mode Observe.",
+        action="Release v2-slow is rolled out: each answer takes 800 ms. The policy about latency is in mode Observe.",
         expected="Salus should record the rollback that it would do, and write nothing.",
         play=_rehearsal,
         judge=rehearsed("Rollback"),

@@ -32,9 +32,9 @@ class Evidence:
     failed: int = 0  # callers' requests
 
     @property
-    def deeds(self) -> list[Change]:
+    def actions(self) -> list[Change]:
         """What Salus did to the workload, without what it took back."""
-        return [change for change in self.changes if change.is_deed]
+        return [change for change in self.changes if change.is_action]
 
     @property
     def rehearsals(self) -> list[Change]:
@@ -59,7 +59,7 @@ def healed_by(action: str, *, release: str, replicas: int, taken_back: bool = Fa
     """One `action` that recovered the service, by one write that names it; at the end `release` and `replicas`."""
 
     def judge(evidence: Evidence) -> list[str]:
-        differences = [*_deed(evidence, action), *_writes(evidence)]
+        differences = [*_did(evidence, action), *_writes(evidence)]
         if taken_back:
             differences += _taken_back(evidence)
         if evidence.release != release:
@@ -87,7 +87,7 @@ def rehearsed(action: str) -> Judge:
     """One DryRun of `action` is on record, and nothing was done."""
 
     def judge(evidence: Evidence) -> list[str]:
-        differences = [f"{deed.action} was done: {deed.name}" for deed in evidence.deeds]
+        differences = [f"{one.action} was done: {one.name}" for one in evidence.actions]
         found = [change.action for change in evidence.rehearsals]
         if found != [action]:
             differences.append(f"rehearsed was {_names(found)}, not {action}")
@@ -97,37 +97,37 @@ def rehearsed(action: str) -> Judge:
 
 
 def report_of(title: str, evidence: Evidence, differences: tuple[str, ...]) -> Report:
-    """The line of the table: by the deed, else by the rehearsal, else by the loss of the metrics."""
+    """The line of the table: by the action, else by the rehearsal, else by the loss of the metrics."""
     blank = Report(title, evidence.at, evidence.detected, failed=evidence.failed, differences=differences)
-    if evidence.deeds:
-        deed = evidence.deeds[0]
-        recovered = deed.completed_at if deed.outcome == "Recovered" else None
-        return replace(blank, deed=deed.action, acted=deed.applied_at, recovered=recovered)
+    if evidence.actions:
+        change = evidence.actions[0]
+        recovered = change.completed_at if change.outcome == "Recovered" else None
+        return replace(blank, action=change.action, acted=change.applied_at, recovered=recovered)
     if evidence.rehearsals:
         rehearsal = evidence.rehearsals[0]
-        return replace(blank, deed=f"{rehearsal.action} rehearsed", acted=rehearsal.decided_at)
+        return replace(blank, action=f"{rehearsal.action} rehearsed", acted=rehearsal.decided_at)
     lost, back = (evidence.turned("MetricsAvailable", status) for status in ("False", "True"))
     return replace(blank, detected=evidence.detected or lost, recovered=back)
 
 
-def _deed(evidence: Evidence, action: str) -> list[str]:
-    found = [deed.action for deed in evidence.deeds]
+def _did(evidence: Evidence, action: str) -> list[str]:
+    found = [change.action for change in evidence.actions]
     if found != [action]:
         return [f"done was {_names(found)}, not one {action}"]
-    (deed,) = evidence.deeds
-    if deed.outcome != "Recovered":
-        return [f"{deed.name} ended as {deed.outcome or 'not yet verified'}, not as Recovered"]
+    (change,) = evidence.actions
+    if change.outcome != "Recovered":
+        return [f"{change.name} ended as {change.outcome or 'not yet verified'}, not as Recovered"]
     return []
 
 
 def _taken_back(evidence: Evidence) -> list[str]:
-    deeds = {deed.name for deed in evidence.deeds}
+    actions = {action.name for action in evidence.actions}
     undone = {change.undoes for change in evidence.changes if change.outcome == "Undone"}
-    return [f"{name} was not taken back" for name in sorted(deeds - undone)]
+    return [f"{name} was not taken back" for name in sorted(actions - undone)]
 
 
 def _writes(evidence: Evidence) -> list[str]:
-    """Each deed on record is one write, and there are no others."""
+    """Each action on record is one write, and there are no others."""
     recorded = sorted(change.name for change in evidence.changes if change.is_write)
     written = sorted(write.change or f"a {write.verb} without a record" for write in evidence.writes)
     if recorded == written:

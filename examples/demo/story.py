@@ -76,7 +76,7 @@ class Change:
         return self.decision == "Act" and self.action != "Notify" and self.outcome != "Abandoned"
 
     @property
-    def is_deed(self) -> bool:
+    def is_action(self) -> bool:
         """Whether it stands for a write that does not take back an earlier one."""
         return self.is_write and not self.undoes
 
@@ -161,7 +161,7 @@ class Report:
     fault: str
     at: datetime
     detected: datetime | None = None
-    deed: str = "nothing"  # what Salus did, or rehearsed
+    action: str = "nothing"  # what Salus did, or rehearsed
     acted: datetime | None = None
     recovered: datetime | None = None
     failed: int = 0  # callers' requests
@@ -194,12 +194,12 @@ class FaultBegan:
     number: int
     count: int
     title: str
-    deed: str
+    action: str
     expected: str
 
     def lines(self) -> list[str]:
         """What is done, and what Salus should do."""
-        return [f"── Fault {self.number} of {self.count}: {self.title}", f"   {self.deed}", f"   {self.expected}"]
+        return [f"── Fault {self.number} of {self.count}: {self.title}", f"   {self.action}", f"   {self.expected}"]
 
 
 @dataclass(frozen=True)

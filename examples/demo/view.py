@@ -137,7 +137,7 @@ def table(reports: Sequence[Report]) -> Table:
 
 def row(report: Report) -> tuple[str, ...]:
     """One fault of the table, as text."""
-    acted = f"{report.deed}, {_after(report.at, report.acted)}" if report.acted else report.deed
+    acted = f"{report.action}, {_after(report.at, report.acted)}" if report.acted else report.action
     return (
         report.fault,
         f"{report.at:%H:%M:%S}",

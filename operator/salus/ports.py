@@ -248,7 +248,7 @@ class Accounts(Protocol):
 
 
 class Workloads(Protocol):
-    """A watched view of all workloads, good enough to choose and to judge with; a deed reads afresh."""
+    """A watched view of all workloads, good enough to choose and to judge with; an action reads afresh."""
 
     def get(self, key: TargetKey) -> Workload | None:
         """The workload, or None if it is not there."""

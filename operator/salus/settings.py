@@ -423,7 +423,7 @@ class RetentionConfig(Resource):
     max_per_namespace: Annotated[int, Field(strict=True, ge=1)] = Retention().per_namespace
     """Beyond so many Incidents and ChangeEvents in a namespace, the oldest finished ones are deleted."""
     max_window: Duration = Retention().max_window
-    """How long the limits of policies may keep deeds beyond that number; a longer `limits.per` keeps nothing longer."""
+    """How long the limits of policies may keep actions beyond that number; a longer `limits.per` keeps none longer."""
     interval: Duration = timedelta(minutes=10)
     """How often to look."""
     releases: ReleaseRetention = ReleaseRetention()

@@ -152,18 +152,18 @@ class Seen:
 
 
 class Canned(PrometheusSource):
-    """A real source but for the network: healthy, but for the targets of `sick`. Both metric ports."""
+    """A real source but for the network: healthy, but for the targets of `unhealthy`. Both metric ports."""
 
     def __init__(self, now: Any) -> None:  # noqa: ANN401 — a clock
         super().__init__(SourceSettings(name="default", url="http://127.0.0.1:9"))
         self.now = now
-        self.sick: set[str] = set()
+        self.unhealthy: set[str] = set()
         self.asked = 0
 
     async def _post(self, request: Any, query: str) -> tuple[int, bytes]:  # noqa: ANN401, ARG002
         self.asked += 1
         found = _TARGET.search(query)
-        value = "0.3" if found and found[1] in self.sick else "0.01"
+        value = "0.3" if found and found[1] in self.unhealthy else "0.01"
         at = self.now().timestamp()
         said = {VALUE_PART: value, "0": f"{at:.3f}"}
         result = [{"metric": {PART: part}, "value": [at, text]} for part, text in said.items()]

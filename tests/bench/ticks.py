@@ -56,19 +56,19 @@ class PassingClock(FakeClock):
         return NOW + timedelta(seconds=asyncio.get_running_loop().time() - JumpingSelector.now)
 
 
-def ticks(policies: int, sick: float, rounds: int) -> dict[str, float]:
+def ticks(policies: int, unhealthy: float, rounds: int) -> dict[str, float]:
     """Seconds of CPU and requests a policy and tick, and memory a policy."""
     with asyncio.Runner(loop_factory=TimedLoop) as runner:
-        return runner.run(_ticks(policies, sick, rounds))
+        return runner.run(_ticks(policies, unhealthy, rounds))
 
 
-async def _ticks(policies: int, sick: float, rounds: int) -> dict[str, float]:
+async def _ticks(policies: int, unhealthy: float, rounds: int) -> dict[str, float]:
     clock = PassingClock(NOW)
     cluster, source, seen = Servers(now=clock.now), Canned(clock.now), Seen()
     for number in range(policies):
         seen.put(cluster.put(deployment(number)))
         cluster.put(policy_body(number))
-    source.sick = {f"app-{number}" for number in range(int(policies * sick))}
+    source.unhealthy = {f"app-{number}" for number in range(int(policies * unhealthy))}
     gc.collect()
     before = _resident()
     loop = _reconciler(cluster, source, clock, seen)
@@ -80,7 +80,7 @@ async def _ticks(policies: int, sick: float, rounds: int) -> dict[str, float]:
         loop.accept(policy, {})
         scheduler.add(policy)
     working = asyncio.create_task(scheduler.run())
-    await asyncio.sleep((_WAITING if sick else _SETTLED) * INTERVAL)
+    await asyncio.sleep((_WAITING if unhealthy else _SETTLED) * INTERVAL)
     set_apart()
     memory, asked, requests = _resident() - before, source.asked, cluster.requests.total()
     running = asyncio.get_running_loop()

@@ -61,7 +61,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=120.0, help="stop killing after so long (default 120)")
     parser.add_argument("--faults", type=float, default=0.01, help="share of requests that meet one (default 0.01)")
     parser.add_argument("--seed", type=int, default=1, help="of all dice (default 1)")
-    parser.add_argument("--hasty", action="store_true", help="a Salus whose deeds come before its records: must fail")
+    parser.add_argument("--hasty", action="store_true", help="a Salus whose writes come before its records: must fail")
     parser.add_argument("--report", type=Path, default=Path(".run/chaos.md"), help="where the report goes")
     parser.add_argument("--keep", action="store_true", help="keep the logs at the end")
     return parser.parse_args(arguments)

@@ -52,7 +52,7 @@ class Record:
     target: str
     sequence: int
     acts: bool
-    """Whether it stands for a deed on a workload."""
+    """Whether it stands for a write on a workload."""
     applied: bool = False
     outcome: str = ""
     finished: bool = True

@@ -1,6 +1,6 @@
 """Services that fail and recover by themselves, and the person who looks after what Salus hands over.
 
-Each target is well for a while and then sick until somebody does to it what cures it: a restart cures all, more
+Each target is well for a while and then unhealthy until somebody does to it what cures it: a restart cures all, more
 replicas cure every second one only, so that scaling is undone at the others. What Salus has not cured in a minute gets
 a new release from a person.
 """
@@ -25,7 +25,7 @@ class Patient:
 
     name: str
     cured_by_size: bool
-    sick: bool = False
+    unhealthy: bool = False
     until: float = 0.0
     """When it falls ill, or when the person steps in."""
     helped: bool = False
@@ -58,7 +58,7 @@ class Director:
             for index, name in enumerate(self.names)
         }
         for name in self.names:
-            self._say(name, sick=False)
+            self._say(name, unhealthy=False)
 
     @property
     def path(self) -> str:
@@ -71,23 +71,23 @@ class Director:
             for body in self.api.items(self.path):
                 self._look(self._patients[body["metadata"]["name"]], body["spec"], time.monotonic())
         for name in self.names:
-            self._say(name, sick=False)
+            self._say(name, unhealthy=False)
 
     def calm(self) -> None:
         """Cure everybody, for good."""
         self._calm.set()
 
     def _look(self, patient: Patient, spec: Object, now: float) -> None:
-        if not patient.sick and now >= patient.until:
-            patient.sick, patient.until, patient.helped = True, now + _PATIENCE, False
+        if not patient.unhealthy and now >= patient.until:
+            patient.unhealthy, patient.until, patient.helped = True, now + _PATIENCE, False
             patient.template, patient.replicas = spec["template"], spec["replicas"]
             self.illnesses += 1
-            self._say(patient.name, sick=True)
-        elif patient.sick and self._is_cured(patient, spec):
+            self._say(patient.name, unhealthy=True)
+        elif patient.unhealthy and self._is_cured(patient, spec):
             self.healed += [] if patient.helped else [now + _PATIENCE - patient.until]
-            patient.sick, patient.until = False, now + self.dice.uniform(*self.well)
-            self._say(patient.name, sick=False)
-        elif patient.sick and now >= patient.until:
+            patient.unhealthy, patient.until = False, now + self.dice.uniform(*self.well)
+            self._say(patient.name, unhealthy=False)
+        elif patient.unhealthy and now >= patient.until:
             patient.helped = True
             self._release(patient)
 
@@ -102,5 +102,5 @@ class Director:
         patch = {"spec": {"template": {"spec": {"containers": containers}}}}
         self.api.patch(f"{self.path}/{patient.name}", patch, kind=_STRATEGIC)
 
-    def _say(self, name: str, *, sick: bool) -> None:
-        self.pump.set("error_ratio", 0.5 if sick else 0.0, namespace=self.namespace, deployment=name)
+    def _say(self, name: str, *, unhealthy: bool) -> None:
+        self.pump.set("error_ratio", 0.5 if unhealthy else 0.0, namespace=self.namespace, deployment=name)

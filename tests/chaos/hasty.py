@@ -1,6 +1,6 @@
-"""Salus with its most important line the wrong way round: the deed comes before the intent is on record.
+"""Salus with its most important line the wrong way round: the write comes before the intent is on record.
 
-`python -m tests.chaos.hasty run …`. The audit log shows the order even of an undisturbed life; killed between deed and
+`python -m tests.chaos.hasty run …`. The audit log shows the order even of an undisturbed life; killed between write and
 record, it leaves an effect that no record explains. The harness that cannot tell this Salus from the sound one proves
 nothing (`make chaos ARGS=--hasty`).
 """
@@ -23,7 +23,7 @@ from salus.reconcile.records import journal
 _record = journal.record
 
 
-async def _deed_first(step: Step, entry: records.Entry, seen: Observation, patched: Body) -> Change:
+async def _write_first(step: Step, entry: records.Entry, seen: Observation, patched: Body) -> Change:
     """Write to the workload, then to the record."""
     action: Any = entry.action
     if entry.decision is Decision.ACT and action.patch:
@@ -34,6 +34,6 @@ async def _deed_first(step: Step, entry: records.Entry, seen: Observation, patch
 
 
 if __name__ == "__main__":
-    setattr(journal, "record", _deed_first)  # noqa: B010 — the one line that this program turns round
-    setattr(changes, "do", changes.settle)  # noqa: B010 — … after which the deed is only looked for
+    setattr(journal, "record", _write_first)  # noqa: B010 — the one line that this program turns round
+    setattr(changes, "do", changes.settle)  # noqa: B010 — … after which the write is only looked for
     main()

@@ -46,7 +46,7 @@ class Installed(Salus):
 
 
 QUICK = tuple(f"--set=config.minimums.{window}=0s" for window in ("cooldown", "stable", "bake"))
-"""What lets a release be kept, and a deed be proven, within seconds."""
+"""What lets a release be kept, and a write be proven, within seconds."""
 
 
 @pytest.fixture

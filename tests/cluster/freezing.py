@@ -1,4 +1,4 @@
-"""Salus that freezes itself with SIGSTOP at its first deed, after it has checked that it may write.
+"""Salus that freezes itself with SIGSTOP at its first write, after it has checked that it may write.
 
 `python -m tests.cluster.freezing run …`; whoever started it lets it go on with SIGCONT. Nothing of it is in the
 product: it exchanges the way to the API server before the operator starts.

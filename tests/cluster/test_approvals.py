@@ -1,4 +1,4 @@
-"""Mode Approve from the question to the deed: a real Salus, a real API server with its admission policies, a person."""
+"""Mode Approve from question to write: a real Salus, a real API server with its admission policies, a person."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from tools.devcluster.cluster import KubectlError
 
 @pytest.fixture
 def asking(scene: Scene) -> Scene:
-    """A sick service whose restart waits for a person; ada is the approver."""
+    """An unhealthy service whose restart waits for a person; ada is the approver."""
     install_admission(scene.cluster, operator="salus")
     rule(scene.cluster, scene.namespace, operator="salus")
     grant = ("create", "rolebinding", "approvers", "--clusterrole=salus-approver", "--user=ada")
@@ -25,7 +25,7 @@ def asking(scene: Scene) -> Scene:
 
 
 def ask(scene: Scene, **settings: object) -> Object:
-    """Start Salus, let the service turn sick, and wait for the question."""
+    """Start Salus, let the service turn unhealthy, and wait for the question."""
     scene.salus.configure(settings)
     scene.salus.start()
     scene.wait_condition("Healthy", "True")
@@ -39,7 +39,7 @@ def answer(scene: Scene, verb: str, question: Object, *options: str) -> subproce
 
 
 def test_what_a_person_approves_is_done_once_and_proven(asking: Scene) -> None:
-    """It waits without a deed; ada approves; it is done, once, and the metrics prove it."""
+    """It waits without a write; ada approves; it is done, once, and the metrics prove it."""
     question = ask(asking)
     asking.wait(lambda: asking.incidents()[0]["status"]["phase"] == "AwaitingApproval", "people are asked")
     asking.wait_status_ticks(3)

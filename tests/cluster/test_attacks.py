@@ -152,7 +152,7 @@ def test_an_account_of_the_namespace_that_is_not_lent_is_not_used(scene: Scene) 
 _GIVEN_UP = b'{"status":"error","errorType":"timeout","error":"query timed out in expression evaluation"}'
 
 
-def _sick() -> bytes:
+def _unhealthy() -> bytes:
     series = {"metric": {"salus_part": "value"}, "value": [time.time(), "0.9"]}
     return json.dumps({"status": "success", "data": {"resultType": "vector", "result": [series]}}).encode()
 
@@ -164,7 +164,7 @@ class _Hostile(BaseHTTPRequestHandler):
         """Take the whole request, and answer it badly."""
         asked = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path.startswith("/busy"):
-            status, body = (503, _GIVEN_UP) if b"heavy" in asked else (200, _sick())
+            status, body = (503, _GIVEN_UP) if b"heavy" in asked else (200, _unhealthy())
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -302,10 +302,10 @@ def a_stateful_set() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("manager", ["kubectl-annotate", "salus"])
-def test_a_forged_stamp_makes_no_deed(scene: Scene, mallory: Callable[..., str], manager: str) -> None:
+def test_a_forged_stamp_makes_no_write(scene: Scene, mallory: Callable[..., str], manager: str) -> None:
     """S8: she annotates the StatefulSet with the name of a change that is yet to be asked for, and ada approves it.
 
-    The deed is done, as the audit log shows, and the forgery is told; before, the record said so and nothing was done.
+    The write is done, as the audit log shows, and the forgery is told; before, the record said so and nothing was done.
     """
     kubectl, there = scene.cluster.kubectl, ("-n", scene.namespace)
     kubectl("create", "rolebinding", "approvers", "--clusterrole=salus-approver", "--user=ada", *there)

@@ -86,8 +86,8 @@ def test_edge_case_08_hpa_managed_target(scene: Scene, body: dict[str, Any]) -> 
     scene.wait_outcome("Undone", action="Scale", reason="RevertAfter")
     assert scaler(scene, body)["spec"] == before
     assert scene.writes("deployments") == []
-    deeds = scene.changes(decision="Act", action="Scale")
-    raised, given_back = (deed for deed in deeds if deed["status"]["outcome"] != "Abandoned")
+    writes = scene.changes(decision="Act", action="Scale")
+    raised, given_back = (write for write in writes if write["status"]["outcome"] != "Abandoned")
     patches = scene.writes(f"{body['kind'].lower()}s")
     assert [(patch.verb, patch.code, patch.subresource) for patch in patches] == [("patch", 200, "")] * 2
     assert stamps(patches) == [raised["metadata"]["name"], given_back["metadata"]["name"]]

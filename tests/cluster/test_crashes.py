@@ -17,7 +17,7 @@ def a_crash(scene: Scene, where: str) -> None:
     scene.gauge(0.5)
     process = doomed.process
     assert process is not None
-    scene.wait(lambda: not process.alive or bool(scene.writes(verb="patch")), "the deed, or the crash")
+    scene.wait(lambda: not process.alive or bool(scene.writes(verb="patch")), "the write, or the crash")
     if scene.writes(verb="patch"):
         scene.gauge(0.0)
     scene.wait(lambda: not process.alive, f"the crash {where}")
@@ -30,8 +30,8 @@ def a_crash(scene: Scene, where: str) -> None:
     [
         pytest.param("before POST /changeevents 1", id="killed before the intent is on record"),
         pytest.param("after POST /changeevents 1", id="killed between record and act"),
-        pytest.param("before PATCH /deployments/ 1", id="killed at the moment of the deed, before the server has it"),
-        pytest.param("after PATCH /deployments/ 1", id="killed after the deed, its reply is lost"),
+        pytest.param("before PATCH /deployments/ 1", id="killed at the moment of the write, before the server has it"),
+        pytest.param("after PATCH /deployments/ 1", id="killed after the action, its reply is lost"),
         pytest.param("after PATCH /changeevents/ 1", id="killed while verifying"),
         pytest.param("before PATCH /changeevents/ 2", id="killed before the outcome is on record"),
     ],

@@ -24,7 +24,7 @@ UNBRAKED: Mapping[str, Any] = {"fleetBrake": {"enabled": False}, "recordsPerHour
 """Half of everything here is unhealthy on purpose."""
 RESTART = {"name": "restart", "restart": {}}
 GROW = {"name": "grow", "scale": {"to": 5, "max": 5}}
-SICK, WELL = 0.5, 0.0
+UNHEALTHY, WELL = 0.5, 0.0
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_a_budget_that_is_spent(parts: Mapping[str, Scene], budget: str, reason:
     before, written = acted(parts if budget == "global" else {"": scene}), len(patched(scene))
     configure(scene, limits={**UNBRAKED, budget: {"actions": before + 2, "per": "1h"}})
     for name in names:
-        scene.gauge(SICK, target=name)
+        scene.gauge(UNHEALTHY, target=name)
     scene.wait(lambda: len(scene.changes(decision="Refuse", reason=reason)) == 1, f"one {reason}")
     scene.wait(lambda: len(patched(scene)) == written + 2, "two actions")
     scene.wait_status_ticks(3)
@@ -118,7 +118,7 @@ def test_a_freeze_window(parts: Mapping[str, Scene]) -> None:
     services(scene, "web")
     tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
     configure(scene, freezes=[{"name": "season", "from": "2026-01-01", "to": tomorrow.isoformat(), "message": "sales"}])
-    scene.gauge(SICK)
+    scene.gauge(UNHEALTHY)
     record = refused(scene, "FreezeWindow", "web")[0]
     scene.wait_status_ticks(3)
     assert patched(scene) == []
@@ -133,10 +133,10 @@ def test_a_freeze_window(parts: Mapping[str, Scene]) -> None:
 def test_the_kill_switch(parts: Mapping[str, Scene]) -> None:
     """Switched on in the file of the running operator: no action, and every policy of every namespace shows it."""
     scene = parts["killed"]
-    services(scene, "sick", "well")
+    services(scene, "unhealthy", "well")
     configure(scene, killSwitch={"enabled": True, "message": "maintenance"})
-    scene.gauge(SICK, target="sick")
-    refused(scene, "KillSwitch", "sick")
+    scene.gauge(UNHEALTHY, target="unhealthy")
+    refused(scene, "KillSwitch", "unhealthy")
     policies = [(each, body["metadata"]["name"]) for each in parts.values() for body in each.policies()]
     for each, policy in policies:
         shown = each.wait_condition("Throttled", "True", policy)
@@ -145,9 +145,9 @@ def test_the_kill_switch(parts: Mapping[str, Scene]) -> None:
     assert patched(scene) == []
 
     configure(scene)
-    scene.wait(lambda: patched(scene) == ["sick"], "the restart")
+    scene.wait(lambda: patched(scene) == ["unhealthy"], "the restart")
     scene.wait_condition("Throttled", "False", "well")
-    scene.gauge(WELL, target="sick")
+    scene.gauge(WELL, target="unhealthy")
 
 
 def test_a_pod_disruption_budget(parts: Mapping[str, Scene]) -> None:
@@ -161,7 +161,7 @@ def test_a_pod_disruption_budget(parts: Mapping[str, Scene]) -> None:
         lambda: scene.cluster.api().get(f"{path}/both").get("status", {}).get("currentHealthy") == 2,
         "the budget is counted",
     )
-    scene.gauge(SICK)
+    scene.gauge(UNHEALTHY)
 
     assert "PodDisruptionBudget/both" in refused(scene, "DisruptionBudget", "web")[0]["spec"]["message"]
     scene.wait(lambda: scene.incidents()[0]["status"].get("phase") == "Escalated", "people are called")
@@ -184,7 +184,7 @@ def test_a_quota_without_room_by_what_a_limit_range_says(parts: Mapping[str, Sce
     scene.cluster.api().create(path, {"metadata": {"name": "small"}, "spec": {"limits": limits}})
     quota(scene, requests_cpu="1")
     services(scene, "web", remedy=GROW, replicas=2)
-    scene.gauge(SICK)
+    scene.gauge(UNHEALTHY)
 
     assert "requests.cpu" in refused(scene, "QuotaExceeded", "web")[0]["spec"]["message"]
     scene.wait(lambda: scene.incidents()[0]["status"].get("phase") == "Escalated", "people are called")
@@ -203,7 +203,7 @@ def test_replica_sets_that_cannot_create_pods_freeze_restarts(parts: Mapping[str
         return any(c["type"] == "ReplicaFailure" and c["status"] == "True" for c in conditions)
 
     scene.wait(cannot, "ReplicaFailure")
-    scene.gauge(SICK)
+    scene.gauge(UNHEALTHY)
 
     refused(scene, "PodsCannotBeCreated", "web")
     scene.wait(lambda: scene.incidents()[0]["status"].get("phase") == "Escalated", "people are called")
@@ -240,7 +240,7 @@ def test_fifty_services_that_fail_together_are_braked(scene: Scene) -> None:
     scene.salus.start()
     scene.wait(lambda: scene.policy().get("status", {}).get("targets", {}).get("healthy") == len(FLEET), "all are well")
     for name in FLEET:
-        scene.gauge(SICK, target=name)
+        scene.gauge(UNHEALTHY, target=name)
 
     undone = scene.wait_outcome("Undone", reason="Undo")
     helped = undone["spec"]["targetRef"]["name"]

@@ -130,7 +130,7 @@ def test_who_takes_over_looks_at_once_at_a_policy_that_is_due_once_an_hour(
 
 
 def test_a_standby_takes_over_from_a_leader_that_was_killed(scene: Scene, replicas: tuple[Salus, Salus]) -> None:
-    """Killed between the deed and its proof: the next leader verifies it, and does not do it again."""
+    """Killed between the write and its proof: the next leader verifies it, and does not do it again."""
     in_order(scene, replicas)
     first, second = replicas
     a_service(scene)
@@ -174,7 +174,7 @@ def test_a_leader_frozen_in_the_middle_of_an_action_does_it_no_more(
     scene.wait_condition("Healthy", "True")
     scene.gauge(0.5)
     scene.wait_change(decision="Act")
-    scene.wait(lambda: _is_stopped(frozen), "the leader freezes at the moment of the deed")
+    scene.wait(lambda: _is_stopped(frozen), "the leader freezes at the moment of the write")
     scene.gauge(0.0)
     scene.wait(lambda: leads(second), "the second leads")
     abandoned = scene.wait_outcome("Abandoned", action="Restart", decision="Act")
@@ -187,14 +187,14 @@ def test_a_leader_frozen_in_the_middle_of_an_action_does_it_no_more(
 
 
 def test_a_leader_frozen_while_another_acts_does_nothing_twice(scene: Scene, replicas: tuple[Salus, Salus]) -> None:
-    """Frozen at the deed and woken while the next leader is doing its own."""
+    """Frozen at the write and woken while the next leader is doing its own."""
     frozen, second = replicas
     frozen.program = ("-m", "tests.cluster.freezing")
     in_order(scene, replicas)
     a_service(scene)
     scene.wait_condition("Healthy", "True")
     scene.gauge(0.5)
-    scene.wait(lambda: _is_stopped(frozen), "the leader freezes at the moment of the deed")
+    scene.wait(lambda: _is_stopped(frozen), "the leader freezes at the moment of the write")
     scene.wait(lambda: leads(second), "the second leads")
     scene.wait(lambda: bool(scene.writes(verb="patch")), "the second acts")
     _wake(frozen)
@@ -206,7 +206,7 @@ def test_a_leader_frozen_while_another_acts_does_nothing_twice(scene: Scene, rep
 
 
 def test_both_are_cut_off_in_turn_in_the_middle_of_an_action(scene: Scene, replicas: tuple[Salus, Salus]) -> None:
-    """First the leader, whose deed was done while its reply was lost; then its successor, whose deed never arrived."""
+    """First the leader, whose write was done, its reply lost; then its successor, whose write never arrived."""
     first, second = replicas
     ways = [proxy_before(scene.cluster) for _ in replicas]
     with serving(*ways):
@@ -216,7 +216,7 @@ def test_both_are_cut_off_in_turn_in_the_middle_of_an_action(scene: Scene, repli
         a_service(scene)
         scene.wait_condition("Healthy", "True")
 
-        _cut_off_at_the_deed(ways[0], "after")
+        _cut_off_at_the_write(ways[0], "after")
         scene.gauge(0.5)
         scene.wait(lambda: len(_effects(scene)) == 1, "the first restart")
         scene.gauge(0.0)
@@ -225,7 +225,7 @@ def test_both_are_cut_off_in_turn_in_the_middle_of_an_action(scene: Scene, repli
         ways[0].heal()
         scene.wait(lambda: stands_by(first), "the first is back, and stands by")
 
-        _cut_off_at_the_deed(ways[1], "before")
+        _cut_off_at_the_write(ways[1], "before")
         scene.gauge(0.5)
         scene.wait(lambda: leads(first), "the first leads again")
         scene.wait(lambda: len(_effects(scene)) == 2, "the second restart")
@@ -243,7 +243,7 @@ def test_both_are_cut_off_in_turn_in_the_middle_of_an_action(scene: Scene, repli
             way.heal()
 
 
-def _cut_off_at_the_deed(way: Proxy, moment: When) -> None:
+def _cut_off_at_the_write(way: Proxy, moment: When) -> None:
     """From the next patch of a Deployment on nothing gets through; at `before` the patch itself is lost."""
 
     def watch(when: When, seen: Seen) -> bool:

@@ -6,17 +6,17 @@ from tests.cluster.scene import Scene, deployment
 
 REAL = [f"app-{number}" for number in range(6)]
 MADE_UP = [f"dummy-{number}" for number in range(20)]
-WELL, SICK = 0.0, 0.3
+WELL, UNHEALTHY = 0.0, 0.3
 
 
 @pytest.mark.parametrize(
-    ("they_say", "sick", "restarted"),
+    ("they_say", "unhealthy", "restarted"),
     [
-        pytest.param("1", 2, 2, id="always sick, beside two of six: nobody is held"),
+        pytest.param("1", 2, 2, id="always unhealthy, beside two of six: nobody is held"),
         pytest.param("0", 6, 1, id="always well, beside six of six: the brake is on"),
     ],
 )
-def test_targets_that_are_made_up_have_no_say(scene: Scene, they_say: str, sick: int, restarted: int) -> None:
+def test_targets_that_are_made_up_have_no_say(scene: Scene, they_say: str, unhealthy: int, restarted: int) -> None:
     for name in REAL:
         scene.gauge(WELL, target=name)
     _create(scene, REAL, replicas=1, tier="web")
@@ -34,12 +34,12 @@ def test_targets_that_are_made_up_have_no_say(scene: Scene, they_say: str, sick:
     scene.wait(lambda: _counts(scene, "made-up").get(said) == len(MADE_UP), "what is made up is measured")
     scene.wait(lambda: _counts(scene, "web").get("healthy") == len(REAL), "what is real is well")
 
-    for name in REAL[:sick]:
-        scene.gauge(SICK, target=name)
-    scene.wait(lambda: len(_restarted(scene)) + len(_held(scene)) == sick, "each is restarted or held")
+    for name in REAL[:unhealthy]:
+        scene.gauge(UNHEALTHY, target=name)
+    scene.wait(lambda: len(_restarted(scene)) + len(_held(scene)) == unhealthy, "each is restarted or held")
 
     assert len(_restarted(scene)) == restarted
-    assert len(_held(scene)) == sick - restarted
+    assert len(_held(scene)) == unhealthy - restarted
 
 
 def _create(scene: Scene, names: list[str], *, replicas: int, tier: str) -> None:

@@ -158,7 +158,7 @@ def test_edge_case_14_stuck_stateful_set_that_would_keep_its_pods_is_left_alone(
 
 
 def test_what_an_older_salus_kept_survives_the_upgrade(scene: Scene) -> None:
-    """From 930589c: v1 was good, v0 was taken away; v2 is sick, and goes back to v1. The old objects stay."""
+    """From 930589c: v1 was good, v0 was taken away; v2 is unhealthy, and goes back to v1. The old objects stay."""
     scene.gauge(0.0)
     deploy(scene, "StatefulSet")
     body = workload(scene, "StatefulSet")

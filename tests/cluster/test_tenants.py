@@ -78,7 +78,7 @@ def test_policies_that_stopped_salus_stop_nobody(scene: Scene, playground: Scene
     scene.gauge(0.5)
 
     scene.wait_change(decision="Act", action="Restart")
-    scene.wait(lambda: bool(scene.writes()), "the sick service of the other tenant is restarted")
+    scene.wait(lambda: bool(scene.writes()), "the unhealthy service of the other tenant is restarted")
     assert "panicked" not in scene.salus.log.read_text()
     assert playground.changes() == []
 

@@ -81,7 +81,7 @@ def has_kept_one(scene: Scene) -> bool:
 
 
 def in_the_middle(scene: Scene, salus: Salus) -> tuple[Object, Object]:
-    """v1 is known good, v2 is quarantined, v3 is sick: an incident is open, and a scaling is being verified."""
+    """v1 is known good, v2 is quarantined, v3 is unhealthy: an incident is open, and a scaling is being verified."""
     scene.gauge(0.0)
     scene.deploy()
     scene.apply(remedies=[UNDO], limits={"cooldown": "5s", "maxActions": 10}, verify={**PACE, "timeout": "10m"})

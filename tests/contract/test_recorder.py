@@ -164,7 +164,7 @@ async def test_what_was_said_is_forgotten_in_time(recorder: EventRecorder, clock
 async def test_a_failure_is_logged_and_forgotten(
     recorder: EventRecorder, cluster: FakeCluster, error: ClusterError
 ) -> None:
-    """An Event is a courtesy: it must never stand in the way of the deed or of its record."""
+    """An Event is a courtesy: it must never stand in the way of the write or of its record."""
     cluster.fail_next(error)
 
     with structlog.testing.capture_logs() as logs:

@@ -175,7 +175,7 @@ async def test_a_name_that_changes_its_meaning_is_looked_at_again(monkeypatch: p
 
 
 async def test_the_address_that_was_looked_at_is_the_one_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second way resolves a name once a connection: between look and deed there is no other answer to be had."""
+    """The second way resolves a name once a connection: between look and write there is no other answer to be had."""
     async with serving(reply(200, success("matrix", [])), "/api/v1/query_range") as server:
         asked = names(monkeypatch, "127.0.0.1", "169.254.169.254")
 

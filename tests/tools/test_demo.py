@@ -83,7 +83,7 @@ LOST, BACK = (
         pytest.param(
             ChangeSeen(RECOVERED, Step.DONE),
             ["ChangeEvent checkout-1: Rollback done"],
-            id="a deed is not yet a success",
+            id="a write is not yet a success",
         ),
         pytest.param(
             ChangeSeen(RECOVERED, Step.ENDED),
@@ -150,8 +150,8 @@ def test_objects_of_the_api_server_are_read() -> None:
     ("change", "expected"),
     [
         pytest.param(DECIDED, [Step.DECIDED], id="an intent"),
-        pytest.param(APPLIED, [Step.DECIDED, Step.DONE], id="a deed"),
-        pytest.param(RECOVERED, [Step.DECIDED, Step.DONE, Step.ENDED], id="a deed and its outcome"),
+        pytest.param(APPLIED, [Step.DECIDED, Step.DONE], id="a write"),
+        pytest.param(RECOVERED, [Step.DECIDED, Step.DONE, Step.ENDED], id="a write and its outcome"),
         pytest.param(replace(DECIDED, outcome="Abandoned"), [Step.DECIDED, Step.ENDED], id="an abandoned intent"),
     ],
 )
@@ -164,11 +164,11 @@ def test_a_change_goes_step_by_step(change: Change, expected: list[Step]) -> Non
 
 def test_the_story_follows_the_fault_and_the_vitals() -> None:
     fault = FaultBegan(1, 5, "a flood", "", "")
-    sick = Vitals(error_ratio=0.3)
+    unhealthy = Vitals(error_ratio=0.3)
 
-    story = Story().after(Event(1, fault)).after(Event(2, VitalsTaken(sick)))
+    story = Story().after(Event(1, fault)).after(Event(2, VitalsTaken(unhealthy)))
 
-    assert (story.at, story.fault, story.vitals) == (2, fault, sick)
+    assert (story.at, story.fault, story.vitals) == (2, fault, unhealthy)
     assert story.after(Event(3, FaultEnded(Report("a flood", AT)))).fault is None
 
 
@@ -219,12 +219,12 @@ WATCHED = Evidence(AT, [REHEARSED], [INCIDENT], release="v2-slow", replicas=3)
 @pytest.mark.parametrize(
     ("judge", "evidence"),
     [
-        pytest.param(ROLLBACK, HEALED, id="one deed that recovered the service"),
+        pytest.param(ROLLBACK, HEALED, id="one write that recovered the service"),
         pytest.param(ROLLBACK, replace(HEALED, changes=[REFUSED, RECOVERED]), id="a refusal before it does no harm"),
         pytest.param(
             ROLLBACK,
             replace(HEALED, changes=[replace(DECIDED, name="checkout-0", outcome="Abandoned"), RECOVERED]),
-            id="an abandoned deed was none",
+            id="an abandoned write was none",
         ),
         pytest.param(SCALE, GROWN, id="a scaling that was taken back"),
         pytest.param(left_alone, BLIND, id="nothing done, and the metrics lost and found"),
@@ -242,25 +242,25 @@ def test_this_is_as_told(judge: Judge, evidence: Evidence) -> None:
             ROLLBACK,
             replace(HEALED, changes=[], writes=[]),
             "done was nothing, not one Rollback",
-            id="no deed",
+            id="no write",
         ),
         pytest.param(
             ROLLBACK,
             replace(HEALED, changes=[replace(RECOVERED, outcome="NotRecovered")]),
             "checkout-1 ended as NotRecovered, not as Recovered",
-            id="a deed that did not help",
+            id="a write that did not help",
         ),
         pytest.param(
             ROLLBACK,
             replace(HEALED, changes=[APPLIED]),
             "checkout-1 ended as not yet verified, not as Recovered",
-            id="a deed that was never verified",
+            id="a write that was never verified",
         ),
         pytest.param(
             ROLLBACK,
             replace(HEALED, writes=[WRITTEN, WRITTEN]),
             "the audit log has writes for checkout-1, checkout-1, the records are checkout-1",
-            id="the same deed done twice",
+            id="the same write done twice",
         ),
         pytest.param(
             ROLLBACK,
@@ -306,7 +306,7 @@ def test_this_is_as_told(judge: Judge, evidence: Evidence) -> None:
             rehearsed("Rollback"),
             replace(WATCHED, changes=[REHEARSED, RECOVERED]),
             "Rollback was done: checkout-1",
-            id="a rehearsal that was a deed",
+            id="a rehearsal that was a write",
         ),
         pytest.param(
             rehearsed("Rollback"),
@@ -354,12 +354,12 @@ def test_a_write_names_its_change(body: object, expected: str) -> None:
     ("evidence", "expected"),
     [
         pytest.param(
-            HEALED, ("a flood", "12:00:00", "+12 s", "Rollback, +15 s", "+30 s", "7", "yes"), id="a deed that helped"
+            HEALED, ("a flood", "12:00:00", "+12 s", "Rollback, +15 s", "+30 s", "7", "yes"), id="a write that helped"
         ),
         pytest.param(
             replace(HEALED, changes=[APPLIED]),
             ("a flood", "12:00:00", "+12 s", "Rollback, +15 s", "-", "7", "yes"),
-            id="a deed without an outcome has not recovered anything",
+            id="a write without an outcome has not recovered anything",
         ),
         pytest.param(
             BLIND, ("a flood", "12:00:00", "+4 s", "nothing", "+24 s", "0", "yes"), id="metrics lost and found"

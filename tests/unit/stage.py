@@ -73,7 +73,7 @@ class MortalCluster(FakeCluster):
 
 @dataclass(slots=True)
 class Service:
-    """The metric: sick until `is_cured` says that the Deployment is as it should be."""
+    """The metric: unhealthy until `is_cured` says that the Deployment is as it should be."""
 
     cluster: FakeCluster
     clock: FakeClock
@@ -219,7 +219,7 @@ class Stage:
         return self.cluster.objects(DEPLOYMENTS)[0]
 
     @property
-    def deeds(self) -> list[Write]:
+    def remedial_writes(self) -> list[Write]:
         """What Salus did to the Deployment, or to what scales it, in order."""
         return [w for w in self.cluster.writes if w.ref == TARGET or w.ref.resource in SCALERS.values()]
 

@@ -179,7 +179,7 @@ def test_an_operator_in_dry_run_ends_what_was_approved() -> None:
         pytest.param(a_change(undoes="checkout-0a1b2c3d-1"), "Observe", None, id="the way back stays open"),
     ],
 )
-def test_a_deed_needs_its_leave_until_the_last_moment(change: Change, mode: str, expected: str | None) -> None:
+def test_a_write_needs_its_leave_until_the_last_moment(change: Change, mode: str, expected: str | None) -> None:
     assert not_allowed_by_mode(change, a_policy(mode=mode), Mode.ENFORCE) == expected
 
 
@@ -281,7 +281,7 @@ def edit_policy(stage: Stage, **spec: Any) -> None:  # noqa: ANN401
 async def test_a_question_says_what_and_until_when_and_people_are_told() -> None:
     stage = await asked()
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert ends(stage) == ["AwaitApproval"]
     spec = spec_of(question(stage))
     assert parse_time(spec["expiresAt"]) - parse_time(spec["decidedAt"]) == HOUR
@@ -298,7 +298,7 @@ async def test_an_approval_is_done_once_and_proven() -> None:
     answer(stage, "Approved", ticket="CHG-7")
     await stage.ticks(LONG)
 
-    assert len(stage.deeds) == 1
+    assert len(stage.remedial_writes) == 1
     assert ends(stage) == ["AwaitApproval Recovered"]
     assert [i["status"]["phase"] for i in stage.incidents] == ["Resolved"]
     assert ("Approved", f"{question(stage)['metadata']['name']} was approved by ada (ticket CHG-7)") in notices(stage)
@@ -317,7 +317,7 @@ async def dies_and_goes_on(write: int, *, after: bool) -> Stage:
 @pytest.mark.parametrize(
     ("write", "after"),
     [
-        pytest.param(1, True, id="right after the deed"),
+        pytest.param(1, True, id="right after the action"),
         pytest.param(2, False, id="before it is noted"),
         pytest.param(2, True, id="after it is noted"),
         pytest.param(3, False, id="while it verifies"),
@@ -326,15 +326,15 @@ async def dies_and_goes_on(write: int, *, after: bool) -> Stage:
 async def test_an_approval_is_done_once_though_salus_dies(write: int, after: bool) -> None:
     stage = await dies_and_goes_on(write, after=after)
 
-    assert len(stage.deeds) == 1
+    assert len(stage.remedial_writes) == 1
     assert ends(stage) == ["AwaitApproval Recovered"]
 
 
-async def test_salus_dies_before_the_deed() -> None:
+async def test_salus_dies_before_the_write() -> None:
     """A new process that cannot tell how long the breach has lasted does nothing, and asks anew when it can."""
     stage = await dies_and_goes_on(1, after=False)
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert ends(stage) == ["AwaitApproval Abandoned", "AwaitApproval"]
 
 
@@ -344,7 +344,7 @@ async def test_a_no_is_the_end_of_that_remedy() -> None:
     answer(stage, "Denied")
     await stage.ticks(LONG)
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert ends(stage)[0] == "AwaitApproval Abandoned"
     assert stage.changes[0]["status"]["message"] == "denied by ada; this holds for the rest of the incident"
     assert [i["status"]["phase"] for i in stage.incidents] == ["Escalated"]
@@ -360,7 +360,7 @@ async def test_a_no_holds_for_the_incident_whatever_people_change_meanwhile() ->
     edit_policy(stage, mode="Enforce")
     await stage.ticks(LONG)
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert [c["spec"]["action"] for c in stage.changes] == ["Restart", "Notify", "Notify"]
 
 
@@ -375,7 +375,7 @@ async def test_nobody_answers() -> None:
     stage.cluster.edit(late, lambda body: body["spec"].update(approval=given))
     await stage.ticks(LONG)
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert ends(stage)[0] == "AwaitApproval Expired"
     assert [i["status"]["phase"] for i in stage.incidents] == ["Escalated"]
 
@@ -389,12 +389,12 @@ async def test_an_approval_that_salus_reads_too_late_is_not_done() -> None:
 
     await stage.ticks(3)
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert ends(stage)[0] == "AwaitApproval Expired"
 
 
 async def test_an_approval_does_not_carry_over_to_another_release() -> None:
-    """The release changes while it waits: void at once, and asked anew when the new release is sick too."""
+    """The release changes while it waits: void at once, and asked anew when the new release is unhealthy too."""
     stage = await asked()
     release(stage, "v2")
 
@@ -402,7 +402,7 @@ async def test_an_approval_does_not_carry_over_to_another_release() -> None:
     assert ends(stage)[0] == "AwaitApproval Abandoned"
     await stage.ticks(LONG)
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert ends(stage) == ["AwaitApproval Abandoned", "AwaitApproval"]
     first, second = (change["spec"]["digest"] for change in stage.changes)
     assert first != second
@@ -416,7 +416,7 @@ async def test_approved_and_released_in_the_same_moment() -> None:
 
     await stage.ticks(2)
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert ends(stage)[0] == "AwaitApproval Abandoned"
     assert "was changed since people were asked" in stage.changes[0]["status"]["message"]
 
@@ -430,7 +430,7 @@ async def test_an_approval_of_another_digest_is_not_done() -> None:
 
     await stage.ticks(2)
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert "its digest is not that of this record" in stage.changes[0]["status"]["message"]
 
 
@@ -450,7 +450,7 @@ async def test_the_service_recovers_while_people_think(answered: str, outcome: s
         answer(stage, answered)
     await stage.ticks(LONG)
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert ends(stage) == [f"AwaitApproval {outcome}"]
     assert stage.changes[0]["status"]["message"] == message
     assert [i["status"]["phase"] for i in stage.incidents] == ["Resolved"]
@@ -480,7 +480,7 @@ async def test_a_guard_objects_to_what_was_approved() -> None:
 
     await stage.ticks(5)
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert ends(stage)[0] == "AwaitApproval Abandoned"
     assert stage.changes[0]["status"]["message"].startswith("KillSwitch: ")
     stage.restart()
@@ -496,7 +496,7 @@ async def test_a_policy_that_is_deleted_leaves_no_question_open() -> None:
 
     await stage.reconciler.sweep([None])
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert ends(stage) == ["AwaitApproval Abandoned"]
     assert [i["status"]["resolution"] for i in stage.incidents] == ["PolicyGone"]
 

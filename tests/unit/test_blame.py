@@ -15,7 +15,16 @@ from salus.model.incident import Blame, BlameKind, Confidence
 from salus.model.scalars import format_time
 from salus.model.values.objects import Release, Revision
 from salus.model.values.surroundings import Edit, NodeTrouble, Pod, Surroundings, UnhealthyBefore
-from tests.builders import NOW, a_deed, a_deployment_body, a_release, a_template, a_workload, ago, an_observation
+from tests.builders import (
+    NOW,
+    a_deployment_body,
+    a_finished_change,
+    a_release,
+    a_template,
+    a_workload,
+    ago,
+    an_observation,
+)
 
 V1, V2, V3 = a_template("shop:v1"), a_template("shop:v2"), a_template("shop:v3")
 ONE, TWO, THREE = map(release_hash, (V1, V2, V3))
@@ -155,9 +164,9 @@ def test_who_scaled_is_blamed(manager: Mapping[str, Any], kind: str, confidence:
 
 def test_a_scaling_of_salus_is_blamed_too() -> None:
     before, after = a_workload(replicas=6).facts(), a_workload(replicas=3).facts()
-    scaled = a_deed(1, action=ActionKind.SCALE, done=ago(60), before=before, intended=after)
+    scaled = a_finished_change(1, action=ActionKind.SCALE, done=ago(60), before=before, intended=after)
 
-    assert blamed(changes=(scaled, a_deed(2, done=ago(30)))).message == (
+    assert blamed(changes=(scaled, a_finished_change(2, done=ago(30)))).message == (
         "Salus scaled from 6 to 3 replicas (checkout-0a1b2c3d-1) 1m before the breach"
     )
 
@@ -260,7 +269,8 @@ def test_the_surest_comes_first_and_the_newest_among_equals() -> None:
     "around",
     [
         pytest.param(
-            Surroundings(unhealthy_before=(UnhealthyBefore("error-ratio", ago(900)),)), id="the check was sick before"
+            Surroundings(unhealthy_before=(UnhealthyBefore("error-ratio", ago(900)),)),
+            id="the check was unhealthy before",
         ),
         pytest.param(
             Surroundings(

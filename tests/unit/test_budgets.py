@@ -12,6 +12,7 @@ import pytest
 from salus.core.guards.budgets import counted_action
 from salus.core.objects.capacity import disruptions_from, headroom_from, quantity, shortfall
 from salus.core.policy.compile import Catalog, compile_policy
+from salus.core.records.fleet import FleetView
 from salus.model.change import ActionKind
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode
@@ -24,9 +25,8 @@ from salus.model.values.metrics import Answer, Query, Value
 from salus.model.values.objects import Disruption
 from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, INCIDENTS, Conflict, Forbidden, Resource, Throttled, Unavailable
-from salus.reconcile.records.fleet import FleetView
 from salus.reconcile.records.store import CURRENT
-from tests.builders import NOW, a_change, a_deed, a_deployment_body, ago
+from tests.builders import NOW, a_change, a_deployment_body, a_finished_change, ago
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.ports import FakeClock
 from tests.fakes.records import WatchedStore
@@ -40,9 +40,9 @@ ELSEWHERE = TargetKey(NAMESPACE, WorkloadKind.DEPLOYMENT, "other")
 @pytest.mark.parametrize(
     ("change", "at"),
     [
-        pytest.param(a_change(), NOW, id="an intent counts before the deed"),
-        pytest.param(a_deed(done=ago(5)), ago(5), id="a deed"),
-        pytest.param(a_deed(outcome="Recovered"), NOW, id="one that helped counts as well"),
+        pytest.param(a_change(), NOW, id="an intent counts before the write"),
+        pytest.param(a_finished_change(done=ago(5)), ago(5), id="a write"),
+        pytest.param(a_finished_change(outcome="Recovered"), NOW, id="one that helped counts as well"),
         pytest.param(a_change(outcome="Failed"), NOW, id="one that failed"),
         pytest.param(a_change(decision="AwaitApproval", approval="Approved"), NOW, id="approved, and about to be done"),
         pytest.param(a_change(outcome="Abandoned"), None, id="not what was given up"),
@@ -57,7 +57,7 @@ def test_what_counts(change: Change, at: datetime | None) -> None:
     assert counted_action(change, "shop") == (CountedAction("shop", at) if at else None)
 
 
-class Sick:
+class Unhealthy:
     """Metrics of a service that is ill, whatever is done; `well` names targets that are not."""
 
     def __init__(self, clock: FakeClock) -> None:
@@ -84,7 +84,7 @@ class Fleet:
     def __post_init__(self) -> None:
         self.clock = FakeClock(NOW)
         self.cluster = self.kind(now=self.clock.now)
-        self.metrics = Sick(self.clock)
+        self.metrics = Unhealthy(self.clock)
         for number in range(self.size):
             body = a_deployment_body(name=f"app-{number}")
             body["metadata"]["labels"] = {"tier": "web"}
@@ -316,7 +316,7 @@ class Watched(Fleet):
 
 
 async def test_targets_that_are_made_up_do_not_hold_the_brake() -> None:
-    """Two of ten are sick beside 130 made up: 94 % of what is measured, and 20 % of what is there."""
+    """Two of ten are unhealthy beside 130 made up: 94 % of what is measured, and 20 % of what is there."""
     fleet = Watched(size=10, switches=Switches(fleet_brake=Brake()))
     fleet.metrics.well = EVERYBODY - {"app-0", "app-1"}
     await fleet.ticks()
@@ -325,7 +325,7 @@ async def test_targets_that_are_made_up_do_not_hold_the_brake() -> None:
 
 
 async def test_targets_that_are_made_up_do_not_switch_the_brake_off() -> None:
-    """Ten of ten are sick beside 130 that are always well: 7 % of what is measured, and all that is there."""
+    """Ten of ten are unhealthy beside 130 that are always well: 7 % of what is measured, and all that is there."""
     fleet = Watched(size=10, switches=Switches(fleet_brake=Brake()))
     fleet.metrics.well = set(DUMMIES)
     await fleet.ticks(2)

@@ -105,7 +105,7 @@ def test_a_policy_that_comes_later_pushes_nobody_out(
     assert after - {PolicyKey("shop", "z")} == before
 
 
-class Sick:
+class Unhealthy:
     """Every answer is bad; what was asked is remembered."""
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ class Place:
     """Some policies of one namespace, each asking its own question about the one Deployment."""
 
     def __init__(self, *names: str, bounds: Bounds) -> None:
-        self.clock, self.metrics, self.bounds = FakeClock(NOW), Sick(), bounds
+        self.clock, self.metrics, self.bounds = FakeClock(NOW), Unhealthy(), bounds
         self.cluster = FakeCluster(now=self.clock.now)
         self.cluster.put(a_deployment_body())
         self.policies: dict[str, Policy] = {}

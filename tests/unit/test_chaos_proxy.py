@@ -195,7 +195,7 @@ def test_sound_books_balance() -> None:
         pytest.param(
             replace(SOUND, effects=(*SOUND.effects, Effect("shop/web", "web-1", 9.0))),
             "web-1 took effect 2 times",
-            id="a deed done twice",
+            id="a write done twice",
         ),
         pytest.param(
             replace(SOUND, effects=(*SOUND.effects, Effect("shop/web", "", 9.0))),
@@ -205,7 +205,7 @@ def test_sound_books_balance() -> None:
         pytest.param(
             replace(SOUND, intents=(Intent("web-1", 2.5), Intent("web-2", 3.0))),
             "web-1 was done before its intent was on record",
-            id="the deed before the intent",
+            id="the write before the intent",
         ),
         pytest.param(
             replace(SOUND, records=(DONE, replace(SKIPPED, sequence=3))),
@@ -220,12 +220,12 @@ def test_sound_books_balance() -> None:
         pytest.param(
             replace(SOUND, effects=()),
             "web-1 is recorded as done (Recovered), nobody saw its effect",
-            id="a deed that is only claimed",
+            id="a write that is only claimed",
         ),
         pytest.param(
             replace(SOUND, effects=(*SOUND.effects, Effect("shop/web", "web-2", 4.0))),
             "web-2 took effect, its record says Abandoned",
-            id="a deed that its record denies",
+            id="a write that its record denies",
         ),
         pytest.param(
             replace(SOUND, ends={"web-1": 2, "web-2": 1}), "web-1 was finished 2 times", id="a record with two ends"

@@ -1,7 +1,7 @@
 """One policy's trouble is its own: whatever escapes, and wherever, the other policies are measured, healed and told of.
 
-Two policies, of two Deployments that are sick. Salus fails at everything about one of them that a row says, by an error
-of any kind; the other is healed as if it were alone.
+Two policies, of two Deployments that are unhealthy. Salus fails at everything about one of them that a row says, by an
+error of any kind; the other is healed as if it were alone.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from salus.adapters.informer import Patience, Place, Reflector, WorkloadMirror
 from salus.contained import contained
 from salus.core.health.evaluate import Reading
 from salus.core.objects.workloads import workload_from
-from salus.core.policy.caps import LeftOut
+from salus.core.policy.caps import Caps, LeftOut
 from salus.core.policy.compile import Catalog, SpecError, compile_policy
 from salus.model.meta import WorkloadKind
 from salus.model.problems import Problem
@@ -31,7 +31,6 @@ from salus.model.values.objects import Workload
 from salus.model.values.policies import Policy
 from salus.ports import DEPLOYMENTS, HEALTH_POLICIES, INCIDENTS, ClusterError, Mirror, Ref, Rejected, Unavailable
 from salus.reconcile import report, tick
-from salus.reconcile.caps import Caps
 from salus.reconcile.context import Step
 from salus.reconcile.observe import measure
 from salus.reconcile.observe.permissions import AccountPermissions
@@ -57,8 +56,8 @@ KINDS: Sequence[Callable[[], BaseException]] = (
 
 
 @dataclass
-class Sick:
-    """Metrics by which everything is sick; a question whose query speaks of "odd" can be made to fail."""
+class Unhealthy:
+    """Metrics by which everything is unhealthy; a question whose query speaks of "odd" can be made to fail."""
 
     clock: FakeClock
     fails: dict[str, BaseException] = field(default_factory=dict)
@@ -92,7 +91,7 @@ class Two:
 
     cluster: FakeCluster
     clock: FakeClock
-    metrics: Sick
+    metrics: Unhealthy
     reconciler: Reconciler
     telemetry: Counting
 
@@ -112,7 +111,7 @@ class Two:
         found = bodies[name].get("status", {}).get("conditions", ())
         return {one["type"]: (one["status"], one["reason"], one["message"]) for one in found}
 
-    def deeds(self, name: str) -> int:
+    def remedial_writes(self, name: str) -> int:
         return sum(write.ref == Ref(DEPLOYMENTS, "shop", name) for write in self.cluster.writes)
 
 
@@ -146,7 +145,7 @@ def two() -> Two:
     for name in ("odd", "sound"):
         cluster.put(a_deployment_body(name=name, replicas=3))
         cluster.put(a_policy_body(name))
-    metrics, telemetry = Sick(clock), Counting()
+    metrics, telemetry = Unhealthy(clock), Counting()
     reconciler = a_reconciler(cluster, metrics, clock)
     reconciler.context = replace(reconciler.context, telemetry=telemetry)
     return Two(cluster, clock, metrics, reconciler, telemetry)
@@ -213,7 +212,7 @@ async def test_whatever_escapes_costs_the_other_policy_nothing(
     assert (status, reason) == ("False" if condition == "MetricsAvailable" else "True", "InternalError")
     assert "TENANT-SECRET" not in message
     assert condition == "MetricsAvailable" or type(error).__name__ in message
-    assert two.deeds("sound") == 1, "healed, as if it were alone"
+    assert two.remedial_writes("sound") == 1, "healed, as if it were alone"
     assert "InternalError" not in {reason for _, reason, _ in two.conditions("sound").values()}
 
     writes = [write for write in two.cluster.writes if write.ref == Ref(HEALTH_POLICIES, "shop", "odd")]
@@ -221,7 +220,7 @@ async def test_whatever_escapes_costs_the_other_policy_nothing(
 
     await two.ticks(4)
 
-    assert two.deeds("odd") == 1, "and this one too, once nothing escapes any more"
+    assert two.remedial_writes("odd") == 1, "and this one too, once nothing escapes any more"
     assert "InternalError" not in {reason for _, reason, _ in two.conditions("odd").values()}
 
 
@@ -271,13 +270,13 @@ async def test_a_policy_that_is_forgotten_during_a_tick_is_not_missed(
     two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was deleted while its target was asked about: there is nothing to tell, and nothing fails."""
-    really = Sick.ask
+    really = Unhealthy.ask
 
-    async def forget(metrics: Sick, questions: Sequence[Query]) -> Sequence[Answer]:
+    async def forget(metrics: Unhealthy, questions: Sequence[Query]) -> Sequence[Answer]:
         two.reconciler.forget(PolicyKey("shop", "odd"))
         return await really(metrics, questions)
 
-    monkeypatch.setattr(Sick, "ask", forget)
+    monkeypatch.setattr(Unhealthy, "ask", forget)
     await two.ticks(1)
 
     assert two.telemetry.stages == []
@@ -328,7 +327,7 @@ async def test_a_target_whose_step_runs_has_no_second_one_though_its_policy_went
 
     await two.ticks(4)
 
-    assert two.deeds("odd") == 1
+    assert two.remedial_writes("odd") == 1
 
 
 # --- incidents of policies that are gone

@@ -36,9 +36,9 @@ from tests.builders import (
     ROLLBACK,
     a_change,
     a_check,
-    a_deed,
     a_deployment_body,
     a_finding,
+    a_finished_change,
     a_plan,
     a_policy,
     a_release,
@@ -214,7 +214,7 @@ def test_a_ladder_ends(findings: tuple[Finding, ...], remedies: list[Mapping[str
     taken: list[Change] = []
     while isinstance(decided := decide(policy, findings, taken), Proposal):
         outcome = outcomes[len(taken)] if len(taken) < len(outcomes) else "Failed"
-        taken.append(a_deed(len(taken) + 1, remedy=decided.remedy.name, outcome=outcome))
+        taken.append(a_finished_change(len(taken) + 1, remedy=decided.remedy.name, outcome=outcome))
         assert len(taken) <= len(remedies)
     order = [remedy["name"] for remedy in remedies]
 
@@ -281,8 +281,8 @@ def test_attempts_never_exceed_their_limit_in_any_window(
         policy = a_policy(name=name, limits={"cooldown": f"{cooldown}s", "maxActions": most, "per": f"{per}m"})
         if review(policy, an_action(kind), an_observation(now=now, changes=tuple(records))) is None:
             done = now + seconds(lag)
-            deed = a_deed(len(records) + 1, done=done, action=kind, outcome=outcome, policy=name)
-            records.append(replace(deed, decided_at=now))
+            write = a_finished_change(len(records) + 1, done=done, action=kind, outcome=outcome, policy=name)
+            records.append(replace(write, decided_at=now))
             now = done
     acted = [c for c in records if c.action is not ActionKind.NOTIFY]
     times = [c.applied_at for c in acted if c.applied_at]

@@ -75,7 +75,7 @@ def sizes(stage: Stage) -> list[int]:
     """The replicas that Salus wrote, in order."""
     return [
         edit["value"]
-        for write in stage.deeds
+        for write in stage.remedial_writes
         for edit in write.body
         if edit["path"] == "/spec/replicas" and edit["op"] == "replace"
     ]
@@ -87,7 +87,7 @@ async def test_edge_case_01_empty_vector_after_healthy_data() -> None:
 
     await scene.tick(80.0, 80.0, *[EMPTY] * 20)
 
-    assert scene.stage.deeds == []
+    assert scene.stage.remedial_writes == []
     assert scene.stage.incidents == []
     assert (scene.condition("MetricsAvailable")["status"], scene.condition("MetricsAvailable")["reason"]) == (
         "False",
@@ -106,7 +106,7 @@ async def test_edge_case_02_nan_and_infinity(value: float) -> None:
     await scene.tick(*[[Series({}, value)]] * 10)
 
     assert next(iter(scene.stage.reconciler.cases.values())).states == before
-    assert (scene.replicas, scene.stage.deeds, scene.stage.incidents) == (3, [], [])
+    assert (scene.replicas, scene.stage.remedial_writes, scene.stage.incidents) == (3, [], [])
     assert scene.condition("MetricsAvailable")["reason"] in {"NotANumber", "Infinite"}
 
 

@@ -20,7 +20,7 @@ from salus.model.values.configuration import Bounds
 from salus.model.values.metrics import Answer, Query, Value
 from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, HEALTH_POLICIES, INCIDENTS, Resource, Unavailable
-from tests.builders import NOW, RESTART, a_deed, a_deployment_body, a_policy_body, ago, healthy, later
+from tests.builders import NOW, RESTART, a_deployment_body, a_finished_change, a_policy_body, ago, healthy, later
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.ports import FakeClock, NullTelemetry
 from tests.unit.stage import TARGET, Stage, a_reconciler, a_stage
@@ -36,12 +36,12 @@ class Moody:
     """A stage whose service is as it is told to be."""
 
     def __init__(self, *remedies: dict[str, Any], bounds: Bounds = HELD, **spec: Any) -> None:  # noqa: ANN401
-        self.sick = False
-        self.stage: Stage = a_stage(lambda _: not self.sick, *remedies, **spec)
+        self.unhealthy = False
+        self.stage: Stage = a_stage(lambda _: not self.unhealthy, *remedies, **spec)
         self.stage.bounds = bounds
 
-    async def lasts(self, span: timedelta, *, sick: bool) -> None:
-        self.sick = sick
+    async def lasts(self, span: timedelta, *, unhealthy: bool) -> None:
+        self.unhealthy = unhealthy
         await self.stage.ticks(span // TICK)
 
     @property
@@ -72,8 +72,8 @@ async def test_a_service_that_flaps_for_an_hour_is_one_incident() -> None:
     """A minute ill, a minute well: without hold-down thirty incidents."""
     moody = Moody(RESTARTS, mode="Observe")
     for _ in range(30):
-        await moody.lasts(MINUTE, sick=True)
-        await moody.lasts(MINUTE, sick=False)
+        await moody.lasts(MINUTE, unhealthy=True)
+        await moody.lasts(MINUTE, unhealthy=False)
 
     assert len(moody.stage.incidents) == 1
     assert moody.status["relapses"] == 29
@@ -82,11 +82,11 @@ async def test_a_service_that_flaps_for_an_hour_is_one_incident() -> None:
 
 async def test_an_incident_closes_when_its_target_was_healthy_for_the_hold_down() -> None:
     moody = Moody(PAGE)
-    await moody.lasts(MINUTE, sick=True)
+    await moody.lasts(MINUTE, unhealthy=True)
     well = moody.stage.clock.now()
-    await moody.lasts(4 * MINUTE, sick=False)
+    await moody.lasts(4 * MINUTE, unhealthy=False)
     held = moody.status
-    await moody.lasts(MINUTE + TICK, sick=False)
+    await moody.lasts(MINUTE + TICK, unhealthy=False)
 
     assert (held["phase"], held["healthySince"]) == ("Escalated", format_time(well))
     assert moody.status["phase"] == "Resolved"
@@ -97,15 +97,15 @@ async def test_an_incident_closes_when_its_target_was_healthy_for_the_hold_down(
 async def test_what_helped_is_proven_at_once_and_the_incident_waits() -> None:
     """The outcome of the change does not wait for the hold-down; nothing is done meanwhile."""
     moody = Moody(RESTARTS)
-    await moody.lasts(timedelta(seconds=15), sick=True)
-    await moody.lasts(MINUTE, sick=False)
+    await moody.lasts(timedelta(seconds=15), unhealthy=True)
+    await moody.lasts(MINUTE, unhealthy=False)
 
     assert moody.said == [("Act", "Restart", "Recovered")]
     assert moody.status["phase"] == "Verifying"
     assert moody.verified() == ("Unknown", "HoldDown")
     assert "closes at" in moody.status["message"]
 
-    await moody.lasts(5 * MINUTE, sick=False)
+    await moody.lasts(5 * MINUTE, unhealthy=False)
 
     assert (moody.status["phase"], moody.status["resolution"]) == ("Resolved", "RecoveredByRemedy")
     assert moody.verified() == ("True", "RecoveredByRemedy")
@@ -115,8 +115,8 @@ async def test_a_relapse_continues_the_same_incident_and_limits_count_on() -> No
     """What helped is tried again, as often as `maxActions` allows; then people are called, once."""
     moody = Moody(RESTARTS, limits={"cooldown": "5s", "maxActions": 2, "per": "1h"})
     for _ in range(8):
-        await moody.lasts(timedelta(seconds=20), sick=True)
-        await moody.lasts(MINUTE, sick=False)
+        await moody.lasts(timedelta(seconds=20), unhealthy=True)
+        await moody.lasts(MINUTE, unhealthy=False)
 
     acts = [one for one in moody.said if one[:2] == ("Act", "Restart")]
     assert acts == [("Act", "Restart", "Recovered")] * 2
@@ -128,9 +128,9 @@ async def test_a_relapse_continues_the_same_incident_and_limits_count_on() -> No
 
 async def test_a_relapse_is_said_in_the_status() -> None:
     moody = Moody(RESTARTS, limits={"cooldown": "1h"})
-    await moody.lasts(timedelta(seconds=15), sick=True)
-    await moody.lasts(MINUTE, sick=False)
-    await moody.lasts(MINUTE, sick=True)
+    await moody.lasts(timedelta(seconds=15), unhealthy=True)
+    await moody.lasts(MINUTE, unhealthy=False)
+    await moody.lasts(MINUTE, unhealthy=True)
 
     assert moody.status["phase"] == "Open"
     assert moody.verified() == ("False", "Relapsed")
@@ -139,11 +139,11 @@ async def test_a_relapse_is_said_in_the_status() -> None:
 
 async def test_what_flaps_from_tick_to_tick_writes_nothing_about_it() -> None:
     moody = Moody(PAGE, mode="Observe", verify={"settle": "0s", "stable": "0s", "timeout": "0s"}, interval="5s")
-    await moody.lasts(MINUTE, sick=True)
+    await moody.lasts(MINUTE, unhealthy=True)
     before = moody.stage.cluster.writes.copy()
     for _ in range(50):
-        await moody.lasts(TICK, sick=False)
-        await moody.lasts(3 * TICK, sick=True)
+        await moody.lasts(TICK, unhealthy=False)
+        await moody.lasts(3 * TICK, unhealthy=True)
 
     after = moody.stage.cluster.writes[len(before) :]
     assert [write for write in after if write.ref.resource in {INCIDENTS, CHANGE_EVENTS}] == []
@@ -151,12 +151,12 @@ async def test_what_flaps_from_tick_to_tick_writes_nothing_about_it() -> None:
 
 async def test_a_restart_of_salus_forgets_no_relapse_and_closes_nothing_too_early() -> None:
     moody = Moody(PAGE)
-    await moody.lasts(MINUTE, sick=True)
-    await moody.lasts(MINUTE, sick=False)
+    await moody.lasts(MINUTE, unhealthy=True)
+    await moody.lasts(MINUTE, unhealthy=False)
     moody.stage.restart()
-    await moody.lasts(4 * MINUTE, sick=False)
+    await moody.lasts(4 * MINUTE, unhealthy=False)
     assert moody.status["phase"] == "Escalated"
-    await moody.lasts(MINUTE, sick=True)
+    await moody.lasts(MINUTE, unhealthy=True)
 
     assert moody.status["relapses"] == 1
     assert len(moody.stage.incidents) == 1
@@ -164,13 +164,13 @@ async def test_a_restart_of_salus_forgets_no_relapse_and_closes_nothing_too_earl
 
 async def test_a_question_stays_while_the_incident_waits_and_expires_with_it() -> None:
     moody = Moody(RESTARTS, mode="Approve")
-    await moody.lasts(MINUTE, sick=True)
-    await moody.lasts(MINUTE, sick=False)
-    await moody.lasts(MINUTE, sick=True)
+    await moody.lasts(MINUTE, unhealthy=True)
+    await moody.lasts(MINUTE, unhealthy=False)
+    await moody.lasts(MINUTE, unhealthy=True)
     assert moody.said == [("AwaitApproval", "Restart", "")]
     assert moody.status["phase"] == "AwaitingApproval"
 
-    await moody.lasts(6 * MINUTE, sick=False)
+    await moody.lasts(6 * MINUTE, unhealthy=False)
 
     assert moody.said == [("AwaitApproval", "Restart", "Expired")]
     assert moody.status["phase"] == "Resolved"
@@ -178,18 +178,18 @@ async def test_a_question_stays_while_the_incident_waits_and_expires_with_it() -
 
 async def test_what_was_lent_goes_back_only_when_the_incident_is_closed() -> None:
     moody = Moody({"name": "grow", "scale": {"by": "1", "max": 9, "revertAfter": "30s"}})
-    await moody.lasts(timedelta(seconds=15), sick=True)
-    await moody.lasts(4 * MINUTE, sick=False)
+    await moody.lasts(timedelta(seconds=15), unhealthy=True)
+    await moody.lasts(4 * MINUTE, unhealthy=False)
     assert moody.said == [("Act", "Scale", "Recovered")]
 
-    await moody.lasts(2 * MINUTE, sick=False)
+    await moody.lasts(2 * MINUTE, unhealthy=False)
 
     assert moody.said == [("Act", "Scale", "Recovered"), ("Act", "Scale", "Undone")]
 
 
 async def test_a_deleted_target_ends_an_incident_at_once() -> None:
     moody = Moody(PAGE)
-    await moody.lasts(MINUTE, sick=True)
+    await moody.lasts(MINUTE, unhealthy=True)
     moody.stage.cluster.edit(TARGET, lambda body: body["metadata"].update(deletionTimestamp=format_time(NOW)))
     await moody.stage.reconciler.tick([moody.stage.policy])
 
@@ -199,16 +199,16 @@ async def test_a_deleted_target_ends_an_incident_at_once() -> None:
 @pytest.mark.parametrize(
     ("relapsed", "resolution"),
     [
-        pytest.param(ago(90), "RecoveredByRemedy", id="it fell ill before the deed that helped"),
+        pytest.param(ago(90), "RecoveredByRemedy", id="it fell ill before the write that helped"),
         pytest.param(ago(30), "RecoveredByItself", id="it fell ill again after it"),
     ],
 )
 def test_only_what_held_is_named_as_what_helped(relapsed: Any, resolution: str) -> None:  # noqa: ANN401
-    deed = replace(a_deed(1, done=ago(80), outcome="Recovered"), completed_at=ago(60))
+    write = replace(a_finished_change(1, done=ago(80), outcome="Recovered"), completed_at=ago(60))
     incident = {"metadata": {"name": "x-1"}, "status": {"relapses": 1, "relapsedAt": format_time(relapsed)}}
-    status = incidents.progress(incident, [deed], (healthy(),), NOW)
+    status = incidents.progress(incident, [write], (healthy(),), NOW)
 
-    assert incidents.resolved(status, [deed], later(5))["resolution"] == resolution
+    assert incidents.resolved(status, [write], later(5))["resolution"] == resolution
 
 
 # --- what a namespace may write
@@ -219,12 +219,12 @@ class Metrics:
     """Answers by a function of target and time; everything else is well."""
 
     clock: FakeClock
-    is_sick: Callable[[str, int], bool]
+    is_unhealthy: Callable[[str, int], bool]
     ticks: int = 0
 
     async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         return [
-            Value(float(self.is_sick(question.query.split('"')[1], self.ticks)), self.clock.now())
+            Value(float(self.is_unhealthy(question.query.split('"')[1], self.ticks)), self.clock.now())
             for question in questions
         ]
 
@@ -248,7 +248,7 @@ class Flapping:
     def __init__(
         self,
         size: int,
-        is_sick: Callable[[str, int], bool],
+        is_unhealthy: Callable[[str, int], bool],
         bounds: Bounds,
         *,
         kind: type[FakeCluster] = FakeCluster,
@@ -256,7 +256,7 @@ class Flapping:
     ) -> None:
         self.clock = FakeClock(NOW)
         self.cluster = kind(now=self.clock.now)
-        self.metrics, self.bounds, self.telemetry = Metrics(self.clock, is_sick), bounds, Counting()
+        self.metrics, self.bounds, self.telemetry = Metrics(self.clock, is_unhealthy), bounds, Counting()
         for number in range(size):
             body = a_deployment_body(name=f"app-{number}")
             metadata = {**body["metadata"], "labels": {"tier": "web"}, "uid": f"uid-{number}"}

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from salus.core.guards.budgets import allowance, is_braking
 from salus.core.guards.fleet import SMALLEST, Census, Tally, is_real
+from salus.core.records.fleet import FleetView
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Verdict
 from salus.model.values.configuration import Brake, Budget
 from salus.model.values.fleet import Fleet
 from salus.model.values.keys import TargetKey
-from salus.reconcile.records.fleet import FleetView
 from tests.builders import RESTART, a_finding, a_policy, a_workload, healthy
 
 REHEARSED = {**RESTART, "mode": "Observe"}
@@ -59,7 +59,7 @@ def test_the_fleet_as_a_namespace_sees_it(tallies: dict[str, tuple[int, int, int
     assert seen(**tallies) == expected
 
 
-def test_a_deed_weighs_as_much_as_the_targets_of_its_namespace() -> None:
+def test_a_write_weighs_as_much_as_the_targets_of_its_namespace() -> None:
     found = Census({"shop": Tally(30, 30), "play": Tally(40, 40)})
 
     assert found.weight("shop", "shop") == 1
@@ -69,8 +69,8 @@ def test_a_deed_weighs_as_much_as_the_targets_of_its_namespace() -> None:
 
 @st.composite
 def tallies(draw: st.DrawFn) -> Tally:
-    well, sick = draw(st.integers(0, 200)), draw(st.integers(0, 200))
-    return Tally(well + sick + draw(st.integers(0, 20)), well, sick)
+    well, unhealthy = draw(st.integers(0, 200)), draw(st.integers(0, 200))
+    return Tally(well + unhealthy + draw(st.integers(0, 20)), well, unhealthy)
 
 
 _others = st.dictionaries(st.sampled_from([f"n{i}" for i in range(8)]), tallies())

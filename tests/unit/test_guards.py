@@ -14,7 +14,17 @@ from salus.model.values.changes import Change, Refusal, Then
 from salus.model.values.configuration import Switches
 from salus.model.values.keys import ScalerKey
 from salus.model.values.objects import Autoscaler, Workload
-from tests.builders import NOW, a_change, a_deed, a_finding, a_policy, an_action, an_observation, seconds, unknown
+from tests.builders import (
+    NOW,
+    a_change,
+    a_finding,
+    a_finished_change,
+    a_policy,
+    an_action,
+    an_observation,
+    seconds,
+    unknown,
+)
 from tests.unit.guards import autoscalers, budgets, capacity, freezes, gitops, limits, reverted, switches, target
 from tests.unit.guards.rows import (
     ARGO,
@@ -125,7 +135,7 @@ EVERYTHING_AGAINST: Mapping[str, Any] = {
     "fleet": None,
     "disruptions": None,
     "headroom": None,
-    "changes": (a_deed(1), a_deed(2), a_deed(3), a_change(4)),
+    "changes": (a_finished_change(1), a_finished_change(2), a_finished_change(3), a_change(4)),
 }
 
 
@@ -174,7 +184,10 @@ def test_an_undo_never_writes_replicas_under_an_autoscaler(
 
 def test_a_notification_is_held_by_suspension_and_by_a_change_in_flight_only() -> None:
     assert {guard.reason for guard in GUARDS if guard.kinds(KINDS[NOTIFY])} == {"Suspended", "ChangeInFlight"}
-    against: Mapping[str, Any] = {**EVERYTHING_AGAINST, "changes": (a_deed(1), a_deed(2), a_deed(3))}
+    against: Mapping[str, Any] = {
+        **EVERYTHING_AGAINST,
+        "changes": (a_finished_change(1), a_finished_change(2), a_finished_change(3)),
+    }
     seen = an_observation(workload=OWNED, switches=Switches(True), **against)
 
     assert review(a_policy(**LIMITS), an_action(NOTIFY), seen) is None
@@ -188,6 +201,6 @@ def test_limits_come_from_the_records_and_nothing_else(limit: int) -> None:
     for number in range(1, 10):
         seen = an_observation(now=NOW + seconds(number), changes=tuple(records))
         if review(policy, an_action(), seen) is None:
-            records.append(a_deed(number, done=seen.now))
+            records.append(a_finished_change(number, done=seen.now))
 
     assert len(records) == limit

@@ -22,7 +22,7 @@ from salus.model.incident import Blame, BlameKind, Confidence, IncidentStatus, P
 from salus.model.scalars import format_time
 from salus.model.values.changes import Change
 from salus.model.values.metrics import Finding
-from tests.builders import NOW, a_change, a_deed, a_finding, a_refusal, ago, healthy, later, unknown
+from tests.builders import NOW, a_change, a_finding, a_finished_change, a_refusal, ago, healthy, later, unknown
 
 
 def an_incident(**status: Any) -> dict[str, Any]:  # noqa: ANN401 — handed on
@@ -41,8 +41,8 @@ def stands(*changes: Change, findings: tuple[Finding, ...] = (a_finding(),), **w
         pytest.param([], {}, Phase.OPEN, id="nothing was tried"),
         pytest.param([a_change(1)], {}, Phase.REMEDIATING, id="on record, not done yet"),
         pytest.param([a_change(1, applied_at=NOW)], {}, Phase.VERIFYING, id="done, not proven yet"),
-        pytest.param([a_deed(1)], {}, Phase.OPEN, id="done, and did not help"),
-        pytest.param([a_deed(1), a_change(2)], {}, Phase.REMEDIATING, id="the next one is on its way"),
+        pytest.param([a_finished_change(1)], {}, Phase.OPEN, id="done, and did not help"),
+        pytest.param([a_finished_change(1), a_change(2)], {}, Phase.REMEDIATING, id="the next one is on its way"),
         pytest.param([a_change(1, decision="AwaitApproval")], {}, Phase.AWAITING_APPROVAL, id="a person is asked"),
         pytest.param(
             [a_change(1, decision="AwaitApproval", approval="Approved")], {}, Phase.REMEDIATING, id="a person said yes"
@@ -52,14 +52,18 @@ def stands(*changes: Change, findings: tuple[Finding, ...] = (a_finding(),), **w
         ),
         pytest.param([a_refusal("CooldownActive")], {}, Phase.OPEN, id="a refusal changes nothing"),
         pytest.param([a_change(1, decision="DryRun")], {}, Phase.OPEN, id="a rehearsal changes nothing"),
-        pytest.param([a_deed(1)], {"phase": "Escalated"}, Phase.ESCALATED, id="people were called and still are"),
+        pytest.param(
+            [a_finished_change(1)], {"phase": "Escalated"}, Phase.ESCALATED, id="people were called and still are"
+        ),
         pytest.param(
             [a_change(2, applied_at=NOW)],
             {"phase": "Escalated"},
             Phase.VERIFYING,
             id="an undo after people were called",
         ),
-        pytest.param([a_deed(1)], {"phase": "Verifying"}, Phase.OPEN, id="what is written of the past does not count"),
+        pytest.param(
+            [a_finished_change(1)], {"phase": "Verifying"}, Phase.OPEN, id="what is written of the past does not count"
+        ),
     ],
 )
 def test_the_phase(changes: list[Change], written: Mapping[str, Any], phase: Phase) -> None:
@@ -67,7 +71,7 @@ def test_the_phase(changes: list[Change], written: Mapping[str, Any], phase: Pha
 
 
 def test_the_same_records_give_the_same_status() -> None:
-    changes = [a_deed(1, done=ago(60)), a_change(2)]
+    changes = [a_finished_change(1, done=ago(60)), a_change(2)]
     first = stands(*changes, detectedAt=format_time(ago(90)))
 
     assert stands(*changes, **first) == first
@@ -91,7 +95,9 @@ def test_the_checks_that_were_unhealthy(written: list[str], findings: tuple[Find
     [
         pytest.param([], None, id="nothing was done"),
         pytest.param([a_change(1)], None, id="on record is not done"),
-        pytest.param([a_deed(2, done=NOW), a_deed(1, done=ago(60))], ago(60), id="the earliest deed"),
+        pytest.param(
+            [a_finished_change(2, done=NOW), a_finished_change(1, done=ago(60))], ago(60), id="the earliest write"
+        ),
     ],
 )
 def test_when_salus_first_acted(changes: list[Change], first: datetime | None) -> None:
@@ -116,13 +122,17 @@ def test_the_newest_attempts_are_kept() -> None:
     [
         pytest.param([], "RecoveredByItself", "the checks turned healthy by themselves", id="nothing was tried"),
         pytest.param(
-            [a_deed(1)],
+            [a_finished_change(1)],
             "RecoveredByItself",
             "the checks turned healthy by themselves",
             id="what was tried did not help",
         ),
         pytest.param(
-            [a_deed(1), a_deed(2, action=ActionKind.ROLLBACK, outcome="Recovered"), a_refusal("CooldownActive", 3)],
+            [
+                a_finished_change(1),
+                a_finished_change(2, action=ActionKind.ROLLBACK, outcome="Recovered"),
+                a_refusal("CooldownActive", 3),
+            ],
             "RecoveredByRemedy",
             "recovered after Rollback (checkout-0a1b2c3d-2)",
             id="what helped is named",
@@ -146,7 +156,7 @@ def test_the_resolution(changes: list[Change], resolution: str, message: str) ->
     ],
 )
 def test_an_incident_that_nobody_asks_about_any_more_proves_nothing(resolution: str, message: str) -> None:
-    changes = [a_deed(1, outcome="Recovered")]
+    changes = [a_finished_change(1, outcome="Recovered")]
     status = resolved(stands(*changes), changes, NOW, resolution)
 
     IncidentStatus.parse(status)
@@ -170,7 +180,7 @@ def test_blame_is_told_once() -> None:
 
 
 def test_a_hand_over_keeps_what_was_tried() -> None:
-    status = escalated(stands(a_deed(1)), "x" * 2000)
+    status = escalated(stands(a_finished_change(1)), "x" * 2000)
 
     IncidentStatus.parse(status)
     assert status["phase"] == "Escalated"

@@ -82,7 +82,7 @@ class Many:
         return list(self.known.values())
 
 
-class Sick:
+class Unhealthy:
     """The owner's check answers by the image that runs; mallory's own is always 0."""
 
     def __init__(self, stage: Stage, **values: float) -> None:
@@ -95,14 +95,14 @@ class Sick:
         return [Value(0.0 if "vector" in question.query else value, now) for question in questions]
 
 
-async def test_nobody_proves_a_release_that_is_sick_but_not_long_enough_yet() -> None:
+async def test_nobody_proves_a_release_that_is_unhealthy_but_not_long_enough_yet() -> None:
     """S12: v2 is beyond its bound, within the `for` of its owner's policy; a bystander says that all is well."""
     stage = a_stage(lambda _: True, dict(UNDO), checks=[_slow_check()])
     roll_out(stage, 1, a_template("v1"))
     many = Many(stage)
     await many.ticks(8)
     assert good(stage) == {"v1": "Acting"}
-    stage.reconciler = a_reconciler(stage.cluster, Sick(stage, v2=0.3), stage.clock, accounts=stage.accounts)
+    stage.reconciler = a_reconciler(stage.cluster, Unhealthy(stage, v2=0.3), stage.clock, accounts=stage.accounts)
     many = Many(stage)
     beside(stage)
     roll_out(stage, 2, a_template("v2"))
@@ -207,7 +207,7 @@ async def test_a_template_that_is_not_what_its_name_says_does_not_come_back() ->
     )
     await stage.ticks(12)
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert [c["spec"]["reason"] for c in stage.changes if c["spec"]["action"] == "Rollback"] == ["NoKnownGoodRelease"]
 
 
@@ -224,12 +224,12 @@ async def test_no_rollback_goes_to_a_release_that_a_person_withdrew() -> None:
     await stage.ticks(12)
     refusal = next(c["spec"] for c in stage.changes if c["spec"]["action"] == "Rollback")
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert refusal["reason"] == "NoKnownGoodRelease"
     assert "1 that were healthy were withdrawn by people (salus-checkout-" in refusal["message"]
 
 
-async def test_a_release_that_is_withdrawn_between_record_and_deed_is_left_alone() -> None:
+async def test_a_release_that_is_withdrawn_between_record_and_write_is_left_alone() -> None:
     stage = await a_bad_release()
     stage.cluster.on_write = lambda write: (
         withdraw(stage, "v1") if write.verb == "create" and write.body["kind"] == "ChangeEvent" else None
@@ -238,7 +238,7 @@ async def test_a_release_that_is_withdrawn_between_record_and_deed_is_left_alone
     stage.cluster.on_write = lambda _: None
     rollback = next(c for c in stage.changes if c["spec"]["action"] == "Rollback")
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert rollback["status"]["outcome"] == "Abandoned"
     assert "NoKnownGoodRelease" in rollback["status"]["message"] or "withdrawn by ada" in rollback["status"]["message"]
 
@@ -351,7 +351,7 @@ def left_behind(image_of: str, number: int, **marks: str) -> Body:
 
 
 def an_upgrade() -> Stage:
-    """v1 was good, v0 was taken away; v2 has just been put there, and is sick."""
+    """v1 was good, v0 was taken away; v2 has just been put there, and is unhealthy."""
     stage = a_stage(lambda body: image(body) == "v1", dict(UNDO))
     stage.cluster.put(left_behind("v1", 1, healthy_at="2026-11-22T11:00:00Z"))
     stage.cluster.put(left_behind("v0", 2, healthy_at="2026-11-22T11:30:00Z", quarantined_by="checkout-f7524989-1"))

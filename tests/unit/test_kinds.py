@@ -25,7 +25,7 @@ from salus.model.scalars import Body, MapList, Resource, Rule, cel_exactly_one, 
 from salus.model.values.changes import Action, Infeasible, Refusal
 from salus.model.values.objects import Autoscaler, Workload
 from salus.model.values.permissions import Permission
-from tests.builders import a_deed, a_deployment_body, a_plan, a_policy, an_observation
+from tests.builders import a_deployment_body, a_finished_change, a_plan, a_policy, an_observation
 from tests.fakes import cluster as fake
 from tests.unit.stage import UNSCALED, Stage
 from tests.unit.test_reconcile import Story, assert_books_balance, play, writes_of
@@ -198,7 +198,7 @@ def test_its_account_needs_what_it_takes() -> None:
 @pytest.mark.usefixtures("steady")
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_it_is_undone_when_its_kind_says_so(outcome: Outcome) -> None:
-    assert verify.wants_undo(a_deed(action=STEADY), outcome, a_policy()) is (outcome in KIND.undone_after)
+    assert verify.wants_undo(a_finished_change(action=STEADY), outcome, a_policy()) is (outcome in KIND.undone_after)
 
 
 @pytest.mark.usefixtures("steady")
@@ -206,7 +206,7 @@ def test_hands_off_where_someone_changed_its_field_since_though_no_fact_shows_it
     action = plan(asked(a_deployment_body()))
     assert isinstance(action, Action)
     there = a_deployment_body(spec={"minReadySeconds": 99})
-    record = a_deed(action=STEADY, before=action.before, intended=action.intended)
+    record = a_finished_change(action=STEADY, before=action.before, intended=action.intended)
     back = undo.plan(record, action.inverse, undo.Live(workload_from(there), there), undo.UNDO, "outcome Worse")
 
     assert back == Infeasible("UndoSkipped", "someone changed /spec/minReadySeconds since")

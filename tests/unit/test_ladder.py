@@ -21,8 +21,8 @@ from tests.builders import (
     ROLLBACK,
     a_change,
     a_check,
-    a_deed,
     a_finding,
+    a_finished_change,
     a_policy,
     a_refusal,
     a_remedy,
@@ -33,14 +33,14 @@ from tests.builders import (
     unknown,
 )
 
-SICK = a_finding()
+UNHEALTHY = a_finding()
 LADDER = (ROLLBACK, RESTART, GROW, PAGE)
 CHECKS = (a_check("error-ratio"), a_check("latency"))
 
 
 def step(
     *changes: Change,
-    findings: Sequence[Finding] = (SICK,),
+    findings: Sequence[Finding] = (UNHEALTHY,),
     remedies: Sequence[Mapping[str, Any]] = LADDER,
     mode: str = "Enforce",
 ) -> str:
@@ -57,10 +57,10 @@ def step(
 @pytest.mark.parametrize(
     ("findings", "expected"),
     [
-        pytest.param([SICK], "undo-release", id="an unhealthy check proposes the first rung"),
-        pytest.param([SICK, healthy("latency")], "undo-release", id="one unhealthy check is enough"),
+        pytest.param([UNHEALTHY], "undo-release", id="an unhealthy check proposes the first rung"),
+        pytest.param([UNHEALTHY, healthy("latency")], "undo-release", id="one unhealthy check is enough"),
         pytest.param(
-            [SICK, unknown("latency")], "undo-release", id="whether an Unknown holds back is for a guard to say"
+            [UNHEALTHY, unknown("latency")], "undo-release", id="whether an Unknown holds back is for a guard to say"
         ),
         pytest.param([healthy()], "Wait NotUnhealthy", id="health proposes nothing"),
         pytest.param([unknown()], "Wait NotUnhealthy", id="Unknown proposes nothing"),
@@ -72,9 +72,9 @@ def test_only_an_unhealthy_check_proposes(findings: list[Finding], expected: str
     assert step(findings=findings) == expected
 
 
-ROLLED_BACK = a_deed(1, remedy="undo-release", action=ActionKind.ROLLBACK)
-RESTARTED = a_deed(2, remedy="restart")
-GROWN = a_deed(3, remedy="grow", action=ActionKind.SCALE)
+ROLLED_BACK = a_finished_change(1, remedy="undo-release", action=ActionKind.ROLLBACK)
+RESTARTED = a_finished_change(2, remedy="restart")
+GROWN = a_finished_change(3, remedy="grow", action=ActionKind.SCALE)
 PAGED = a_change(4, remedy="page", action=ActionKind.NOTIFY, completed_at=NOW)
 
 
@@ -101,20 +101,28 @@ def test_each_rung_has_one_turn_in_order(changes: list[Change], expected: str) -
 
 @pytest.mark.parametrize("outcome", ["NotRecovered", "Inconclusive", "Worse", "Failed", "Contested"])
 def test_a_rung_that_did_not_help_is_spent_whatever_came_of_it(outcome: str) -> None:
-    assert step(a_deed(1, remedy="undo-release", outcome=outcome)) == "restart"
+    assert step(a_finished_change(1, remedy="undo-release", outcome=outcome)) == "restart"
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         pytest.param(
-            [a_deed(1, remedy="restart", outcome="Recovered")], "undo-release", id="the order is the ladder's"
+            [a_finished_change(1, remedy="restart", outcome="Recovered")],
+            "undo-release",
+            id="the order is the ladder's",
         ),
         pytest.param(
-            [ROLLED_BACK, a_deed(2, remedy="restart", outcome="Recovered")], "restart", id="what helped may help again"
+            [ROLLED_BACK, a_finished_change(2, remedy="restart", outcome="Recovered")],
+            "restart",
+            id="what helped may help again",
         ),
         pytest.param(
-            [ROLLED_BACK, a_deed(2, remedy="restart", outcome="Recovered"), a_deed(3, remedy="restart")],
+            [
+                ROLLED_BACK,
+                a_finished_change(2, remedy="restart", outcome="Recovered"),
+                a_finished_change(3, remedy="restart"),
+            ],
             "grow",
             id="what helped once and not again is spent",
         ),
@@ -134,16 +142,25 @@ def test_a_rung_that_helped_may_be_taken_again_in_a_relapse(changes: list[Change
             id="Abandoned twice as well",
         ),
         pytest.param(
-            [a_change(1, outcome="Abandoned"), a_deed(2)], "page", id="tried after it was Abandoned: it had its turn"
+            [a_change(1, outcome="Abandoned"), a_finished_change(2)],
+            "page",
+            id="tried after it was Abandoned: it had its turn",
         ),
         pytest.param(
-            [a_deed(1), a_change(2, outcome="Abandoned")], "page", id="Abandoned after it was tried: it had its turn"
+            [a_finished_change(1), a_change(2, outcome="Abandoned")],
+            "page",
+            id="Abandoned after it was tried: it had its turn",
         ),
         pytest.param(
-            [a_deed(1, outcome="Undone", undoes="checkout-0a1b2c3d-9")], "restart", id="an undo is no turn of the rung"
+            [a_finished_change(1, outcome="Undone", undoes="checkout-0a1b2c3d-9")],
+            "restart",
+            id="an undo is no turn of the rung",
         ),
         pytest.param(
-            [a_deed(1, outcome="NotRecovered"), a_deed(2, outcome="Undone", undoes="checkout-0a1b2c3d-1")],
+            [
+                a_finished_change(1, outcome="NotRecovered"),
+                a_finished_change(2, outcome="Undone", undoes="checkout-0a1b2c3d-1"),
+            ],
             "page",
             id="what was tried and undone had its turn",
         ),
@@ -214,7 +231,7 @@ def test_which_refusals_last() -> None:
 
 
 def test_a_waiting_refusal_after_a_turn_gives_no_second_turn() -> None:
-    assert step(a_deed(1), a_refusal("CooldownActive", 2), remedies=(RESTART, PAGE)) == "page"
+    assert step(a_finished_change(1), a_refusal("CooldownActive", 2), remedies=(RESTART, PAGE)) == "page"
 
 
 FOR_LATENCY = {**RESTART, "name": "for-latency", "checks": ["latency"]}
@@ -226,14 +243,14 @@ LATE = a_finding(check="latency")
 @pytest.mark.parametrize(
     ("findings", "remedies", "expected"),
     [
-        pytest.param([SICK], [FOR_LATENCY, PAGE], "page", id="a rung for another check is passed over"),
+        pytest.param([UNHEALTHY], [FOR_LATENCY, PAGE], "page", id="a rung for another check is passed over"),
         pytest.param([LATE], [FOR_LATENCY, PAGE], "for-latency", id="a rung for this check is taken"),
-        pytest.param([SICK, LATE], [FOR_LATENCY, PAGE], "for-latency", id="one of the unhealthy checks is enough"),
-        pytest.param([SICK], [FOR_BOTH], "for-both", id="a rung for several checks needs one of them"),
-        pytest.param([SICK], [FOR_LATENCY], "Exhausted LadderExhausted", id="no rung fits"),
-        pytest.param([SICK], [], "Exhausted NoRemedies", id="a policy without remedies"),
+        pytest.param([UNHEALTHY, LATE], [FOR_LATENCY, PAGE], "for-latency", id="one of the unhealthy checks is enough"),
+        pytest.param([UNHEALTHY], [FOR_BOTH], "for-both", id="a rung for several checks needs one of them"),
+        pytest.param([UNHEALTHY], [FOR_LATENCY], "Exhausted LadderExhausted", id="no rung fits"),
+        pytest.param([UNHEALTHY], [], "Exhausted NoRemedies", id="a policy without remedies"),
         pytest.param(
-            [a_finding(Verdict.UNKNOWN, check="latency"), SICK],
+            [a_finding(Verdict.UNKNOWN, check="latency"), UNHEALTHY],
             [FOR_LATENCY],
             "Exhausted LadderExhausted",
             id="an Unknown check is no reason for its rung",
@@ -245,22 +262,22 @@ def test_a_rung_for_certain_checks(findings: list[Finding], remedies: list[Mappi
 
 
 def test_a_rung_that_did_not_fit_then_has_its_turn_when_it_fits() -> None:
-    changes = [a_deed(1, remedy="for-errors")]
+    changes = [a_finished_change(1, remedy="for-errors")]
 
-    assert step(*changes, findings=[SICK, LATE], remedies=[FOR_LATENCY, FOR_ERRORS]) == "for-latency"
+    assert step(*changes, findings=[UNHEALTHY, LATE], remedies=[FOR_LATENCY, FOR_ERRORS]) == "for-latency"
 
 
 def test_a_proposal_names_the_findings_that_speak_for_it() -> None:
     policy = a_policy(*CHECKS, remedies=[FOR_LATENCY])
 
-    assert decide(policy, [SICK, LATE], []) == Proposal(policy.spec.remedies[0], (LATE,))
+    assert decide(policy, [UNHEALTHY, LATE], []) == Proposal(policy.spec.remedies[0], (LATE,))
 
 
 def test_reasons_are_sentences_that_name_checks_and_records() -> None:
     policy = a_policy(*CHECKS, remedies=(RESTART,))
 
-    assert decide(policy, [SICK], [a_change(7)]) == Wait("ChangeUnderWay", "checkout-0a1b2c3d-7 is not finished")
-    assert decide(policy, [SICK, LATE], [a_deed(7)]) == Exhausted(
+    assert decide(policy, [UNHEALTHY], [a_change(7)]) == Wait("ChangeUnderWay", "checkout-0a1b2c3d-7 is not finished")
+    assert decide(policy, [UNHEALTHY, LATE], [a_finished_change(7)]) == Exhausted(
         "LadderExhausted", "error-ratio, latency: every remedy that fits was tried, advised or refused"
     )
 
@@ -276,9 +293,9 @@ A, B, C = "release-a", "release-b", "release-c"
 
 
 def at(release: str, *, becomes: str = "", generation: int = 1, sequence: int = 1, **fields: Any) -> Change:  # noqa: ANN401 — handed on
-    """A finished deed on a target of this release."""
+    """A finished write on a target of this release."""
     facts: Mapping[str, Any] = {"before": Facts(release=release), "intended": Facts(release=becomes or release)}
-    return a_deed(sequence, policy_generation=generation, **facts, **fields)
+    return a_finished_change(sequence, policy_generation=generation, **facts, **fields)
 
 
 def refusal_at(release: str, sequence: int = 2) -> Change:
@@ -301,7 +318,7 @@ def refusal_at(release: str, sequence: int = 2) -> Change:
         pytest.param([at(A, generation=2)], A, 0, id="another generation of the policy"),
         pytest.param([at(A, generation=2), at(A)], A, 1, id="only what this generation did binds"),
         pytest.param([at(A, generation=0)], A, 1, id="a record that names no generation binds"),
-        pytest.param([a_deed(1)], A, 1, id="a record that names no release binds"),
+        pytest.param([a_finished_change(1)], A, 1, id="a record that names no release binds"),
         pytest.param([at(A)], "", 1, id="when the live release is not known everything binds"),
         pytest.param([], A, 0, id="no records"),
     ],
@@ -313,14 +330,14 @@ def test_which_records_still_bind(changes: list[Change], release: str, bind: int
 def test_a_release_in_an_incident_gives_each_rung_its_turn_again() -> None:
     policy = a_policy(*CHECKS, remedies=(RESTART, PAGE))
 
-    assert decide(policy, [SICK], [at(A)], A) == Proposal(policy.spec.remedies[1], (SICK,))
-    assert decide(policy, [SICK], [at(A)], B) == Proposal(policy.spec.remedies[0], (SICK,))
+    assert decide(policy, [UNHEALTHY], [at(A)], A) == Proposal(policy.spec.remedies[1], (UNHEALTHY,))
+    assert decide(policy, [UNHEALTHY], [at(A)], B) == Proposal(policy.spec.remedies[0], (UNHEALTHY,))
 
 
 def test_an_open_change_of_an_older_generation_is_still_waited_for() -> None:
     open_one = a_change(3, policy_generation=2)
 
-    assert decide(a_policy(*CHECKS), [SICK], [open_one]) == Wait(
+    assert decide(a_policy(*CHECKS), [UNHEALTHY], [open_one]) == Wait(
         "ChangeUnderWay", "checkout-0a1b2c3d-3 is not finished"
     )
 
@@ -330,7 +347,7 @@ def test_an_open_change_of_an_older_generation_is_still_waited_for() -> None:
     [
         pytest.param([healthy(), healthy("latency")], Verdict.HEALTHY, id="all healthy"),
         pytest.param([healthy(), unknown("latency")], Verdict.UNKNOWN, id="Unknown outweighs health"),
-        pytest.param([unknown(), SICK, healthy()], Verdict.UNHEALTHY, id="Unhealthy outweighs all"),
+        pytest.param([unknown(), UNHEALTHY, healthy()], Verdict.UNHEALTHY, id="Unhealthy outweighs all"),
         pytest.param([], Verdict.UNKNOWN, id="nothing to judge by is Unknown"),
     ],
 )
@@ -377,7 +394,7 @@ def test_the_operator_may_be_shyer_than_every_policy(mode_cap: Mode) -> None:
 class TestGrace:
     """A release that people put there during an incident is judged by what came after it."""
 
-    TRIED = (a_deed(1, remedy="restart", before=Facts(release="known"), intended=Facts(release="known")),)
+    TRIED = (a_finished_change(1, remedy="restart", before=Facts(release="known"), intended=Facts(release="known")),)
 
     @pytest.mark.parametrize(
         ("release", "arrived", "waits"),

@@ -36,7 +36,7 @@ from tests.builders import NOW, RESTART, a_change, a_finding, a_policy, a_worklo
 
 POLICY = a_policy(remedies=[{"name": "scale", "scale": {"by": "1", "max": 9}}, RESTART])
 WORKLOAD = a_workload()
-SICK, WELL = a_finding(since=ago(60)), a_finding(Verdict.HEALTHY, value=0.0, since=ago(3600))
+UNHEALTHY, WELL = a_finding(since=ago(60)), a_finding(Verdict.HEALTHY, value=0.0, since=ago(3600))
 UNDO = Terms(on_failure=OnFailure.UNDO)
 LENT = Terms(on_failure=OnFailure.UNDO, revert_after=timedelta(minutes=10))
 
@@ -127,7 +127,7 @@ ROWS = (
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.told)
 def test_what_is_next_follows_from_the_records(row: Row) -> None:
-    moment = Moment(**{"now": NOW, "workload": WORKLOAD, "findings": (SICK,), **row.moment})
+    moment = Moment(**{"now": NOW, "workload": WORKLOAD, "findings": (UNHEALTHY,), **row.moment})
     move = lifecycle.next_move(
         POLICY, lifecycle.standing(POLICY, row.changes, lifecycle.unfinished(POLICY, row.changes)), moment
     )
@@ -163,7 +163,7 @@ def test_what_another_process_is_about_to_do_is_left_to_it() -> None:
     meant = a_change(proof=None)
     theirs = lifecycle.standing(POLICY, (meant,), frozenset())
     assert (theirs.under_way, theirs.newest) == (None, meant)
-    assert type(lifecycle.next_move(POLICY, theirs, Moment(NOW, WORKLOAD, (SICK,)))) is Climb
+    assert type(lifecycle.next_move(POLICY, theirs, Moment(NOW, WORKLOAD, (UNHEALTHY,)))) is Climb
     late = NOW + timedelta(hours=1)
     assert lifecycle.left_behind(POLICY, (meant,), frozenset(), NOW) == frozenset()
     assert lifecycle.left_behind(POLICY, (meant,), frozenset(), late) == {meant.name}
@@ -247,7 +247,7 @@ RECORDS = st.lists(
 )
 
 
-@given(RECORDS, st.sampled_from([(SICK,), (WELL,), ()]), st.booleans())
+@given(RECORDS, st.sampled_from([(UNHEALTHY,), (WELL,), ()]), st.booleans())
 def test_whatever_is_on_record_nothing_new_begins_while_something_is_open(
     changes: list[Change], findings: tuple[Any, ...], ended: bool
 ) -> None:

@@ -3,8 +3,8 @@
 Hypothesis plays against the whole loop on fakes. What must hold is judged by an oracle of its own, from what Salus was
 told and what it wrote, never from what Salus remembers:
 
-- a deed, but for an undo, follows a breach that lasts now and has lasted as long as `for`;
-- between two deeds lies the cooldown, and no window holds more of them than `maxActions`;
+- a write, but for an undo, follows a breach that lasts now and has lasted as long as `for`;
+- between two writes lies the cooldown, and no window holds more of them than `maxActions`;
 - an undo finds what its change had put there;
 - under an HPA the Deployment's replicas are never written, and the HPA's minimum is never put above its maximum;
 - the books balance at every moment, and once it is quiet every intent has its end.
@@ -43,8 +43,8 @@ REMEDIES: Sequence[dict[str, Any]] = (
 READINGS: dict[str, float | Answer] = {
     "healthy": 0.0,
     "just below": 0.049,
-    "sick": 0.1,
-    "very sick": 0.9,
+    "unhealthy": 0.1,
+    "very unhealthy": 0.9,
     "empty": NoData("NoSeries", "nothing there", empty=True),
     "two series": NoData("SeveralSeries", "two where one was asked for"),
     "a timeout": Error("Timeout", "no answer"),
@@ -160,8 +160,8 @@ class SalusMachine(RuleBasedStateMachine):
 
     @rule(ticks=st.integers(8, 24))
     def a_lasting_fault(self, ticks: int) -> None:
-        """Sick long enough for more than one rung."""
-        self.time_passes("sick", ticks)
+        """Unhealthy long enough for more than one rung."""
+        self.time_passes("unhealthy", ticks)
 
     @rule(write=st.integers(1, 8), after=st.booleans())
     def doom(self, write: int, after: bool) -> None:
@@ -198,7 +198,7 @@ class SalusMachine(RuleBasedStateMachine):
 
     @rule(replicas=st.integers(1, 8), late=st.booleans())
     def others_scale(self, replicas: int, late: bool) -> None:
-        """A person scales, or sets the HPA's minimum: now, or just before Salus' next deed."""
+        """A person scales, or sets the HPA's minimum: now, or just before Salus' next write."""
         field, ref = ("replicas", TARGET) if self._floor() is None else ("minReplicas", HPA)
         self._interfere(lambda body: body["spec"].update({field: replicas}), ref, late=late)
 
@@ -211,10 +211,10 @@ class SalusMachine(RuleBasedStateMachine):
         if not late:
             self._have_replica_set()
 
-    @rule(replicas=st.integers(1, 8), deploys=st.booleans(), reading=st.sampled_from(["sick", "very sick"]))
+    @rule(replicas=st.integers(1, 8), deploys=st.booleans(), reading=st.sampled_from(["unhealthy", "very unhealthy"]))
     def others_meddle_while_salus_verifies(self, replicas: int, deploys: bool, reading: str) -> None:
         """Salus acts, a person changes what it has just changed, and nothing helps."""
-        self.time_passes("sick", 4)
+        self.time_passes("unhealthy", 4)
         if deploys:
             self.others_release()
         else:
@@ -224,12 +224,12 @@ class SalusMachine(RuleBasedStateMachine):
     @rule()
     def it_helped(self) -> None:
         """Salus acts, and all is well for so long that what was lent is given back."""
-        self.time_passes("sick", 4)
+        self.time_passes("unhealthy", 4)
         self.time_passes("healthy", 14)
 
     @rule()
-    def well_before_the_deed(self) -> None:
-        """The metric turns healthy between Salus' next intent and its deed."""
+    def well_before_the_write(self) -> None:
+        """The metric turns healthy between Salus' next intent and its write."""
         self.well_at_next_record = True
 
     def others_release(self) -> None:
@@ -240,34 +240,36 @@ class SalusMachine(RuleBasedStateMachine):
 
     @invariant()
     def all_holds(self) -> None:
-        """Judge every deed since the last time, and the books as a whole."""
-        deeds = self.stage.deeds
-        for index in range(self.judged, len(deeds)):
-            self._judge(deeds, index)
-        self.judged = len(deeds)
+        """Judge every write since the last time, and the books as a whole."""
+        writes = self.stage.remedial_writes
+        for index in range(self.judged, len(writes)):
+            self._judge(writes, index)
+        self.judged = len(writes)
         wrong = [said for said in reconcile(self.books()) if not said.endswith("is not finished")]
         assert wrong == []
 
-    def _judge(self, deeds: Sequence[Write], index: int) -> None:
-        moment = self.moments[id(deeds[index])]
+    def _judge(self, writes: Sequence[Write], index: int) -> None:
+        moment = self.moments[id(writes[index])]
         if moment.minimum is not None:
-            assert all(edit["path"] != "/spec/replicas" for edit in deeds[index].body), "replicas under an HPA"
+            assert all(edit["path"] != "/spec/replicas" for edit in writes[index].body), "replicas under an HPA"
             assert self._floor() in range(1, MOST_REPLICAS + 1)
-        record = self._record(deeds[index])
+        record = self._record(writes[index])
         undone = record["spec"].get("undoes")
         if undone:
             self._judge_undo(moment, next(body for body in self.stage.changes if body["metadata"]["name"] == undone))
             return
         self._judge_leave(moment, record)
         lasted = self.oracle.breach_lasted(moment.told)
-        assert lasted is not None, "a deed while no check is unhealthy"
-        assert lasted >= HOLD - JITTER, "a deed before `for` was over"
-        before = [self.moments[id(deed)].lived for deed in deeds[:index]]
-        assert all(moment.lived - lived >= COOLDOWN for lived in before), "a deed within the cooldown"
+        assert lasted is not None, "a write while no check is unhealthy"
+        assert lasted >= HOLD - JITTER, "a write before `for` was over"
+        before = [self.moments[id(write)].lived for write in writes[:index]]
+        assert all(moment.lived - lived >= COOLDOWN for lived in before), "a write within the cooldown"
         own = [
-            self.moments[id(deed)].lived for deed in deeds[: index + 1] if not self._record(deed)["spec"].get("undoes")
+            self.moments[id(write)].lived
+            for write in writes[: index + 1]
+            if not self._record(write)["spec"].get("undoes")
         ]
-        assert sum(moment.lived - lived < PER for lived in own) <= MOST, "more deeds than maxActions in one window"
+        assert sum(moment.lived - lived < PER for lived in own) <= MOST, "more writes than maxActions in one window"
 
     def _judge_leave(self, moment: Moment, record: Body) -> None:
         """What a person has to do with it: nothing, in mode Enforce."""
@@ -351,15 +353,15 @@ class SalusMachine(RuleBasedStateMachine):
             }
         )
 
-    def _record(self, deed: Write) -> Body:
-        name = stamp_in(deed.body)
+    def _record(self, write: Write) -> Body:
+        name = stamp_in(write.body)
         return next(body for body in self.stage.changes if body["metadata"]["name"] == name)
 
 
 class ApprovingMachine(SalusMachine):
     """The same in mode Approve, with a person who says yes, no, too late, or to something else.
 
-    - a deed follows a yes, to this very record, before it expires, while the workload is as it was then;
+    - a write follows a yes, to this very record, before it expires, while the workload is as it was then;
     - no remedy is done in an incident in which it was denied.
     """
 
@@ -367,10 +369,10 @@ class ApprovingMachine(SalusMachine):
 
     @rule(decision=st.sampled_from(["Approved", "Approved", "Approved", "Denied"]), ticks=st.integers(0, 12))
     def a_person_answers(self, decision: str, ticks: int) -> None:
-        """Sick until somebody is asked, they answer, and some time passes."""
-        self.time_passes("sick", 4)
+        """Unhealthy until somebody is asked, they answer, and some time passes."""
+        self.time_passes("unhealthy", 4)
         self._answer_all(decision)
-        self.time_passes("sick", ticks)
+        self.time_passes("unhealthy", ticks)
 
     @rule(decision=st.sampled_from(["Approved", "Denied"]))
     def a_person_answers_what_was_over(self, decision: str) -> None:
@@ -381,16 +383,16 @@ class ApprovingMachine(SalusMachine):
 
     @rule()
     def a_person_answers_after_an_hour(self) -> None:
-        """Longer than people may take; it is sick all the while."""
-        self.time_passes("sick", 4)
+        """Longer than people may take; it is unhealthy all the while."""
+        self.time_passes("unhealthy", 4)
         self.clock_jumps_forth(3600)
-        self.time_passes("sick", 4)
+        self.time_passes("unhealthy", 4)
         self._answer_all("Approved")
-        self.time_passes("sick", 4)
+        self.time_passes("unhealthy", 4)
 
     @rule()
     def denied_and_then_released(self) -> None:
-        """A no, another release while it is still sick, and somebody who says yes to whatever is asked."""
+        """A no, another release while it is still unhealthy, and somebody who says yes to whatever is asked."""
         self.a_person_answers("Denied", 1)
         self.others_release()
         self.a_person_answers("Approved", 4)
@@ -410,9 +412,9 @@ class ApprovingMachine(SalusMachine):
 
     def _judge_leave(self, moment: Moment, record: Body) -> None:
         spec = record["spec"]
-        assert spec["decision"] == "AwaitApproval", "a deed that nobody was asked about"
-        assert (spec.get("approval") or {}).get("decision") == "Approved", "a deed that nobody approved"
-        assert format_time(moment.at) < spec["expiresAt"], "a deed after its approval had expired"
+        assert spec["decision"] == "AwaitApproval", "a write that nobody was asked about"
+        assert (spec.get("approval") or {}).get("decision") == "Approved", "a write that nobody approved"
+        assert format_time(moment.at) < spec["expiresAt"], "a write after its approval had expired"
         assert moment.body["metadata"]["generation"] == spec["before"]["generation"], "approved for another workload"
         denied = [
             change
@@ -423,7 +425,7 @@ class ApprovingMachine(SalusMachine):
             and change["spec"]["sequence"] < spec["sequence"]
             and not self._answered_when_over(change)
         ]
-        assert denied == [], "a deed that was denied in this incident"
+        assert denied == [], "a write that was denied in this incident"
 
     @staticmethod
     def _answered_when_over(change: Body) -> bool:

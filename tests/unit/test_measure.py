@@ -108,7 +108,7 @@ async def test_looks_into_the_past_do_not_wait_for_each_other() -> None:
 
 
 async def test_whoever_looks_back_looks_at_least_as_far_as_for() -> None:
-    """Right after a deed, say; else a breach that lasted before would have to last anew."""
+    """Right after a write, say; else a breach that lasted before would have to last anew."""
     stage, since = a_breach(began=timedelta(seconds=25), failing=0, bake="5s")
     case = Case(stage.policy.key, KEY)
 

@@ -35,7 +35,7 @@ def compiled(least: Minimums, **spec: Any) -> Policy:  # noqa: ANN401 — handed
             Minimums(stable=MINUTE),
             {"verify": {"settle": "0s", "stable": "0s", "timeout": "0s"}},
             ("verify.stable 0s is raised to 1m", "verify.timeout 0s is raised to 1m"),
-            id="what proves a deed, and the time for it",
+            id="what proves a write, and the time for it",
         ),
         pytest.param(Minimums(settle=MINUTE), {"verify": {"settle": "1m"}}, (), id="as long as it has to be"),
         pytest.param(

@@ -25,7 +25,7 @@ def _no_digest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_service() -> Stage:
-    """Sick until it has five replicas."""
+    """Unhealthy until it has five replicas."""
     grow = {"name": "grow", "scale": {"to": 5, "max": 5}}
     return a_stage(lambda body: bool(body["spec"]["replicas"] == 5), grow)
 

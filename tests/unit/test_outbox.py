@@ -8,9 +8,9 @@ from itertools import islice
 from hypothesis import given
 from hypothesis import strategies as st
 
+from salus.core.records.entries import change_record
 from salus.model.scalars import Body
 from salus.ports import CHANGE_EVENTS, Ref
-from salus.reconcile.records.entries import change_record
 from salus.reconcile.records.outbox import Outbox
 from tests.unit.test_delivery import a_record
 

@@ -21,9 +21,9 @@ SECOND = Ref(HEALTH_POLICIES, NAMESPACE, "second")
 RESTART: dict[str, Any] = {"name": "restart", "restart": {}}
 
 
-def two_policies(target: Any = BY_NAME, *, sick: bool = False) -> Stage:  # noqa: ANN401 — as YAML has it
+def two_policies(target: Any = BY_NAME, *, unhealthy: bool = False) -> Stage:  # noqa: ANN401 — as YAML has it
     """The policy of the stage, and one more with this target; a check each, so that a selector may stand."""
-    stage = a_stage(lambda _: not sick, dict(RESTART))
+    stage = a_stage(lambda _: not unhealthy, dict(RESTART))
     stage.cluster.edit(TARGET, lambda body: body["metadata"].update(labels={"tier": "web"}))
     first = stage.cluster.objects(HEALTH_POLICIES)[0]
     spec = {**deepcopy(first["spec"]), "target": target}
@@ -90,8 +90,8 @@ async def test_an_overlap_goes_as_it_came(target: Any, part: Any) -> None:  # no
 
 
 async def test_the_refused_one_is_told_which_change_it_waits_for() -> None:
-    """Both find the target sick in the same tick; one has its change, the other one waits for it by name."""
-    stage = two_policies(sick=True)
+    """Both find the target unhealthy in the same tick; one has its change, the other one waits for it by name."""
+    stage = two_policies(unhealthy=True)
     await ticks(stage, 4)
     records = stage.cluster.objects(CHANGE_EVENTS)
     (done,) = [body for body in records if body["spec"]["decision"] == "Act"]
@@ -107,7 +107,7 @@ async def test_the_refused_one_is_told_which_change_it_waits_for() -> None:
         "ChangeInFlight",
         f"Deployment/{NAME}: {name} of policy {winner} is not finished",
     )
-    assert len(stage.deeds) == 1
+    assert len(stage.remedial_writes) == 1
 
 
 async def test_the_kill_switch_is_shown_by_every_policy_without_a_tick() -> None:
@@ -148,7 +148,7 @@ async def test_a_policy_that_was_not_measured_yet_is_left_as_it_is() -> None:
 
 async def test_a_change_whose_policy_cannot_be_used_any_more_holds_its_target_for_a_while_only() -> None:
     """An edit that makes a policy unusable needs no right on the workload; the other policy goes on in the end."""
-    stage = two_policies(sick=True)
+    stage = two_policies(unhealthy=True)
     await ticks(stage, 4)
     (done,) = [body for body in stage.cluster.objects(CHANGE_EVENTS) if body["spec"]["decision"] == "Act"]
     winner = done["spec"]["policyRef"]["name"]
@@ -172,4 +172,4 @@ async def test_a_change_whose_policy_cannot_be_used_any_more_holds_its_target_fo
     await others_ticks(timedelta(minutes=15))
 
     assert ended() == ("Inconclusive", f"policy {winner} is not measured any more, nobody verifies this change")
-    assert len(stage.deeds) == 2, "the other policy acts"
+    assert len(stage.remedial_writes) == 2, "the other policy acts"

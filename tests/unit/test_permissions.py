@@ -220,12 +220,12 @@ async def test_without_rights_nothing_is_done_and_the_record_says_so_until_they_
     assert policy_conditions(stage)["Stalled"]["reason"] == DENIED
     await stage.ticks(9)
     assert [(c["spec"]["decision"], c["spec"]["reason"]) for c in stage.changes] == [("Refuse", "NotPermitted")]
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
 
     stage.accounts.denied.clear()
     await stage.ticks(12)
 
-    assert [write.act_as for write in stage.deeds] == ["system:serviceaccount:shop:salus-remediator"]
+    assert [write.act_as for write in stage.remedial_writes] == ["system:serviceaccount:shop:salus-remediator"]
     assert stage.changes[-1]["status"]["outcome"] == "Recovered"
     assert policy_conditions(stage)["Ready"]["status"] == "True"
 
@@ -246,12 +246,12 @@ async def test_rights_that_are_found_lacking_in_an_incident_stall_the_policy_at_
 async def test_rights_that_are_taken_away_hold_an_undo_back() -> None:
     """What did not help cannot be taken back any more: refused on record, done once there are rights again."""
     stage = a_stage(lambda _: False, {"name": "s", "scale": {"to": 5, "max": 5}})
-    while not stage.deeds:
+    while not stage.remedial_writes:
         await stage.ticks(1)
     stage.accounts.kept.add(ACCOUNT)
     await stage.ticks(12)
     assert [c["spec"]["reason"] for c in stage.changes if c["spec"].get("undoes")] == ["NotPermitted"]
-    assert len(stage.deeds) == 1
+    assert len(stage.remedial_writes) == 1
 
 
 async def test_an_account_nobody_can_ask_about_does_nothing() -> None:
@@ -260,7 +260,7 @@ async def test_an_account_nobody_can_ask_about_does_nothing() -> None:
     await stage.ticks(8)
 
     assert {c["spec"]["reason"] for c in stage.changes} == {"GuardUnknown"}
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
 
 
 async def test_a_rehearsal_needs_no_rights() -> None:
@@ -277,8 +277,8 @@ async def test_the_account_that_a_policy_names_acts() -> None:
     stage = a_stage(lambda body: "restartedAt" in str(body), RESTARTS, serviceAccountName="healer")
     await stage.ticks(10)
 
-    assert [write.act_as for write in stage.deeds] == ["system:serviceaccount:shop:healer"]
-    assert all(write.ref == TARGET for write in stage.deeds)
+    assert [write.act_as for write in stage.remedial_writes] == ["system:serviceaccount:shop:healer"]
+    assert all(write.ref == TARGET for write in stage.remedial_writes)
     assert (TARGET.namespace, TARGET.name) == (NAMESPACE, NAME)
 
 

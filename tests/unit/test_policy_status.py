@@ -21,8 +21,8 @@ from tests.builders import (
     NOW,
     TARGET,
     a_change,
-    a_deed,
     a_finding,
+    a_finished_change,
     a_policy,
     a_policy_body,
     ago,
@@ -58,7 +58,7 @@ def conditions(said: Mapping[str, Any]) -> dict[str, tuple[str, str, str]]:
 
 
 WELL = report(healthy())
-SICK = report(a_finding(since=ago(60)))
+UNHEALTHY = report(a_finding(since=ago(60)))
 LOST = report(unknown())
 
 
@@ -67,7 +67,7 @@ LOST = report(unknown())
     [
         pytest.param([WELL], "Ready", ("True", "Accepted", "the spec is accepted, 1 target(s)"), id="accepted"),
         pytest.param(
-            [SICK], "Ready", ("True", "Accepted", "the spec is accepted, 1 target(s)"), id="ready though sick"
+            [UNHEALTHY], "Ready", ("True", "Accepted", "the spec is accepted, 1 target(s)"), id="ready though unhealthy"
         ),
         pytest.param(
             [LOST], "Ready", ("True", "Accepted", "the spec is accepted, 1 target(s)"), id="ready though lost"
@@ -84,7 +84,10 @@ LOST = report(unknown())
             [WELL], "Healthy", ("True", "AllChecksHealthy", "all checks of all targets are healthy"), id="healthy"
         ),
         pytest.param(
-            [SICK], "Healthy", ("False", "AboveThreshold", "Deployment/checkout error-ratio AboveThreshold"), id="sick"
+            [UNHEALTHY],
+            "Healthy",
+            ("False", "AboveThreshold", "Deployment/checkout error-ratio AboveThreshold"),
+            id="unhealthy",
         ),
         pytest.param(
             [LOST], "Healthy", ("Unknown", "Timeout", "Deployment/checkout error-ratio Timeout"), id="nobody knows"
@@ -107,7 +110,7 @@ LOST = report(unknown())
         ),
         pytest.param([], "MetricsAvailable", ("Unknown", "NoTarget", "nothing was asked"), id="nothing was asked"),
         pytest.param(
-            [SICK], "Throttled", ("False", "NotThrottled", "nothing holds an action back"), id="nothing holds back"
+            [UNHEALTHY], "Throttled", ("False", "NotThrottled", "nothing holds an action back"), id="nothing holds back"
         ),
         pytest.param(
             [WELL, report(a_finding(), refusal=COOLING)],
@@ -122,7 +125,7 @@ LOST = report(unknown())
             id="alone with its target",
         ),
         pytest.param(
-            [WELL, replace(SICK, target=OTHER, others=("cart-a", "cart-b"))],
+            [WELL, replace(UNHEALTHY, target=OTHER, others=("cart-a", "cart-b"))],
             "Overlapping",
             ("True", "SharedTarget", "Deployment/cart is also a target of cart-a, cart-b"),
             id="not alone with one of two",
@@ -170,7 +173,7 @@ def test_the_checks_are_those_of_the_worst_target() -> None:
     [
         pytest.param([WELL, LOST], "Unknown", id="Unknown is worse than health"),
         pytest.param([LOST, WELL], "Unknown", id="in whatever order"),
-        pytest.param([LOST, SICK], "Unhealthy", id="Unhealthy is worse than Unknown"),
+        pytest.param([LOST, UNHEALTHY], "Unhealthy", id="Unhealthy is worse than Unknown"),
     ],
 )
 def test_which_target_is_the_worst(reports: list[TargetReport], verdict: str) -> None:
@@ -194,7 +197,7 @@ def silent(before: TargetReport, now: TargetReport) -> bool:
     ("before", "now"),
     [
         pytest.param(WELL, WELL, id="nothing changed at all"),
-        pytest.param(SICK, report(a_finding(value=0.5, since=ago(60))), id="another value"),
+        pytest.param(UNHEALTHY, report(a_finding(value=0.5, since=ago(60))), id="another value"),
         pytest.param(WELL, report(healthy(since=later(15))), id="another since"),
         pytest.param(LOST, LOST, id="no answer, again"),
         pytest.param(
@@ -202,7 +205,11 @@ def silent(before: TargetReport, now: TargetReport) -> bool:
             report(a_finding(), refusal=Refusal("CooldownActive", "the last action was 55s ago, cooldown 5m")),
             id="another second of the same cooldown",
         ),
-        pytest.param(report(healthy(), last=a_deed(3)), report(healthy(), last=a_deed(3)), id="the same last change"),
+        pytest.param(
+            report(healthy(), last=a_finished_change(3)),
+            report(healthy(), last=a_finished_change(3)),
+            id="the same last change",
+        ),
     ],
 )
 def test_a_tick_that_is_no_transition_writes_nothing(before: TargetReport, now: TargetReport) -> None:
@@ -212,17 +219,21 @@ def test_a_tick_that_is_no_transition_writes_nothing(before: TargetReport, now: 
 @pytest.mark.parametrize(
     ("before", "now"),
     [
-        pytest.param(WELL, SICK, id="health is lost"),
-        pytest.param(SICK, WELL, id="health is back"),
-        pytest.param(SICK, LOST, id="the metrics are lost"),
+        pytest.param(WELL, UNHEALTHY, id="health is lost"),
+        pytest.param(UNHEALTHY, WELL, id="health is back"),
+        pytest.param(UNHEALTHY, LOST, id="the metrics are lost"),
         pytest.param(LOST, report(unknown(reason="HttpError")), id="the metrics are lost for another reason"),
         pytest.param(WELL, report(a_finding(Verdict.HEALTHY, reason="Pending")), id="a breach is pending"),
         pytest.param(WELL, report(healthy(), last=a_change(3)), id="a change began"),
         pytest.param(
-            report(healthy(), last=a_change(3)), report(healthy(), last=a_deed(3)), id="a change has its outcome"
+            report(healthy(), last=a_change(3)),
+            report(healthy(), last=a_finished_change(3)),
+            id="a change has its outcome",
         ),
         pytest.param(
-            report(healthy(), last=a_deed(3)), report(healthy(), last=a_deed(4)), id="there is a newer change"
+            report(healthy(), last=a_finished_change(3)),
+            report(healthy(), last=a_finished_change(4)),
+            id="there is a newer change",
         ),
         pytest.param(report(a_finding()), report(a_finding(), refusal=COOLING), id="something holds an action back"),
         pytest.param(report(a_finding(), refusal=COOLING), report(a_finding()), id="nothing holds it back any more"),
@@ -256,7 +267,7 @@ def transition_times(said: Mapping[str, Any]) -> dict[str, str]:
 
 def test_transition_times_move_with_the_status_of_their_condition_only() -> None:
     written = status(WELL)
-    said = after_a_tick(SICK, written=written)
+    said = after_a_tick(UNHEALTHY, written=written)
 
     assert {kind for kind, at in transition_times(said).items() if at != format_time(NOW)} == {"Healthy"}
     assert transition_times(said)["Healthy"] == format_time(later(15))
@@ -271,14 +282,14 @@ def test_a_transition_time_survives_another_reason() -> None:
 
 
 def test_a_check_keeps_the_value_of_its_last_transition() -> None:
-    written = status(SICK)
+    written = status(UNHEALTHY)
     said = after_a_tick(report(a_finding(value=0.5, since=ago(60))), written=written)
 
     assert said["checks"] == written["checks"]
     assert after_a_tick(WELL, written=written)["checks"] != written["checks"]
 
 
-@pytest.mark.parametrize("seen", [WELL, SICK, LOST, report(a_finding(), refusal=COOLING)])
+@pytest.mark.parametrize("seen", [WELL, UNHEALTHY, LOST, report(a_finding(), refusal=COOLING)])
 def test_the_kill_switch_is_shown_whatever_the_policy_sees(seen: TargetReport) -> None:
     """Whoever looks at any policy while it is on learns it there, and not from the next incident."""
     said = policy_status(a_policy(), [seen], {}, NOW, Allowed(stopped="maintenance"))
@@ -296,9 +307,17 @@ def test_the_kill_switch_is_shown_no_longer_when_it_is_off() -> None:
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
-        pytest.param([a_deed(3), None], "checkout-0a1b2c3d-3", id="the only one"),
-        pytest.param([a_deed(9, done=ago(60)), a_deed(3, done=NOW)], "checkout-0a1b2c3d-3", id="the latest, by time"),
-        pytest.param([a_deed(3), a_deed(4)], "checkout-0a1b2c3d-4", id="the latest, by number within a second"),
+        pytest.param([a_finished_change(3), None], "checkout-0a1b2c3d-3", id="the only one"),
+        pytest.param(
+            [a_finished_change(9, done=ago(60)), a_finished_change(3, done=NOW)],
+            "checkout-0a1b2c3d-3",
+            id="the latest, by time",
+        ),
+        pytest.param(
+            [a_finished_change(3), a_finished_change(4)],
+            "checkout-0a1b2c3d-4",
+            id="the latest, by number within a second",
+        ),
     ],
 )
 def test_the_last_change_is_the_newest_over_all_targets(changes: Sequence[Change | None], name: str) -> None:

@@ -119,7 +119,7 @@ async def test_on_a_quiet_day_salus_writes_to_no_workload(batch: int) -> None:
     happened: set[str] = set()
     for seed in range(batch, RUNS, BATCHES):
         day = await Day(seed).pass_by()
-        assert day.stage.deeds == [], f"seed {seed}"
+        assert day.stage.remedial_writes == [], f"seed {seed}"
         assert day.stage.cluster.objects(CHANGE_EVENTS) == [], f"seed {seed}"
         assert day.stage.incidents == [], f"seed {seed}"
         happened |= set(day.happened)
@@ -134,5 +134,5 @@ async def test_the_same_day_with_a_real_fault_is_not_quiet() -> None:
         day = Day(seed)
         day.said = lambda check, good, day=day: day.value(check, 0.5 if check == ERRORS else good)  # type: ignore[method-assign, misc]  # the one line that differs
         await day.pass_by()
-        acted += bool(day.stage.deeds)
+        acted += bool(day.stage.remedial_writes)
     assert acted == 10

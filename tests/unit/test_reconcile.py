@@ -64,7 +64,7 @@ class Story:
     remedy: Mapping[str, Any]
     is_cured: Callable[[Body], bool]
     ends: tuple[str, ...]
-    """Outcomes of the deeds, in order."""
+    """Outcomes of the writes, in order."""
     good: str = ""
     """Release that is healthy and kept first, before the fault comes with another one."""
     scaler: Body | None = None
@@ -167,19 +167,19 @@ def assert_books_balance(stage: Stage, story: Story) -> None:
     """Every effect has one intent that precedes it, every intent one finished record, no number is missing."""
     created = [w.ref.name for w in stage.cluster.writes if w.verb == "create" and w.ref.resource == CHANGE_EVENTS]
     order = {write.ref.name: index for index, write in enumerate(stage.cluster.writes) if write.verb == "create"}
-    stamps = [stamp(write) for write in stage.deeds]
+    stamps = [stamp(write) for write in stage.remedial_writes]
     assert len(set(stamps)) == len(stamps), "two effects of one intent"
-    for write, name in zip(stage.deeds, stamps, strict=True):
+    for write, name in zip(stage.remedial_writes, stamps, strict=True):
         assert name in created
         assert order[name] < stage.cluster.writes.index(write)
-    deeds = [c for c in stage.changes if c["spec"]["decision"] == "Act" and c["spec"]["action"] != "Notify"]
-    assert all("completedAt" in change["status"] for change in deeds), "an unfinished record"
-    outcomes = [change["status"]["outcome"] for change in deeds]
+    writes = [c for c in stage.changes if c["spec"]["decision"] == "Act" and c["spec"]["action"] != "Notify"]
+    assert all("completedAt" in change["status"] for change in writes), "an unfinished record"
+    outcomes = [change["status"]["outcome"] for change in writes]
     assert tuple(outcome for outcome in outcomes if outcome != "Abandoned") == story.ends
-    assert len(stage.deeds) == len(story.ends)
+    assert len(stage.remedial_writes) == len(story.ends)
     assert [change["spec"]["sequence"] for change in stage.changes] == list(range(1, len(stage.changes) + 1))
     if story.scaler:
-        assert all(write.ref != TARGET for write in stage.deeds), "written under an autoscaler"
+        assert all(write.ref != TARGET for write in stage.remedial_writes), "written under an autoscaler"
         given_back = "Undone" in story.ends
         raised = {**story.scaler["spec"], "minReplicas" if story.scaler is HPA else "minReplicaCount": 5}
         assert stage.scaler["spec"] == (story.scaler["spec"] if given_back else raised)
@@ -245,7 +245,7 @@ async def test_any_failing_write_is_settled_by_the_next_tick(
 
         stage = await play(story, fail)
         if isinstance(error, Conflict) and any("refused" in c["status"].get("message", "") for c in stage.changes):
-            continue  # a 409 to the deed itself is an answer: it was not done, and the record says so
+            continue  # a 409 to the write itself is an answer: it was not done, and the record says so
         assert_books_balance(stage, story)
 
 
@@ -264,13 +264,13 @@ async def test_stopped_at_any_moment_of_a_tick_no_question_is_left_unasked() -> 
             await asyncio.gather(tick, return_exceptions=True)
         assert [str(warning.message) for warning in told] == [], f"after {moments} turns of the event loop"
         if over:
-            assert stage.deeds, "that tick had nothing to do"
+            assert stage.remedial_writes, "that tick had nothing to do"
             return
     pytest.fail("that tick never ended")
 
 
 async def test_edge_case_12_concurrent_deploy() -> None:
-    """v3 lands between the intent and the deed: the tests of the patch fail, and everything is judged anew."""
+    """v3 lands between the intent and the write: the tests of the patch fail, and everything is judged anew."""
     stage = a_stage(lambda body: image(body) == "v3", {"name": "r", "restart": {}})
     hands: list[str] = []
 
@@ -282,14 +282,14 @@ async def test_edge_case_12_concurrent_deploy() -> None:
     stage.cluster.on_write = deploy
     await stage.ticks(LONG)
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert [c["status"]["outcome"] for c in stage.changes] == ["Abandoned"]
     assert "changed by someone else" in stage.changes[0]["status"]["message"]
     assert [i["status"]["phase"] for i in stage.incidents] == ["Resolved"]
 
 
 async def test_what_got_well_between_record_and_act_is_left_alone() -> None:
-    """Observed again before the deed: the checks are healthy, so nothing is done."""
+    """Observed again before the write: the checks are healthy, so nothing is done."""
     stage = a_stage(lambda _: False, {"name": "r", "restart": {}})
 
     def cure(write: Write) -> None:
@@ -298,7 +298,7 @@ async def test_what_got_well_between_record_and_act_is_left_alone() -> None:
 
     stage.cluster.on_write = cure
     await stage.ticks(LONG)
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert stage.changes[0]["status"]["outcome"] == "Abandoned"
 
 
@@ -316,7 +316,7 @@ async def test_observe_writes_the_same_decision_as_enforce(name: str) -> None:
             stage.cluster.put(replica_set(stage))
         await stage.ticks(LONG)
         if mode == "Observe":
-            assert stage.deeds == []
+            assert stage.remedial_writes == []
             assert len(stage.changes) == 1
         return {
             key: value for key, value in stage.changes[0]["spec"].items() if key not in {"incidentRef", "policyRef"}
@@ -334,7 +334,7 @@ def without_uids(spec: dict[str, Any]) -> dict[str, Any]:
     return {**spec, "patch": [op for op in spec["patch"] if op["path"] != "/metadata/uid"]}
 
 
-async def test_a_forbidden_deed_fails_on_record_and_the_ladder_goes_on() -> None:
+async def test_a_forbidden_write_fails_on_record_and_the_ladder_goes_on() -> None:
     """No rights on the target: Failed with the server's words, then people are called."""
     stage = a_stage(was_restarted, {"name": "r", "restart": {}})
 
@@ -404,7 +404,7 @@ async def test_a_failed_test_of_the_patch_has_no_causes_and_is_not_a_failure() -
     stage = a_stage(was_restarted, {"name": "r", "restart": {}})
 
     def invalid(write: Write) -> None:
-        if write.ref == TARGET and not stage.deeds:
+        if write.ref == TARGET and not stage.remedial_writes:
             stage.cluster.fail_next(Invalid("denied by admission", (("spec.template", "no"),)))
 
     stage.cluster.on_write = invalid

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from salus.core.records.changes import past_change
+from salus.core.records.entries import AnyRecord, ChangeRecord, change_record, key_of
 from salus.core.records.names import TARGET_LABEL, change_name, target_id
 from salus.model.scalars import Body, format_time
 from salus.ports import CHANGE_EVENTS, Ref
-from salus.reconcile.records.entries import AnyRecord, ChangeRecord, change_record, key_of
 from salus.reconcile.tick import Reconciler
 from tests.builders import NOW
 from tests.fakes.cluster import FakeCluster, Write, copied
@@ -252,7 +252,7 @@ async def test_an_intent_that_is_never_answered_stays_until_a_list_that_began_la
 
 @pytest.mark.parametrize(("decision", "bytes_"), [("Act", 12_000), ("Refuse", 1_800)])
 def test_what_is_kept_of_a_record_that_is_over_is_bounded(decision: str, bytes_: int) -> None:
-    """As long as a record can be: a deed keeps the images that an undo puts on record again."""
+    """As long as a record can be: a write keeps the images that an undo puts on record again."""
     release, checks = "a" * 64, [f"check-{number:02}-{'x' * 50}" for number in range(16)]
     facts = {"replicas": 3, "release": release, "images": [f"{'i' * 500}{number}" for number in range(20)]}
     evidence = [{"check": check, "query": "q" * 2000, "value": "0.5", "threshold": "t" * 60} for check in checks]
@@ -306,7 +306,7 @@ async def test_a_process_that_its_watch_tells_nothing_does_the_same(
         await stage.ticks(40)
 
     assert as_they_are_written(deaf) == as_they_are_written(told)
-    assert len(told.deeds) > 0
+    assert len(told.remedial_writes) > 0
 
 
 def watch(reconciler: Reconciler) -> WatchedStore:
@@ -317,7 +317,7 @@ def watch(reconciler: Reconciler) -> WatchedStore:
 
 @dataclass
 class Truth:
-    """What the API server says in the moment of each deed; a process may know less."""
+    """What the API server says in the moment of each write; a process may know less."""
 
     stage: Stage
     limit: int
@@ -343,8 +343,8 @@ class Truth:
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["the watch follows", "the watch is late"])
-async def test_an_approved_deed_is_judged_by_what_is_on_record_and_not_by_what_was_watched(*, late: bool) -> None:
-    """It takes no number, so no name is its lock: another process has begun a deed since people were asked."""
+async def test_an_approved_write_is_judged_by_what_is_on_record_and_not_by_what_was_watched(*, late: bool) -> None:
+    """It takes no number, so no name is its lock: another process has begun a write since people were asked."""
     stage = a_stage(lambda _: False, RESTART, mode="Approve")
     await stage.ticks(6)
     (question,) = stage.changes
@@ -357,7 +357,7 @@ async def test_an_approved_deed_is_judged_by_what_is_on_record_and_not_by_what_w
 
     await stage.ticks(1)
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -385,7 +385,9 @@ async def test_two_processes_whose_watches_lag_do_nothing_that_the_truth_forbids
         stage.clock.advance(TICK)
 
     assert truth.wrong == []
-    assert len({write.body for write in map(_named, stage.deeds)}) == len(stage.deeds), "one deed a record"
+    assert len({write.body for write in map(_named, stage.remedial_writes)}) == len(stage.remedial_writes), (
+        "one write a record"
+    )
 
 
 def _named(write: Write) -> Write:

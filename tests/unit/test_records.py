@@ -23,6 +23,7 @@ from salus.core.records.changes import (
     past_changes,
     proof_by,
 )
+from salus.core.records.entries import number_in
 from salus.core.records.incidents import incident_body
 from salus.core.records.names import change_name, incident_name, next_sequence, policy_id, target_id
 from salus.core.records.releases import release_names
@@ -45,7 +46,6 @@ from salus.model.values.changes import Change
 from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Finding
 from salus.model.values.policies import Policy
-from salus.reconcile.records.entries import number_in
 from tests.builders import (
     GROW,
     NOW,
@@ -55,8 +55,8 @@ from tests.builders import (
     TARGET,
     UID,
     a_change,
-    a_deed,
     a_finding,
+    a_finished_change,
     a_policy,
     a_workload,
     ago,
@@ -531,7 +531,9 @@ def test_an_incident_has_the_schema_of_its_kind(remedies: list[Mapping[str, Any]
     ("change", "expected"),
     [
         pytest.param(a_change(7), {}, id="under way: no outcome yet"),
-        pytest.param(a_deed(7, outcome="Recovered"), {"outcome": "Recovered"}, id="finished: with its outcome"),
+        pytest.param(
+            a_finished_change(7, outcome="Recovered"), {"outcome": "Recovered"}, id="finished: with its outcome"
+        ),
     ],
 )
 def test_a_change_as_a_line_of_its_incident(change: Change, expected: Mapping[str, str]) -> None:

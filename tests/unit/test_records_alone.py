@@ -37,7 +37,7 @@ def undisturbed(_: Stage) -> None:
 
 def someone_sets_eight(stage: Stage) -> None:
     """A person scales while the change is verified."""
-    if stage.deeds:
+    if stage.remedial_writes:
         stage.cluster.edit(TARGET, lambda body: body["spec"].update(replicas=8))
 
 
@@ -48,7 +48,7 @@ def git_sets_three(stage: Stage) -> None:
 
 def it_is_deleted(stage: Stage) -> None:
     """The target goes in the middle of it."""
-    if stage.deeds and stage.cluster.objects(TARGET.resource):
+    if stage.remedial_writes and stage.cluster.objects(TARGET.resource):
         stage.cluster.remove(TARGET)
 
 

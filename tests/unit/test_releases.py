@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jsonpointer import resolve_pointer, set_pointer
 
+from salus.core.actions.patch import template_of
 from salus.core.objects.workloads import release_hash, same_release, short
 from salus.core.records.names import TARGET_LABEL, target_id
 from salus.core.records.releases import (
@@ -20,7 +21,6 @@ from salus.core.records.releases import (
     release_started_at,
     releases_from,
     rollout_has_settled,
-    template_of,
     trusted,
 )
 from salus.model.release import KeptReleaseSpec

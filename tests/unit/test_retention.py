@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salus.adapters import logging
+from salus.core.records.entries import change_record, incident_record
 from salus.core.records.releases import release_body
 from salus.core.records.retention import Books, Entry, Retention, expendable, in_turns, longest_window, shares
 from salus.model.scalars import Body, format_time, parse_time
@@ -19,7 +20,6 @@ from salus.model.values.configuration import Budget, Switches
 from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, CONTROLLER_REVISIONS, INCIDENTS, Conflict, Ref, TooMany, Unavailable
 from salus.reconcile.records import retention as collecting
-from salus.reconcile.records.entries import change_record, incident_record
 from salus.reconcile.records.retention import Collector
 from tests.builders import NAMESPACE, NOW, TARGET, a_policy, a_template
 from tests.fakes.cluster import FakeCluster
@@ -48,7 +48,7 @@ def a_record(
     open_: bool = False,
     **spec: Any,  # noqa: ANN401
 ) -> dict[str, Any]:
-    """A finished deed of 40 days ago, unless told otherwise."""
+    """A finished write of 40 days ago, unless told otherwise."""
     acts = decision in {"Act", "AwaitApproval"}
     at = days_ago(age)
     done = {"appliedAt": at, "completedAt": at, "outcome": outcome} if acts and not open_ else {}
@@ -90,7 +90,7 @@ def an_incident(number: int, *, age: float = 40, target: str = "web", phase: str
 NEWEST = a_record(99, age=0.5, decision="Refuse")
 """The newest record of `web`, which stays in any case."""
 OTHER_DEED = a_record(98, age=31)
-"""A newer deed of the same sort, so that older ones are not the newest."""
+"""A newer write of the same sort, so that older ones are not the newest."""
 
 
 def names(entries: Sequence[Entry]) -> list[str]:
@@ -127,7 +127,7 @@ def go(
 @pytest.mark.parametrize(
     ("changes", "gone"),
     [
-        pytest.param([a_record(1)], ["1"], id="a deed of 40 days ago"),
+        pytest.param([a_record(1)], ["1"], id="a write of 40 days ago"),
         pytest.param([a_record(1, age=29.9)], [], id="not yet 30 days"),
         pytest.param([a_record(1, decision="Refuse")], ["1"], id="an old refusal"),
         pytest.param([a_record(1, decision="DryRun")], ["1"], id="an old rehearsal"),
@@ -153,7 +153,7 @@ def test_old_finished_changes_go(changes: list[Body], gone: list[str]) -> None:
         pytest.param([a_record(7, decision="Refuse")], id="the newest, though it is a refusal"),
         pytest.param(
             [a_record(7), a_record(8, age=35, decision="Refuse")],
-            id="the newest deed: it may still be undone or contested",
+            id="the newest write: it may still be undone or contested",
         ),
         pytest.param(
             [a_record(6, action="Scale"), a_record(7, age=35), a_record(8, age=35, decision="Refuse")],
@@ -166,7 +166,7 @@ def test_old_finished_changes_go(changes: list[Body], gone: list[str]) -> None:
                 a_record(7, age=35, action="Scale", outcome="Abandoned"),
                 a_record(8, age=31, decision="Refuse"),
             ],
-            id="a deed behind one that was given up, with its undo",
+            id="a write behind one that was given up, with its undo",
         ),
     ],
 )
@@ -185,8 +185,8 @@ def test_each_target_keeps_its_own_newest() -> None:
 
 
 def test_an_undo_goes_after_what_it_took_back() -> None:
-    """A deed that stays for another reason keeps its undo: else it would be taken back again."""
-    deed = a_record(1, action="Rollback", outcome="Worse")
+    """A write that stays for another reason keeps its undo: else it would be taken back again."""
+    write = a_record(1, action="Rollback", outcome="Worse")
     undo = a_record(2, action="Rollback", outcome="Undone", undoes="web-0a1b2c3d-1")
     newer = [
         a_record(3, age=35, action="Rollback"),
@@ -194,8 +194,8 @@ def test_an_undo_goes_after_what_it_took_back() -> None:
         NEWEST,
     ]
 
-    assert go([deed, undo, *newer]) == ["1", "2"]
-    assert go([deed, undo, *newer], quarantining=["web-0a1b2c3d-1"]) == []
+    assert go([write, undo, *newer]) == ["1", "2"]
+    assert go([write, undo, *newer], quarantining=["web-0a1b2c3d-1"]) == []
 
 
 def test_the_changes_of_an_incident_that_goes_on_stay() -> None:
@@ -206,7 +206,7 @@ def test_the_changes_of_an_incident_that_goes_on_stay() -> None:
 
 
 def test_what_a_limit_counts_stays() -> None:
-    """However short the age: a policy that allows three actions in ten days needs ten days of deeds."""
+    """However short the age: a policy that allows three actions in ten days needs ten days of writes."""
     old = [a_record(1, age=9), a_record(2, age=8.5)]
 
     assert go([*old, NEWEST], retention=Retention(DAY, 1), window=10 * DAY) == []
@@ -227,7 +227,7 @@ GONE = frozenset({("Deployment", "web")})
 @pytest.mark.parametrize(
     ("changes", "incidents", "gone"),
     [
-        pytest.param([a_record(6), a_record(7, age=35)], [], ["6", "7"], id="old deeds, the newest among them"),
+        pytest.param([a_record(6), a_record(7, age=35)], [], ["6", "7"], id="old writes, the newest among them"),
         pytest.param([a_record(7, age=29)], [], [], id="not before their time"),
         pytest.param([a_record(7, open_=True)], [], [], id="nothing unfinished"),
         pytest.param([], [an_incident(3)], ["3"], id="the newest incident"),
@@ -338,14 +338,14 @@ def test_how_far_they_may_look_back(limits: Mapping[str, timedelta], switches: S
 
 @given(st.integers(1, 4000), st.integers(1, 40))
 def test_no_policy_keeps_anything_longer_than_the_operator_allows(per: int, days: int) -> None:
-    """Whatever its limits say: of old deeds all but the newest go."""
+    """Whatever its limits say: of old writes all but the newest go."""
     retention = Retention(max_window=days * DAY)
     policy = looking_back(per=per * DAY, cooldown=per * DAY)
     window = longest_window([policy], Switches(), retention.max_window)
-    deeds = [a_record(number, age=400 - number) for number in range(1, 301)]
+    writes = [a_record(number, age=400 - number) for number in range(1, 301)]
 
     assert window <= days * DAY
-    assert len(go([*deeds, NEWEST], retention=retention, window=window)) == 299
+    assert len(go([*writes, NEWEST], retention=retention, window=window)) == 299
 
 
 # --- any books at all
@@ -764,7 +764,7 @@ async def test_after_everything_old_is_gone_the_next_record_has_the_next_number(
     stage.clock.advance(180 * DAY)
     collector = Collector(stage.reconciler.context, lambda: [stage.policy], pause=no_pause)
 
-    assert await collector.round(MONTH) == 2 * 2 + 2, "of two stories the deed, the call and the incident"
+    assert await collector.round(MONTH) == 2 * 2 + 2, "of two stories the write, the call and the incident"
     await story(stage)
 
     assert [body["spec"]["sequence"] for body in stage.changes][-2:] == [before[-1] + 1, before[-1] + 2]
@@ -773,7 +773,7 @@ async def test_after_everything_old_is_gone_the_next_record_has_the_next_number(
 
 @pytest.mark.parametrize("anew", [pytest.param(False, id="in the same process"), pytest.param(True, id="in a new one")])
 @pytest.mark.parametrize(
-    ("cleared", "deeds"),
+    ("cleared", "writes"),
     [
         pytest.param(lambda body: "undoes" in body["spec"], 4, id="an undo without what it took back"),
         pytest.param(lambda body: "sequence" in body["spec"] and "undoes" not in body["spec"], 4, id="what was undone"),
@@ -787,30 +787,30 @@ async def test_after_everything_old_is_gone_the_next_record_has_the_next_number(
     ],
 )
 async def test_salus_goes_on_after_an_administrator_has_cleared_records(
-    cleared: Callable[[Body], bool], deeds: int, *, anew: bool
+    cleared: Callable[[Body], bool], writes: int, *, anew: bool
 ) -> None:
     """Nothing is taken back twice, and the next story is told to its end."""
     stage = a_stage(lambda _: False, {"name": "s", "scale": {"to": 5, "max": 5}})
     await story(stage)
-    before = len(stage.deeds)
+    before = len(stage.remedial_writes)
     for body in filter(cleared, (*stage.changes, *stage.incidents)):
         resource = CHANGE_EVENTS if body["kind"] == "ChangeEvent" else INCIDENTS
         stage.cluster.remove(Ref(resource, NAMESPACE, body["metadata"]["name"]))
     if anew:
         stage.restart()
     await stage.ticks(10)
-    after, replicas = len(stage.deeds), stage.deployment["spec"]["replicas"]
+    after, replicas = len(stage.remedial_writes), stage.deployment["spec"]["replicas"]
     stage.clock.advance(2 * HOUR)
     await story(stage)
 
-    assert (before, after) == (2, 2), "a deed and its undo"
-    assert (len(stage.deeds), stage.deployment["spec"]["replicas"]) == (deeds, replicas)
+    assert (before, after) == (2, 2), "a write and its undo"
+    assert (len(stage.remedial_writes), stage.deployment["spec"]["replicas"]) == (writes, replicas)
     assert all("completedAt" in c["status"] for c in stage.changes if c["spec"]["decision"] == "Act")
     assert stage.incidents[-1]["status"]["phase"] == "Resolved"
 
 
 async def story(stage: Stage) -> None:
-    """Sick until people were called, then well again."""
+    """Unhealthy until people were called, then well again."""
     stage.service.is_cured = lambda _: False
     await stage.ticks(20)
     stage.service.is_cured = lambda _: True

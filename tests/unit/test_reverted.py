@@ -46,7 +46,7 @@ async def test_a_change_that_is_put_back_is_contested_and_left_alone_for_an_hour
     stage.clock.advance(timedelta(minutes=55))
     await contested_ticks(stage, 20)
 
-    assert len(stage.deeds) == 1
+    assert len(stage.remedial_writes) == 1
     assert outcomes(stage) == ["Contested"]
     refusals = [body for body in stage.changes if body["spec"]["decision"] == "Refuse"]
     assert [body["spec"]["reason"] for body in refusals] == ["Contested"]
@@ -60,7 +60,7 @@ async def test_after_the_hour_the_next_rung_has_its_turn() -> None:
     stage.clock.advance(timedelta(hours=1))
     await contested_ticks(stage, 10)
 
-    assert len(stage.deeds) == 2
+    assert len(stage.remedial_writes) == 2
 
 
 async def test_the_hour_survives_a_restart_of_the_operator() -> None:
@@ -71,7 +71,7 @@ async def test_the_hour_survives_a_restart_of_the_operator() -> None:
     stage.clock.advance(timedelta(minutes=58))
     await contested_ticks(stage, 10)
 
-    assert len(stage.deeds) == 1
+    assert len(stage.remedial_writes) == 1
 
 
 _Asked = ParamSpec("_Asked")
@@ -104,7 +104,7 @@ class Interrupted:
         ),
     ],
 )
-async def test_another_policys_deed_is_no_contest_wherever_it_falls_among_the_requests_of_a_tick(
+async def test_another_policys_write_is_no_contest_wherever_it_falls_among_the_requests_of_a_tick(
     remedies: tuple[dict[str, Any], ...],
 ) -> None:
     """What was read before it and what was read after it do not fit together, and must not be taken for a revert."""
@@ -118,10 +118,10 @@ async def test_another_policys_deed_is_no_contest_wherever_it_falls_among_the_re
             await reconciler.tick([second])
             await stage.ticks(1)
 
-        async def deed(stage: Stage = stage) -> None:
+        async def write(stage: Stage = stage) -> None:
             await stage.reconciler.tick([stage.policy])
 
-        interrupted = Interrupted(after, deed)
+        interrupted = Interrupted(after, write)
         with pytest.MonkeyPatch.context() as patch:
             for name in ("get", "list", "create"):
                 patch.setattr(FakeCluster, name, interrupted(getattr(FakeCluster, name)))
@@ -134,5 +134,5 @@ async def test_another_policys_deed_is_no_contest_wherever_it_falls_among_the_re
             await reconciler.tick([second])
 
         assert [c["spec"]["reason"] for c in stage.changes if c["spec"]["reason"] == "Contested"] == [], after
-        assert len(stage.deeds) == 1
+        assert len(stage.remedial_writes) == 1
     pytest.fail("that tick never ended")

@@ -78,7 +78,7 @@ def roll_out(stage: Stage, number: int, template: Mapping[str, Any]) -> None:
 
 
 async def a_bad_release(cured_by: str = "v1") -> Stage:
-    """v1 was healthy and is kept; v2 has just been put there, and is sick."""
+    """v1 was healthy and is kept; v2 has just been put there, and is unhealthy."""
     stage = a_stage(lambda body: image(body) == cured_by, dict(UNDO))
     stage.cluster.edit(TARGET, lambda body: body["metadata"].update(annotations=dict(GOOD_MARKS)))
     roll_out(stage, 1, a_template("v1"))
@@ -105,7 +105,7 @@ async def test_edge_case_10_repeated_breach_after_rollback() -> None:
     stage = await a_bad_release(cured_by="nothing")
     await stage.ticks(40)
 
-    assert [image(stage.deployment), len(stage.deeds)] == ["v1", 1]
+    assert [image(stage.deployment), len(stage.remedial_writes)] == ["v1", 1]
     assert stage.incidents[0]["status"]["phase"] == "Escalated"
     rollback = next(c for c in stage.changes if c["spec"]["decision"] == "Act" and c["spec"]["action"] == "Rollback")
     marks = [kept["status"] for kept in stage.cluster.objects(KEPT_RELEASES)]
@@ -145,7 +145,7 @@ async def test_a_fault_that_predates_the_release_is_not_blamed_on_it() -> None:
 
     assert blamed["revision"] != "4"
     assert [c["spec"]["reason"] for c in stage.changes if c["spec"]["action"] == "Rollback"] == ["FaultPredatesRelease"]
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
 
 
 async def test_under_argo_cd_a_rollback_is_advised_with_exactly_what_to_revert() -> None:
@@ -164,7 +164,7 @@ async def test_under_argo_cd_a_rollback_is_advised_with_exactly_what_to_revert()
         f"known healthy (live is {bad}): image v1 instead of v2; the whole template is kept in "
         "KeptRelease/salus-"
     )
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert stage.incidents[0]["status"]["phase"] == "Escalated"
 
 
@@ -205,26 +205,28 @@ async def test_a_fault_that_hits_old_and_new_pods_alike_is_no_reason_to_roll_bac
     blamed = stage.incidents[-1]["status"]["blame"]
 
     assert rollbacks(stage) == [expected]
-    assert len(stage.deeds) == (expected[0] == "Act")
+    assert len(stage.remedial_writes) == (expected[0] == "Act")
     assert blamed["kind"] == ("Release" if expected[0] == "Act" else "Unknown")
 
 
 @pytest.mark.parametrize(
-    ("sick_until", "known_until", "expected"),
+    ("unhealthy_until", "known_until", "expected"),
     [
-        pytest.param(0, 0, ("Refuse", "FaultPredatesRelease"), id="sick until it came, which hid the fault a while"),
+        pytest.param(
+            0, 0, ("Refuse", "FaultPredatesRelease"), id="unhealthy until it came, which hid the fault a while"
+        ),
         pytest.param(-60, 0, ("Act", "AboveThreshold"), id="well again for a minute before it came"),
         pytest.param(0, -60, ("Act", "AboveThreshold"), id="of the minute before it came nothing is known"),
     ],
 )
 async def test_a_check_that_was_unhealthy_when_the_release_began(
-    sick_until: int, known_until: int, expected: tuple[str, str]
+    unhealthy_until: int, known_until: int, expected: tuple[str, str]
 ) -> None:
     """By Prometheus' history: of what was before a short calm, the process itself remembers nothing."""
     stage = await a_bad_release()
     came = stage.clock.now()
     moments = range(-300, known_until, 5)
-    stage.service.past = [Sample(came + timedelta(seconds=n), 0.3 if n < sick_until else 0.0) for n in moments]
+    stage.service.past = [Sample(came + timedelta(seconds=n), 0.3 if n < unhealthy_until else 0.0) for n in moments]
     await stage.ticks(12)
 
     assert rollbacks(stage) == [expected]
@@ -315,7 +317,7 @@ async def test_edge_case_13_paused_or_no_history(spec: Mapping[str, Any], reason
 
     refusals = [c["spec"]["reason"] for c in stage.changes if c["spec"]["decision"] == "Refuse"]
     assert refusals == [reason]
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
 
 
 async def test_edge_case_15_git_ops_advises_by_default() -> None:
@@ -329,7 +331,7 @@ async def test_edge_case_15_git_ops_advises_by_default() -> None:
     assert (advice["spec"]["decision"], advice["spec"]["reason"]) == ("Advise", "GitOpsOwnsField")
     assert "in Git, revert the pod template to release" in advice["spec"]["message"]
     assert advice["spec"]["managedBy"]["tool"] == "ArgoCD"
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert stage.incidents[0]["status"]["phase"] == "Escalated"
 
 
@@ -345,7 +347,7 @@ async def test_edge_case_15_git_ops_puts_the_bad_release_back() -> None:
         stage.cluster.edit(TARGET, lambda body: body["spec"].update(template=a_template("v2")))
         stage.clock.advance(timedelta(seconds=8))
 
-    assert len(stage.deeds) == 1
+    assert len(stage.remedial_writes) == 1
     assert [c["status"]["outcome"] for c in stage.changes if c["spec"]["decision"] == "Act"] == ["Contested"]
     refused = [c["spec"]["reason"] for c in stage.changes if c["spec"]["decision"] == "Refuse"]
     assert refused == ["RolledBackBefore", "Contested"]

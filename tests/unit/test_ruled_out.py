@@ -16,9 +16,9 @@ GOOD = a_release(V1, healthy_at=ago(7200))
 BEGAN = ago(300)
 
 
-def pods(release: str, sick: int, well: int = 0, *, made: float = 9000) -> list[Pod]:
+def pods(release: str, unhealthy: int, well: int = 0, *, made: float = 9000) -> list[Pod]:
     """So many failing pods of a release, and so many that are not."""
-    reasons = ["CrashLoopBackOff"] * sick + [""] * well
+    reasons = ["CrashLoopBackOff"] * unhealthy + [""] * well
     return [Pod(f"{release}-{n}", release, "node1", ago(made), why) for n, why in enumerate(reasons)]
 
 

@@ -59,7 +59,7 @@ def an_object(*entries: dict[str, Any], replicas: int = 5, generation: int = 8, 
         pytest.param(
             an_object(THEIRS, entry(**REPLICAS_FIELDS)),
             Stamp.SOUND,
-            id="the name was forged before, the deed is by Salus: the field tells",
+            id="the name was forged before, the write is by Salus: the field tells",
         ),
         pytest.param(an_object(OURS, THEIRS), Stamp.SOUND, id="somebody applies what is there: both own it"),
         pytest.param(
@@ -85,7 +85,7 @@ def an_object(*entries: dict[str, Any], replicas: int = 5, generation: int = 8, 
         ),
     ],
 )
-def test_a_name_is_believed_where_the_deed_is_seen_and_salus_wrote_it(body: Body, expected: Stamp) -> None:
+def test_a_name_is_believed_where_the_write_is_seen_and_salus_wrote_it(body: Body, expected: Stamp) -> None:
     assert read(MEANT, RECORD, body, workload_from(body).facts()).stamp is expected
 
 
@@ -123,7 +123,7 @@ HPA = ScalerKey(AutoscalerKind.HPA, "checkout", "uid-of-hpa")
         ),
     ],
 )
-def test_what_each_kind_of_deed_has_to_show(change: Change, live: Facts, fields: dict[str, Any]) -> None:
+def test_what_each_kind_of_write_has_to_show(change: Change, live: Facts, fields: dict[str, Any]) -> None:
     body = an_object(THEIRS, entry(**fields))
     other = live.model_copy(update={"restarted_at": "", "release": "other", "min_replicas": 1})
 
@@ -185,8 +185,8 @@ async def until_recorded(stage: Stage) -> None:
     raise AssertionError("nothing was recorded")
 
 
-def at_the_deed(stage: Stage, happens: Callable[[], None]) -> None:
-    """Have this happen just before the first deed."""
+def at_the_write(stage: Stage, happens: Callable[[], None]) -> None:
+    """Have this happen just before the first write."""
 
     def hands(write: Write) -> None:
         if write.ref.resource == DEPLOYMENTS:
@@ -209,7 +209,7 @@ def approve(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("manager", ["kubectl-annotate", "salus"])
-async def test_an_approved_deed_is_done_though_its_name_was_there_before(manager: str) -> None:
+async def test_an_approved_write_is_done_though_its_name_was_there_before(manager: str) -> None:
     """Its name can be foretold, so it is written before people are asked. They approve: it is done, and told."""
     stage = a_scene("Approve")
     forge(stage, manager=manager)
@@ -220,16 +220,16 @@ async def test_an_approved_deed_is_done_though_its_name_was_there_before(manager
     await stage.ticks(LONG)
 
     assert outcomes(stage) == ["AwaitApproval Recovered"]
-    assert [write.verb for write in stage.deeds] == ["patch"]
+    assert [write.verb for write in stage.remedial_writes] == ["patch"]
     (note,) = told(stage)
     assert note.startswith(f'{FIRST}: a forged stamp: "{manager}"')
     assert "a forged stamp" in stage.changes[0]["status"]["message"]
 
 
-async def test_a_forged_name_makes_no_deed_of_an_intent() -> None:
-    """Salus dies between record and deed, and somebody writes the name: the record does not say that it was done."""
+async def test_a_forged_name_makes_no_write_of_an_intent() -> None:
+    """Salus dies between record and write, and somebody writes the name: the record does not say that it was done."""
     stage = a_scene("Enforce")
-    at_the_deed(stage, die)
+    at_the_write(stage, die)
     await until_recorded(stage)
     forge(stage)
 
@@ -238,13 +238,13 @@ async def test_a_forged_name_makes_no_deed_of_an_intent() -> None:
     assert len(told(stage)) == 1
     first = stage.changes[0]
     assert (first["status"]["outcome"], "appliedAt" in first["status"]) == ("Abandoned", False)
-    assert FIRST not in [str(edit.get("value")) for write in stage.deeds for edit in write.body]
+    assert FIRST not in [str(edit.get("value")) for write in stage.remedial_writes for edit in write.body]
 
 
-async def test_a_forged_name_does_not_make_a_deed_of_what_nobody_goes_on_with() -> None:
+async def test_a_forged_name_does_not_make_a_write_of_what_nobody_goes_on_with() -> None:
     """The same, and then the policy is deleted and made again: what was not done ends as not done."""
     stage = a_scene("Enforce")
-    at_the_deed(stage, die)
+    at_the_write(stage, die)
     await until_recorded(stage)
     forge(stage)
     body = stage.cluster.objects(HEALTH_POLICIES)[0]
@@ -259,7 +259,7 @@ async def test_a_forged_name_does_not_make_a_deed_of_what_nobody_goes_on_with() 
 async def test_what_was_done_and_altered_before_its_reply_was_read_is_not_claimed() -> None:
     """The reply is lost, and somebody scales meanwhile: nobody can tell, the record says so, and limits count it."""
     stage = a_scene("Enforce")
-    at_the_deed(stage, lambda: stage.cluster.fail_next(Unavailable("timeout"), after_effect=True))
+    at_the_write(stage, lambda: stage.cluster.fail_next(Unavailable("timeout"), after_effect=True))
     await until_recorded(stage)
     stage.cluster.edit(TARGET, lambda body: body["spec"].update(replicas=4))
 
@@ -277,5 +277,5 @@ async def test_a_name_that_nobody_asks_about_changes_nothing() -> None:
     forge(stage, name="checkout-f7524989-7")
     await stage.ticks(LONG)
 
-    assert (stage.changes, stage.deeds, told(stage)) == ([], [], [])
+    assert (stage.changes, stage.remedial_writes, told(stage)) == ([], [], [])
     assert stage.deployment["spec"]["replicas"] == UNSCALED

@@ -1,4 +1,4 @@
-"""What lies beside a workload, read from Kubernetes' objects: edits, ConfigMaps that a template names, sick nodes."""
+"""What lies beside a workload, read from Kubernetes' objects: edits, ConfigMaps of a template, unhealthy nodes."""
 
 from collections.abc import Mapping
 from typing import Any

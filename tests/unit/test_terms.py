@@ -24,7 +24,7 @@ LONG = 40
 POLICY = Ref(HEALTH_POLICIES, NAMESPACE, NAME)
 PACE = {"settle": "5s", "stable": "10s", "timeout": "30s"}
 CHECK = {"name": "errors", "query": 'errors{t="$target"}', "unhealthy": {"above": "0.05"}, "for": "10s"}
-ALWAYS_SICK = {"name": "errors", "query": "vector(1)", "unhealthy": {"above": "0.05"}}
+ALWAYS_UNHEALTHY = {"name": "errors", "query": "vector(1)", "unhealthy": {"above": "0.05"}}
 NO_TIME = {"settle": "0s", "stable": "0s", "timeout": "0s"}
 
 
@@ -56,9 +56,9 @@ async def until(stage: Stage, holds: Callable[[], bool]) -> Stage:
 
 
 def outcomes(stage: Stage) -> list[str]:
-    """How the deeds ended, in order; `-` while one is under way."""
-    deeds = [c for c in stage.changes if c["spec"]["decision"] == "Act" and c["spec"]["action"] != "Notify"]
-    return [c["status"].get("outcome") or "-" for c in deeds]
+    """How the writes ended, in order; `-` while one is under way."""
+    writes = [c for c in stage.changes if c["spec"]["decision"] == "Act" and c["spec"]["action"] != "Notify"]
+    return [c["status"].get("outcome") or "-" for c in writes]
 
 
 def refusals(stage: Stage) -> list[str]:
@@ -138,13 +138,14 @@ async def test_what_was_to_be_kept_is_kept() -> None:
     "written",
     [
         pytest.param(
-            {"checks": [CHECK, {**ALWAYS_SICK, "name": "more"}]}, id="one more that turns sick after the deed"
+            {"checks": [CHECK, {**ALWAYS_UNHEALTHY, "name": "more"}]},
+            id="one more that turns unhealthy after the action",
         ),
         pytest.param({"verify": NO_TIME}, id="no time to recover"),
-        pytest.param({"checks": [ALWAYS_SICK], "verify": NO_TIME}, id="both"),
+        pytest.param({"checks": [ALWAYS_UNHEALTHY], "verify": NO_TIME}, id="both"),
     ],
 )
-async def test_a_deed_that_helps_is_not_called_a_failure(written: dict[str, Any]) -> None:
+async def test_a_write_that_helps_is_not_called_a_failure(written: dict[str, Any]) -> None:
     """She edits while it is verified. Put back in time, it is proven; nothing was taken back in between or after."""
     stage = a_stage(has_five, grow())
     stage.service = AnswersAnything(stage.cluster, stage.clock, has_five)
@@ -160,14 +161,14 @@ async def test_a_deed_that_helps_is_not_called_a_failure(written: dict[str, Any]
     assert (replicas(stage), outcomes(stage)) == (5, ["Recovered"])
 
 
-async def test_a_deed_that_helps_is_not_undone_for_checks_that_are_always_sick() -> None:
+async def test_a_write_that_helps_is_not_undone_for_checks_that_are_always_unhealthy() -> None:
     """She has the policy observe, with other checks, until time is up; then somebody has it act again as before."""
     stage = a_stage(has_five, grow())
     stage.service = AnswersAnything(stage.cluster, stage.clock, has_five)
     stage.restart()
     await until(stage, lambda: outcomes(stage) == ["-"] and replicas(stage) == 5)
 
-    edit(stage, mode="Observe", checks=[ALWAYS_SICK])
+    edit(stage, mode="Observe", checks=[ALWAYS_UNHEALTHY])
     await stage.ticks(LONG)
     edit(stage, mode="Enforce", checks=[CHECK])
     await stage.ticks(LONG)
@@ -179,7 +180,7 @@ async def test_by_other_checks_nothing_is_concluded() -> None:
     """Whoever edits the checks while a change is verified, and leaves it so: nobody can tell, so it stays."""
     stage = await in_vain()
 
-    edit(stage, checks=[ALWAYS_SICK], limits={"cooldown": "9h", "maxActions": 1, "per": "9h"})
+    edit(stage, checks=[ALWAYS_UNHEALTHY], limits={"cooldown": "9h", "maxActions": 1, "per": "9h"})
     await stage.ticks(LONG)
 
     assert (replicas(stage), outcomes(stage)[0]) == (5, "Inconclusive")

@@ -34,18 +34,18 @@ class Prometheus:
     """Both metric ports; what it is told to be slow at takes so many seconds of the event loop."""
 
     clock: FakeClock
-    sick: set[str] = field(default_factory=set)
+    unhealthy: set[str] = field(default_factory=set)
     answers_after: dict[str, float] = field(default_factory=dict)
     remembers_after: dict[str, float] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
 
     async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
-        """Sick or not, fresh."""
+        """Unhealthy or not, fresh."""
         names = [question.query.split('"')[1] for question in questions]
         self.asked.update(names)
         if slow := max((self.answers_after.get(name, 0.0) for name in names), default=0.0):
             await asyncio.sleep(slow)
-        return [Value(0.3 if name in self.sick else 0.0, self.clock.now()) for name in names]
+        return [Value(0.3 if name in self.unhealthy else 0.0, self.clock.now()) for name in names]
 
     async def samples(self, question: Query, start: Any, end: Any, step: Any) -> Sequence[Sample]:  # noqa: ANN401, ARG002
         """No past."""
@@ -122,7 +122,7 @@ class Place:
             self.clock.present = NOW + timedelta(seconds=asyncio.get_running_loop().time() - began)
             await asyncio.sleep(0.25)
 
-    def deeds(self) -> Counter[str]:
+    def remedial_writes(self) -> Counter[str]:
         """How often each target was acted on."""
         return Counter(write.ref.name for write in self.cluster.writes if write.ref.resource == DEPLOYMENTS)
 
@@ -133,13 +133,13 @@ class Place:
         return next((str(one["status"]) for one in conditions if one["type"] == "Healthy"), "")
 
 
-def a_fleet(*sick: str) -> Place:
-    """One policy of three Deployments, and some that are sick."""
+def a_fleet(*unhealthy: str) -> Place:
+    """One policy of three Deployments, and some that are unhealthy."""
     place = Place()
     for name in ("app-0", "app-1", "app-2"):
         place.deployment(name, tier="web")
     place.policy("web", target={"kind": "Deployment", "selector": {"matchLabels": {"tier": "web"}}})
-    place.prometheus.sick = set(sick)
+    place.prometheus.unhealthy = set(unhealthy)
     return place
 
 
@@ -163,7 +163,7 @@ def test_a_target_that_hangs_costs_the_others_of_its_policy_nothing(hang: dict[s
     assert [place.prometheus.asked[name] for name in ("app-1", "app-2")] == [
         alone.prometheus.asked[name] for name in ("app-1", "app-2")
     ]
-    assert place.deeds() == alone.deeds() == {"app-1": 1}
+    assert place.remedial_writes() == alone.remedial_writes() == {"app-1": 1}
     assert place.healthy("web") == "False", "and the status says so meanwhile"
 
 
@@ -172,14 +172,14 @@ def test_a_policy_whose_answers_hang_costs_the_others_of_its_namespace_nothing()
     for name in ("slow", "quick"):
         place.deployment(name)
         place.policy(name)
-    place.prometheus.sick = {"quick"}
+    place.prometheus.unhealthy = {"quick"}
     place.prometheus.answers_after["slow"] = 1000.0
 
     place.run(30)
 
     assert place.prometheus.asked["slow"] == 1, "asked once, never queued"
     assert place.prometheus.asked["quick"] >= 6
-    assert place.deeds() == {"quick": 1}
+    assert place.remedial_writes() == {"quick": 1}
 
 
 def test_a_target_that_was_late_is_told_of_when_it_has_ended() -> None:
@@ -187,7 +187,7 @@ def test_a_target_that_was_late_is_told_of_when_it_has_ended() -> None:
     place = Place()
     place.deployment("late")
     place.policy("late", interval="1h")
-    place.prometheus.sick = {"late"}
+    place.prometheus.unhealthy = {"late"}
     place.prometheus.remembers_after["late"] = 60.0
     seen: list[str] = []
 

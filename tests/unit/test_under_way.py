@@ -107,10 +107,10 @@ async def test_a_policy_that_is_edited_while_its_checks_are_asked_does_nothing_b
 async def test_an_undo_whose_release_is_not_kept_any_more_is_skipped_once() -> None:
     stage = await a_bad_release(cured_by="v1x")
     for _ in range(60):
-        if stage.deeds:
+        if stage.remedial_writes:
             stage.service.value = 5.0
         await stage.ticks(1)
-        for kept in stage.cluster.objects(KEPT_RELEASES) if stage.deeds else ():
+        for kept in stage.cluster.objects(KEPT_RELEASES) if stage.remedial_writes else ():
             if (kept.get("status") or {}).get("quarantinedBy"):
                 stage.cluster.remove(Ref(KEPT_RELEASES, NAMESPACE, kept["metadata"]["name"]))
 
@@ -156,5 +156,5 @@ async def test_a_second_process_leaves_to_the_first_what_that_is_about_to_do(mon
     await working
 
     acts = [change for change in stage.changes if change["spec"]["decision"] == "Act"]
-    assert len(acts) == len(stage.deeds) == 1
+    assert len(acts) == len(stage.remedial_writes) == 1
     assert acts[0]["status"]["appliedAt"]

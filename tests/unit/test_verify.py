@@ -1,4 +1,4 @@
-"""Whether an action helped: by the same checks, with samples newer than the deed, for long enough."""
+"""Whether an action helped: by the same checks, with samples newer than the action, for long enough."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,19 @@ from salus.model.policy import OnFailure
 from salus.model.values.changes import Change
 from salus.model.values.metrics import Finding
 from salus.model.values.policies import Policy
-from tests.builders import NOW, a_change, a_check, a_deed, a_finding, a_policy, ago, healthy, later, seconds, unknown
+from tests.builders import (
+    NOW,
+    a_change,
+    a_check,
+    a_finding,
+    a_finished_change,
+    a_policy,
+    ago,
+    healthy,
+    later,
+    seconds,
+    unknown,
+)
 
 RESTART, SCALE, ROLLBACK, RESTORE = ActionKind.RESTART, ActionKind.SCALE, ActionKind.ROLLBACK, ActionKind.RESTORE
 PACE = {"settle": "30s", "stable": "1m", "timeout": "5m"}
@@ -26,7 +38,7 @@ def the_policy(*, window: float = 0, on_failure: str = "Undo", **pace: str) -> P
     return a_policy(*checks, verify={**PACE, **pace, "onFailure": on_failure})
 
 
-def the_deed(action: ActionKind = RESTART, evidence: tuple[tuple[str, float | None], ...] = THEN) -> Change:
+def the_write(action: ActionKind = RESTART, evidence: tuple[tuple[str, float | None], ...] = THEN) -> Change:
     """Applied at NOW, not finished."""
     return a_change(action=action, decided_at=NOW, applied_at=NOW, evidence=evidence)
 
@@ -35,12 +47,12 @@ def well(since: float, sampled: float) -> list[Finding]:
     return [healthy(name, since=later(since), sampled_at=later(sampled)) for name in ("error-ratio", "latency")]
 
 
-def sick(value: float = 0.08, *, since: float = -60, sampled: float = 400, check: str = "error-ratio") -> Finding:
+def unhealthy(value: float = 0.08, *, since: float = -60, sampled: float = 400, check: str = "error-ratio") -> Finding:
     return a_finding(check=check, value=value, since=later(since), sampled_at=later(sampled))
 
 
 def judged(*findings: Finding, at: float, policy: Policy | None = None, change: Change | None = None) -> Judgement:
-    return judge(change or the_deed(), policy or the_policy(), findings, later(at))
+    return judge(change or the_write(), policy or the_policy(), findings, later(at))
 
 
 @pytest.mark.parametrize(
@@ -53,10 +65,10 @@ def judged(*findings: Finding, at: float, policy: Policy | None = None, change: 
     ],
 )
 def test_samples_count_from(window: float, settle: str, expected: float) -> None:
-    assert counts_from(the_deed(), the_policy(window=window, settle=settle)) == later(expected)
+    assert counts_from(the_write(), the_policy(window=window, settle=settle)) == later(expected)
 
 
-def test_samples_count_from_the_decision_when_the_deed_has_no_time() -> None:
+def test_samples_count_from_the_decision_when_the_write_has_no_time() -> None:
     assert counts_from(a_change(decided_at=ago(5)), the_policy()) == later(25)
 
 
@@ -64,10 +76,10 @@ def test_samples_count_from_the_decision_when_the_deed_has_no_time() -> None:
     ("findings", "at", "expected"),
     [
         pytest.param(well(-600, 10), 10, None, id="settling: nothing is said, however healthy"),
-        pytest.param([sick(9.9, sampled=29)], 29, None, id="settling: nothing is said, however bad"),
+        pytest.param([unhealthy(9.9, sampled=29)], 29, None, id="settling: nothing is said, however bad"),
         pytest.param(well(0, 89), 89, None, id="healthy, but not for long enough"),
         pytest.param(well(0, 90), 90, Outcome.RECOVERED, id="healthy for `stable` after settling"),
-        pytest.param(well(-600, 90), 90, Outcome.RECOVERED, id="health before the deed counts from settling only"),
+        pytest.param(well(-600, 90), 90, Outcome.RECOVERED, id="health before the write counts from settling only"),
         pytest.param(well(50, 109), 109, None, id="healthy since 50 s: not yet at 109 s"),
         pytest.param(well(50, 110), 110, Outcome.RECOVERED, id="healthy since 50 s: at 110 s"),
         pytest.param(
@@ -85,10 +97,10 @@ def test_samples_count_from_the_decision_when_the_deed_has_no_time() -> None:
             None,
             id="a pending breach holds it up",
         ),
-        pytest.param(well(-600, 29), 200, None, id="samples older than the settled deed never count"),
+        pytest.param(well(-600, 29), 200, None, id="samples older than the settled write never count"),
         pytest.param([], 200, None, id="no findings prove nothing"),
-        pytest.param([sick()], 299, None, id="still unhealthy: there is time left"),
-        pytest.param([sick()], 300, Outcome.NOT_RECOVERED, id="still unhealthy when time is up"),
+        pytest.param([unhealthy()], 299, None, id="still unhealthy: there is time left"),
+        pytest.param([unhealthy()], 300, Outcome.NOT_RECOVERED, id="still unhealthy when time is up"),
         pytest.param([unknown(), unknown("latency")], 299, None, id="no answer: there is time left"),
         pytest.param([unknown(), unknown("latency")], 300, Outcome.INCONCLUSIVE, id="no answer when time is up"),
         pytest.param(
@@ -97,7 +109,7 @@ def test_samples_count_from_the_decision_when_the_deed_has_no_time() -> None:
             Outcome.INCONCLUSIVE,
             id="one check without an answer is no proof",
         ),
-        pytest.param([sick(), unknown("latency")], 300, Outcome.NOT_RECOVERED, id="Unhealthy outweighs Unknown"),
+        pytest.param([unhealthy(), unknown("latency")], 300, Outcome.NOT_RECOVERED, id="Unhealthy outweighs Unknown"),
         pytest.param([], 300, Outcome.INCONCLUSIVE, id="no findings at all when time is up"),
         pytest.param(well(-600, 29), 300, Outcome.INCONCLUSIVE, id="only old samples when time is up"),
         pytest.param(
@@ -131,53 +143,72 @@ def test_the_outcome(findings: list[Finding], at: float, expected: Outcome | Non
     ],
 )
 def test_a_window_longer_than_the_timeout_extends_it(at: float, expected: Outcome | None) -> None:
-    assert judged(sick(sampled=at), at=at, policy=the_policy(window=600)).outcome is expected
+    assert judged(unhealthy(sampled=at), at=at, policy=the_policy(window=600)).outcome is expected
 
 
 @pytest.mark.parametrize(
     ("finding", "change", "expected"),
     [
         pytest.param(
-            sick(3, check="latency", since=40), the_deed(), Outcome.WORSE, id="a check that was well turned unhealthy"
-        ),
-        pytest.param(sick(3, check="latency", since=0), the_deed(), Outcome.WORSE, id="at the very moment of the deed"),
-        pytest.param(
-            sick(3, check="latency", since=-1), the_deed(), None, id="a check that was unhealthy before is not worse"
-        ),
-        pytest.param(
-            sick(3, check="latency", since=40, sampled=29), the_deed(), None, id="an old sample never makes it worse"
-        ),
-        pytest.param(sick(0.11), the_deed(), Outcome.WORSE, id="twice as far beyond its bound"),
-        pytest.param(sick(0.109), the_deed(), None, id="less than twice as far"),
-        pytest.param(sick(0.11, sampled=29), the_deed(), None, id="twice as far by an old sample"),
-        pytest.param(sick(0.11), the_deed(ROLLBACK), Outcome.WORSE, id="a rollback can make it worse"),
-        pytest.param(sick(0.9), the_deed(SCALE), None, id="growing load is no fault of the replicas that were added"),
-        pytest.param(
-            sick(3, check="latency", since=40), the_deed(SCALE), Outcome.WORSE, id="another check is, after scaling too"
+            unhealthy(3, check="latency", since=40),
+            the_write(),
+            Outcome.WORSE,
+            id="a check that was well turned unhealthy",
         ),
         pytest.param(
-            sick(9), the_deed(evidence=(("error-ratio", None),)), None, id="without a value before nothing is compared"
+            unhealthy(3, check="latency", since=0), the_write(), Outcome.WORSE, id="at the very moment of the write"
+        ),
+        pytest.param(
+            unhealthy(3, check="latency", since=-1),
+            the_write(),
+            None,
+            id="a check that was unhealthy before is not worse",
+        ),
+        pytest.param(
+            unhealthy(3, check="latency", since=40, sampled=29),
+            the_write(),
+            None,
+            id="an old sample never makes it worse",
+        ),
+        pytest.param(unhealthy(0.11), the_write(), Outcome.WORSE, id="twice as far beyond its bound"),
+        pytest.param(unhealthy(0.109), the_write(), None, id="less than twice as far"),
+        pytest.param(unhealthy(0.11, sampled=29), the_write(), None, id="twice as far by an old sample"),
+        pytest.param(unhealthy(0.11), the_write(ROLLBACK), Outcome.WORSE, id="a rollback can make it worse"),
+        pytest.param(
+            unhealthy(0.9), the_write(SCALE), None, id="growing load is no fault of the replicas that were added"
+        ),
+        pytest.param(
+            unhealthy(3, check="latency", since=40),
+            the_write(SCALE),
+            Outcome.WORSE,
+            id="another check is, after scaling too",
+        ),
+        pytest.param(
+            unhealthy(9),
+            the_write(evidence=(("error-ratio", None),)),
+            None,
+            id="without a value before nothing is compared",
         ),
         pytest.param(
             a_finding(check="error-ratio", value=None, sampled_at=later(40)),
-            the_deed(),
+            the_write(),
             None,
             id="without a value now nothing is compared",
         ),
         pytest.param(
-            sick(9, check="gone", since=-60),
-            the_deed(evidence=(("gone", 1.0),)),
+            unhealthy(9, check="gone", since=-60),
+            the_write(evidence=(("gone", 1.0),)),
             None,
             id="a check that the policy no longer has is not compared",
         ),
-        pytest.param(sick(0.03), the_deed(), None, id="inside the bound again, though not clear, is not worse"),
+        pytest.param(unhealthy(0.03), the_write(), None, id="inside the bound again, though not clear, is not worse"),
         pytest.param(
             healthy("latency", since=later(40), sampled_at=later(40)),
-            the_deed(),
+            the_write(),
             None,
             id="a healthy check is not worse",
         ),
-        pytest.param(unknown("latency"), the_deed(), None, id="an Unknown check is not worse"),
+        pytest.param(unknown("latency"), the_write(), None, id="an Unknown check is not worse"),
     ],
 )
 def test_worse_is_told_at_once(finding: Finding, change: Change, expected: Outcome | None) -> None:
@@ -186,30 +217,30 @@ def test_worse_is_told_at_once(finding: Finding, change: Change, expected: Outco
 
 def test_worse_below_a_bound() -> None:
     policy = a_policy(a_check("ready", below=10), verify=PACE)
-    change = the_deed(evidence=(("ready", 8.0),))
+    change = the_write(evidence=(("ready", 8.0),))
 
-    assert judged(sick(6.0, check="ready"), at=40, policy=policy, change=change).outcome is Outcome.WORSE
-    assert judged(sick(6.1, check="ready"), at=40, policy=policy, change=change).outcome is None
+    assert judged(unhealthy(6.0, check="ready"), at=40, policy=policy, change=change).outcome is Outcome.WORSE
+    assert judged(unhealthy(6.1, check="ready"), at=40, policy=policy, change=change).outcome is None
 
 
 @pytest.mark.parametrize(
     ("findings", "at", "message"),
     [
         pytest.param([], 10, "settling, samples count from 12:00:30 UTC", id="settling"),
-        pytest.param([sick()], 60, "not healthy yet, needs 1m", id="waiting for health"),
+        pytest.param([unhealthy()], 60, "not healthy yet, needs 1m", id="waiting for health"),
         pytest.param(well(0, 70), 70, "healthy for 40s, needs 1m", id="waiting for stability"),
         pytest.param(well(0, 90), 90, "all checks healthy for 1m", id="recovered"),
         pytest.param(
-            [sick(3, check="latency", since=40)],
+            [unhealthy(3, check="latency", since=40)],
             60,
-            "latency turned unhealthy after the deed: 3, above 0.05",
+            "latency turned unhealthy after the action: 3, above 0.05",
             id="worse by another check",
         ),
-        pytest.param([sick(0.5)], 60, "error-ratio was 0.08, is 0.5, above 0.05", id="worse by the same check"),
-        pytest.param([sick()], 300, "after 5m still error-ratio: 0.08, above 0.05", id="not recovered"),
+        pytest.param([unhealthy(0.5)], 60, "error-ratio was 0.08, is 0.5, above 0.05", id="worse by the same check"),
+        pytest.param([unhealthy()], 300, "after 5m still error-ratio: 0.08, above 0.05", id="not recovered"),
         pytest.param([unknown()], 300, "after 5m no trustworthy answer: error-ratio: Timeout", id="inconclusive"),
         pytest.param([], 300, "after 5m no trustworthy answer: no findings", id="nothing to judge by"),
-        pytest.param(well(0, 20), 300, "after 5m no sample newer than the deed", id="only old samples"),
+        pytest.param(well(0, 20), 300, "after 5m no sample newer than the action", id="only old samples"),
         pytest.param(well(350, 360), 360, "after 5m healthy only now and then", id="flapping"),
     ],
 )
@@ -222,7 +253,7 @@ def test_flapping_never_recovers() -> None:
     outcomes = []
     for at in range(0, 421, 15):
         beat = at % 60
-        finding = sick(sampled=at) if beat == 0 else healthy(since=later(at - beat + 15), sampled_at=later(at))
+        finding = unhealthy(sampled=at) if beat == 0 else healthy(since=later(at - beat + 15), sampled_at=later(at))
         outcomes.append(judged(finding, at=at).outcome)
 
     assert set(outcomes) == {None, Outcome.NOT_RECOVERED}
@@ -236,7 +267,7 @@ def test_ready_pods_prove_nothing() -> None:
 
 @pytest.mark.parametrize("finished", [Outcome.NOT_RECOVERED, Outcome.WORSE])
 def test_a_scaling_that_did_not_help_is_undone(finished: Outcome) -> None:
-    assert wants_undo(a_deed(action=SCALE), finished, the_policy())
+    assert wants_undo(a_finished_change(action=SCALE), finished, the_policy())
 
 
 @pytest.mark.parametrize(
@@ -256,15 +287,15 @@ def test_a_scaling_that_did_not_help_is_undone(finished: Outcome) -> None:
     ],
 )
 def test_what_is_undone(action: ActionKind, outcome: Outcome, expected: bool) -> None:
-    assert wants_undo(a_deed(action=action), outcome, the_policy()) is expected
+    assert wants_undo(a_finished_change(action=action), outcome, the_policy()) is expected
 
 
 def test_an_undo_is_never_undone() -> None:
-    assert not wants_undo(a_deed(action=SCALE, undoes="checkout-0a1b2c3d-1"), Outcome.WORSE, the_policy())
+    assert not wants_undo(a_finished_change(action=SCALE, undoes="checkout-0a1b2c3d-1"), Outcome.WORSE, the_policy())
 
 
 def test_a_policy_may_keep_what_did_not_help() -> None:
-    assert not wants_undo(a_deed(action=SCALE), Outcome.WORSE, the_policy(on_failure="Keep"))
+    assert not wants_undo(a_finished_change(action=SCALE), Outcome.WORSE, the_policy(on_failure="Keep"))
 
 
 def test_every_verdict_of_every_check_is_looked_at() -> None:
@@ -273,7 +304,7 @@ def test_every_verdict_of_every_check_is_looked_at() -> None:
 
     assert judged(*many, at=200).outcome is Outcome.RECOVERED
     for index in range(len(many)):
-        spoiled = [*many[:index], sick(check=f"check-{index}"), *many[index + 1 :]]
+        spoiled = [*many[:index], unhealthy(check=f"check-{index}"), *many[index + 1 :]]
         assert judged(*spoiled, at=200).outcome is None
 
 
@@ -283,67 +314,73 @@ VECTOR = {"name": "error-ratio", "query": "vector(1)", "unhealthy": {"above": "0
 
 
 def edited(**spec: Any) -> Policy:  # noqa: ANN401 — handed on to the builder
-    """The policy of a deed of generation 1, edited since."""
+    """The policy of a write of generation 1, edited since."""
     return a_policy(*CHECKS, generation=2, **{"verify": PACE, **spec})
 
 
-def a_recorded_deed(action: ActionKind = SCALE, **spec: Any) -> Change:  # noqa: ANN401
-    """As `the_deed`, in the format that says by what it is verified and when it is taken back."""
+def a_recorded_write(action: ActionKind = SCALE, **spec: Any) -> Change:  # noqa: ANN401
+    """As `the_write`, in the format that says by what it is verified and when it is taken back."""
     policy = a_policy(*CHECKS, **{"verify": PACE, **spec})
     fixed = {"format": 1, "take_back": take_back_by(policy, "grow"), "proof": proof_by(policy)}
-    return replace(the_deed(action), remedy="grow", **fixed)  # type: ignore[arg-type]
+    return replace(the_write(action), remedy="grow", **fixed)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("change", "policy", "at", "expected"),
     [
         pytest.param(
-            a_recorded_deed(),
+            a_recorded_write(),
             edited(verify={"settle": "0s", "stable": "0s", "timeout": "0s"}),
             299,
             None,
             id="no time left by the policy: the record has its own",
         ),
         pytest.param(
-            a_recorded_deed(), edited(verify={**PACE, "timeout": "6h"}), 300, Outcome.NOT_RECOVERED, id="nor more of it"
+            a_recorded_write(),
+            edited(verify={**PACE, "timeout": "6h"}),
+            300,
+            Outcome.NOT_RECOVERED,
+            id="nor more of it",
         ),
         pytest.param(
-            a_recorded_deed(), edited(mode="Observe", remedies=[]), 300, Outcome.NOT_RECOVERED, id="mode and remedies"
+            a_recorded_write(), edited(mode="Observe", remedies=[]), 300, Outcome.NOT_RECOVERED, id="mode and remedies"
         ),
         pytest.param(
-            a_recorded_deed(), edited(checks=[VECTOR]), 299, None, id="other checks: they may be put back yet"
+            a_recorded_write(), edited(checks=[VECTOR]), 299, None, id="other checks: they may be put back yet"
         ),
         pytest.param(
-            a_recorded_deed(), edited(checks=[VECTOR]), 300, Outcome.INCONCLUSIVE, id="other checks prove no failure"
+            a_recorded_write(), edited(checks=[VECTOR]), 300, Outcome.INCONCLUSIVE, id="other checks prove no failure"
         ),
         pytest.param(
-            a_recorded_deed(),
+            a_recorded_write(),
             edited(checks=[VECTOR], verify={"settle": "0s", "stable": "0s", "timeout": "0s"}),
             299,
             None,
             id="other checks and no time left",
         ),
-        pytest.param(the_deed(SCALE), edited(), 300, Outcome.INCONCLUSIVE, id="format 0: any edit"),
+        pytest.param(the_write(SCALE), edited(), 300, Outcome.INCONCLUSIVE, id="format 0: any edit"),
         pytest.param(
-            the_deed(SCALE),
+            the_write(SCALE),
             a_policy(*CHECKS, verify=PACE, uid="another"),
             300,
             Outcome.INCONCLUSIVE,
             id="format 0: made again",
         ),
         pytest.param(
-            the_deed(SCALE), a_policy(*CHECKS, verify=PACE), 300, Outcome.NOT_RECOVERED, id="format 0: as it was"
+            the_write(SCALE), a_policy(*CHECKS, verify=PACE), 300, Outcome.NOT_RECOVERED, id="format 0: as it was"
         ),
     ],
 )
 def test_an_edit_makes_no_failure(change: Change, policy: Policy, at: float, expected: Outcome | None) -> None:
-    assert judged(sick(sampled=at), at=at, policy=policy, change=change).outcome is expected
+    assert judged(unhealthy(sampled=at), at=at, policy=policy, change=change).outcome is expected
 
 
-@pytest.mark.parametrize("findings", [well(-600, 200), [sick(3, check="latency", since=40)]], ids=["well", "worse"])
+@pytest.mark.parametrize(
+    "findings", [well(-600, 200), [unhealthy(3, check="latency", since=40)]], ids=["well", "worse"]
+)
 def test_other_checks_prove_neither_success_nor_harm(findings: list[Finding]) -> None:
     outcomes = [
-        judged(*findings, at=at, policy=edited(checks=[VECTOR]), change=a_recorded_deed()).outcome
+        judged(*findings, at=at, policy=edited(checks=[VECTOR]), change=a_recorded_write()).outcome
         for at in (100, 200, 299, 300)
     ]
 
@@ -360,29 +397,29 @@ KEPT = {"verify": {**PACE, "onFailure": "Keep"}}
 @pytest.mark.parametrize(
     ("change", "policy", "expected"),
     [
-        pytest.param(a_recorded_deed(remedies=[LENT]), edited(remedies=[SECONDS]), UNDO_AND_LEND, id="lent for less"),
-        pytest.param(a_recorded_deed(remedies=[LENT]), edited(remedies=[]), UNDO_AND_LEND, id="the remedy is gone"),
-        pytest.param(a_recorded_deed(remedies=[LENT]), edited(**KEPT), UNDO_AND_LEND, id="to be kept by now"),
+        pytest.param(a_recorded_write(remedies=[LENT]), edited(remedies=[SECONDS]), UNDO_AND_LEND, id="lent for less"),
+        pytest.param(a_recorded_write(remedies=[LENT]), edited(remedies=[]), UNDO_AND_LEND, id="the remedy is gone"),
+        pytest.param(a_recorded_write(remedies=[LENT]), edited(**KEPT), UNDO_AND_LEND, id="to be kept by now"),
         pytest.param(
-            a_recorded_deed(verify=KEPT["verify"]), edited(remedies=[SECONDS]), KEEP, id="kept, by now to be undone"
+            a_recorded_write(verify=KEPT["verify"]), edited(remedies=[SECONDS]), KEEP, id="kept, by now to be undone"
         ),
         pytest.param(
-            replace(a_recorded_deed(), take_back=None), edited(remedies=[SECONDS]), KEEP, id="cannot be taken back"
+            replace(a_recorded_write(), take_back=None), edited(remedies=[SECONDS]), KEEP, id="cannot be taken back"
         ),
         pytest.param(
-            replace(the_deed(SCALE), remedy="grow"),
+            replace(the_write(SCALE), remedy="grow"),
             a_policy(*CHECKS, remedies=[LENT]),
             UNDO_AND_LEND,
             id="format 0: as the policy says, which was not edited since",
         ),
         pytest.param(
-            replace(the_deed(SCALE), remedy="grow"),
+            replace(the_write(SCALE), remedy="grow"),
             edited(remedies=[SECONDS]),
             KEEP,
             id="format 0: nobody knows what an edited policy said",
         ),
         pytest.param(
-            replace(the_deed(SCALE), remedy="grow"),
+            replace(the_write(SCALE), remedy="grow"),
             a_policy(*CHECKS, remedies=[LENT], uid="another"),
             KEEP,
             id="format 0: made again",

@@ -10,9 +10,9 @@ import pytest
 
 from salus.model.scalars import Body
 from salus.model.values.configuration import Budget, Freeze, Switches
-from salus.ports import CHANGE_EVENTS, DISRUPTION_BUDGETS, HEALTH_POLICIES, Ref
-from tests.fakes.cluster import FakeCluster
-from tests.unit.stage import KEY, NAME, NAMESPACE, TARGET, TICK, Stage, a_stage
+from salus.ports import CHANGE_EVENTS, DISRUPTION_BUDGETS, HEALTH_POLICIES, ClusterError, Forbidden, Invalid, Ref
+from tests.fakes.cluster import FakeAccount, FakeCluster
+from tests.unit.stage import KEY, NAME, NAMESPACE, TARGET, TICK, UNSCALED, Stage, a_stage
 
 SCALE = {"name": "scale", "scale": {"by": "1", "max": 9}}
 RESTART: dict[str, Any] = {"name": "restart", "restart": {}}
@@ -106,13 +106,13 @@ async def test_when_the_wait_is_over_it_acts_at_the_next_tick(asked: Asked) -> N
     stop = [Switches(kill_switch=True)]
     stage.reconciler.context = replace(stage.reconciler.context, switches=lambda: stop[0])
     await stage.ticks(10)
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
 
     stop[0] = Switches()
     asked.reads.clear()
     await stage.ticks(1)
 
-    assert len(stage.deeds) == 1
+    assert len(stage.remedial_writes) == 1
     assert asked.reads, "everything was read afresh before"
 
 
@@ -162,9 +162,56 @@ async def test_what_cannot_be_judged_is_tried_again_soon_and_then_less_often(ask
     gaps = [later - earlier for earlier, later in pairwise(tries)]
     assert gaps == sorted(gaps), "less and less often"
     assert max(gaps) * TICK <= timedelta(minutes=1)
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
 
     stage.cluster.unreadable.clear()
     await stage.ticks(13)
 
-    assert len(stage.deeds) >= 1, f"{KEY} is restarted once it can be judged"
+    assert len(stage.remedial_writes) >= 1, f"{KEY} is restarted once it can be judged"
+
+
+class Reluctant:
+    """An API server that does not take what is written to the workload."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: ClusterError) -> None:
+        self.asked: list[float] = []
+        self.refuses = True
+        self._error, self._patch = error, FakeAccount.patch
+
+        async def answer(account: FakeAccount, ref: Ref, edits: Any) -> Body:  # noqa: ANN401 — handed on
+            if self.refuses:
+                self.asked.append(account.accounts.cluster.now().timestamp())
+                raise self._error
+            return await self._patch(account, ref, edits)
+
+        monkeypatch.setattr(FakeAccount, "patch", answer)
+
+    @property
+    def pauses(self) -> list[float]:
+        """Seconds between two tries."""
+        return [later - sooner for sooner, later in pairwise(self.asked)]
+
+
+async def test_what_is_refused_without_a_cause_is_tried_more_and_more_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, api = a_stage(never, RESTART), Reluctant(monkeypatch, Invalid("the object is invalid"))
+
+    await stage.ticks(240)
+
+    assert api.pauses == [5, 10, 20, 40, 80, 160, 320][: len(api.pauses)]
+    assert len(api.pauses) >= 6
+
+
+async def test_an_undo_that_is_refused_stays_owed(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, api = a_stage(never, SCALE), Reluctant(monkeypatch, Forbidden("a webhook said no"))
+    api.refuses = False
+    while len(stage.remedial_writes) < 1:
+        await stage.ticks(1)
+    api.refuses = True
+    await stage.ticks(60)
+    assert api.pauses == [5, 10, 20, 40, 80][: len(api.pauses)]
+    assert len(api.pauses) >= 4
+
+    api.refuses = False
+    await stage.ticks(60)
+
+    assert stage.cluster.peek(TARGET.resource)[0]["spec"]["replicas"] == UNSCALED

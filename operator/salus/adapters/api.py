@@ -5,7 +5,7 @@ has happened. Every way to fail becomes a ClusterError here, once. Path, verb an
 `informer`; nobody else imports `kubernetes`.
 
 What tenants write is bounded on its way in, in bytes: an answer, a page of a list, a line of a watch. And each
-namespace has a share of the requests under way: five hundred sick targets of one do not stand before the others.
+namespace has a share of the requests under way: five hundred unhealthy targets of one do not stand before the others.
 """
 
 import asyncio

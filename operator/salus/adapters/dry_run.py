@@ -1,4 +1,4 @@
-"""Accounts that leave the workloads alone: everything is read and judged, every record is written, no deed is done.
+"""Accounts that leave the workloads alone: everything is read and judged, every record is written, no action is done.
 
 A write is answered as the server would answer it, from the fresh object, and not sent. That the decision is the same as
 in earnest is the loop's to see to.

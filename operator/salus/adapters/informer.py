@@ -2,7 +2,7 @@
 
 One reflector follows one kind in one namespace (or in all) and shows it to a mirror. A watch that ends is taken up
 where it was; when the server has forgotten that place, the kind is listed again and what vanished meanwhile is dropped
-with it. A view may be a moment old: a deed reads afresh through the port `Cluster`.
+with it. A view may be a moment old: an action reads afresh through the port `Cluster`.
 """
 
 import asyncio

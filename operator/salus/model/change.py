@@ -1,4 +1,4 @@
-"""ChangeEvent: the record of one decision, written before the deed. Only `spec.approval` may be set later, once."""
+"""ChangeEvent: the record of one decision, written before the action. Only `spec.approval` may be set later, once."""
 
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
@@ -146,7 +146,7 @@ class Proof(Resource):
     """By what this change is verified: as the policy said when it was decided, whatever it says since."""
 
     settle: Duration
-    """Samples younger than this after the deed do not count."""
+    """Samples younger than this after the action do not count."""
     stable: Duration
     """The checks must stay healthy for so long."""
     timeout: Duration

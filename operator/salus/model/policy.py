@@ -373,7 +373,7 @@ class Verify(Resource):
         _at_most("timeout", timedelta(hours=6)),
     )
     settle: Duration = timedelta(seconds=30)
-    """Samples younger than this after the deed do not count; at most 1h."""
+    """Samples younger than this after the action do not count; at most 1h."""
     stable: Duration = timedelta(minutes=1)
     """The checks must stay healthy for so long; at most 1h."""
     timeout: Duration = timedelta(minutes=5)

@@ -63,7 +63,7 @@ class Case:
     rolled_out: tuple[str, datetime] | None = None
     """The live release, and since when it is rolled out."""
     looked_back_for: str = ""
-    """The change whose time since its deed this process has seen, or has asked Prometheus' history about."""
+    """The change whose time since its action this process has seen, or has asked Prometheus' history about."""
     looked_back: str = ""
     """The release for which Prometheus' history was asked already."""
     before_release: tuple[datetime, frozenset[str], tuple[UnhealthyBefore, ...]] | None = None

@@ -11,12 +11,11 @@ from functools import partial
 import structlog
 
 from salus.core.actions import KINDS, undo
-from salus.core.actions.patch import resolved
+from salus.core.actions.patch import resolved, template_of
 from salus.core.actions.stamp import Reading, Stamp, names, read
 from salus.core.guards.chain import UNKNOWN, review
 from salus.core.guards.reverted import is_reverted
 from salus.core.health.verdict import healthy_for
-from salus.core.records.releases import template_of
 from salus.core.remedy import lifecycle
 from salus.core.remedy.lifecycle import LOOK_AGAIN, Applied, Finish, LetGo, TakeBack
 from salus.model.change import Decision, Facts, Outcome

@@ -71,10 +71,11 @@ def _waits(step: Step, workload: Workload) -> bool:
     """Whether there is nothing to do now, nor anything to add for people."""
     policy, mine = step.policy, step.of_breach
     escalated = step.incident is not None and incidents.is_escalated(step.incident)
-    wait = waiting.waits(policy, step.case.findings, mine, workload, step.now)
-    if wait is not None:
-        log.debug("waiting", reason=wait.reason, message=wait.message)
-    return wait is not None or waiting.is_with_people(policy, mine, workload, escalated=escalated)
+    proposed = waiting.next_step(policy, step.case.findings, mine, workload, step.now)
+    if isinstance(proposed, Wait):
+        log.debug("waiting", reason=proposed.reason, message=proposed.message)
+        return True
+    return waiting.is_with_people(policy, mine, workload, escalated=escalated)
 
 
 async def _is_held(step: Step, workload: Workload) -> bool:
@@ -99,7 +100,7 @@ def _rests_on(step: Step, workload: Workload) -> tuple[object, ...]:
 
 async def _try_rungs(step: Step, came: Came, seen: Observation) -> Came:
     for _ in range(len(step.policy.spec.remedies) + 1):
-        match ladder.decide(step.policy, step.case.findings, step.of_breach, seen.workload.release):
+        match waiting.next_step(step.policy, step.case.findings, step.of_breach, seen.workload, step.now):
             case Wait(reason=reason, message=message):
                 log.debug("waiting", reason=reason, message=message)
                 return came.at_rest()

@@ -8,6 +8,7 @@ from typing import Self
 from salus.core.guards.permissions import REMEDIATOR
 from salus.core.records import changes as records
 from salus.core.records import names
+from salus.core.records.fleet import FleetView
 from salus.core.remedy.approvals import DEFAULT_EXPIRY
 from salus.model.policy import Mode
 from salus.model.scalars import Body
@@ -29,7 +30,6 @@ from salus.ports import (
     Workloads,
 )
 from salus.reconcile.cases import Case
-from salus.reconcile.records.fleet import FleetView
 from salus.reconcile.records.outbox import Outbox
 from salus.reconcile.records.store import RecordStore
 

@@ -9,16 +9,16 @@ import structlog
 from salus.core.health.verdict import healthy_for, overall
 from salus.core.records import incidents, releases
 from salus.core.records.incidents import Closing
-from salus.core.records.release_proof import NotProven, Witness, longest_bake, prove
+from salus.core.records.release_proof import NotProven, Witness, longest_bake, prove, vouches
 from salus.model.policy import Verdict
 from salus.model.values.metrics import CheckState, Finding
 from salus.model.values.objects import Workload
+from salus.model.values.policies import Policy
 from salus.reconcile import releases as release_keeping
 from salus.reconcile.cases import Case
 from salus.reconcile.context import Step
 from salus.reconcile.observe.measure import Measurer
 from salus.reconcile.records import journal
-from salus.reconcile.witnesses import witness_of
 
 log = structlog.get_logger(__name__)
 
@@ -69,18 +69,26 @@ async def _keep_release(step: Step, workload: Workload, now: datetime, others: O
         return
     if (since := case.rolled_out_since(workload, now)) is None:
         return
-    witnesses = [witness_of(step.policy, case, sick=step.incident is not None), *others(case, workload)]
+    witnesses = [witness_of(step.policy, case, in_incident=step.incident is not None), *others(case, workload)]
     bake = longest_bake(witnesses)
     if not releases.rollout_has_settled(workload, since, bake, now):
         return
     if isinstance(prove(witnesses[:1], since, bake), NotProven):
         await _look_back(step, release, bake)
-        witnesses[0] = witness_of(step.policy, case, sick=step.incident is not None)
+        witnesses[0] = witness_of(step.policy, case, in_incident=step.incident is not None)
     proof = prove(witnesses, since, bake)
     if isinstance(proof, NotProven):
         log.debug("the release is not kept yet", release=release, why=proof.message)
     elif await release_keeping.keep(step.context, case, release, proof, now):
         case.keeps(release)
+
+
+def witness_of(policy: Policy, case: Case | None, *, in_incident: bool) -> Witness:
+    """What a policy has seen of its target; nothing, where its checks were not asked since it was edited."""
+    if case is None:
+        return Witness(policy.key.name, policy.spec.bake, vouches(policy))
+    findings = case.findings if case.asked is policy else ()
+    return Witness(policy.key.name, policy.spec.bake, vouches(policy), findings, in_incident)
 
 
 async def _look_back(step: Step, release: str, bake: timedelta) -> None:

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 
 import structlog
 
+from salus.core.records.entries import ChangeRecord
 from salus.core.remedy.verify import is_owed
 from salus.model.values.changes import Change
 from salus.model.values.keys import PolicyKey
 from salus.ports import CHANGE_EVENTS, ClusterError, Notice, Ref
 from salus.reconcile.context import Context
-from salus.reconcile.records.entries import ChangeRecord
 
 log = structlog.get_logger(__name__)
 REASON = "NotTakenBack"

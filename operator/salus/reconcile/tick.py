@@ -20,10 +20,12 @@ import structlog
 
 from salus.contained import INTERNAL_ERROR, apology, contained
 from salus.core.guards.fleet import is_real
+from salus.core.policy.caps import Caps
 from salus.core.policy.compile import SpecError
 from salus.core.records import incidents
 from salus.core.records.changes import of_incident
 from salus.core.records.release_proof import Witness
+from salus.core.records.speakers import Speakers
 from salus.model.meta import WorkloadKind
 from salus.model.scalars import Body
 from salus.model.values.changes import Refusal
@@ -32,15 +34,14 @@ from salus.model.values.objects import Workload
 from salus.model.values.policies import Policy
 from salus.ports import INCIDENTS, ClusterError, Conflict, Ref, Rejected
 from salus.reconcile import defects
-from salus.reconcile.caps import Caps
 from salus.reconcile.cases import Case, Cases
 from salus.reconcile.context import Context, Step
 from salus.reconcile.gate import Gate, batched
+from salus.reconcile.healthy import witness_of
 from salus.reconcile.observe.measure import Answered, Measurer
 from salus.reconcile.records import journal
 from salus.reconcile.report import Reporter
 from salus.reconcile.step import heal, leave
-from salus.reconcile.witnesses import Speakers
 
 log = structlog.get_logger(__name__)
 
@@ -378,7 +379,8 @@ class Reconciler:
 
     def _witnesses(self, case: Case, workload: Workload) -> list[Witness]:
         """What other policies have to say of the same target."""
-        return self.speakers.others(case, workload, self.cases, self._has_incident)
+        return self.speakers.others(case.policy, workload, self._witness)
 
-    def _has_incident(self, policy: PolicyKey, target: TargetKey) -> bool:
-        return self.context.records.open_incident(policy, target) is not None
+    def _witness(self, policy: Policy, target: TargetKey) -> Witness:
+        in_incident = self.context.records.open_incident(policy.key, target) is not None
+        return witness_of(policy, self.cases.get((policy.key, target)), in_incident=in_incident)

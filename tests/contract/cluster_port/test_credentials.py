@@ -38,7 +38,7 @@ class TestCredentials:
     """The API server, played."""
 
     async def test_a_token_that_was_replaced_is_read_again(self, server: Scripted, tmp_path: Path) -> None:
-        """A service account's token lives for an hour; the deed that meets its end is not lost."""
+        """A service account's token lives for an hour; the write that meets its end is not lost."""
         token = tmp_path / "token"
         token.write_text("old")
         login = Login(kubeconfig(tmp_path / "kubeconfig", server.url, tokenFile=str(token)))

@@ -93,7 +93,7 @@ class PatchesContract:
         assert patched["metadata"]["uid"] == made["metadata"]["uid"]
 
     async def test_the_server_notes_what_salus_writes(self, cluster: Cluster, namespace: str) -> None:
-        """By managedFields a name is believed: of the deed that was done, and not of one that only bears its name."""
+        """By managedFields a name is believed: of the write that was done, and not of one that only bears its name."""
         made = await cluster.create(DEPLOYMENTS, {**deployment(namespace)})
         meant = a_change(action=ActionKind.SCALE, intended=Facts(replicas=5))
         edits = ({"op": "replace", "path": "/spec/replicas", "value": 5},)

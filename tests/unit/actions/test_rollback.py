@@ -21,9 +21,9 @@ from tests.builders import (
     RESTART,
     ROLLBACK,
     a_change,
-    a_deed,
     a_deployment_body,
     a_finding,
+    a_finished_change,
     a_plan,
     a_policy,
     a_release,
@@ -187,12 +187,14 @@ class Earlier(Row):
 
 
 EARLIER = [
-    Earlier("one rollback is all an incident gets", a_deed(1, **ROLLED_BACK), INCIDENT, "RolledBackBefore"),
-    Earlier("another incident has its own", a_deed(1, **ROLLED_BACK), "another", "shop:v1"),
+    Earlier("one rollback is all an incident gets", a_finished_change(1, **ROLLED_BACK), INCIDENT, "RolledBackBefore"),
+    Earlier("another incident has its own", a_finished_change(1, **ROLLED_BACK), "another", "shop:v1"),
     Earlier("one that was not done", a_change(1, outcome="Abandoned", **ROLLED_BACK), INCIDENT, "shop:v1"),
     Earlier("one that was refused", a_change(1, decision="Refuse", **ROLLED_BACK), INCIDENT, "shop:v1"),
-    Earlier("a restart is no rollback", a_deed(1), INCIDENT, "shop:v1"),
-    Earlier("an undo is no rollback", a_deed(2, undoes="checkout-0a1b2c3d-1", **ROLLED_BACK), INCIDENT, "shop:v1"),
+    Earlier("a restart is no rollback", a_finished_change(1), INCIDENT, "shop:v1"),
+    Earlier(
+        "an undo is no rollback", a_finished_change(2, undoes="checkout-0a1b2c3d-1", **ROLLED_BACK), INCIDENT, "shop:v1"
+    ),
 ]
 
 

@@ -13,14 +13,14 @@ from salus.core.actions.patch import applies, resolved
 from salus.core.objects.workloads import images_of, release_hash, short, workload_from
 from salus.model.scalars import Body
 from salus.model.values.changes import Action, Infeasible
-from tests.builders import GROW, RESTART, ROLLBACK, a_deed, a_plan
+from tests.builders import GROW, RESTART, ROLLBACK, a_finished_change, a_plan
 from tests.rows import Row, sentence
 from tests.unit.actions.planning import CHANGE, ROLLED_BACK_TO_V1, TEMPLATES, V1, V2, V3, after, live, moved_on, planned
 
 
 def undone(action: Action, now_there: Body, **change: Any) -> Action | Infeasible:
     """What taking this action back is planned as, on the object as it is now."""
-    record = a_deed(
+    record = a_finished_change(
         1, action=action.kind, remedy=action.remedy, before=action.before, intended=action.intended, **change
     )
     return undo.plan(record, action.inverse, undo.Live(workload_from(now_there), now_there), undo.UNDO, "outcome Worse")
@@ -118,7 +118,7 @@ def test_hands_off(row: Since) -> None:
 def test_a_record_without_facts_cannot_be_taken_back(field: str) -> None:
     action = planned(GROW, live())
     facts: Mapping[str, Any] = {"before": action.before, "intended": action.intended, field: None}
-    record = a_deed(1, action=action.kind, **facts)
+    record = a_finished_change(1, action=action.kind, **facts)
 
     assert undo.plan(record, action.inverse, undo.Live(workload_from(live()), live()), undo.UNDO, "") == Infeasible(
         "Irreversible", "Scale cannot be taken back"

@@ -14,7 +14,7 @@ from salus.core.objects.workloads import workload_from
 from salus.model.change import ActionKind
 from salus.model.scalars import Body
 from salus.model.values.changes import Action, Change, Infeasible, PatchOps
-from tests.builders import a_deed, a_deployment_body, a_finding, a_plan, an_hpa_body, autoscalers
+from tests.builders import a_deployment_body, a_finding, a_finished_change, a_plan, an_hpa_body, autoscalers
 
 OWNED_BY_KEDA = [{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "checkout", "controller": True}]
 OF_KEDA = an_hpa_body(name="keda-hpa-checkout", uid="uid-of-keda-hpa", ownerReferences=OWNED_BY_KEDA)
@@ -50,8 +50,8 @@ def after(patch: PatchOps, body: Body) -> dict[str, Any]:
 RAISED = planned(scaled(to=6, max=12), an_hpa_body())
 
 
-def deed(action: Action, **fields: Any) -> Change:
-    return a_deed(
+def write(action: Action, **fields: Any) -> Change:
+    return a_finished_change(
         1, action=ActionKind.SCALE, before=action.before, intended=action.intended, patched=action.patched, **fields
     )
 
@@ -59,7 +59,7 @@ def deed(action: Action, **fields: Any) -> Change:
 def taken_back(action: Action, there: Body | None, **deployment: Any) -> Action | Infeasible:
     body = a_deployment_body(**deployment)
     live = undo.Live(workload_from(body), body, read_alone(there) if there else None)
-    return undo.plan(deed(action), action.inverse, live, undo.REVERT, "its time is over")
+    return undo.plan(write(action), action.inverse, live, undo.REVERT, "its time is over")
 
 
 def action_field(action: Action) -> str:

@@ -22,10 +22,10 @@ from tests.unit.autoscalers.planning import (
     action_field,
     after,
     answer,
-    deed,
     planned,
     scaled,
     taken_back,
+    write,
 )
 
 
@@ -53,7 +53,7 @@ def test_whether_a_minimum_was_put_back(row: Found) -> None:
     """Whatever the number of replicas is, and whoever made the Deployment again."""
     workload = workload_from(a_deployment_body(replicas=3, uid="made-again"))
 
-    assert is_reverted(deed(RAISED), workload, row.now, autoscalers(*row.there)) is row.reverted
+    assert is_reverted(write(RAISED), workload, row.now, autoscalers(*row.there)) is row.reverted
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What guards say of a scaling by an autoscaler, when it is judged again before the deed."""
+"""What guards say of a scaling by an autoscaler, when it is judged again before the write."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -83,7 +83,7 @@ RIGHT_BEFORE = [
 
 
 @pytest.mark.parametrize("row", RIGHT_BEFORE, ids=sentence)
-def test_what_the_guard_says_right_before_the_deed(row: Now) -> None:
+def test_what_the_guard_says_right_before_the_write(row: Now) -> None:
     refusal = judged(row.action, *row.scalers)
 
     assert (refusal.message if refusal else None) == row.message

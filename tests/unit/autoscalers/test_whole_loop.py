@@ -56,7 +56,7 @@ async def test_the_record_alone_tells_what_was_patched() -> None:
     assert raised["status"]["after"] == {"minReplicas": 6, "release": "", "restartedAt": "", "images": []}
     assert back["status"]["after"]["minReplicas"] == 2
     assert outcomes(stage) == ["Recovered", "Undone"]
-    assert {write.ref for write in stage.deeds} == {HPA_REF}
+    assert {write.ref for write in stage.remedial_writes} == {HPA_REF}
 
 
 async def test_two_raises_are_given_back_one_after_the_other_to_the_very_first() -> None:
@@ -85,7 +85,7 @@ async def test_a_minimum_that_someone_changed_meanwhile_is_left_to_them() -> Non
     assert floor_of(stage) == 4
     assert outcomes(stage) == ["Recovered", "UndoSkipped"]
     assert stage.changes[1]["status"]["message"] == "someone set a minimum of 4 since, the change had set 6"
-    assert len(stage.deeds) == 1
+    assert len(stage.remedial_writes) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +113,11 @@ async def test_a_minimum_that_is_put_back_is_contested(row: Contested) -> None:
     stage.clock.advance(timedelta(minutes=50))
     await stage.ticks(10)
 
-    assert len(stage.deeds) == 1
+    assert len(stage.remedial_writes) == 1
     assert outcomes(stage)[0] == "Contested"
 
 
-async def test_a_person_who_is_faster_than_the_deed_wins() -> None:
+async def test_a_person_who_is_faster_than_the_write_wins() -> None:
     """The tests of the patch fail, the record says so, and everything is judged anew."""
     stage = a_surge(OLD_HPA, needs=99)
     stage.cluster.forget_generation(HPA_REF)
@@ -136,7 +136,7 @@ async def test_a_person_who_is_faster_than_the_deed_wins() -> None:
     assert floor_of(stage) == 5
 
 
-async def test_an_autoscaler_that_is_deleted_before_the_deed_ends_the_record() -> None:
+async def test_an_autoscaler_that_is_deleted_before_the_write_ends_the_record() -> None:
     stage = a_surge(an_hpa_body(), needs=99)
 
     def lose(write: Write) -> None:
@@ -153,7 +153,7 @@ async def test_keda_that_is_not_installed_hinders_nothing() -> None:
     stage = a_stage(lambda body: body["spec"]["replicas"] == 6, LENT)
     await stage.ticks(5)
 
-    assert [write.ref for write in stage.deeds] == [TARGET]
+    assert [write.ref for write in stage.remedial_writes] == [TARGET]
 
 
 def unlistable(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
@@ -177,7 +177,7 @@ async def test_scaled_objects_that_cannot_be_listed_hold_a_scaling_back(
     unlistable(monkeypatch, error)
     await stage.ticks(6)
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert {body["spec"]["reason"] for body in stage.changes} == {"GuardUnknown"}
 
 
@@ -189,7 +189,7 @@ async def test_an_autoscaler_that_nobody_can_read_holds_a_scaling_back() -> None
         await stage.reconciler.tick([stage.policy])
         stage.clock.advance(TICK)
 
-    assert stage.deeds == []
+    assert stage.remedial_writes == []
     assert {body["spec"]["reason"] for body in stage.changes} == {"GuardUnknown"}
 
 
@@ -201,7 +201,7 @@ async def test_a_scaling_that_an_hpa_has_come_for_is_not_taken_back() -> None:
     stage.cluster.put(an_hpa_body(least=6))
     await stage.ticks(20)
 
-    assert [write.ref for write in stage.deeds] == [TARGET]
+    assert [write.ref for write in stage.remedial_writes] == [TARGET]
     assert [(body["spec"]["decision"], body["spec"]["reason"]) for body in stage.changes[1:]] == [
         ("Refuse", "HpaOwnsReplicas")
     ]

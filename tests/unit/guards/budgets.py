@@ -13,7 +13,7 @@ BRAKED = Switches(fleet_brake=Brake())
 
 
 def a_fleet(*, actions: Sequence[float] = (), namespace: str = "shop", **counts: Any) -> Fleet:  # noqa: ANN401 — handed on
-    """`deeds`: how many seconds ago each was done."""
+    """`writes`: how many seconds ago each was done."""
     return Fleet(**counts, actions=tuple(CountedAction(namespace, ago(seconds)) for seconds in actions))
 
 
@@ -80,7 +80,7 @@ PASSES = [
         seen=replace(USUAL, fleet=a_fleet(actions=[1] * 99)),
     ),
     Row(
-        "a deed leaves the window at its end",
+        "a write leaves the window at its end",
         "NamespaceBudgetSpent",
         RESTART,
         seen=replace(USUAL, switches=Switches(namespace_budget=Budget(2)), fleet=a_fleet(actions=[3600, 10])),

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from tests.builders import NOW, a_change, a_deed, ago, later
+from tests.builders import NOW, a_change, a_finished_change, ago, later
 from tests.unit.guards.rows import LIMITS, NOTIFY, RESTART, SCALE, USUAL, Row
 
-TWO_HOURS = [a_deed(1, done=ago(7100)), a_deed(2, done=ago(3700))]
-BUSY = [a_deed(1, done=ago(3500)), a_deed(2, done=ago(400))]
+TWO_HOURS = [a_finished_change(1, done=ago(7100)), a_finished_change(2, done=ago(3700))]
+BUSY = [a_finished_change(1, done=ago(3500)), a_finished_change(2, done=ago(400))]
 
 OBJECTS = [
     Row(
@@ -36,7 +36,7 @@ OBJECTS = [
         RESTART,
         says="the last action was 40s ago, cooldown 5m",
         spec=LIMITS,
-        seen=replace(USUAL, changes=(a_deed(1, done=ago(40)),)),
+        seen=replace(USUAL, changes=(a_finished_change(1, done=ago(40)),)),
     ),
     Row(
         "a second before the cooldown ends",
@@ -44,7 +44,7 @@ OBJECTS = [
         RESTART,
         says="the last action was 4m59s ago, cooldown 5m",
         spec=LIMITS,
-        seen=replace(USUAL, changes=(a_deed(1, done=ago(299)),)),
+        seen=replace(USUAL, changes=(a_finished_change(1, done=ago(299)),)),
     ),
     Row(
         "an action of another policy cools down too",
@@ -52,7 +52,7 @@ OBJECTS = [
         RESTART,
         says="the last action was 40s ago, cooldown 5m",
         spec=LIMITS,
-        seen=replace(USUAL, changes=(a_deed(1, done=ago(40), policy="other"),)),
+        seen=replace(USUAL, changes=(a_finished_change(1, done=ago(40), policy="other"),)),
     ),
     Row(
         "an undo cools down too",
@@ -60,7 +60,13 @@ OBJECTS = [
         RESTART,
         says="the last action was 40s ago, cooldown 5m",
         spec=LIMITS,
-        seen=replace(USUAL, changes=(a_deed(1, done=ago(600)), a_deed(2, done=ago(40), undoes="x", outcome="Undone"))),
+        seen=replace(
+            USUAL,
+            changes=(
+                a_finished_change(1, done=ago(600)),
+                a_finished_change(2, done=ago(40), undoes="x", outcome="Undone"),
+            ),
+        ),
     ),
     Row(
         "a clock that went back",
@@ -68,7 +74,7 @@ OBJECTS = [
         RESTART,
         says="the last action was 0s ago, cooldown 5m",
         spec=LIMITS,
-        seen=replace(USUAL, changes=(a_deed(1, done=later(30)),)),
+        seen=replace(USUAL, changes=(a_finished_change(1, done=later(30)),)),
     ),
     Row(
         "as many actions as are allowed",
@@ -84,7 +90,7 @@ OBJECTS = [
         RESTART,
         says="3 actions in the last 1h, at most 2",
         spec=LIMITS,
-        seen=replace(USUAL, changes=(a_deed(1, done=ago(3599), outcome="Recovered"), *BUSY)),
+        seen=replace(USUAL, changes=(a_finished_change(1, done=ago(3599), outcome="Recovered"), *BUSY)),
     ),
     Row(
         "one that failed counts",
@@ -95,7 +101,7 @@ OBJECTS = [
         seen=replace(USUAL, changes=(BUSY[0], a_change(2, decided_at=ago(60), outcome="Failed"))),
     ),
     Row(
-        "one that waited long for approval counts from the deed",
+        "one that waited long for approval counts from the write",
         "AttemptsExhausted",
         SCALE,
         says="2 actions in the last 1h, at most 2",
@@ -138,7 +144,7 @@ PASSES = [
         "CooldownActive",
         RESTART,
         spec=LIMITS,
-        seen=replace(USUAL, changes=(a_deed(1, done=ago(300)),)),
+        seen=replace(USUAL, changes=(a_finished_change(1, done=ago(300)),)),
     ),
     Row(
         "what was never done needs no cooldown",
@@ -159,14 +165,14 @@ PASSES = [
         "CooldownActive",
         RESTART,
         spec=LIMITS,
-        seen=replace(USUAL, changes=(a_deed(1, done=NOW, action=NOTIFY),)),
+        seen=replace(USUAL, changes=(a_finished_change(1, done=NOW, action=NOTIFY),)),
     ),
     Row(
         "people are told during a cooldown",
         "CooldownActive",
         NOTIFY,
         spec=LIMITS,
-        seen=replace(USUAL, changes=(a_deed(1, done=NOW),)),
+        seen=replace(USUAL, changes=(a_finished_change(1, done=NOW),)),
     ),
     Row(
         "one action of two is left", "AttemptsExhausted", RESTART, spec=LIMITS, seen=replace(USUAL, changes=(BUSY[0],))
@@ -183,21 +189,21 @@ PASSES = [
         "AttemptsExhausted",
         RESTART,
         spec=LIMITS,
-        seen=replace(USUAL, changes=(a_deed(1, done=ago(3600)), BUSY[1])),
+        seen=replace(USUAL, changes=(a_finished_change(1, done=ago(3600)), BUSY[1])),
     ),
     Row(
         "actions of another policy do not count",
         "AttemptsExhausted",
         RESTART,
         spec=LIMITS,
-        seen=replace(USUAL, changes=(BUSY[0], a_deed(2, policy="other"))),
+        seen=replace(USUAL, changes=(BUSY[0], a_finished_change(2, policy="other"))),
     ),
     Row(
         "an undo does not count",
         "AttemptsExhausted",
         RESTART,
         spec=LIMITS,
-        seen=replace(USUAL, changes=(BUSY[0], a_deed(2, outcome="Undone", undoes="checkout-0a1b2c3d-1"))),
+        seen=replace(USUAL, changes=(BUSY[0], a_finished_change(2, outcome="Undone", undoes="checkout-0a1b2c3d-1"))),
     ),
     Row(
         "an abandoned change does not count",
@@ -218,7 +224,7 @@ PASSES = [
         "AttemptsExhausted",
         RESTART,
         spec=LIMITS,
-        seen=replace(USUAL, changes=(BUSY[0], a_deed(2, action=NOTIFY))),
+        seen=replace(USUAL, changes=(BUSY[0], a_finished_change(2, action=NOTIFY))),
     ),
     Row(
         "people are told when the attempts are spent",

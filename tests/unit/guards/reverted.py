@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from salus.model.change import Outcome
-from tests.builders import a_deed, a_refusal, ago
+from tests.builders import a_finished_change, a_refusal, ago
 from tests.unit.guards.rows import GROWN, RESTART, ROLLBACK, SCALE, USUAL, Row, facts
 
 OBJECTS = [
@@ -21,7 +21,9 @@ OBJECTS = [
         says="checkout-0a1b2c3d-1 was taken back by someone else; hands off for 1h",
         seen=replace(
             USUAL,
-            changes=(a_deed(1, done=ago(500), before=facts(restarted_at=""), intended=facts(restarted_at="now")),),
+            changes=(
+                a_finished_change(1, done=ago(500), before=facts(restarted_at=""), intended=facts(restarted_at="now")),
+            ),
         ),
     ),
     Row(
@@ -77,11 +79,12 @@ PASSES = [
         "Contested",
         RESTART,
         seen=replace(
-            USUAL, changes=(GROWN, a_deed(2, action=SCALE, done=ago(60), undoes=GROWN.name, outcome="Undone"))
+            USUAL,
+            changes=(GROWN, a_finished_change(2, action=SCALE, done=ago(60), undoes=GROWN.name, outcome="Undone")),
         ),
     ),
     Row(
-        "a refusal about an older deed",
+        "a refusal about an older write",
         "Contested",
         RESTART,
         seen=replace(USUAL, changes=(a_refusal("Contested", 1), replace(GROWN, sequence=2, applied_at=ago(700)))),
@@ -93,7 +96,7 @@ PASSES = [
         seen=replace(
             USUAL,
             changes=(
-                a_deed(
+                a_finished_change(
                     1,
                     before=facts(restarted_at="", release="old"),
                     intended=facts(restarted_at="now", release="old"),

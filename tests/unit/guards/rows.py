@@ -12,7 +12,7 @@ from salus.model.values.keys import ScalerKey
 from salus.model.values.objects import Autoscaler
 from salus.model.values.observation import Observation
 from salus.model.values.permissions import Permissions
-from tests.builders import a_deed, a_policy, a_workload, ago, an_action, an_observation
+from tests.builders import a_finished_change, a_policy, a_workload, ago, an_action, an_observation
 
 USUAL = an_observation()
 RESTART = ActionKind.RESTART
@@ -34,7 +34,7 @@ def facts(**fields: Any) -> Facts:  # noqa: ANN401 — the dataclass knows the t
     return a_workload().facts().model_copy(update=fields)
 
 
-GROWN = a_deed(1, action=SCALE, done=ago(600), before=facts(replicas=3), intended=facts(replicas=5))
+GROWN = a_finished_change(1, action=SCALE, done=ago(600), before=facts(replicas=3), intended=facts(replicas=5))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,17 @@ status updates do not, as they would move resourceVersion), and every value that
 target, or the autoscaler in its place.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
 import jsonpatch
 import jsonpointer
 
+from salus.core.objects.workloads import same_release, short
 from salus.model.scalars import Body
 from salus.model.values.changes import Infeasible, PatchOps
-from salus.model.values.objects import Workload
+from salus.model.values.objects import Release, Workload
 
 RELEASE_PREFIX = "release:"
 """Marks a value of a recorded patch that stands for the template of a kept release."""
@@ -68,6 +69,18 @@ def resolved(patch: PatchOps, template_of: Callable[[str], Mapping[str, Any]]) -
         else edit
         for edit in patch
     )
+
+
+def template_of(releases: Iterable[Release], named: str) -> Mapping[str, Any]:
+    """The template that a patch means by this release. KeyError, with the reason: not kept, withdrawn, or not clear."""
+    found = [release for release in releases if same_release(release.hash, named)]
+    if not found:
+        raise KeyError(f"release {short(named)} is not kept any more")
+    if len(found) > 1:
+        raise KeyError(f"release {short(named)} is not clear: {', '.join(release.name for release in found)}")
+    if found[0].withdrawn_by:
+        raise KeyError(f"release {short(named)} was withdrawn by {found[0].withdrawn_by}")
+    return found[0].template
 
 
 def applies(patch: PatchOps, body: Body) -> bool:

@@ -1,9 +1,9 @@
 """The name of a change on the object that it patched: how it is written, and when it is believed.
 
-After a crash or a lost reply the object itself tells whether the deed was done. But whoever may annotate a workload can
-write a name there, even that of a change which is yet to come, so the name alone proves nothing: what was intended has
-to be seen on the object, and the API server's `managedFields` have to say that Salus wrote it after the intent was on
-record. Manager and time are of the API server's own book-keeping; the manager is what a client calls itself, so it
+After a crash or a lost reply the object itself tells whether the write was done. But whoever may annotate a workload
+can write a name there, even that of a change which is yet to come, so the name alone proves nothing: what was intended
+has to be seen on the object, and the API server's `managedFields` have to say that Salus wrote it after the intent was
+on record. Manager and time are of the API server's own book-keeping; the manager is what a client calls itself, so it
 alone would prove nothing either.
 """
 

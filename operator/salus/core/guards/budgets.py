@@ -31,7 +31,7 @@ def allowance(budget: Budget, targets: int) -> int:
 def overspent(budget: Budget, fleet: Fleet, now: datetime) -> str | None:
     """Why one more action would be too much; None when there is room for it.
 
-    Against a number every deed counts; against a share of the targets, as much as the targets of its namespace do.
+    Against a number every action counts; against a share of the targets, as much as the targets of its namespace do.
     """
     recent, allowed = _within(fleet.actions, budget.per, now), allowance(budget, fleet.targets)
     weights = fleet.weights if budget.actions is None else {}
@@ -68,14 +68,14 @@ def held_by_brake(brake: Brake, fleet: Fleet, now: datetime) -> str | None:
     if not is_braking(brake, fleet) or not (recent := _within(fleet.actions, brake.pause, now)):
         return None
     ago = format_duration(max(now - max(action.at for action in recent), timedelta(0)))
-    sick = (
+    unhealthy = (
         f"{fleet.unhealthy} of {fleet.healthy + fleet.unhealthy} targets are unhealthy, the cause may be a shared one"
     )
-    return f"{sick}: at most one action in {format_duration(brake.pause)}, the last was {ago} ago"
+    return f"{unhealthy}: at most one action in {format_duration(brake.pause)}, the last was {ago} ago"
 
 
 def longest_window(switches: Switches) -> timedelta:
-    """How long ago a deed may be that budgets or the brake still ask of."""
+    """How long ago an action may be that budgets or the brake still ask of."""
     budgets = [budget.per for budget in (switches.namespace_budget, switches.global_budget) if budget]
     return max([*budgets, *([switches.fleet_brake.pause] if switches.fleet_brake else [])], default=timedelta(0))
 

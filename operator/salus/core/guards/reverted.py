@@ -17,12 +17,12 @@ from salus.model.values.objects import Autoscaler, Workload
 
 REASON = "Contested"
 WITHIN = timedelta(minutes=10)
-"""A field that is put back so soon after the deed was put back because of it."""
+"""A field that is put back so soon after the action was put back because of it."""
 HANDS_OFF = timedelta(hours=1)
 
 
 def is_reverted(change: Change, workload: Workload, now: datetime, scalers: Sequence[Autoscaler] | None = ()) -> bool:
-    """Whether what was patched, the workload or its autoscaler, is again as it was before this deed, soon after it."""
+    """Whether what was patched, the workload or its autoscaler, is again as it was before this change, soon after."""
     if change.applied_at is None or now - change.applied_at > WITHIN:
         return False
     was, meant, written = change.before, change.intended, KINDS[change.action].written
@@ -46,7 +46,7 @@ def newest_write(changes: Sequence[Change]) -> Change | None:
 def reverted_by_others(
     changes: Sequence[Change], workload: Workload, now: datetime, scalers: Sequence[Autoscaler] | None = ()
 ) -> str | None:
-    """Why to keep hands off this target: the newest deed was taken back, by what is to be seen or what is on record."""
+    """Why to keep hands off this target: the newest action was taken back, as is to be seen or is on record."""
     last = newest_write(changes)
     if last is None:
         return None
@@ -60,7 +60,7 @@ def reverted_by_others(
 
 
 def _noticed(write: Change, changes: Sequence[Change]) -> datetime | None:
-    """When it was put on record first that this deed was taken back: as its outcome, or as a refusal after it."""
+    """When it was put on record first that this action was taken back: as its outcome, or as a refusal after it."""
     if write.outcome is Outcome.CONTESTED:
         return write.completed_at
     refusals = (

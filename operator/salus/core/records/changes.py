@@ -166,7 +166,7 @@ def _sha256(value: Any) -> str:  # noqa: ANN401 — anything that JSON can say
 def question_digest(namespace: str, spec: Mapping[str, Any]) -> str:
     """What a person approves, in 64 hex characters: this target in this generation, this action, this patch.
 
-    With it goes the object that the patch is for. Whoever shows the record to them and whoever does the deed computes
+    With it goes the object that the patch is for. Whoever shows the record to them and whoever does the action computes
     it anew, from the record.
     """
     target = spec["targetRef"]

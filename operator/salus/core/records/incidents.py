@@ -179,7 +179,7 @@ def _said(status: Mapping[str, Any], text: str) -> dict[str, Any]:
 
 
 def blamed(status: Mapping[str, Any], found: Blame) -> dict[str, Any]:
-    """The status that also tells what changed just before; said once, since the deeds that follow are changes too."""
+    """The status that also tells what changed just before; said once, since the actions that follow are changes too."""
     return {**status, "blame": found.to_dict()}
 
 
@@ -215,7 +215,7 @@ def resolved(
 
 
 def _holds(change: Change, relapsed: datetime | None) -> bool:
-    """Whether what a change mended was not sick again since."""
+    """Whether what a change mended was not unhealthy again since."""
     return relapsed is None or change.completed_at is None or change.completed_at >= relapsed
 
 

@@ -60,7 +60,7 @@ def orphans_whose_time_is_over(releases: Iterable[Release], life: ShelfLife, now
 
 
 def _goods(releases: Sequence[Release]) -> list[Release]:
-    """What a deed would go back to, and where there is nothing of that, what a rehearsal would."""
+    """What an action would go back to, and where there is nothing of that, what a rehearsal would."""
     good = [release for release in releases if release.good]
     return [release for release in good if not release.rehearsed] or good
 

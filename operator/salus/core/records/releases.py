@@ -6,13 +6,13 @@ read. What counts as proof is in `core/records/release_proof`; how long a releas
 `core/records/release_retention`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from salus.core.health.timing import has_lasted
-from salus.core.objects.workloads import release_hash, same_release, short
+from salus.core.objects.workloads import release_hash, short
 from salus.core.records.names import TARGET_LABEL, target_id, target_ref
 from salus.model.meta import WorkloadKind
 from salus.model.release import FORMAT, ProvenBy
@@ -130,18 +130,6 @@ def newest_first(releases: Iterable[Release]) -> tuple[Release, ...]:
 def trusted(releases: Iterable[Release], *, rehearsal: bool) -> tuple[Release, ...]:
     """The releases as a policy may take them: what was only rehearsed proves nothing to one that acts."""
     return newest_first(replace(r, healthy_at=None) if r.rehearsed and not rehearsal else r for r in releases)
-
-
-def template_of(releases: Iterable[Release], named: str) -> Mapping[str, Any]:
-    """The template that a patch means by this release. KeyError, with the reason: not kept, withdrawn, or not clear."""
-    found = [release for release in releases if same_release(release.hash, named)]
-    if not found:
-        raise KeyError(f"release {short(named)} is not kept any more")
-    if len(found) > 1:
-        raise KeyError(f"release {short(named)} is not clear: {', '.join(release.name for release in found)}")
-    if found[0].withdrawn_by:
-        raise KeyError(f"release {short(named)} was withdrawn by {found[0].withdrawn_by}")
-    return found[0].template
 
 
 def nothing_to_note(releases: Sequence[Release], release: str, *, rehearsed: bool) -> bool:

@@ -1,8 +1,8 @@
 """Which records may go: a pure choice among the finished ones of a namespace, oldest first.
 
 What limits, verification, undo and the numbering of records still read is kept, however old it is and however many
-there are; so a namespace may hold more than it should for a while. No policy can keep more than its deeds, and those no
-longer than the operator allows. What a sink has not taken yet goes by its age only. Deleting is left to
+there are; so a namespace may hold more than it should for a while. No policy can keep more than its actions, and those
+no longer than the operator allows. What a sink has not taken yet goes by its age only. Deleting is left to
 `reconcile/records/retention`.
 """
 
@@ -29,7 +29,7 @@ class Retention:
     max_age: timedelta = timedelta(days=30)
     per_namespace: int = 1000
     max_window: timedelta = timedelta(days=7)
-    """How far back a policy's limits may keep deeds beyond that number."""
+    """How far back a policy's limits may keep actions beyond that number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +107,14 @@ class Books:
 
 
 def longest_window(policies: Iterable[Policy], switches: Switches, cap: timedelta) -> timedelta:
-    """How far back the guards of a namespace look for deeds; `cap`: as far as that is up to its policies."""
+    """How far back the guards of a namespace look for actions; `cap`: as far as that is up to its policies."""
     limits = [window for policy in policies for window in (policy.spec.limits.per, policy.spec.limits.cooldown)]
     budgets = [budget.per for budget in (switches.namespace_budget, switches.global_budget) if budget]
     return max([min(max(limits, default=ALWAYS), cap), *budgets, ALWAYS])
 
 
 def expendable(books: Books, retention: Retention, window: timedelta, now: datetime) -> list[Entry]:
-    """The records that may go now, oldest first. `window`: a deed that is younger is still counted by some limit."""
+    """The records that may go now, oldest first. `window`: an action that is younger is still counted by some limit."""
     oldest = now - retention.max_age
     kept = _kept_changes(books, now - window, now - ALWAYS, oldest)
     kept_incidents = _kept_incidents(books, oldest)
@@ -146,7 +146,7 @@ def _kept_changes(books: Books, writes_since: datetime, since: datetime, oldest:
 
 
 def _newest(books: Books, oldest: datetime) -> Iterator[str]:
-    """Of each target the newest record, whose number the next one follows, and the newest deeds of each sort.
+    """Of each target the newest record, whose number the next one follows, and the newest actions of each sort.
 
     Those may still be undone, reverted or contested: not those of a workload that is gone, since one that is made again
     under its name has another uid, nor those of a policy that is gone. A number is free again with its record.

@@ -1,8 +1,8 @@
 """Which records a namespace may run out of, and how what is beyond the budget is counted in one.
 
 What was done, what people are asked and told, and everything about an undo is recorded in any case; so is that somebody
-took a deed back, since that is remembered by its record. Refusals, advice, rehearsals and incidents are not worth more
-than etcd: beyond `limits.recordsPerHour` they are counted in a single refusal of the namespace.
+took a change back, since that is remembered by its record. Refusals, advice, rehearsals and incidents are not worth
+more than etcd: beyond `limits.recordsPerHour` they are counted in a single refusal of the namespace.
 """
 
 from dataclasses import replace

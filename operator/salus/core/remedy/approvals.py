@@ -1,4 +1,4 @@
-"""When a question to people is over, and whether a deed still has the leave that it needs.
+"""When a question to people is over, and whether an action still has the leave that it needs.
 
 A record in decision AwaitApproval is a question about one patch to one workload as it was then. The answer stands for
 that and for nothing else: whoever releases, scales or edits the policy meanwhile makes the question void, and it is
@@ -23,7 +23,7 @@ DEFAULT_EXPIRY = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a record ends without its deed, and why."""
+    """How a record ends without its action, and why."""
 
     outcome: Outcome
     message: str
@@ -69,7 +69,7 @@ def _other_target(question: Change, workload: Workload) -> str | None:
 
 
 def not_allowed_by_mode(change: Change, policy: Policy, mode_cap: Mode) -> str | None:
-    """Why the mode, as it is now, does not let this deed be done; None when it does. An undo needs no leave."""
+    """Why the mode, as it is now, does not let this action be done; None when it does. An undo needs no leave."""
     if change.undoes:
         return None
     remedy = next((remedy for remedy in policy.spec.remedies if remedy.name == change.remedy), None)

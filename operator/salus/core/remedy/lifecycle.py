@@ -17,7 +17,7 @@ from salus.core.actions.stamp import Reading, Stamp
 from salus.core.actions.undo import REVERT, UNDO
 from salus.core.guards.chain import review
 from salus.core.guards.permissions import rehearses
-from salus.core.health.timing import has_lasted
+from salus.core.health.timing import backoff, has_lasted
 from salus.core.health.verdict import healthy_for, overall
 from salus.core.objects.workloads import same_release
 from salus.core.records import changes as records
@@ -36,6 +36,8 @@ from salus.model.values.policies import Policy
 
 LOOK_AGAIN = timedelta(minutes=1)
 """An undo that is held back is tried so often; an edit of the policy has it tried at once."""
+LONGEST_VAIN = timedelta(minutes=30)
+"""What was recorded and then not done, again and again, is tried again at the latest after this."""
 LATE = 2
 """Intervals after which what was decided is not done any more: the service may be another one by then."""
 
@@ -61,11 +63,13 @@ class Standing:
     questions: tuple[Change, ...] = ()
     """What people were asked and have not allowed, answered or not."""
     failed: Change | None = None
-    """The policy's newest deed, which did not help, while nobody has taken it back."""
+    """The policy's newest action, which did not help, while nobody has taken it back."""
     to_revert: Change | None = None
     """The scaling that goes back when its time is over."""
     newest: Change | None = None
     """The policy's newest record, whatever it says."""
+    not_before: datetime | None = None
+    """When what is owed is tried again, after it was tried in vain."""
 
 
 def standing(policy: Policy, changes: Sequence[Change], carried: AbstractSet[str]) -> Standing:
@@ -76,12 +80,14 @@ def standing(policy: Policy, changes: Sequence[Change], carried: AbstractSet[str
     """
     mine = [change for change in changes if change.policy == policy.key.name]
     ours = [change for change in mine if change.name in carried]
+    failed, to_revert = _failed(policy, changes), _to_revert(policy, changes)
     return Standing(
         under_way=next((change for change in ours if change.open and records.belongs_to(change, policy)), None),
         questions=tuple(change for change in ours if change.waits and not change.open),
-        failed=_failed(policy, changes),
-        to_revert=_to_revert(policy, changes),
+        failed=failed,
+        to_revert=to_revert,
         newest=mine[-1] if mine else None,
+        not_before=_not_before(policy, failed or to_revert, changes),
     )
 
 
@@ -97,11 +103,11 @@ def left_behind(policy: Policy, changes: Iterable[Change], carried: AbstractSet[
 
 
 def _failed(policy: Policy, changes: Sequence[Change]) -> Change | None:
-    """The newest deed, if it is to be taken back.
+    """The newest action, if it is to be taken back.
 
     What other policies did since changes nothing about that: an undo that was held back meanwhile stays due.
     """
-    writes = (c for c in reversed(changes) if c.acted and c.outcome is not Outcome.ABANDONED)
+    writes = (c for c in reversed(changes) if c.acted and c.outcome not in verify.IN_VAIN)
     last = next((write for write in writes if records.belongs_to(write, policy)), None)
     if last is None or last.applied_at is None or not last.outcome or last.undoes:
         return None
@@ -123,12 +129,20 @@ def _to_revert(policy: Policy, changes: Sequence[Change]) -> Change | None:
     return None
 
 
+def _not_before(policy: Policy, owed: Change | None, changes: Sequence[Change]) -> datetime | None:
+    """After an undo that came to nothing the next one waits an interval, and then twice as long each time."""
+    undos = [change for change in changes if owed is not None and change.undoes == owed.name and change.acted]
+    if not undos or undos[-1].outcome not in verify.IN_VAIN or undos[-1].completed_at is None:
+        return None
+    return undos[-1].completed_at + backoff(policy.spec.interval, len(undos), LONGEST_VAIN)
+
+
 # --- what is next
 
 
 @dataclass(frozen=True, slots=True)
 class LetGo:
-    """Nobody goes on with this change: finish its record as it stands, without another deed."""
+    """Nobody goes on with this change: finish its record as it stands, without another action."""
 
     change: Change
     why: str
@@ -249,7 +263,7 @@ def next_move(policy: Policy, standing: Standing, moment: Moment) -> Move:
     """What is next: what is unfinished first, then what is owed, then the ladder, then what health asks for."""
     if standing.under_way is not None:
         return _carry_on(standing.under_way, moment.intended)
-    held = moment.held_until is not None and moment.now < moment.held_until
+    held = any(until is not None and moment.now < until for until in (moment.held_until, standing.not_before))
     if standing.failed is not None and not held:
         return TakeBack(standing.failed, UNDO, f"outcome {standing.failed.outcome}")
     if (end := _end_of_a_question(policy, standing, moment)) is not None:
@@ -333,7 +347,7 @@ def objection(policy: Policy, change: Change, recorded: Body, seen: Observation)
 
 
 def _leave_is_gone(policy: Policy, change: Change, recorded: Body, seen: Observation) -> Ended | None:
-    """Whether a person, or the mode, no longer allows a deed; asked right before it, as every guard is."""
+    """Whether a person, or the mode, no longer allows an action; asked right before it, as every guard is."""
     if change.decision is not Decision.AWAIT_APPROVAL:
         gone = approvals.not_allowed_by_mode(change, policy, seen.mode_cap)
         return Ended(Outcome.ABANDONED, gone) if gone else None

@@ -1,10 +1,10 @@
-"""Whether an action helped, from the same checks, by samples newer than the deed; ready pods prove nothing.
+"""Whether an action helped, from the same checks, by samples newer than the action; ready pods prove nothing.
 
-Samples count from the deed plus `settle`, and plus the widest window of the queries where that is longer: until then a
-`rate(x[5m])` still sees the time before the deed.
+Samples count from the action plus `settle`, and plus the widest window of the queries where that is longer: until then
+a `rate(x[5m])` still sees the time before the action.
 
 By which checks, how long, and what follows is fixed by the record: whoever edits the policy while a change is under way
-may have no right on the workload, and must not have a good deed taken back by calling it a failure.
+may have no right on the workload, and must not have a good action taken back by calling it a failure.
 """
 
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ from salus.model.values.metrics import Finding
 from salus.model.values.policies import Policy
 
 WORSE_FACTOR = 2.0
-"""A value this many times as far beyond its threshold as before the deed counts as worse …"""
+"""A value this many times as far beyond its threshold as before the action counts as worse …"""
 WORSE_AT_LEAST = 0.25
 """… if it is also beyond it by this share of the threshold: a value that lay barely beyond doubles by chance."""
-
-
+IN_VAIN = frozenset({Outcome.ABANDONED, Outcome.FAILED})
+"""How an action ends that was put on record and not done: what it was to do is as it was before."""
 OVERDUE_AFTER = timedelta(minutes=15)
 """What a policy that cannot be used for a while, as at a change of the sources, has to come back and verify."""
 
@@ -41,7 +41,7 @@ class Judgement:
 
 
 def counts_from(change: Change, policy: Policy) -> datetime:
-    """Samples from this moment on speak of the time after the deed."""
+    """Samples from this moment on speak of the time after the action."""
     return _done_at(change) + max(_pace(change, policy).settle, widest_window(policy))
 
 
@@ -114,7 +114,7 @@ def _worse(change: Change, policy: Policy, findings: Sequence[Finding], start: d
             continue
         if finding.check not in then:
             if finding.since and change.applied_at and finding.since >= change.applied_at:
-                return f"{finding.check} turned unhealthy after the deed: {finding.message}"
+                return f"{finding.check} turned unhealthy after the action: {finding.message}"
         elif KINDS[change.action].can_worsen and _farther(policy, finding, then[finding.check]):
             before = format_decimal(then[finding.check] or 0.0)
             return f"{finding.check} was {before}, is {finding.message}"
@@ -122,7 +122,7 @@ def _worse(change: Change, policy: Policy, findings: Sequence[Finding], start: d
 
 
 def _farther(policy: Policy, finding: Finding, before: float | None) -> bool:
-    """Whether the value lies much farther beyond its threshold than before the deed."""
+    """Whether the value lies much farther beyond its threshold than before the action."""
     check = next((check for check in policy.checks if check.name == finding.check), None)
     if check is None or before is None or finding.value is None:
         return False
@@ -143,7 +143,7 @@ def _failed(findings: Sequence[Finding], start: datetime, timeout: timedelta) ->
             Outcome.INCONCLUSIVE, f"after {waited} no trustworthy answer: {'; '.join(unknown) or 'no findings'}"
         )
     if any(f.sampled_at is None or f.sampled_at < start for f in findings):
-        return Judgement(Outcome.INCONCLUSIVE, f"after {waited} no sample newer than the deed")
+        return Judgement(Outcome.INCONCLUSIVE, f"after {waited} no sample newer than the action")
     return Judgement(Outcome.NOT_RECOVERED, f"after {waited} healthy only now and then")
 
 
@@ -176,9 +176,9 @@ def _failed_by(change: Change, outcome: Outcome, said: TakeBack) -> bool:
 
 
 def is_taken_back(change: Change, changes: Sequence[Change]) -> bool:
-    """Whether an undo was done or given up for good; one that a guard held back is still to come."""
+    """Whether an undo was done or given up for good; one that was held back, or refused by the API server, is owed."""
     undos = [other for other in changes if other.undoes == change.name]
-    return any((u.acted and u.outcome is not Outcome.ABANDONED) or u.outcome is Outcome.UNDO_SKIPPED for u in undos)
+    return any((u.acted and u.outcome not in IN_VAIN) or u.outcome is Outcome.UNDO_SKIPPED for u in undos)
 
 
 def is_owed(change: Change, changes: Sequence[Change]) -> bool:

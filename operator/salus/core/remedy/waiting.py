@@ -3,10 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from salus.core.guards.budgets import BRAKE
 from salus.core.guards.chain import UNKNOWN, again
-from salus.core.remedy.ladder import Wait, decide, grace, still_relevant
+from salus.core.health.timing import backoff, has_lasted
+from salus.core.remedy.ladder import Proposal, Step, Wait, decide, grace, still_relevant
+from salus.core.remedy.lifecycle import LONGEST_VAIN
+from salus.model.change import Outcome
 from salus.model.values.changes import Action, Change, Refusal
 from salus.model.values.metrics import Finding
 from salus.model.values.objects import Workload
@@ -63,17 +67,33 @@ def rests_on(
     return policy, workload.uid, workload.generation, workload.release, known, verdicts
 
 
-def waits(
+def next_step(
     policy: Policy, findings: Sequence[Finding], mine: Sequence[Change], workload: Workload, now: datetime
-) -> Wait | None:
-    """People have just put another release there, or a remedy has its turn: nothing is to be done now, and why.
+) -> Step:
+    """The next rung, unless people have just put another release there, or it was begun in vain a moment ago.
 
     `mine`: what was decided in the breach that lasts.
     """
     if (wait := grace(policy, mine, workload, now)) is not None:
         return wait
     proposed = decide(policy, findings, mine, workload.release)
-    return proposed if isinstance(proposed, Wait) else None
+    if isinstance(proposed, Proposal):
+        relevant = still_relevant(policy, mine, workload.release)
+        return _in_vain(policy, proposed.remedy.name, relevant, now) or proposed
+    return proposed
+
+
+def _in_vain(policy: Policy, remedy: str, changes: Sequence[Change], now: datetime) -> Wait | None:
+    """A remedy that was recorded and then not done is recorded again after an interval, then after twice as long."""
+    tries = [change for change in reversed(changes) if change.remedy == remedy and not change.undoes]
+    vain = list(takewhile(lambda change: change.outcome is Outcome.ABANDONED, tries))
+    if not vain or vain[0].completed_at is None:
+        return None
+    pause = backoff(policy.spec.interval, len(vain), LONGEST_VAIN)
+    if has_lasted(vain[0].completed_at, now, pause):
+        return None
+    again = vain[0].completed_at + pause
+    return Wait("NotDone", f"{vain[0].name} was not done ({len(vain)} in a row); tried again at {again:%H:%M:%S} UTC")
 
 
 def is_with_people(policy: Policy, mine: Sequence[Change], workload: Workload, *, escalated: bool) -> bool:

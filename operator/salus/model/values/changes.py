@@ -67,12 +67,12 @@ class Change:
 
     @property
     def acted(self) -> bool:
-        """A deed was meant on the workload, or done after an approval (a notification changes nothing)."""
+        """An action was meant on the workload, or done after an approval (a notification changes nothing)."""
         return (self.decision is Decision.ACT or self.applied_at is not None) and self.action.writes
 
     @property
     def open(self) -> bool:
-        """A deed, meant or approved, whose record is not finished yet."""
+        """An action, meant or approved, whose record is not finished yet."""
         approved = self.decision is Decision.AWAIT_APPROVAL and self.approval is ApprovalDecision.APPROVED
         return (self.decision is Decision.ACT or approved) and self.completed_at is None
 
@@ -83,7 +83,7 @@ PatchOps = tuple[Mapping[str, Any], ...]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A remedy planned against the live target: everything a record needs before the deed."""
+    """A remedy planned against the live target: everything a record needs before the action."""
 
     kind: ActionKind
     remedy: str

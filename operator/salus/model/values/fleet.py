@@ -29,6 +29,6 @@ class Fleet:
     """Healthy and unhealthy; the rest is Unknown."""
     actions: tuple[CountedAction, ...] = ()
     weights: Mapping[str, Fraction] = field(default_factory=dict)
-    """How much a deed in a namespace counts against a share of the targets; 1 where nothing is said."""
+    """How much an action in a namespace counts against a share of the targets; 1 where nothing is said."""
     notified: bool = False
     """Whether people were told already that the brake holds, since it came on."""

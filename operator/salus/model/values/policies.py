@@ -20,7 +20,7 @@ class CompiledCheck:
     on_no_data: Verdict
     target_label: str | None
     window: timedelta
-    """The widest range selector of the query; a deed shows in full only after it."""
+    """The widest range selector of the query; an action shows in full only after it."""
 
 
 @dataclass(frozen=True, slots=True)

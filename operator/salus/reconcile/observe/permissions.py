@@ -1,4 +1,4 @@
-"""What the accounts of policies may do, asked of the API server: at every deed afresh, for the status now and then.
+"""What the accounts of policies may do, asked of the API server: at every action afresh, for the status now and then.
 
 For the status an answer is remembered per account, not per policy: all right, it is asked again after ten minutes;
 something lacking, after half a minute, so that rights granted meanwhile are found without anybody touching the policy.
@@ -85,7 +85,7 @@ class AccountPermissions:
     ) -> Permissions | None:
         """What the policy's account may do, as far as it was found lately; None when nobody knows.
 
-        `doubted`: a deed was refused for lack of rights, so that good news are old news.
+        `doubted`: an action was refused for lack of rights, so that good news are old news.
         """
         key = (policy.key.namespace, account_of(context, policy))
         if doubted and key in self._known and self._known[key].good_for == GOOD_FOR:

@@ -40,7 +40,7 @@ async def release_suspect(step: Step, seen: Observation) -> Observation:
     unknown: list[str] = []
     pods, unhealthy = await asyncio.gather(
         _or_unknown(lambda: _pods(step, seen), "pods", unknown),
-        _sick_before(step, seen, unknown),
+        _unhealthy_before(step, seen, unknown),
     )
     return replace(seen, surroundings=Surroundings(pods=pods, unhealthy_before=unhealthy, unknown=tuple(unknown)))
 
@@ -97,7 +97,7 @@ async def _node(context: Context, name: str) -> Body | None:
         return None
 
 
-async def _sick_before(step: Step, seen: Observation, unknown: list[str]) -> tuple[UnhealthyBefore, ...]:
+async def _unhealthy_before(step: Step, seen: Observation, unknown: list[str]) -> tuple[UnhealthyBefore, ...]:
     """Which checks that are unhealthy now were so when the release began; the past does not change, so asked once."""
     case = step.case
     began, checks = seen.release_started_at, frozenset(f.check for f in case.findings if f.verdict is Verdict.UNHEALTHY)
@@ -106,7 +106,7 @@ async def _sick_before(step: Step, seen: Observation, unknown: list[str]) -> tup
     if case.before_release is not None and case.before_release[:2] == (began, checks):
         return case.before_release[2]
     asked = [check for check in step.policy.checks if check.name in checks]
-    answers = await asyncio.gather(*(_sick_at(step, check, began) for check in asked))
+    answers = await asyncio.gather(*(_unhealthy_at(step, check, began) for check in asked))
     unhealthy = tuple(answer for answer in answers if isinstance(answer, UnhealthyBefore))
     if errors := [answer for answer in answers if isinstance(answer, Error)]:
         unknown.append(f"the checks before the release ({errors[0].reason})")
@@ -115,7 +115,7 @@ async def _sick_before(step: Step, seen: Observation, unknown: list[str]) -> tup
     return unhealthy
 
 
-async def _sick_at(step: Step, check: CompiledCheck, began: datetime) -> UnhealthyBefore | Error | None:
+async def _unhealthy_at(step: Step, check: CompiledCheck, began: datetime) -> UnhealthyBefore | Error | None:
     """Whether the check was unhealthy at that moment, by Prometheus' history."""
     interval = step.policy.spec.interval
     end = began - CLOCK_SKEW

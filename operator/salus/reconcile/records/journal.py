@@ -229,8 +229,10 @@ async def note(step: Step, change: Change, text: str) -> Change:
     """Add this to what the record says of how it goes, once."""
     if text in change.note:
         return change
-    message = f"{change.note}; {text}" if change.note else text
-    return records.past_change(await _update(step, change.name, {"message": message[:1024]}))
+    message = (f"{change.note}; {text}" if change.note else text)[:1024]
+    if message == change.note:  # there is no room for more
+        return change
+    return records.past_change(await _update(step, change.name, {"message": message}))
 
 
 async def _update(step: Step, name: str, status: Mapping[str, Any]) -> Body:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from salus.core.records.entries import AnyRecord, ChangeRecord
 from salus.ports import CHANGE_EVENTS, Ref
-from salus.reconcile.records.entries import AnyRecord, ChangeRecord
 
 _Queue = dict[Ref, datetime]
 """Addresses of records, and when each was decided."""

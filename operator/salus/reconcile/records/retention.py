@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from salus.core.records import takeover
+from salus.core.records.entries import ChangeRecord, IncidentRecord
 from salus.core.records.names import TARGET_LABEL
 from salus.core.records.retention import (
     Books,
@@ -41,7 +42,6 @@ from salus.ports import (
     TooMany,
 )
 from salus.reconcile.context import Context
-from salus.reconcile.records.entries import ChangeRecord, IncidentRecord
 
 EXPORT = "salus.export"
 """Name of the logger that carries what is about to be deleted, whatever the level of the others is."""

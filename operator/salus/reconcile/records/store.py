@@ -2,7 +2,7 @@
 
 What others write comes by LIST and watch (`Feed`), which may lag, be cut, and begin again; what this process writes is
 noted as it is answered, a creation before its first byte is sent. Nothing in it is lost by a restart, and it decides
-nothing: that do the name of a record, which is free for one writer only (409), and the fence. Right before a deed its
+nothing: that do the name of a record, which is free for one writer only (409), and the fence. Right before a write its
 target's records are listed again (`refresh`), and before a leader's first write all of them (`renew`).
 """
 
@@ -17,13 +17,8 @@ from typing import Any, Protocol, TypeVar
 import structlog
 
 from salus.contained import contained
-from salus.core.records.names import TARGET_LABEL, target_id
-from salus.model.scalars import Body
-from salus.model.values.changes import Change
-from salus.model.values.keys import PolicyKey, TargetKey
-from salus.ports import CHANGE_EVENTS, INCIDENTS, Cluster, Ref, Resource
-from salus.reconcile.records.copies import Copies, Kept, Listing
-from salus.reconcile.records.entries import (
+from salus.core.records.copies import Copies, Kept, Listing
+from salus.core.records.entries import (
     AnyRecord,
     ChangeRecord,
     IncidentRecord,
@@ -33,6 +28,11 @@ from salus.reconcile.records.entries import (
     key_of,
     version_of,
 )
+from salus.core.records.names import TARGET_LABEL, target_id
+from salus.model.scalars import Body
+from salus.model.values.changes import Change
+from salus.model.values.keys import PolicyKey, TargetKey
+from salus.ports import CHANGE_EVENTS, INCIDENTS, Cluster, Ref, Resource
 from salus.reconcile.scopes import each_scope
 
 CURRENT = timedelta(minutes=2)
@@ -131,7 +131,7 @@ class RecordStore:
 
     def follow(self, view: View) -> None:
         """Let a view know of everything, from now on."""
-        if view in self._views:
+        if any(known is view for known in self._views):
             return
         self._views.append(view)
         everything: list[AnyRecord] = [*self._changes.everything(), *self._incidents.everything()]
@@ -230,6 +230,9 @@ class RecordStore:
         self._tell(before, after)
 
     def _tell(self, before: AnyRecord | None, after: AnyRecord | None) -> None:
+        if after is not None and after.unreadable:
+            where = {"namespace": after.namespace, "name": after.name}
+            _log.warning("a record cannot be read, and is left out", **where, error=after.unreadable)
         for view in self._views:
             view.changed(before, after)
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from salus.core.guards.budgets import can_be_judged, counted_action, is_braking, notified_at
 from salus.core.guards.fleet import Census, Tally
 from salus.core.health.verdict import overall
+from salus.core.records.entries import AnyRecord, ChangeRecord, IncidentRecord, Key
 from salus.core.records.withholding import REASON as WITHHELD
 from salus.core.records.withholding import WINDOW, is_budgeted
 from salus.model.policy import Verdict
@@ -23,7 +24,6 @@ from salus.model.values.configuration import Brake
 from salus.model.values.fleet import CountedAction, Fleet
 from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Finding
-from salus.reconcile.records.entries import AnyRecord, ChangeRecord, IncidentRecord, Key
 
 PRUNE_EVERY = timedelta(minutes=1)
 WATCH_EVERY = timedelta(milliseconds=250)
@@ -56,9 +56,9 @@ class Withheld:
 
 @dataclass(slots=True)
 class FleetView:
-    """Deeds by record, and how the targets of each namespace are. It follows the store of records."""
+    """Actions by record, and how the targets of each namespace are. It follows the store of records."""
 
-    _deeds: list[tuple[datetime, Key, CountedAction]] = field(default_factory=list)
+    _actions: list[tuple[datetime, Key, CountedAction]] = field(default_factory=list)
     """Oldest first."""
     _census: Census = field(default_factory=Census)
     _notified: dict[Key, datetime] = field(default_factory=dict)
@@ -154,13 +154,13 @@ class FleetView:
     ) -> Fleet:
         """Everything that budgets and the brake ask, for an action on this target.
 
-        `judged`: names of the records of its namespace that are what is judged; right before a deed it must not count
-        against itself. `since`: nobody asks of earlier deeds (None: somebody does).
+        `judged`: names of the records of its namespace that are what is judged; right before a write it must not count
+        against itself. `since`: nobody asks of earlier actions (None: somebody does).
         """
-        first = 0 if since is None else bisect_left(self._deeds, since, key=lambda entry: entry[0])
+        first = 0 if since is None else bisect_left(self._actions, since, key=lambda entry: entry[0])
         own = target.namespace
         actions = tuple(
-            action for _, (space, name), action in self._deeds[first:] if space != own or name not in judged
+            action for _, (space, name), action in self._actions[first:] if space != own or name not in judged
         )
         told = any(self._lifted_at is None or at > self._lifted_at for at in self._notified.values())
         weights = {space: self._census.weight(space, own) for space in {action.namespace for action in actions}}
@@ -174,13 +174,13 @@ class FleetView:
     def _forget(self, record: ChangeRecord) -> None:
         self._notified.pop(record.key, None)
         if record.change is not None and (action := counted_action(record.change, record.namespace)) is not None:
-            place = bisect_left(self._deeds, (action.at, record.key), key=_order)
-            if place < len(self._deeds) and _order(self._deeds[place]) == (action.at, record.key):
-                del self._deeds[place]
+            place = bisect_left(self._actions, (action.at, record.key), key=_order)
+            if place < len(self._actions) and _order(self._actions[place]) == (action.at, record.key):
+                del self._actions[place]
 
     def _enter(self, record: ChangeRecord, change: Change) -> None:
         if (action := counted_action(change, record.namespace)) is not None:
-            insort(self._deeds, (action.at, record.key, action), key=_order)
+            insort(self._actions, (action.at, record.key, action), key=_order)
         if (at := notified_at(change)) is not None:
             self._notified[record.key] = at
         self._enter_written(record.namespace, change)

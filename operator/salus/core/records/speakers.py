@@ -10,18 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from salus.core.records.release_proof import Witness, vouches
+from salus.core.records.release_proof import Witness
 from salus.model.scalars import Body
 from salus.model.values.keys import PolicyKey, TargetKey
 from salus.model.values.objects import Workload
 from salus.model.values.policies import Policy
-from salus.reconcile.cases import Case
 
 _Place = tuple[str, str, str | None]
 """Namespace, kind and name of a target; no name: a selector."""
-_Cases = Mapping[tuple[PolicyKey, TargetKey], Case]
-_Sick = Callable[[PolicyKey, TargetKey], bool]
-"""Whether there is an open incident of a policy and a target."""
+Heard = Callable[[Policy, TargetKey], Witness]
+"""What a policy that can be used has to say of a target."""
 
 
 @dataclass(slots=True)
@@ -47,10 +45,10 @@ class Speakers:
             if not self._at[place]:
                 del self._at[place]
 
-    def others(self, case: Case, workload: Workload, cases: _Cases, sick: _Sick) -> list[Witness]:
-        """What the policies of this workload have to say of it, but for that of `case`."""
-        found = ((key, about) for key, about in self._of(workload) if key != case.policy)
-        return [_witness(key, about, cases.get((key, workload.key)), sick) for key, about in found]
+    def others(self, asking: PolicyKey, workload: Workload, heard: Heard) -> list[Witness]:
+        """What the policies of this workload have to say of it, but for the one that is asking."""
+        found = ((key, about) for key, about in self._of(workload) if key != asking)
+        return [heard(about, workload.key) if isinstance(about, Policy) else Witness(key.name) for key, about in found]
 
     def _of(self, workload: Workload) -> Iterator[tuple[PolicyKey, Policy | Body]]:
         namespace, kind, name = workload.key.namespace, workload.key.kind, workload.key.name
@@ -59,20 +57,6 @@ class Speakers:
                 about = self._about[key]
                 if place[2] is not None or _labels(about).items() <= workload.labels.items():
                     yield key, about
-
-
-def witness_of(policy: Policy, case: Case, *, sick: bool) -> Witness:
-    """What a policy has seen of its target; nothing, where its checks were not asked since it was edited."""
-    findings = case.findings if case.asked is policy else ()
-    return Witness(policy.key.name, policy.spec.bake, vouches(policy), findings, sick)
-
-
-def _witness(key: PolicyKey, about: Policy | Body, case: Case | None, sick: _Sick) -> Witness:
-    if not isinstance(about, Policy):
-        return Witness(key.name)
-    if case is None:
-        return Witness(key.name, about.spec.bake, vouches(about))
-    return witness_of(about, case, sick=sick(key, case.target))
 
 
 def _place(key: PolicyKey, about: Policy | Body) -> _Place:

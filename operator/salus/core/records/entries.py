@@ -11,8 +11,6 @@ from functools import lru_cache
 from sys import intern
 from typing import Any
 
-import structlog
-
 from salus.contained import contained
 from salus.core.records import delivery, incidents
 from salus.core.records.changes import past_change
@@ -21,7 +19,6 @@ from salus.model.change import Facts
 from salus.model.scalars import Body, parse_time
 from salus.model.values.changes import Change
 
-_log = structlog.get_logger(__name__)
 Key = tuple[str, str]
 """Namespace and name."""
 
@@ -59,6 +56,8 @@ class ChangeRecord(Record):
     """The sinks that have something to be told yet."""
     delivered: bool = False
     """Nothing is left to tell anybody, now or later."""
+    unreadable: str = ""
+    """Why it cannot be read; empty: it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,8 @@ class IncidentRecord(Record):
     """When it last spoke of something; None: it cannot be read."""
     body: Body | None = None
     """The whole of it, while it is open."""
+    unreadable: str = ""
+    """Why it cannot be read; empty: it can."""
 
     @property
     def stem(self) -> str:
@@ -95,8 +96,7 @@ def change_record(body: Body) -> ChangeRecord:
             waiting=waiting,
             delivered=not waiting and not (change.sinks and change.unfinished),
         )
-    _say_unreadable(body, escaped[0])
-    return ChangeRecord(*_identity(body), sequence=number_in(body), change=None)
+    return ChangeRecord(*_identity(body), sequence=number_in(body), change=None, unreadable=repr(escaped[0]))
 
 
 def incident_record(body: Body) -> IncidentRecord:
@@ -113,8 +113,7 @@ def incident_record(body: Body) -> IncidentRecord:
             moment=parse_time(status.get("resolvedAt") or spec["openedAt"]),
             body=None if over else _without_managed_fields(body),
         )
-    _say_unreadable(body, escaped[0])
-    return IncidentRecord(*_identity(body), number=number_in(body))
+    return IncidentRecord(*_identity(body), number=number_in(body), unreadable=repr(escaped[0]))
 
 
 def _identity(body: Body) -> tuple[str, str, str, int, str, str, str]:
@@ -166,11 +165,6 @@ def _once(value: Hashable) -> Hashable:
 def _without_managed_fields(body: Body) -> Body:
     metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
     return {**body, "metadata": metadata}
-
-
-def _say_unreadable(body: Body, error: BaseException) -> None:
-    namespace, name = key_of(body)
-    _log.warning("a record cannot be read, and is left out", namespace=namespace, name=name, error=repr(error))
 
 
 def key_of(body: Body) -> Key:

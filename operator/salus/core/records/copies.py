@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
+from salus.core.records.entries import ChangeRecord, IncidentRecord, Key, key_of, number, version_of
 from salus.model.scalars import Body
-from salus.reconcile.records.entries import ChangeRecord, IncidentRecord, Key, key_of, number, version_of
 
 _MOST_BURIED = 10_000
 Kept = TypeVar("Kept", ChangeRecord, IncidentRecord)
