@@ -173,18 +173,19 @@ async def test_what_cannot_be_judged_is_tried_again_soon_and_then_less_often(ask
 class Reluctant:
     """An API server that does not take what is written to the workload."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: ClusterError) -> None:
+    def __init__(self, stage: Stage, monkeypatch: pytest.MonkeyPatch, error: ClusterError, takes: float = 0) -> None:
         self.asked: list[float] = []
         self.refuses = True
-        self._error, self._patch = error, FakeAccount.patch
+        really = FakeAccount.patch
 
-        async def answer(account: FakeAccount, ref: Ref, edits: Any) -> Body:  # noqa: ANN401 — handed on
+        async def patch(account: FakeAccount, ref: Ref, edits: Any) -> Body:  # noqa: ANN401 — handed on
             if self.refuses:
-                self.asked.append(account.accounts.cluster.now().timestamp())
-                raise self._error
-            return await self._patch(account, ref, edits)
+                self.asked.append(stage.clock.now().timestamp())
+                stage.clock.advance(timedelta(seconds=takes))
+                raise error
+            return await really(account, ref, edits)
 
-        monkeypatch.setattr(FakeAccount, "patch", answer)
+        monkeypatch.setattr(FakeAccount, "patch", patch)
 
     @property
     def pauses(self) -> list[float]:
@@ -193,25 +194,84 @@ class Reluctant:
 
 
 async def test_what_is_refused_without_a_cause_is_tried_more_and_more_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage, api = a_stage(never, RESTART), Reluctant(monkeypatch, Invalid("the object is invalid"))
+    stage = a_stage(never, RESTART)
+    api = Reluctant(stage, monkeypatch, Invalid("the object is invalid"))
 
     await stage.ticks(240)
 
-    assert api.pauses == [5, 10, 20, 40, 80, 160, 320][: len(api.pauses)]
+    assert api.pauses == [5, 10, 20, 40, 80, 160, 300, 300][: len(api.pauses)]
     assert len(api.pauses) >= 6
 
 
-async def test_an_undo_that_is_refused_stays_owed(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage, api = a_stage(never, SCALE), Reluctant(monkeypatch, Forbidden("a webhook said no"))
+@pytest.mark.parametrize(
+    ("remedies", "patch_takes"),
+    [
+        pytest.param((SCALE,), 0, id="the only remedy"),
+        pytest.param((SCALE, RESTART), 0, id="another remedy has its turn after it"),
+        pytest.param((SCALE, RESTART), 1.2, id="each refusal takes a while"),
+    ],
+)
+async def test_an_undo_that_is_refused_is_tried_again_before_anything_else(
+    remedies: tuple[dict[str, Any], ...], patch_takes: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = a_stage(never, *remedies)
+    api = Reluctant(stage, monkeypatch, Forbidden("a webhook said no"), patch_takes)
     api.refuses = False
     while len(stage.remedial_writes) < 1:
         await stage.ticks(1)
     api.refuses = True
-    await stage.ticks(60)
-    assert api.pauses == [5, 10, 20, 40, 80][: len(api.pauses)]
-    assert len(api.pauses) >= 4
+    while len(api.asked) < 2:
+        await stage.ticks(1)
 
     api.refuses = False
     await stage.ticks(60)
 
     assert stage.cluster.peek(TARGET.resource)[0]["spec"]["replicas"] == UNSCALED
+
+
+async def test_an_undo_that_is_always_refused_is_tried_four_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = a_stage(never, SCALE)
+    api = Reluctant(stage, monkeypatch, Forbidden("a webhook said no"))
+    api.refuses = False
+    while len(stage.remedial_writes) < 1:
+        await stage.ticks(1)
+    api.refuses = True
+
+    await stage.ticks(120)
+
+    assert api.pauses == [5, 10, 20]
+
+
+async def test_an_undo_that_was_refused_long_ago_is_not_tried_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs since then is how people want it."""
+    stage = a_stage(never, SCALE)
+    api = Reluctant(stage, monkeypatch, Forbidden("a webhook said no"))
+    api.refuses = False
+    while len(stage.remedial_writes) < 1:
+        await stage.ticks(1)
+    api.refuses = True
+    while len(api.asked) < 1:
+        await stage.ticks(1)
+    stage.clock.advance(timedelta(days=20))
+    stage.restart()
+    api.refuses = False
+
+    await stage.ticks(1)
+
+    assert stage.cluster.peek(TARGET.resource)[0]["spec"]["replicas"] == UNSCALED + 1
+
+
+async def test_a_question_that_others_void_is_asked_anew_at_once() -> None:
+    stage = a_stage(never, RESTART, mode="Approve")
+    for _ in range(6):
+        await stage.ticks(4)
+        stage.cluster.edit(TARGET, _edited_by_people)
+    await stage.ticks(4)
+
+    asked = [change for change in stage.changes if change["spec"]["decision"] == "AwaitApproval"]
+    assert len(asked) >= 6
+
+
+def _edited_by_people(body: dict[str, Any]) -> None:
+    body["spec"]["minReadySeconds"] = body["spec"].get("minReadySeconds", 0) + 1
+    body["metadata"]["generation"] += 1

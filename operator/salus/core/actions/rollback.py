@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from salus.core.actions.kind import InGit, Kind, Need, PlanRequest, Written
-from salus.core.actions.patch import KEEPS_OLD_PODS, RELEASE_PREFIX, guarded, keeps_old_pods, template_of
+from salus.core.actions.patch import KEEPS_OLD_PODS, RELEASE_PREFIX, guarded, keeps_old_pods
 from salus.core.cause.ruled_out import REASONS as RULED_OUT
 from salus.core.cause.ruled_out import ruled_out
 from salus.core.objects.privileges import gains
@@ -58,9 +58,10 @@ def plan(asked: PlanRequest) -> Action | Infeasible:
 
 
 def newest_good(seen: Observation) -> Release | None:
-    """The release to go back to: known healthy, not quarantined, not the live one."""
+    """The release to go back to: known healthy, not quarantined, not the live one, and the only one of its name."""
     for release in seen.releases:
-        if release.good and release.hash != seen.workload.release:
+        clear = sum(same_release(release.hash, other.hash) for other in seen.releases) == 1
+        if release.good and clear and release.hash != seen.workload.release:
             return release
     return None
 
@@ -70,11 +71,7 @@ def _within_the_loan(asked: PlanRequest, good: Release | None) -> Release | Infe
     target = asked.seen.workload.key
     if good is None:
         return Infeasible("NoKnownGoodRelease", _nothing_to_go_back_to(asked.seen))
-    try:
-        template = template_of(asked.seen.releases, good.hash)
-    except KeyError as error:
-        return Infeasible("NoKnownGoodRelease", str(error.args[0]))
-    if gained := gains(asked.body["spec"]["template"], template):
+    if gained := gains(asked.body["spec"]["template"], good.template):
         text = f"release {short(good.hash)} has what the live one of {target} has not: {', '.join(gained)}"
         return Infeasible("MoreThanLent", f"{text}; no loan covers that, a person has to put it back")
     return good

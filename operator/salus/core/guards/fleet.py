@@ -3,7 +3,7 @@
 Anybody who may write policies can make targets up, so only those count that somebody means to act on and that have
 pods. And whoever has many of them has no more say over the others for it: seen from a namespace, its own targets count
 in full, and those of each other namespace as a sample that is at most a third of its own. So no other namespace alone
-can put on the brake of a healthy one or take it off a unhealthy one, and none can widen another's share by more than a
+can put on the brake of a healthy one or take it off an unhealthy one, and none can widen another's share by more than a
 third; a namespace that is alone is judged as if there were no such rule.
 """
 

@@ -61,6 +61,7 @@ class ChangeEntry(Entry):
     undoes: str
     acted: bool
     abandoned: bool
+    """It was put on record and not done."""
     unfinished: bool
     delivered: bool
 
@@ -86,7 +87,7 @@ def change_entry(change: Change, target: tuple[str, str], *, delivered: bool) ->
         incident=change.incident,
         undoes=change.undoes,
         acted=change.acted,
-        abandoned=change.outcome is Outcome.ABANDONED,
+        abandoned=change.outcome is Outcome.ABANDONED or (bool(change.undoes) and change.outcome is Outcome.FAILED),
         unfinished=change.unfinished,
         delivered=delivered,
     )

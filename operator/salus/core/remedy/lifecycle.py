@@ -36,7 +36,7 @@ from salus.model.values.policies import Policy
 
 LOOK_AGAIN = timedelta(minutes=1)
 """An undo that is held back is tried so often; an edit of the policy has it tried at once."""
-LONGEST_VAIN = timedelta(minutes=30)
+LONGEST_VAIN = timedelta(minutes=5)
 """What was recorded and then not done, again and again, is tried again at the latest after this."""
 LATE = 2
 """Intervals after which what was decided is not done any more: the service may be another one by then."""
@@ -55,6 +55,15 @@ class Keeper(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """An undo or a revert that the API server has refused."""
+
+    last: datetime
+    again: datetime
+    """It is tried again then, unless nobody did so for long: then how things are is how people want them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How a target stands for one policy, by its records."""
 
@@ -68,8 +77,8 @@ class Standing:
     """The scaling that goes back when its time is over."""
     newest: Change | None = None
     """The policy's newest record, whatever it says."""
-    not_before: datetime | None = None
-    """When what is owed is tried again, after it was tried in vain."""
+    refused: Refused | None = None
+    """How often the API server has refused what is owed."""
 
 
 def standing(policy: Policy, changes: Sequence[Change], carried: AbstractSet[str]) -> Standing:
@@ -87,7 +96,7 @@ def standing(policy: Policy, changes: Sequence[Change], carried: AbstractSet[str
         failed=failed,
         to_revert=to_revert,
         newest=mine[-1] if mine else None,
-        not_before=_not_before(policy, failed or to_revert, changes),
+        refused=_refused(policy, failed or to_revert, changes),
     )
 
 
@@ -107,7 +116,7 @@ def _failed(policy: Policy, changes: Sequence[Change]) -> Change | None:
 
     What other policies did since changes nothing about that: an undo that was held back meanwhile stays due.
     """
-    writes = (c for c in reversed(changes) if c.acted and c.outcome not in verify.IN_VAIN)
+    writes = (c for c in reversed(changes) if c.acted and not verify.is_in_vain(c))
     last = next((write for write in writes if records.belongs_to(write, policy)), None)
     if last is None or last.applied_at is None or not last.outcome or last.undoes:
         return None
@@ -129,12 +138,12 @@ def _to_revert(policy: Policy, changes: Sequence[Change]) -> Change | None:
     return None
 
 
-def _not_before(policy: Policy, owed: Change | None, changes: Sequence[Change]) -> datetime | None:
-    """After an undo that came to nothing the next one waits an interval, and then twice as long each time."""
-    undos = [change for change in changes if owed is not None and change.undoes == owed.name and change.acted]
-    if not undos or undos[-1].outcome not in verify.IN_VAIN or undos[-1].completed_at is None:
+def _refused(policy: Policy, owed: Change | None, changes: Sequence[Change]) -> Refused | None:
+    undos = [change for change in changes if owed is not None and change.undoes == owed.name]
+    refusals = [change.completed_at for change in undos if change.outcome is Outcome.FAILED and change.completed_at]
+    if not refusals:
         return None
-    return undos[-1].completed_at + backoff(policy.spec.interval, len(undos), LONGEST_VAIN)
+    return Refused(refusals[-1], refusals[-1] + backoff(policy.spec.interval, len(refusals), LONGEST_VAIN))
 
 
 # --- what is next
@@ -263,16 +272,38 @@ def next_move(policy: Policy, standing: Standing, moment: Moment) -> Move:
     """What is next: what is unfinished first, then what is owed, then the ladder, then what health asks for."""
     if standing.under_way is not None:
         return _carry_on(standing.under_way, moment.intended)
-    held = any(until is not None and moment.now < until for until in (moment.held_until, standing.not_before))
+    if (move := _what_is_owed(policy, standing, moment)) is not None:
+        return move
+    if moment.ended:
+        return Wait("a change has just ended")
+    return Climb() if overall(moment.findings) is Verdict.UNHEALTHY else CloseOut()
+
+
+def _what_is_owed(policy: Policy, standing: Standing, moment: Moment) -> Move | None:
+    """An undo, the end of a question, a revert; nothing else is done before them."""
+    if (wait := _after_refusal(standing.refused, moment.now)) is not None:
+        return wait
+    held = _is_held(standing.refused, moment)
     if standing.failed is not None and not held:
         return TakeBack(standing.failed, UNDO, f"outcome {standing.failed.outcome}")
     if (end := _end_of_a_question(policy, standing, moment)) is not None:
         return end
     if standing.to_revert is not None and not held and _time_is_over(policy, standing.to_revert, moment):
         return TakeBack(standing.to_revert, REVERT, "its time is over")
-    if moment.ended:
-        return Wait("a change has just ended")
-    return Climb() if overall(moment.findings) is Verdict.UNHEALTHY else CloseOut()
+    return None
+
+
+def _after_refusal(refused: Refused | None, now: datetime) -> Wait | None:
+    """What was refused a moment ago is tried again before anything else is done; else it would lie under that."""
+    if refused is None or has_lasted(refused.last, now, refused.again - refused.last):
+        return None
+    return Wait(f"an undo was refused, it is tried again at {refused.again:%H:%M:%S} UTC")
+
+
+def _is_held(refused: Refused | None, moment: Moment) -> bool:
+    """Whether what is owed is not looked at: something holds it back, or it was refused so long ago that it stays."""
+    given_up = refused is not None and moment.now - refused.last > verify.OVERDUE_AFTER
+    return given_up or (moment.held_until is not None and moment.now < moment.held_until)
 
 
 def _end_of_a_question(policy: Policy, standing: Standing, moment: Moment) -> Finish | None:

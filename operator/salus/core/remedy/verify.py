@@ -26,8 +26,8 @@ WORSE_FACTOR = 2.0
 """A value this many times as far beyond its threshold as before the action counts as worse …"""
 WORSE_AT_LEAST = 0.25
 """… if it is also beyond it by this share of the threshold: a value that lay barely beyond doubles by chance."""
-IN_VAIN = frozenset({Outcome.ABANDONED, Outcome.FAILED})
-"""How an action ends that was put on record and not done: what it was to do is as it was before."""
+MOST_REFUSALS = 4
+"""So often an undo is tried that the API server refuses; then what was done stays, as people were told each time."""
 OVERDUE_AFTER = timedelta(minutes=15)
 """What a policy that cannot be used for a while, as at a change of the sources, has to come back and verify."""
 
@@ -176,9 +176,16 @@ def _failed_by(change: Change, outcome: Outcome, said: TakeBack) -> bool:
 
 
 def is_taken_back(change: Change, changes: Sequence[Change]) -> bool:
-    """Whether an undo was done or given up for good; one that was held back, or refused by the API server, is owed."""
+    """Whether an undo was done or given up for good; one that a guard held back is still to come."""
     undos = [other for other in changes if other.undoes == change.name]
-    return any((u.acted and u.outcome not in IN_VAIN) or u.outcome is Outcome.UNDO_SKIPPED for u in undos)
+    if sum(undo.outcome is Outcome.FAILED for undo in undos) >= MOST_REFUSALS:
+        return True
+    return any((u.acted and not is_in_vain(u)) or u.outcome is Outcome.UNDO_SKIPPED for u in undos)
+
+
+def is_in_vain(change: Change) -> bool:
+    """Whether it was put on record and not done, so that what was done before it is the newest still."""
+    return change.outcome is Outcome.ABANDONED or (bool(change.undoes) and change.outcome is Outcome.FAILED)
 
 
 def is_owed(change: Change, changes: Sequence[Change]) -> bool:

@@ -85,7 +85,7 @@ def next_step(
 
 def _in_vain(policy: Policy, remedy: str, changes: Sequence[Change], now: datetime) -> Wait | None:
     """A remedy that was recorded and then not done is recorded again after an interval, then after twice as long."""
-    tries = [change for change in reversed(changes) if change.remedy == remedy and not change.undoes]
+    tries = [change for change in reversed(changes) if change.remedy == remedy and change.acted and not change.undoes]
     vain = list(takewhile(lambda change: change.outcome is Outcome.ABANDONED, tries))
     if not vain or vain[0].completed_at is None:
         return None
