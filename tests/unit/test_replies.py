@@ -123,6 +123,58 @@ def test_a_malformed_reply_is_told_as_one(written: object) -> None:
     assert "script" not in given_now.message
 
 
+COUNTER = (
+    "PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
+    '"nginx_ingress_controller_requests" (2:14)'
+)
+MONOTONE = 'PromQL info: input to histogram_quantile needed to be fixed for monotonicity for metric name "a" (1:25)'
+
+
+@pytest.mark.parametrize(
+    "warnings",
+    [
+        pytest.param([COUNTER], id="Thanos, which knows no infos"),
+        pytest.param([COUNTER, MONOTONE], id="Prometheus 2.53, of two metrics"),
+        pytest.param([COUNTER, "12 more info annotations omitted"], id="of more metrics than are told"),
+        pytest.param([], id="none"),
+        pytest.param(None, id="nothing in place of the warnings"),
+    ],
+)
+def test_infos_among_the_warnings_leave_an_answer_whole(warnings: object) -> None:
+    """Case 05."""
+    given_now = instant(json.dumps({**GOOD, "warnings": warnings}).encode())
+    given_then = ranged(json.dumps({**GOOD_RANGE, "warnings": warnings}).encode())
+
+    assert isinstance(given_now, Value)
+    assert isinstance(given_then, list)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        pytest.param({"warnings": ["No StoreAPIs matched for this query"]}, "No StoreAPIs", id="a store is down"),
+        pytest.param({"warnings": [COUNTER, "store b: timeout"]}, "whole: store b: timeout", id="an info and a store"),
+        pytest.param(
+            {"warnings": ["PromQL warning: quantile value should be between 0 and 1"]}, "quantile", id="warning"
+        ),
+        pytest.param({"warnings": ["store said: PromQL info: a"]}, "store said", id="an info that somebody quotes"),
+        pytest.param({"warnings": [COUNTER, "3 more annotations omitted"]}, "3 more", id="more, and nobody knows what"),
+        pytest.param({"warnings": [COUNTER, {"a": 1}]}, "does not say of what", id="an info and a monster"),
+        pytest.param({"warnings": [COUNTER], "isPartial": True}, "isPartial", id="an info, and partial besides"),
+    ],
+)
+def test_every_other_warning_makes_an_answer_partial(more: dict[str, object], told: str) -> None:
+    given_now, given_then = (
+        instant(json.dumps({**GOOD, **more}).encode()),
+        ranged(json.dumps({**GOOD_RANGE, **more}).encode()),
+    )
+
+    for made in (given_now, given_then):
+        assert isinstance(made, Error)
+        assert made.reason == "PartialAnswer"
+        assert told in made.message
+
+
 @pytest.mark.parametrize(
     "written",
     [

@@ -28,6 +28,8 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,4})?|Inf|N
 """A number as the API writes it; `float` alone would take `1_000` and digits of other scripts too."""
 _LONGEST_NUMBER = 400
 """Characters: the smallest number that there is takes 326."""
+_INFO = re.compile(r"PromQL info: |[0-9]+ more info annotations omitted\Z")
+"""What Thanos, Cortex and Prometheus 2.48 to 2.53 say of the query itself in `warnings`, others in `infos`."""
 _LAST_MOMENT = 7_258_118_400
 """The year 2200, in Unix seconds; what lies before 1970 or after it is no time of a sample."""
 
@@ -175,12 +177,16 @@ def _advice(status: int) -> str:
 
 
 def _partial(document: Mapping[str, Any]) -> str:
-    """The warnings; VictoriaMetrics says `isPartial` instead."""
-    warnings = document.get("warnings")
-    if warnings:
-        told = [warning for warning in warnings if isinstance(warning, str)] if isinstance(warnings, list) else []
-        return _short("; ".join(told)) or "it does not say of what"
+    """The warnings without the infos among them; VictoriaMetrics says `isPartial` instead."""
+    warnings = document.get("warnings") or []
+    told = [one for one in (warnings if isinstance(warnings, list) else [warnings]) if not _is_info(one)]
+    if told:
+        return _short("; ".join(one for one in told if isinstance(one, str))) or "it does not say of what"
     return "isPartial" if document.get("isPartial") is True else ""
+
+
+def _is_info(warning: object) -> bool:
+    return isinstance(warning, str) and _INFO.match(warning) is not None
 
 
 class _Odd(Exception):
