@@ -120,7 +120,13 @@ RULES = [
             },
             (
                 "spec.checks[2].alert.matchLabels",
-                "matchLabels cannot set alertname, alertstate or namespace: Salus does",
+                "matchLabels cannot set alertname or alertstate: Salus does",
+            ): {
+                "an alert that is pending does not fire": {"/checks/2/alert/matchLabels": {"alertstate": "pending"}},
+            },
+            (
+                "spec.checks[2].alert.matchLabels",
+                'matchLabels.namespace can be "" only, for an alert that has no such label: else it is the policy\'s',
             ): {
                 "an alert of another namespace is out of reach": {
                     "/checks/2/alert/matchLabels": {"namespace": "other"}
@@ -219,7 +225,14 @@ RULES = [
                 "an answer for many targets must be told apart": {
                     "/target": _selector({"app": "shop"}),
                     "/checks/0/query": "sum(errors)",
+                    "/checks/2/alert/matchLabels": {"deployment": "$target"},
                 },
+            },
+            (
+                "spec.checks",
+                "with target.selector an alert needs $target in matchLabels, such as deployment: $target",
+            ): {
+                "an alert of nobody in particular is not that of each": {"/target": _selector({"app": "shop"})},
             },
         },
     ),
@@ -433,9 +446,14 @@ ACCEPTED = [
             "verification without slack": {"/verify/timeout": "90s"},
             "a remedy as bold as its policy": {"/remedies/0/mode": "Approve"},
             "a remedy less bold than its policy": {"/mode": "Enforce", "/remedies/0/mode": "Approve"},
-            "many targets, asked by $target": {"/target": _selector({"app.kubernetes.io/part-of": "shop"})},
+            "an alert without a namespace": {"/checks/2/alert/matchLabels": {"namespace": "", "service": "checkout"}},
+            "many targets, asked by $target": {
+                "/target": _selector({"app.kubernetes.io/part-of": "shop"}),
+                "/checks/2/alert/matchLabels": {"deployment": "$target"},
+            },
             "many targets, told apart by a label": {
                 "/target": _selector({"app": ""}),
+                "/checks/2/alert/name": "Down-$target",
                 "/checks/0/query": "sum(e)",
                 "/checks/0/targetLabel": "deployment",
             },

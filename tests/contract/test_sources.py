@@ -16,17 +16,21 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from salus.core.health.evaluate import Reading, evaluate
 from salus.core.policy import promql
+from salus.core.policy.compile import Catalog, compile_policy
 from salus.core.policy.exporters import Exporter, Trusted, tied
 from salus.endpoints.settings import BasicAuth
 from salus.model.meta import WorkloadKind
-from salus.model.values.metrics import Answer, Error, NoData, Query, Sample, Value
+from salus.model.policy import Verdict
+from salus.model.values.metrics import Answer, CheckState, Error, NoData, Query, Sample, Value
 from salus.presets import load_presets
 from salus.sources.breaker import FAILURES
 from salus.sources.history import PrometheusHistory
 from salus.sources.prometheus import IN_FLIGHT, MAX_BODY, PrometheusSource
 from salus.sources.router import Sources
 from salus.sources.settings import SourceSettings
+from tests.builders import a_policy_body
 from tests.contract.conftest import eventually
 from tests.contract.source_presets import WORLDS, World
 from tests.contract.source_prometheus import (
@@ -85,6 +89,57 @@ def rig(request: pytest.FixtureRequest) -> Rig:
 @pytest.mark.parametrize("case", CASES)
 async def test_every_source_tells_the_cases_apart(rig: Rig, case: Case) -> None:
     case.holds(await rig.answer(case))
+
+
+@pytest.mark.parametrize(
+    ("asked", "fires", "expected"),
+    [
+        pytest.param({}, {"namespace": "shop"}, (Verdict.UNHEALTHY, "AboveThreshold"), id="of the namespace"),
+        pytest.param({}, None, (Verdict.HEALTHY, "WithinThreshold"), id="one that does not fire"),
+        pytest.param({}, {"namespace": "bank"}, (Verdict.HEALTHY, "WithinThreshold"), id="of another namespace"),
+        pytest.param({}, {}, (Verdict.UNKNOWN, "AlertWithoutLabel"), id="of no namespace"),
+        pytest.param({"namespace": ""}, {}, (Verdict.UNHEALTHY, "AboveThreshold"), id="of no namespace, as is said"),
+        pytest.param(
+            {"namespace": ""}, {"namespace": "bank"}, (Verdict.HEALTHY, "WithinThreshold"), id="of one, though of none"
+        ),
+        pytest.param(
+            {"app": "$target"},
+            {"namespace": "shop", "pod": "checkout-1"},
+            (Verdict.UNKNOWN, "AlertWithoutLabel"),
+            id="without the label that names the workload",
+        ),
+        pytest.param(
+            {"app": "$target"}, {"pod": "x"}, (Verdict.UNKNOWN, "AlertWithoutLabel"), id="without both of its labels"
+        ),
+        pytest.param(
+            {"app": "$target"},
+            {"namespace": "shop", "app": "cart"},
+            (Verdict.HEALTHY, "WithinThreshold"),
+            id="of another workload",
+        ),
+        pytest.param(
+            {"namespace": "", "app": "$target"},
+            {"app": "cart"},
+            (Verdict.HEALTHY, "WithinThreshold"),
+            id="of another workload and no namespace",
+        ),
+    ],
+)
+async def test_an_alert_that_fires_never_reads_as_one_that_does_not(
+    prometheus: PrometheusRig, asked: dict[str, str], fires: dict[str, str] | None, expected: tuple[Verdict, str]
+) -> None:
+    """Case 06: not because it lacks a label that is asked for either."""
+    its_own = {"alertname": metric_name(), "alertstate": "firing"}
+    if fires is not None:
+        prometheus.push("ALERTS", Pushed(1, {**its_own, **fires}))
+    body = a_policy_body(checks=[{"name": "it", "alert": {"name": its_own["alertname"], "matchLabels": asked}}])
+    (check,) = compile_policy(body, Catalog({}, ("default",))).checks
+    query = promql.render(check.template, "shop", "checkout")
+
+    answered = Reading(query, await prometheus.ask(question(query)), datetime.now(UTC))
+    finding, _ = evaluate(check, answered, CheckState(), timedelta(seconds=15))
+
+    assert (finding.verdict, finding.reason) == expected
 
 
 class TestTheAgeOfSamples:

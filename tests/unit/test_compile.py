@@ -1,5 +1,6 @@
 """From a written policy to one that can be asked; what is wrong is told with its path, all of it at once."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -92,17 +93,32 @@ def test_a_compiled_check(check: Mapping[str, Any], expected: Mapping[str, Any])
     [
         pytest.param(
             {"name": "CheckoutDown"},
-            'count(ALERTS{alertname="CheckoutDown",alertstate="firing",namespace="shop"}) or vector(0)',
+            'count(ALERTS{alertname="CheckoutDown",alertstate="firing",namespace="shop"}) '
+            'or Inf * count(ALERTS{alertname="CheckoutDown",alertstate="firing",namespace=~"shop|"}) or vector(0)',
             id="by its name",
         ),
         pytest.param(
             {"name": "Down", "matchLabels": {"app": "$target"}},
-            'count(ALERTS{alertname="Down",alertstate="firing",namespace="shop",app="checkout"}) or vector(0)',
+            'count(ALERTS{alertname="Down",alertstate="firing",namespace="shop",app="checkout.eu"}) or Inf * count('
+            'ALERTS{alertname="Down",alertstate="firing",namespace=~"shop|",app=~"checkout\\\\.eu|"}) or vector(0)',
             id="and by its labels",
         ),
         pytest.param(
+            {"name": "Down", "matchLabels": {"namespace": "", "app": "a.b+$target$", "zone": ""}},
+            'count(ALERTS{alertname="Down",alertstate="firing",namespace="",app="a.b+checkout.eu$",zone=""}) '
+            'or Inf * count(ALERTS{alertname="Down",alertstate="firing",namespace="",'
+            'app=~"a\\\\.b\\\\+checkout\\\\.eu\\\\$|",zone=""}) or vector(0)',
+            id="a label that it has not is asked for in both, and what is special to a regex is escaped",
+        ),
+        pytest.param(
+            {"name": "Down", "matchLabels": {"namespace": ""}},
+            'count(ALERTS{alertname="Down",alertstate="firing",namespace=""}) or vector(0)',
+            id="an alert without a namespace, which no label can be missing of",
+        ),
+        pytest.param(
             {"name": 'a"} or vector(1) #'},
-            'count(ALERTS{alertname="a\\"} or vector(1) #",alertstate="firing",namespace="shop"}) or vector(0)',
+            'count(ALERTS{alertname="a\\"} or vector(1) #",alertstate="firing",namespace="shop"}) or Inf * '
+            'count(ALERTS{alertname="a\\"} or vector(1) #",alertstate="firing",namespace=~"shop|"}) or vector(0)',
             id="a name is a string, whatever it holds",
         ),
     ],
@@ -111,7 +127,37 @@ def test_an_alert_as_a_query(alert: Mapping[str, Any], query: str) -> None:
     template = compiled({"alert": alert}).template
 
     assert problems_in(template) is None
-    assert render(template, namespace="shop", target="checkout") == query
+    assert render(template, namespace="shop", target="checkout.eu") == query
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        pytest.param({}, "CheckoutDown fires without the label namespace: say in alert.matchLabels", id="one label"),
+        pytest.param({"app": "a"}, "CheckoutDown fires without one of the labels namespace, app: say", id="several"),
+        pytest.param({"namespace": "", "app": "a"}, "fires without the label app: say", id="none that it has not"),
+    ],
+)
+def test_an_alert_that_lacks_a_label_is_told_by_its_name(labels: Mapping[str, str], said: str) -> None:
+    found = compiled({"alert": {"name": "CheckoutDown", "matchLabels": labels}}).infinite
+
+    assert found is not None
+    assert found.reason == "AlertWithoutLabel"
+    assert said in found.message
+
+
+def test_an_alert_of_no_namespace_stays_out_of_reach_of_a_source_that_binds() -> None:
+    alert = {"name": "it", "alert": {"name": "CheckoutDown"}}
+    without = {"name": "it", "alert": {"name": "CheckoutDown", "matchLabels": {"namespace": ""}}}
+    compile_policy(a_policy_body(checks=[without], source="default"), BOUND)
+    (check,) = compile_policy(a_policy_body(checks=[alert], source="shared"), BOUND).checks
+    sent = bound_to(render(check.template, "shop", "checkout"), "shop")
+
+    assert all(matchers.count('namespace="shop"') for matchers in re.findall(r"ALERTS\{[^}]*\}", sent))
+    with pytest.raises(
+        SpecError, match=r"spec.checks\[0\].alert.matchLabels: source \"shared\": .* may read shop only"
+    ):
+        compile_policy(a_policy_body(checks=[without], source="shared"), BOUND)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """From an answer to a verdict: thresholds, hysteresis, `for`, and what no data means."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -210,6 +211,15 @@ def test_what_is_no_value_is_unknown_and_leaves_the_memory_alone(answer: Answer,
     assert (finding.verdict, finding.reason, finding.message) == (UNKNOWN, answer.reason, answer.message)
     assert (finding.value, finding.since, finding.sampled_at) == (None, None, None)
     assert after == memory
+
+
+def test_an_infinite_answer_may_mean_something_else_than_a_division_by_0() -> None:
+    """Case 06: an alert that fires without a label that is asked for is not one that does not fire."""
+    lacking = NoData("AlertWithoutLabel", "CheckoutDown fires without the label namespace")
+    (finding,), memory = fold(replace(MINUTE, infinite=lacking), [(0, NoData("Infinite", "infinity"))])
+
+    assert (finding.verdict, finding.reason, finding.message) == (UNKNOWN, lacking.reason, lacking.message)
+    assert memory == CheckState()
 
 
 @pytest.mark.parametrize("declared", [HEALTHY, UNHEALTHY])

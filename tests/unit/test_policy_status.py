@@ -162,6 +162,7 @@ def test_the_checks_are_those_of_the_worst_target() -> None:
             "verdict": "Unhealthy",
             "reason": "AboveThreshold",
             "message": "0.08, above 0.05",
+            "query": "errors",
             "value": "0.08",
             "since": format_time(ago(60)),
         }
@@ -224,6 +225,7 @@ def test_a_tick_that_is_no_transition_writes_nothing(before: TargetReport, now: 
         pytest.param(UNHEALTHY, LOST, id="the metrics are lost"),
         pytest.param(LOST, report(unknown(reason="HttpError")), id="the metrics are lost for another reason"),
         pytest.param(WELL, report(a_finding(Verdict.HEALTHY, reason="Pending")), id="a breach is pending"),
+        pytest.param(WELL, report(replace(healthy(), query="errors > 1")), id="something else is asked"),
         pytest.param(WELL, report(healthy(), last=a_change(3)), id="a change began"),
         pytest.param(
             report(healthy(), last=a_change(3)),

@@ -286,6 +286,46 @@ def test_windows_that_the_operator_raises_are_told_and_are_no_problem() -> None:
     assert [note["path"] for note in json.loads(report.to_json())["notes"]] == ["spec.limits.cooldown", "spec.interval"]
 
 
+ALERT = POLICY.replace(
+    """query: up{namespace="$namespace"}
+      unhealthy: {below: "1"}""",
+    "alert: {name: Down}",
+)
+ASKED = """count(ALERTS{alertname="Down",alertstate="firing",namespace="shop"}) or \
+Inf * count(ALERTS{alertname="Down",alertstate="firing",namespace=~"shop|"}) or vector(0)"""
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("text", "configuration", "asked"),
+    [
+        pytest.param(ALERT, "sources: {default: {url: http://p}}", ASKED, id="as it is asked"),
+        pytest.param(
+            ALERT.replace("{name: checkout, namespace: shop}", "{name: checkout}"),
+            "sources: {default: {url: http://p}}",
+            ASKED.replace("shop", "$namespace"),
+            id="of a namespace that is not told",
+        ),
+        pytest.param(
+            ALERT,
+            CONFIGURATION,
+            f'{ASKED}; of a source that binds, as "default" does, no alert without namespace is seen',
+            id="of a source that binds",
+        ),
+    ],
+)
+def test_what_an_alert_is_asked_for_is_told(text: str, configuration: str, asked: str) -> None:
+    """Case 06."""
+    assert text != POLICY
+    Path("operator.yaml").write_text(configuration, encoding="utf-8")
+    Path("policy.yaml").write_text(text, encoding="utf-8")
+
+    report = validate(["policy.yaml"], catalog_of(read_settings(Path("operator.yaml"))), Progress(io.StringIO()))
+
+    assert (report.findings, report.exit_code) == ([], 0)
+    assert [(note.path, note.message) for note in report.notes] == [("spec.checks[0].alert", f"asks {asked}")]
+
+
 def test_presets_are_tied_to_the_exporters_of_the_operators_configuration() -> None:
     catalog = catalog_of(read_settings(EXAMPLES / "operator.yaml"))
 

@@ -12,10 +12,12 @@ from pydantic import ConfigDict, ValidationError
 
 from salus.cli.documents import Document
 from salus.core.policy.compile import Catalog, SpecError, compile_policy
+from salus.core.policy.promql import render
 from salus.model.meta import WorkloadKind
 from salus.model.policy import HealthPolicySpec
 from salus.model.problems import Problem, problems
 from salus.model.scalars import GROUP, Body, DnsLabel, DnsName, Resource, quote
+from salus.model.values.policies import Policy
 
 KIND = "HealthPolicy"
 _MOST_CHECKS = 16
@@ -99,17 +101,32 @@ def findings_in(document: Document, file: str, catalog: Catalog) -> Iterator[Fin
 
 
 def notes_in(document: Document, file: str, catalog: Catalog) -> Iterator[Finding]:
-    """The windows that the operator raises; of a policy that cannot be used, nothing."""
+    """What alerts are asked for, and the windows that the operator raises; of a policy that cannot be used, nothing."""
     where = _place(document, file)
     metadata = {"namespace": where.namespace, "name": where.name}
     try:
-        raised = compile_policy({"metadata": metadata, "spec": document.body.get("spec")}, catalog).raised
+        policy = compile_policy({"metadata": metadata, "spec": document.body.get("spec")}, catalog)
     except SpecError:
         return
-    for sentence in raised:
+    for note in (*_raised(policy), *_asked(policy, catalog)):
+        yield replace(where, line=document.line(note.path), path=note.path, message=note.message)
+
+
+def _raised(policy: Policy) -> Iterator[Problem]:
+    for sentence in policy.raised:
         field, _, rest = sentence.partition(" ")
-        path, message = f"spec.{field}", f"{rest} by the operator's minimums"
-        yield replace(where, line=document.line(path), path=path, message=message)
+        yield Problem(f"spec.{field}", f"{rest} by the operator's minimums")
+
+
+def _asked(policy: Policy, catalog: Catalog) -> Iterator[Problem]:
+    """The queries that Salus makes of alerts, as they are sent if that can be told."""
+    namespace, target = policy.key.namespace, policy.spec.target.name
+    closed = policy.spec.source in catalog.bound
+    for index, (written, check) in enumerate(zip(policy.spec.checks, policy.checks, strict=True)):
+        if written.alert is not None:
+            query = render(check.template, namespace, target) if namespace and target else check.template
+            of_all = f'; of a source that binds, as "{policy.spec.source}" does, no alert without namespace is seen'
+            yield Problem(f"spec.checks[{index}].alert", f"asks {query}{of_all if closed else ''}")
 
 
 def _place(document: Document, file: str) -> Finding:

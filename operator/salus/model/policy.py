@@ -187,9 +187,15 @@ class Alert(Resource):
 
     RULES: ClassVar = (
         Rule(
-            "!['alertname', 'alertstate', 'namespace'].exists(l, l in self.matchLabels)",
-            "matchLabels cannot set alertname, alertstate or namespace: Salus does",
-            lambda a: not {"alertname", "alertstate", "namespace"} & set(a.match_labels),
+            "!['alertname', 'alertstate'].exists(l, l in self.matchLabels)",
+            "matchLabels cannot set alertname or alertstate: Salus does",
+            lambda a: not {"alertname", "alertstate"} & set(a.match_labels),
+            field=".matchLabels",
+        ),
+        Rule(
+            "!('namespace' in self.matchLabels) || self.matchLabels['namespace'] == ''",
+            'matchLabels.namespace can be "" only, for an alert that has no such label: else it is the policy\'s',
+            lambda a: not a.match_labels.get("namespace"),
             field=".matchLabels",
         ),
         _keyed_by(METRIC_LABEL, 128, "matchLabels must be keyed by names of Prometheus labels, such as severity"),
@@ -197,7 +203,13 @@ class Alert(Resource):
     name: Annotated[str, Field(min_length=1, max_length=128)]
     """The alert's name (the label `alertname`)."""
     match_labels: Annotated[Mapping[str, ShortText], Field(max_length=16)] = {}
-    """Further labels of the alert, `$namespace` and `$target` allowed; the policy's namespace is always matched."""
+    """Labels that the alert has, `$namespace` and `$target` allowed, or "" for one that it has not; `namespace` is the
+    policy's, or ""."""
+
+    @property
+    def names_target(self) -> bool:
+        """Whether it is asked for by the name of a workload."""
+        return any("$target" in text for text in (self.name, *self.match_labels.values()))
 
 
 class Check(Resource):
@@ -431,6 +443,13 @@ class HealthPolicySpec(Resource):
             ),
             field=".checks",
         ),
+        Rule(
+            "has(self.target.name) || self.checks.all(c, !has(c.alert) || c.alert.name.contains('$target') || "
+            "c.alert.matchLabels.exists(l, c.alert.matchLabels[l].contains('$target')))",
+            "with target.selector an alert needs $target in matchLabels, such as deployment: $target",
+            lambda s: s.target.name is not None or all(c.alert is None or c.alert.names_target for c in s.checks),
+            field=".checks",
+        ),
         _at_most("bake", _WEEK),
     )
     mode: Mode = Mode.OBSERVE
@@ -491,6 +510,8 @@ class CheckStatus(Resource):
     """Why, in one word."""
     message: LongText = ""
     """Why, in a sentence."""
+    query: LongText = ""
+    """What is asked, on the worst target."""
 
 
 class LastChange(Resource):

@@ -55,6 +55,8 @@ def evaluate(
             return _judged(check, found, remembered, now), remembered
         case NoData(empty=True) if check.on_no_data is not Verdict.UNKNOWN:
             return _as_declared(check, blank, state, now, interval)
+        case NoData(reason="Infinite") if check.infinite is not None:
+            return replace(blank, reason=check.infinite.reason, message=check.infinite.message), state
         case NoData(reason=reason, message=message) | Error(reason=reason, message=message):
             return replace(blank, reason=reason, message=message), state
 

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -11,11 +10,12 @@ from salus.core.policy import promql
 from salus.core.policy.exporters import Trusted, tied
 from salus.core.policy.minimums import effective
 from salus.model.meta import WorkloadKind
-from salus.model.policy import Check, HealthPolicySpec, Threshold, Verdict
+from salus.model.policy import Alert, Check, HealthPolicySpec, Threshold, Verdict
 from salus.model.problems import Problem, problems
 from salus.model.scalars import Body
 from salus.model.values.configuration import Minimums, Sink
 from salus.model.values.keys import PolicyKey
+from salus.model.values.metrics import NoData
 from salus.model.values.policies import CompiledCheck, Policy
 
 
@@ -112,12 +112,14 @@ def _out_of_reach(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> I
 
 
 def _foreign(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> Iterator[Problem]:
-    """Queries that a source which binds them to the policy's namespace will not take; presets and alerts all fit."""
+    """Queries that a source which binds them to the policy's namespace will not take; presets all fit."""
     for index, check in enumerate(spec.checks if spec.source in catalog.bound else ()):
+        query = "up" if check.preset is not None else _template(check, spec, catalog)
         try:
-            promql.bound_to(promql.render(check.query or "up", namespace, "any"), namespace)
+            promql.bound_to(promql.render(query, namespace, "any"), namespace)
         except ValueError as error:
-            yield Problem(f"spec.checks[{index}].query", f'source "{spec.source}": {error}')
+            path = f"spec.checks[{index}].{'query' if check.alert is None else 'alert.matchLabels'}"
+            yield Problem(path, f'source "{spec.source}": {error}')
 
 
 def _problems_in_check(path: str, check: Check, kind: WorkloadKind, catalog: Catalog) -> Iterator[Problem]:
@@ -149,16 +151,29 @@ def _template(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> str:
 
 
 def _alert_query(check: Check) -> str:
-    """Firing alerts as a number: no series means that none fires, which is 0 and not a lack of data."""
+    """Firing alerts as a number: no series means that none fires, which is 0 and not a lack of data.
+
+    One that fires and lacks a label that is asked for may be this one or not, which is no number: infinite.
+    """
     assert check.alert is not None  # noqa: S101 — the model holds "exactly one of query, preset and alert"
-    labels: dict[str, Any] = {
-        "alertname": check.alert.name,
-        "alertstate": "firing",
-        "namespace": "$namespace",
-        **check.alert.match_labels,
-    }
-    matchers = ",".join(f"{label}={promql.quote(value)}" for label, value in labels.items())
-    return f"count(ALERTS{{{matchers}}}) or vector(0)"
+    its_own, labels = {"alertname": check.alert.name, "alertstate": "firing"}, _labels_of(check.alert)
+    asked = f"ALERTS{{{promql.matching({**its_own, **labels})}}}"
+    similar = f"ALERTS{{{promql.matching(its_own)},{promql.matching(labels, or_missing=True)}}}"
+    in_doubt = f"Inf * count({similar}) or " if any(labels.values()) else ""
+    return f"count({asked}) or {in_doubt}vector(0)"
+
+
+def _labels_of(alert: Alert) -> Mapping[str, str]:
+    return {"namespace": "$namespace", **alert.match_labels}
+
+
+def _in_doubt(check: Check) -> NoData | None:
+    if check.alert is None:
+        return None
+    labels = [label for label, value in _labels_of(check.alert).items() if value]
+    one = f"the label {labels[0]}" if len(labels) == 1 else f"one of the labels {', '.join(labels)}"
+    advice = "say in alert.matchLabels which labels it has, and an empty text for one that it has not"
+    return NoData("AlertWithoutLabel", f"{check.alert.name} fires without {one}: {advice}"[:1024])
 
 
 _FIRING = Threshold.model_validate({"above": "0"})
@@ -177,4 +192,5 @@ def _compiled(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> Compile
         on_no_data=check.on_no_data or (signal.on_no_data if signal else Verdict.UNKNOWN),
         target_label=check.target_label,
         window=promql.window(template),
+        infinite=_in_doubt(check),
     )

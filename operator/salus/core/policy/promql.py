@@ -34,6 +34,7 @@ _NOTHING = timedelta(0)
 _TOKEN = re.compile(bounds.QUOTED + r"|(?P<bare>\$\{?\w*\}?)", re.DOTALL)
 _REFERENCE = re.compile(r"\$(?P<brace>\{?)(?P<name>[A-Za-z_]\w*)")
 _REGEX_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
+_PLACEHOLDER_OR_SPECIAL = re.compile(rf"\$(?P<name>{'|'.join(PLACEHOLDERS)})\b|{_REGEX_SPECIAL.pattern}")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _NAMESPACE = "namespace"
@@ -108,6 +109,19 @@ def _as_value_error(error: BaseException) -> ValueError:
 def quote(text: str, mark: str = '"') -> str:
     r"""`text` as a PromQL string: `a"b` → `"a\"b"`."""
     return mark + _escaped(text, mark) + mark
+
+
+def matching(labels: Mapping[str, str], *, or_missing: bool = False) -> str:
+    """Matchers for these labels, placeholders and all; `or_missing`: a label may be missing as well."""
+    return ",".join(
+        f"{label}=~{quote(_escaped_for_regex(value) + '|')}" if or_missing and value else f"{label}={quote(value)}"
+        for label, value in labels.items()
+    )
+
+
+def _escaped_for_regex(template: str) -> str:
+    """All but the placeholders, which `render` escapes."""
+    return _PLACEHOLDER_OR_SPECIAL.sub(lambda found: found[0] if found["name"] else f"\\{found[0]}", template)
 
 
 def problems_in(template: str) -> str | None:

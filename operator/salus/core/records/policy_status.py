@@ -259,6 +259,7 @@ def _check(finding: Finding) -> dict[str, Any]:
         "verdict": finding.verdict.value,
         "reason": finding.reason,
         "message": finding.message[:1024],
+        "query": finding.query[:1024],
     }
     if finding.value is not None:
         row["value"] = format_decimal(finding.value)
@@ -268,13 +269,13 @@ def _check(finding: Finding) -> dict[str, Any]:
 
 
 def _kept_checks(checks: list[dict[str, Any]], written: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows whose verdict and reason are what is written already stay as they are written."""
+    """Rows whose verdict, reason and query are what is written already stay as they are written."""
     before = {row["name"]: row for row in written.get("checks") or ()}
     return [before[row["name"]] if _same(before.get(row["name"]), row) else row for row in checks]
 
 
 def _same(before: Mapping[str, Any] | None, row: Mapping[str, Any]) -> bool:
-    return before is not None and all(before.get(field) == row[field] for field in ("verdict", "reason"))
+    return before is not None and all(before.get(field) == row[field] for field in ("verdict", "reason", "query"))
 
 
 def _last_change(change: Change) -> dict[str, Any]:

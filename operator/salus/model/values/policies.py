@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from salus.model.policy import HealthPolicySpec, Threshold, Verdict
 from salus.model.values.keys import PolicyKey
+from salus.model.values.metrics import NoData
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class CompiledCheck:
     target_label: str | None
     window: timedelta
     """The widest range selector of the query; an action shows in full only after it."""
+    infinite: NoData | None = None
+    """What an infinite answer means, where it is no division by 0."""
 
 
 @dataclass(frozen=True, slots=True)
