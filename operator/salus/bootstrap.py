@@ -21,7 +21,6 @@ from typing import Any
 import structlog
 
 from salus.adapters import logging
-from salus.adapters.accounts import ApiAccounts
 from salus.adapters.api import Connection, Login, NoCredentials
 from salus.adapters.clock import SystemClock
 from salus.adapters.cluster import ApiCluster
@@ -32,6 +31,7 @@ from salus.adapters.lease import PATIENCE, Leadership
 from salus.adapters.recorder import EventRecorder
 from salus.adapters.sinks import HttpSinks, SinkSettings
 from salus.adapters.telemetry import PrometheusTelemetry
+from salus.adapters.workload_writes import ApiAccounts
 from salus.contained import contained
 from salus.core.policy.compile import Catalog, SpecError
 from salus.endpoints.settings import BasicAuth
@@ -46,7 +46,7 @@ from salus.model.values.policies import Policy
 from salus.ports import HEALTH_POLICIES, LEASES, Accounts, Cluster, ClusterError, NotFound, Ref
 from salus.presets import load_presets
 from salus.reconcile.context import Context
-from salus.reconcile.leftovers import tell_what_stays
+from salus.reconcile.deleted_policies import tell_what_stays
 from salus.reconcile.records.relay import Relay
 from salus.reconcile.records.release_retention import Expiry
 from salus.reconcile.records.retention import Collector

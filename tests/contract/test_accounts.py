@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from salus.adapters.accounts import ApiAccounts
 from salus.adapters.api import Connection, Login
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.dry_run import DryRunAccounts
+from salus.adapters.workload_writes import ApiAccounts
 from salus.ports import (
     CHANGE_EVENTS,
     CONTROLLER_REVISIONS,

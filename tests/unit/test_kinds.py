@@ -12,13 +12,13 @@ from typing import Annotated, Any, ClassVar
 import pytest
 from pydantic import Field
 
-from salus.core.actions import KINDS, kind_of, plan, undo
+from salus.core.actions import KINDS, inverse, kind_of, plan
 from salus.core.actions.kind import Kind, Need, PlanRequest, Written
 from salus.core.actions.patch import applies, diff, guarded
 from salus.core.guards import permissions as needed_permissions
 from salus.core.guards.chain import GUARDS, INFEASIBLE, review
 from salus.core.objects.workloads import workload_from
-from salus.core.remedy import verify
+from salus.core.remedy import undo
 from salus.model.change import ActionKind, ChangeEventSpec, Facts, Outcome
 from salus.model.policy import HealthPolicySpec, Remedy
 from salus.model.scalars import Body, MapList, Resource, Rule, cel_exactly_one, exactly_one
@@ -198,7 +198,7 @@ def test_its_account_needs_what_it_takes() -> None:
 @pytest.mark.usefixtures("steady")
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_it_is_undone_when_its_kind_says_so(outcome: Outcome) -> None:
-    assert verify.wants_undo(a_finished_change(action=STEADY), outcome, a_policy()) is (outcome in KIND.undone_after)
+    assert undo.wants_undo(a_finished_change(action=STEADY), outcome, a_policy()) is (outcome in KIND.undone_after)
 
 
 @pytest.mark.usefixtures("steady")
@@ -207,7 +207,9 @@ def test_hands_off_where_someone_changed_its_field_since_though_no_fact_shows_it
     assert isinstance(action, Action)
     there = a_deployment_body(spec={"minReadySeconds": 99})
     record = a_finished_change(action=STEADY, before=action.before, intended=action.intended)
-    back = undo.plan(record, action.inverse, undo.Live(workload_from(there), there), undo.UNDO, "outcome Worse")
+    back = inverse.plan(
+        record, action.inverse, inverse.Live(workload_from(there), there), inverse.UNDO, "outcome Worse"
+    )
 
     assert back == Infeasible("UndoSkipped", "someone changed /spec/minReadySeconds since")
 

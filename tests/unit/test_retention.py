@@ -384,7 +384,9 @@ def any_books(draw: st.DrawFn, *, anybody_gone: bool = False) -> Written:
                     target=target,
                     decision=draw(st.sampled_from(["Act", "DryRun", "AwaitApproval", "Advise", "Refuse"])),
                     action=draw(st.sampled_from(["Scale", "Restart", "Rollback"])),
-                    outcome=draw(st.sampled_from(["Recovered", "Worse", "Abandoned", "Undone"])),
+                    outcome=draw(
+                        st.sampled_from(["Recovered", "NotRecovered", "Worse", "Abandoned", "Failed", "Undone"])
+                    ),
                     open_=draw(st.integers(0, 9)) == 0,
                     incident=f"{target}-9f8e7d6c-{draw(st.integers(1, 3))}",
                     **({"undoes": undoes} if undoes else {}),

@@ -16,7 +16,7 @@ from salus.model.scalars import Body
 from salus.model.values.configuration import Switches
 from salus.model.values.metrics import Answer, Query, Value
 from salus.ports import DEPLOYMENTS, HEALTH_POLICIES, Ref, right
-from salus.reconcile.leftovers import tell_what_stays
+from salus.reconcile.deleted_policies import tell_what_stays
 from tests.unit.stage import NAME, NAMESPACE, UNSCALED, Service, Stage, a_stage
 
 LONG = 40

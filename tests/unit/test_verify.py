@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from salus.core.records.changes import proof_by, take_back_by
-from salus.core.remedy.verify import Judgement, counts_from, judge, terms, wants_undo
+from salus.core.remedy.undo import terms, wants_undo
+from salus.core.remedy.verify import Judgement, counts_from, judge
 from salus.model.change import ActionKind, Outcome, TakeBack
 from salus.model.policy import OnFailure
 from salus.model.values.changes import Change

@@ -10,7 +10,7 @@ from functools import partial
 
 import structlog
 
-from salus.core.actions import KINDS, undo
+from salus.core.actions import KINDS, inverse
 from salus.core.actions.patch import resolved, template_of
 from salus.core.actions.stamp import Reading, Stamp, names, read
 from salus.core.guards.chain import UNKNOWN, review
@@ -166,11 +166,11 @@ async def take_back(step: Step, move: TakeBack, came: Came) -> Came:
     change = move.change
     recorded = await step.context.cluster.get(Ref(CHANGE_EVENTS, step.namespace, change.name))
     seen = await target.observe(step)
-    inverse = tuple(recorded["spec"].get("inverse") or ())
+    recorded_inverse = tuple(recorded["spec"].get("inverse") or ())
     scaler = await target.scaler_now(step, change.patched)
-    live = undo.Live(seen.workload, seen.body, scaler, seen.releases)
+    live = inverse.Live(seen.workload, seen.body, scaler, seen.releases)
     step.case.hold_back(None)
-    planned = undo.plan(change, inverse, live, move.reason, move.why)
+    planned = inverse.plan(change, recorded_inverse, live, move.reason, move.why)
     if isinstance(planned, Infeasible):
         await _skip(step, change, planned, seen)
         return came.at_end()

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonpatch
 
-from salus.core.actions import plan, undo
+from salus.core.actions import inverse, plan
 from salus.core.objects.autoscalers import read_alone
 from salus.core.objects.workloads import workload_from
 from salus.model.change import ActionKind
@@ -58,8 +58,8 @@ def write(action: Action, **fields: Any) -> Change:
 
 def taken_back(action: Action, there: Body | None, **deployment: Any) -> Action | Infeasible:
     body = a_deployment_body(**deployment)
-    live = undo.Live(workload_from(body), body, read_alone(there) if there else None)
-    return undo.plan(write(action), action.inverse, live, undo.REVERT, "its time is over")
+    live = inverse.Live(workload_from(body), body, read_alone(there) if there else None)
+    return inverse.plan(write(action), action.inverse, live, inverse.REVERT, "its time is over")
 
 
 def action_field(action: Action) -> str:

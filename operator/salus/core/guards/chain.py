@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from salus.core.actions import KINDS
+from salus.core.actions.inverse import IRREVERSIBLE
 from salus.core.actions.kind import Kind
-from salus.core.actions.undo import IRREVERSIBLE
 from salus.core.guards import budgets
 from salus.core.guards.freeze import frozen_until
 from salus.core.guards.permissions import NOT_PERMITTED, rehearses, writes

@@ -13,15 +13,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from salus.core.actions import KINDS
+from salus.core.actions.inverse import REVERT, UNDO
 from salus.core.actions.stamp import Reading, Stamp
-from salus.core.actions.undo import REVERT, UNDO
 from salus.core.guards.chain import review
 from salus.core.guards.permissions import rehearses
 from salus.core.health.timing import backoff, has_lasted
 from salus.core.health.verdict import healthy_for, overall
 from salus.core.objects.workloads import same_release
 from salus.core.records import changes as records
-from salus.core.remedy import approvals, verify
+from salus.core.remedy import approvals, undo, verify
 from salus.core.remedy.approvals import Ended
 from salus.model.change import Decision, Facts, Outcome
 from salus.model.policy import Mode, Verdict
@@ -116,12 +116,12 @@ def _failed(policy: Policy, changes: Sequence[Change]) -> Change | None:
 
     What other policies did since changes nothing about that: an undo that was held back meanwhile stays due.
     """
-    writes = (c for c in reversed(changes) if c.acted and not verify.is_in_vain(c))
+    writes = (c for c in reversed(changes) if c.acted and not undo.is_in_vain(c))
     last = next((write for write in writes if records.belongs_to(write, policy)), None)
     if last is None or last.applied_at is None or not last.outcome or last.undoes:
         return None
-    wanted = verify.wants_undo(last, last.outcome, policy)
-    return last if wanted and not verify.is_taken_back(last, changes) else None
+    wanted = undo.wants_undo(last, last.outcome, policy)
+    return last if wanted and not undo.is_taken_back(last, changes) else None
 
 
 def _to_revert(policy: Policy, changes: Sequence[Change]) -> Change | None:
@@ -133,8 +133,8 @@ def _to_revert(policy: Policy, changes: Sequence[Change]) -> Change | None:
     for change in reversed(changes):
         to_revert = KINDS[change.action].revert_after and change.applied_at is not None and not change.undoes
         if to_revert and records.belongs_to(change, policy) and change.name not in undone:
-            wanted = verify.terms(change, policy).revert_after is not None and change.outcome is Outcome.RECOVERED
-            return change if wanted and not verify.is_taken_back(change, changes) else None
+            wanted = undo.terms(change, policy).revert_after is not None and change.outcome is Outcome.RECOVERED
+            return change if wanted and not undo.is_taken_back(change, changes) else None
     return None
 
 
@@ -324,7 +324,7 @@ def _carry_on(change: Change, intended: str) -> Move:
 
 def _time_is_over(policy: Policy, change: Change, moment: Moment) -> bool:
     """What was scaled up goes back after `revertAfter` of health."""
-    lent_for, clear = verify.terms(change, policy).revert_after, healthy_for(moment.findings, moment.now)
+    lent_for, clear = undo.terms(change, policy).revert_after, healthy_for(moment.findings, moment.now)
     if moment.has_incident or lent_for is None or clear is None or change.completed_at is None:
         return False
     return has_lasted(max(moment.now - clear, change.completed_at), moment.now, lent_for)

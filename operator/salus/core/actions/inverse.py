@@ -1,7 +1,7 @@
 """Taking a change back: an undo because it did not help, or a revert because its time is over.
 
 Only where the field still holds what the change put there; where someone has changed it since, hands off. Whether a
-change is to be taken back at all, its kind and its record say (`core.remedy.verify.wants_undo`).
+change is to be taken back at all, its kind and its record say (`core.remedy.undo.wants_undo`).
 """
 
 from collections.abc import Sequence

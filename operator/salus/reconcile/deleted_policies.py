@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import structlog
 
 from salus.core.records.entries import ChangeRecord
-from salus.core.remedy.verify import is_owed
+from salus.core.remedy.undo import is_owed
 from salus.model.values.changes import Change
 from salus.model.values.keys import PolicyKey
 from salus.ports import CHANGE_EVENTS, ClusterError, Notice, Ref

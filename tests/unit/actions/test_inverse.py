@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from salus.core.actions import undo
+from salus.core.actions import inverse
 from salus.core.actions.patch import applies, resolved
 from salus.core.objects.workloads import images_of, release_hash, short, workload_from
 from salus.model.scalars import Body
@@ -23,7 +23,9 @@ def undone(action: Action, now_there: Body, **change: Any) -> Action | Infeasibl
     record = a_finished_change(
         1, action=action.kind, remedy=action.remedy, before=action.before, intended=action.intended, **change
     )
-    return undo.plan(record, action.inverse, undo.Live(workload_from(now_there), now_there), undo.UNDO, "outcome Worse")
+    return inverse.plan(
+        record, action.inverse, inverse.Live(workload_from(now_there), now_there), inverse.UNDO, "outcome Worse"
+    )
 
 
 def test_undoing_a_scaling_puts_back_what_was_there() -> None:
@@ -120,9 +122,9 @@ def test_a_record_without_facts_cannot_be_taken_back(field: str) -> None:
     facts: Mapping[str, Any] = {"before": action.before, "intended": action.intended, field: None}
     record = a_finished_change(1, action=action.kind, **facts)
 
-    assert undo.plan(record, action.inverse, undo.Live(workload_from(live()), live()), undo.UNDO, "") == Infeasible(
-        "Irreversible", "Scale cannot be taken back"
-    )
+    assert inverse.plan(
+        record, action.inverse, inverse.Live(workload_from(live()), live()), inverse.UNDO, ""
+    ) == Infeasible("Irreversible", "Scale cannot be taken back")
 
 
 def test_a_restart_in_between_does_not_hinder_the_undo_of_a_rollback() -> None:
