@@ -12,7 +12,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence, Set
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -55,6 +55,7 @@ from salus.reconcile.scopes import each_scope
 from salus.reconcile.tick import Reconciler
 from salus.scheduler import Scheduler
 from salus.settings import EndpointConfig, LeaderElection, Settings, SettingsError, SourceConfig, read_settings
+from salus.sources.clusters import Lookout
 from salus.sources.history import PrometheusHistory
 from salus.sources.prometheus import PrometheusSource
 from salus.sources.router import Sources
@@ -68,6 +69,8 @@ RELIST_EVERY = timedelta(minutes=10)
 RELOAD_EVERY = timedelta(seconds=1)
 COLLECT_ON = timedelta(seconds=1)
 """Before the next round of the collector where one has left something."""
+LOOK_EVERY, LOOK_AGAIN = timedelta(minutes=10), timedelta(minutes=1)
+"""At what the sources hold; again where one did not answer."""
 DELIVER_EVERY = timedelta(seconds=1)
 RETRY_EVERY = timedelta(seconds=2)
 SETTLED = timedelta(seconds=30)
@@ -140,8 +143,6 @@ class LiveMetrics:
 
     observe: Callable[[float, str], None]
     names: frozenset[str] = frozenset()
-    bound: frozenset[str] = frozenset()
-    """Those of them that bind every query to its policy's namespace."""
     _sources: dict[str, PrometheusSource] = field(default_factory=dict)
     _now: Sources = field(default_factory=lambda: Sources({}))
     _past: PrometheusHistory = field(default_factory=lambda: PrometheusHistory({}))
@@ -152,7 +153,6 @@ class LiveMetrics:
         self._sources = {name: PrometheusSource(one, observe=self.observe) for name, one in settings.items()}
         self._now, self._past = Sources(self._sources), PrometheusHistory(settings)
         self.names = frozenset(settings)
-        self.bound = frozenset(name for name, one in settings.items() if one.enforce_namespace)
         for source in old:
             await source.close()
 
@@ -166,6 +166,11 @@ class LiveMetrics:
         """The port MetricHistory."""
         return await self._past.samples(question, start, end, step)
 
+    @property
+    def sources(self) -> Mapping[str, PrometheusSource]:
+        """The sources by name."""
+        return dict(self._sources)
+
     async def close(self) -> None:
         """Close all connections."""
         await self.use({})
@@ -173,7 +178,10 @@ class LiveMetrics:
 
 def _source_settings(name: str, config: SourceConfig) -> SourceSettings:
     return SourceSettings(
-        **_endpoint(name, config), tenant_header=config.tenant_header or "", enforce_namespace=config.enforce_namespace
+        **_endpoint(name, config),
+        method=config.method.value,
+        tenant_header=config.tenant_header or "",
+        binding=config.binding(),
     )
 
 
@@ -183,14 +191,20 @@ def _endpoint(name: str, config: EndpointConfig) -> dict[str, Any]:
     return {
         "name": name,
         "url": config.url or "",
-        "url_file": Path(config.url_file) if config.url_file else None,
+        "url_file": _path(config.url_file),
         "timeout": config.timeout,
-        "bearer_token_file": Path(config.bearer_token_file) if config.bearer_token_file else None,
+        "bearer_token_file": _path(config.bearer_token_file),
         "basic_auth": BasicAuth(auth.username, Path(auth.password_file)) if auth else None,
-        "ca_file": Path(config.ca_file) if config.ca_file else None,
+        "ca_file": _path(config.ca_file),
+        "cert_file": _path(config.cert_file),
+        "key_file": _path(config.key_file),
         "headers": config.headers,
         "header_files": {header: Path(file) for header, file in config.header_files.items()},
     }
+
+
+def _path(file: str | None) -> Path | None:
+    return Path(file) if file else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +268,8 @@ class Operator:
         self.telemetry = PrometheusTelemetry()
         self._clock = SystemClock()
         self.metrics = LiveMetrics(self.telemetry.queried)
+        self._moved = asyncio.Event()
+        """Set when the sources were exchanged."""
         instance = _instance()
         self._reconciler = Reconciler(
             Context(
@@ -322,6 +338,7 @@ class Operator:
         start("watch of records", self._server.record_watches.run())
         start("list of policies", self._relist())
         start("watch of the configuration", self.follow_configuration())
+        start("look at the sources", self._look_at_sources())
         start("scheduler", self.schedule())
         start("relay to the sinks", self._deliver())
         start("collector of old records", self._collect())
@@ -499,6 +516,16 @@ class Operator:
         else:
             log.error("a defect in Salus met the new configuration, please report it", exc_info=error)
 
+    async def _look_at_sources(self) -> None:
+        """See at start, after each change and now and then whether a source holds several clusters."""
+        lookout = Lookout(self.telemetry.clusters)
+        while True:
+            self._moved.clear()
+            known = await lookout.look(self.metrics.sources, self.settings.exporters(), self.settings.cluster)
+            pause = LOOK_EVERY if known else LOOK_AGAIN
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), pause.total_seconds())
+
     async def use(self, settings: Settings) -> None:
         """Exchange what has changed; at first, everything."""
         sinks = {name: SinkSettings(**_endpoint(name, sink)) for name, sink in settings.sinks.items()}
@@ -510,10 +537,11 @@ class Operator:
         rewired = old is None or old.sinks != settings.sinks
         if moved:
             await self.metrics.use(sources)
+            self._moved.set()
         if rewired:
             await self.sinks.use(sinks)
         if moved or rewired or old is None or old.minimums != settings.minimums:
-            names, bound = self.metrics.names, self.metrics.bound
+            names, bound = self.metrics.names, settings.bindings()
             signals, known, least = self.store.catalog.signals, settings.sink_values(), settings.minimums.value()
             await self.store.use(Catalog(signals, names, bound, known, settings.exporters(), least))
 

@@ -19,7 +19,7 @@ from salus.core.policy.exporters import Exporter, Trusted
 from salus.core.records.release_retention import ShelfLife
 from salus.core.records.retention import Retention
 from salus.core.remedy.approvals import DEFAULT_EXPIRY
-from salus.endpoints.settings import check_header, check_url
+from salus.endpoints.settings import NotTheBase, check_header, check_url
 from salus.model.change import ActionKind
 from salus.model.problems import problems
 from salus.model.scalars import (
@@ -35,7 +35,8 @@ from salus.model.scalars import (
     ShortText,
     quote,
 )
-from salus.model.values.configuration import Bounds, Brake, Budget, Freeze, Minimums, Sink, Switches
+from salus.model.values.configuration import Binding, Bounds, Brake, Budget, Freeze, Minimums, Sink, Switches
+from salus.sources.settings import base_of, check_source_url
 
 DEFAULT_SOURCE = "default"
 
@@ -71,7 +72,7 @@ class EndpointConfig(Resource):
     """One HTTP server."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["urlFile"]}]})
-    RULES: ClassVar = (
+    RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "",
             "set at most one of bearerTokenFile and basicAuth",
@@ -84,6 +85,7 @@ class EndpointConfig(Resource):
             lambda s: not _twice(s),
             field=".headerFiles",
         ),
+        Rule("", "set certFile and keyFile together", lambda s: (s.cert_file is None) == (s.key_file is None)),
         Rule("", "timeout must be longer than 0s", lambda s: s.timeout > timedelta(0), field=".timeout"),
     )
     url: Annotated[str, Field(min_length=8, max_length=2048), AfterValidator(_http_url)] | None = None
@@ -98,6 +100,10 @@ class EndpointConfig(Resource):
     """User and password."""
     ca_file: MountedFile | None = None
     """CA certificates to trust, in place of the system's."""
+    cert_file: MountedFile | None = None
+    """Client certificate to show, with those between it and its authority; read again when it changes."""
+    key_file: MountedFile | None = None
+    """Its private key, without a passphrase."""
     headers: Mapping[HeaderText, Annotated[str, Field(max_length=4096), AfterValidator(check_header)]] = {}
     """Further headers of every request."""
     header_files: Mapping[HeaderText, MountedFile] = {}
@@ -134,15 +140,66 @@ ExporterLabels = Annotated[
 ]
 
 
+def _source_url(text: str) -> str:
+    """The URL of a source. Raises ValueError, which says the right form where it can be told."""
+    try:
+        return check_source_url(_http_url(text))
+    except NotTheBase as error:
+        raise ValueError(f"{error}: write {base_of(text)}") from error
+
+
+class Method(StrEnum):
+    """How a source is asked."""
+
+    POST = "POST"
+    GET = "GET"
+
+
+def _of_a_source(labels: Mapping[str, str]) -> Mapping[str, str]:
+    """Labels that all series of a source are asked for with. Raises ValueError."""
+    if "namespace" in labels:
+        raise ValueError("namespace: every policy asks for its own; set enforceNamespace")
+    if "__name__" in labels:
+        raise ValueError("__name__: every query names its own metrics")
+    return labels
+
+
+SourceLabel = Annotated[str, Field(max_length=128)]
+
+
 class SourceConfig(EndpointConfig):
     """One Prometheus-compatible server; its URL is the part before `/api/v1/…`."""
 
+    RULES: ClassVar = (
+        *EndpointConfig.RULES,
+        Rule(
+            "",
+            "an exporter's label has another value in matchLabels, so presets would find nothing",
+            lambda s: all(
+                s.match_labels.get(label, value) == value
+                for labels in s.exporters.values()
+                for label, value in labels.items()
+            ),
+            field=".exporters",
+        ),
+    )
+
+    url: Annotated[str, Field(min_length=8, max_length=2048), AfterValidator(_source_url)] | None = None
+    """The part before `/api/v1/…`."""
+    method: Method = Method.POST
+    """How it is asked: POST (default), or GET where a proxy lets nothing else pass."""
     tenant_header: HeaderText | None = None
     """Header that carries the policy's namespace, such as X-Scope-OrgID."""
     enforce_namespace: bool = False
     """Whether every selector of a query gets `namespace="<the policy's>"`; a query that names another is refused."""
+    match_labels: Annotated[Mapping[MetricLabel, SourceLabel], Field(max_length=8), AfterValidator(_of_a_source)] = {}
+    """Labels that every selector is sent with, presets and alerts included: `{cluster: eu-1}`."""
     exporters: Mapping[Exporter, ExporterLabels] = {}
     """By exporter, the labels of the only series of it that presets believe: `{kube-state-metrics: {job: …}}`."""
+
+    def binding(self) -> Binding:
+        """What every selector is bound to."""
+        return Binding(self.enforce_namespace, self.match_labels)
 
 
 class Audience(StrEnum):
@@ -489,6 +546,10 @@ class Settings(Resource):
     def exporters(self) -> dict[str, Trusted]:
         """By source, whose series the presets believe."""
         return {name: source.exporters for name, source in self.sources.items() if source.exporters}
+
+    def bindings(self) -> dict[str, Binding]:
+        """By source, what its queries are bound to."""
+        return {name: source.binding() for name, source in self.sources.items()}
 
     def bounds(self) -> Bounds:
         """What one namespace may take."""

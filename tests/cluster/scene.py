@@ -227,9 +227,13 @@ class Scene:
         for body in (*self.policies(), *self.incidents(), *self.changes()):
             print(body["metadata"]["name"], json.dumps({key: body.get(key) for key in ("spec", "status")}))  # noqa: T201
 
-    def _ticks(self) -> float:
+    def own_metric(self, name: str) -> float:
+        """What Salus says of itself, summed up over all labels."""
         lines = requests.get(f"{self.salus.url}/metrics", timeout=30).text.splitlines()
-        return sum(float(line.split()[1]) for line in lines if line.startswith("salus_tick_duration_seconds_count"))
+        return sum(float(line.split()[1]) for line in lines if line.startswith(name))
+
+    def _ticks(self) -> float:
+        return self.own_metric("salus_tick_duration_seconds_count")
 
     def _apps(self) -> str:
         return f"/apis/apps/v1/namespaces/{self.namespace}/deployments"

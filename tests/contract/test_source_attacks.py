@@ -18,6 +18,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from salus.endpoints.addresses import AddressRefused, refuse
+from salus.model.values.configuration import Binding
 from salus.model.values.metrics import Error, Query
 from salus.sources.history import PrometheusHistory
 from salus.sources.prometheus import PrometheusSource
@@ -244,15 +245,37 @@ async def test_a_bound_source_asks_for_the_policys_namespace(ask: Asker, query: 
 
     path = "/api/v1/query" if ask is instant else "/api/v1/query_range"
     async with serving(handle, path) as server:
-        await ask(SourceSettings(name="main", url=url(server), enforce_namespace=True), query)
+        await ask(SourceSettings(name="main", url=url(server), binding=Binding(namespace=True)), query)
 
     assert sent in seen[0]
     assert "#" not in seen[0]
 
 
 @both_ways
+async def test_a_source_of_several_clusters_is_asked_for_one(ask: Asker) -> None:
+    """Whoever wrote the query, and together with the namespace (case 08)."""
+    source = Binding(namespace=True, labels={"cluster": "eu-1"})
+    seen: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        seen.append(str({**request.query, **await request.post()}["query"]))
+        return web.Response(body=vector() if ask is instant else success("matrix", []))
+
+    path = "/api/v1/query" if ask is instant else "/api/v1/query_range"
+    async with serving(handle, path) as server:
+        await ask(SourceSettings(name="main", url=url(server), binding=source), 'sum(x) or y{a="1"}')
+        foreign = await ask(SourceSettings(name="main", url=url(server), binding=source), 'x{cluster="us-1"}')
+
+    assert 'x{namespace="shop",cluster="eu-1"}' in seen[0]
+    assert 'y{namespace="shop",cluster="eu-1",a="1"}' in seen[0]
+    assert len(seen) == 1
+    assert foreign is not None
+    assert foreign.reason == "ForeignLabel"
+
+
+@both_ways
 async def test_a_bound_source_is_not_asked_for_another_namespace(ask: Asker) -> None:
-    source = SourceSettings(name="main", url="http://127.0.0.1:1", enforce_namespace=True)
+    source = SourceSettings(name="main", url="http://127.0.0.1:1", binding=Binding(namespace=True))
 
     given = await ask(source, 'x{namespace="bank"}')
 

@@ -7,7 +7,7 @@ import itertools
 import math
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from pydantic import ValidationError
 
 from salus.core.health.evaluate import Reading, evaluate
 from salus.core.policy import promql
@@ -23,8 +24,10 @@ from salus.core.policy.exporters import Exporter, Trusted, tied
 from salus.endpoints.settings import BasicAuth
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Verdict
+from salus.model.problems import problems
 from salus.model.values.metrics import Answer, CheckState, Error, NoData, Query, Sample, Value
 from salus.presets import load_presets
+from salus.settings import SinkConfig, SourceConfig
 from salus.sources.breaker import FAILURES
 from salus.sources.history import PrometheusHistory
 from salus.sources.prometheus import IN_FLIGHT, MAX_BODY, PrometheusSource
@@ -682,6 +685,109 @@ class TestCredentials:
             SourceSettings(name="main", url="http://prometheus", headers={"X-Team": "shop\r\nX-Scope-OrgID: bank"})
 
 
+PASTED = [
+    pytest.param("http://p.example:9090/api/v1/query", "http://p.example:9090", "path of the API", id="the API"),
+    pytest.param("http://p.example/prom/api/v1/", "http://p.example/prom", "path of the API", id="its beginning"),
+    pytest.param("http://p.example/api/prom/push", "http://p.example/api/prom", "path of the API", id="pushed to"),
+    pytest.param("http://p.example/graph", "http://p.example", "path of the API", id="a page"),
+    pytest.param("http://p.example/x/graph?g0.expr=up", "http://p.example/x", "path of the API", id="a page's query"),
+    pytest.param("http://p.example/-/ready", "http://p.example", "path of the API", id="a probe"),
+    pytest.param("http://p.example/x?token=T0PSECRET", "http://p.example/x", "query string", id="a query string"),
+    pytest.param("http://p.example/x#alerts", "http://p.example/x", "fragment", id="a fragment"),
+    pytest.param("https://p.example:9090?", "https://p.example:9090", "query string", id="an empty query string"),
+]
+"""URLs as people paste them, what was meant, and what is said."""
+
+
+class TestPastedUrls:
+    """What a browser's address line holds is refused with the right form, before it is asked for what is not there."""
+
+    @pytest.mark.parametrize(("pasted", "meant", "says"), PASTED)
+    def test_the_configuration_is_refused_with_the_right_form(self, pasted: str, meant: str, says: str) -> None:
+        with pytest.raises(ValidationError) as refused:
+            SourceConfig.parse({"url": pasted})
+
+        (problem,) = problems(refused.value, "sources.default")
+        assert problem.path == "sources.default.url"
+        assert says in problem.message
+        assert problem.message.endswith(f": write {meant}")
+        SourceConfig.parse({"url": meant})
+
+    @pytest.mark.parametrize(("pasted", "meant", "says"), PASTED)
+    async def test_one_in_a_file_is_told_and_never_quoted(
+        self, pasted: str, meant: str, says: str, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "url"
+        file.write_text(pasted)
+
+        given = await _ask(SourceSettings(name="main", url_file=file), "x")
+
+        assert isinstance(given, Error)
+        assert given.message.startswith(f"source main: {file} holds a URL that cannot be used: the URL of a source is")
+        assert says in given.message
+        assert meant not in given.message
+        assert "T0PSECRET" not in given.message
+
+    @pytest.mark.parametrize(
+        "right",
+        [
+            "http://p.example:9090/",
+            "http://p.example/prometheus//",
+            "https://mimir.example/prometheus",
+            "http://vm.example:8481/select/0/prometheus",
+            "https://grafana.example/api/datasources/proxy/1",
+            "https://thanos.example/query",
+            "http://[fd00::1]:9090",
+        ],
+    )
+    def test_a_base_is_taken_as_it_is(self, right: str) -> None:
+        assert SourceConfig.parse({"url": right}).url == right
+
+    def test_a_sink_may_have_a_query_string(self) -> None:
+        SinkConfig.parse({"url": "https://events.example/hook?token=x"})
+
+
+class TestGet:
+    """Where a proxy lets no POST pass."""
+
+    @pytest.fixture(params=["an instant", "a range"])
+    async def asked(self, request: pytest.FixtureRequest) -> Callable[[str, str], Awaitable[object]]:
+        async def instant(url: str, method: str) -> object:
+            return await _ask(SourceSettings(name="main", url=url, method=method), "vector(1 + 1)")
+
+        async def ranged(url: str, method: str) -> object:
+            source = SourceSettings(name="main", url=url, method=method)
+            return await _past(PrometheusHistory({"main": source}), "vector(1 + 1)")
+
+        return instant if request.param == "an instant" else ranged
+
+    async def test_a_real_prometheus_is_asked_by_get(
+        self, server: Prometheus, asked: Callable[[str, str], Awaitable[object]]
+    ) -> None:
+        by_get, by_post = await asked(server.url, "GET"), await asked(server.url, "POST")
+
+        assert isinstance(by_get, Value | list), by_get
+        assert type(by_get) is type(by_post)
+
+    @pytest.mark.parametrize("status", [403, 405, 501])
+    async def test_a_proxy_that_refuses_post_is_told_with_the_setting(
+        self, status: int, asked: Callable[[str, str], Awaitable[object]]
+    ) -> None:
+        refuse, app = reply(status, b"no"), web.Application()
+        app.router.add_route("*", "/{path:.*}", refuse)
+        proxy = TestServer(app, host="127.0.0.1")
+        await proxy.start_server(shutdown_timeout=0)
+        try:
+            by_post, by_get = await asked(url(proxy), "POST"), await asked(url(proxy), "GET")
+        finally:
+            await proxy.close()
+
+        assert isinstance(by_post, Error)
+        assert isinstance(by_get, Error)
+        assert "set `method: GET` for the source" in by_post.message
+        assert "method" not in by_get.message
+
+
 class TestSources:
     """Several sources behind one port."""
 
@@ -715,6 +821,35 @@ class TestHistory:
         past = await history.samples(question(name), _moment(end - 60), _moment(end), timedelta(seconds=10))
 
         assert past == [Sample(_moment(end - 30), 1.0), Sample(_moment(end), 4.0)]
+
+    async def test_more_points_than_a_server_gives_at_once_come_in_pieces(
+        self, server: Prometheus, history: PrometheusHistory
+    ) -> None:
+        """Case 16: 47 hours in steps of 10 s are 16,921 points; Prometheus gives 11,000."""
+        name, end = metric_name(), math.floor(time.time())
+        begin = end - 47 * 3600
+        ages = range(0, 47 * 3600 + 1, 240)
+        server.push([Series(name, {"a": "1"}, tuple((end - age, float(age)) for age in reversed(ages)))])
+
+        past = await history.samples(question(name), _moment(begin), _moment(end), timedelta(seconds=10))
+
+        assert not isinstance(past, Error), past
+        assert [sample.at for sample in past] == [_moment(at) for at in range(begin, end + 1, 10)]
+        assert past[0].value == 47 * 3600
+        assert past[-1].value == 0.0
+
+    async def test_series_that_follow_each_other_are_still_several(
+        self, server: Prometheus, history: PrometheusHistory
+    ) -> None:
+        """Each piece holds one of them."""
+        name, end = metric_name(), math.floor(time.time())
+        for pod, age in (("a", 46 * 3600), ("b", 60)):
+            server.push([Series(name, {"pod": pod}, ((end - age, 1.0),))])
+
+        past = await history.samples(question(name), _moment(end - 47 * 3600), _moment(end), timedelta(seconds=10))
+
+        assert isinstance(past, Error)
+        assert past.reason == "SeveralSeries"
 
     async def test_nothing_is_no_samples(self, history: PrometheusHistory) -> None:
         assert await _past(history, "never_was") == []

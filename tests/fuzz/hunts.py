@@ -33,6 +33,7 @@ from salus.core.records import releases
 from salus.core.records.delivery import cloud_event, left
 from salus.endpoints.settings import check_header, check_url
 from salus.model.scalars import parse_decimal, parse_duration, parse_time
+from salus.model.values.configuration import Binding
 from salus.model.values.metrics import Error, NoData, Query, Value
 from salus.presets import load_presets
 from salus.settings import SettingsError, read_settings
@@ -60,7 +61,7 @@ PROBED = "rate(x[5m])"
 _SIGNALS = load_presets()
 _CATALOGS = (
     Catalog(_SIGNALS, ("default",)),
-    Catalog(_SIGNALS, ("default",), bound=("default",)),
+    Catalog(_SIGNALS, ("default",), bound={"default": Binding(namespace=True, labels={"cluster": "eu-1"})}),
     Catalog(_SIGNALS, AnyName()),
 )
 
@@ -73,7 +74,7 @@ def _query(text: Input) -> None:
     for read in (promql.window, promql.selectors, promql.with_sample_times):
         _refuses(ValueError, read, filled)
     _refuses(ValueError, promql.with_sample_times, filled, "pod")
-    _refuses(ValueError, promql.bound_to, filled, "shop")
+    _refuses(ValueError, promql.bound_to, filled, {"namespace": "shop", "cluster": "eu-1"})
 
 
 def _refuses(refusal: type[Exception] | tuple[type[Exception], ...], read: Callable[..., Any], *given: Input) -> Any:  # noqa: ANN401

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from salus.core.policy.compile import Catalog, Signal, SpecError, compile_policy
-from salus.core.policy.promql import bound_to, problems_in, render
+from salus.core.policy.promql import bound_to, problems_in, render, selectors
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Threshold, Verdict
-from salus.model.values.configuration import Sink
+from salus.model.values.configuration import Binding, Sink
 from salus.model.values.keys import PolicyKey
 from salus.model.values.policies import CompiledCheck
 from salus.presets import load_presets
@@ -151,7 +151,7 @@ def test_an_alert_of_no_namespace_stays_out_of_reach_of_a_source_that_binds() ->
     without = {"name": "it", "alert": {"name": "CheckoutDown", "matchLabels": {"namespace": ""}}}
     compile_policy(a_policy_body(checks=[without], source="default"), BOUND)
     (check,) = compile_policy(a_policy_body(checks=[alert], source="shared"), BOUND).checks
-    sent = bound_to(render(check.template, "shop", "checkout"), "shop")
+    sent = bound_to(render(check.template, "shop", "checkout"), {"namespace": "shop"})
 
     assert all(matchers.count('namespace="shop"') for matchers in re.findall(r"ALERTS\{[^}]*\}", sent))
     with pytest.raises(
@@ -258,7 +258,7 @@ def test_the_error_reads_as_one_line() -> None:
     )
 
 
-BOUND = Catalog(load_presets(), ("default", "shared"), bound=("shared",))
+BOUND = Catalog(load_presets(), ("default", "shared"), bound={"shared": Binding(namespace=True)})
 """Of two sources, one binds every query to its policy's namespace."""
 
 
@@ -279,6 +279,28 @@ def test_a_source_that_binds_refuses_other_namespaces_with_the_path() -> None:
             'source "shared": x{namespace="bank"} reads namespace "bank"; this policy may read shop only',
         )
     ]
+
+
+TOGETHER = Catalog(load_presets(), ("default",), bound={"default": Binding(labels={"cluster": "eu-1"})})
+"""One source holds several clusters; this one is eu-1 (case 08)."""
+
+
+def test_a_policy_that_asks_for_another_cluster_is_refused_whichever_way_it_asks() -> None:
+    checks = [
+        {"name": "query", "query": 'x{cluster="us-1"}', "unhealthy": {"above": "1"}},
+        {"name": "alert", "alert": {"name": "Down", "matchLabels": {"cluster": "us-1"}}},
+        {"name": "mine", "query": 'x{cluster="eu-1"}', "unhealthy": {"above": "1"}},
+        {"name": "preset", "preset": "PodsCrashLooping"},
+    ]
+
+    with pytest.raises(SpecError) as error:
+        compile_policy(a_policy_body(checks=checks), TOGETHER)
+
+    assert [problem.path for problem in error.value.problems] == [
+        "spec.checks[0].query",
+        "spec.checks[1].alert.matchLabels",
+    ]
+    assert all("leave that matcher out" in problem.message for problem in error.value.problems)
 
 
 SINKS = Catalog({}, ("default",), sinks={"audit": Sink(), "bank": Sink(namespaces=frozenset({"bank"}))})
@@ -317,7 +339,10 @@ def test_where_nobody_told_which_sinks_there_are_any_will_do() -> None:
 @pytest.mark.parametrize("preset", sorted(load_presets()))
 def test_every_preset_can_be_bound(preset: str) -> None:
     for query in load_presets()[preset].queries.values():
-        assert 'namespace="shop"' in bound_to(render(query, "shop", "checkout"), "shop")
+        sent = bound_to(render(query, "shop", "checkout"), {"namespace": "shop", "cluster": "eu-1"})
+
+        assert selectors(sent)
+        assert all('namespace="shop",cluster="eu-1"' in selector.text for selector in selectors(sent))
 
 
 @pytest.mark.parametrize(

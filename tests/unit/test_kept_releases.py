@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from salus.core.records import releases, takeover
 from salus.core.records.names import target_id
 from salus.core.records.release_retention import ShelfLife
 from salus.model.scalars import API_VERSION, Body, format_time
-from salus.model.values.metrics import Answer, Query, Value
+from salus.model.values.metrics import Answer, Error, Query, Sample, Value
 from salus.model.values.policies import Policy
 from salus.ports import CONTROLLER_REVISIONS, HEALTH_POLICIES, KEPT_RELEASES, Ref
 from salus.reconcile.records.release_retention import Expiry
@@ -418,3 +418,55 @@ def test_what_somebody_has_tampered_with_is_not_taken_over(spoil: Any, taken: in
     spoil(body)
 
     assert len(takeover.still_to_take([body], [], KEY)) == taken
+
+
+# --- after a restart
+
+
+class Forgetful:
+    """Prometheus' history of a service that was always well, which at first cannot be told."""
+
+    def __init__(self, stage: Stage, failures: int) -> None:
+        self.service, self.failures, self.asked = stage.service, failures, 0
+
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
+        return await self.service.ask(questions)
+
+    async def samples(
+        self,
+        question: Query,  # noqa: ARG002 - the port's own
+        start: datetime,
+        end: datetime,
+        step: timedelta,
+    ) -> Sequence[Sample] | Error:
+        self.asked += 1
+        if self.asked <= self.failures:
+            return Error("Timeout", "no answer")
+        return [Sample(start + index * step, 0.0) for index in range(int((end - start) / step) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("bake", "failures", "ticks", "asked"),
+    [
+        pytest.param("48h", 0, 2, 1, id="what was baking goes on from where it was"),
+        pytest.param("48h", 1, 14, 2, id="and also where the history could not be told at once"),
+        pytest.param("168h", 3, 40, 4, id="however often, once a minute"),
+    ],
+)
+async def test_a_release_that_bakes_does_not_begin_anew_at_a_restart(
+    bake: str, failures: int, ticks: int, asked: int
+) -> None:
+    """Case 16: rolled out nine days ago, well ever since, and Salus is a new process."""
+    stage = a_stage(lambda _: True, dict(UNDO), bake=bake)
+    metrics = Forgetful(stage, failures)
+    stage.reconciler = a_reconciler(stage.cluster, metrics, stage.clock, accounts=stage.accounts)
+    long_ago = format_time(stage.clock.now() - timedelta(days=9))
+    rolled_out = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
+    conditions = [{**rolled_out, "lastUpdateTime": long_ago, "lastTransitionTime": long_ago}]
+    for _ in range(ticks):
+        stage.roll_out()
+        stage.cluster.edit(TARGET, lambda body: body["status"].update(conditions=conditions))
+        await stage.reconciler.tick([stage.policy])
+        stage.clock.advance(TICK)
+
+    assert (len(good(stage)), metrics.asked) == (1, asked)

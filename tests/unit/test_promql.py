@@ -213,7 +213,7 @@ def test_quote_leaves_placeholders_to_be_filled_in() -> None:
 def test_every_selector_is_bound(query: str, bound: str | None) -> None:
     expected = bound or 'label_replace(x{namespace="shop"}, "a", "y{b=1}", "c", "y")'
 
-    assert " ".join(promql.bound_to(query, "shop").split()) == expected
+    assert " ".join(promql.bound_to(query, {"namespace": "shop"}).split()) == expected
 
 
 @pytest.mark.parametrize(
@@ -222,11 +222,60 @@ def test_every_selector_is_bound(query: str, bound: str | None) -> None:
         pytest.param('x{namespace="bank"}', 'reads namespace "bank"; this policy may read shop only', id="another"),
         pytest.param('x or y{namespace=""}', 'reads namespace ""', id="those of no namespace"),
         pytest.param('x{a="1" or b="2"}', "cannot be bound", id="alternatives inside the braces"),
+        pytest.param('x{namespace=~"bank|core"}', 'reads namespace=~"bank|core"', id="a choice of others"),
+        pytest.param('x{namespace!="shop"}', 'reads namespace!="shop"', id="all but one's own"),
     ],
 )
 def test_what_cannot_be_bound_is_refused(query: str, says: str) -> None:
     with pytest.raises(promql.ForeignNamespace, match=says):
-        promql.bound_to(query, "shop")
+        promql.bound_to(query, {"namespace": "shop"})
+
+
+EU = {"cluster": "eu-1"}
+
+
+@pytest.mark.parametrize(
+    ("query", "sent"),
+    [
+        pytest.param("x", 'x{cluster="eu-1"}', id="a selector that says nothing of it"),
+        pytest.param('x{cluster="eu-1"}', 'x{cluster="eu-1",cluster="eu-1"}', id="one that says the same"),
+        pytest.param('x{cluster=~"eu-.*"}', 'x{cluster="eu-1",cluster=~"eu-.*"}', id="a pattern only narrows"),
+        pytest.param('x{cluster=~"us-.*"}', 'x{cluster="eu-1",cluster=~"us-.*"}', id="also where nothing is left"),
+        pytest.param('x{cluster=~"eu-1|us-1"}', 'x{cluster="eu-1",cluster=~"eu-1|us-1"}', id="a choice with it"),
+        pytest.param('x{cluster!~"us-1|us-2"}', 'x{cluster="eu-1",cluster!~"us-1|us-2"}', id="a choice of others, not"),
+        pytest.param('x{cluster!="us-1"}', 'x{cluster="eu-1",cluster!="us-1"}', id="all but another"),
+    ],
+)
+def test_every_selector_asks_for_the_cluster_of_the_source(query: str, sent: str) -> None:
+    assert promql.bound_to(query, EU) == sent
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        pytest.param('x{cluster="us-1"}', '"us-1", and every query is sent with cluster="eu-1"', id="="),
+        pytest.param('x or y{cluster!="eu-1"}', 'y{cluster!="eu-1"} asks for cluster!="eu-1"', id="!="),
+        pytest.param('x{cluster=~"us-1|us-2"}', 'cluster=~"us-1|us-2"', id="=~"),
+        pytest.param('x{cluster!~"eu-1"}', 'cluster!~"eu-1"', id="!~"),
+        pytest.param('x{cluster=""}', 'cluster=""', id="those of no cluster"),
+        pytest.param('x{a="1" or b="2"}', 'cannot be bound to cluster="eu-1"', id="alternatives inside the braces"),
+    ],
+)
+def test_a_query_for_another_cluster_is_refused_and_says_what_to_leave_out(query: str, says: str) -> None:
+    with pytest.raises(promql.Foreign) as refused:
+        promql.bound_to(query, EU)
+
+    assert says in str(refused.value)
+    assert refused.value.reason == "ForeignLabel"
+
+
+def test_a_query_of_a_source_that_binds_nothing_is_sent_as_it_is() -> None:
+    assert promql.bound_to("x # and a comment", {}) == "x # and a comment"
+
+
+def test_without_a_namespace_nothing_is_bound_to_it() -> None:
+    with pytest.raises(promql.ForeignNamespace, match="cannot be bound"):
+        promql.bound_to("x", {"namespace": ""})
 
 
 _NAMES = st.sampled_from(["x", "by", "sum", "rate", "on", "namespace", "job:x", "start", "without", "bool", "inf"])
@@ -261,7 +310,7 @@ def _queries(draw: st.DrawFn) -> str:
 def test_no_selector_escapes(query: str) -> None:
     """Whatever comes out, every selector of it holds the matcher; else nothing comes out."""
     try:
-        bound = promql.bound_to(query, "shop")
+        bound = promql.bound_to(query, {"namespace": "shop"})
     except ValueError:
         return
 
@@ -292,7 +341,12 @@ def test_whatever_the_parser_does_is_an_error_of_the_query(
     said = f"gave it up ({type(error).__name__})"
 
     assert said in (promql.problems_in(f"panic_{said}") or "")
-    for read in (promql.window, promql.selectors, promql.with_sample_times, lambda query: promql.bound_to(query, "n")):
+    for read in (
+        promql.window,
+        promql.selectors,
+        promql.with_sample_times,
+        lambda query: promql.bound_to(query, {"namespace": "n"}),
+    ):
         with pytest.raises(ValueError, match="gave it up"):
             read(f"panics_{type(error).__name__}")
 
@@ -311,4 +365,4 @@ def test_a_bound_query_stands_on_one_line() -> None:
     """The parser's own print of thirty-two levels is mostly indentation; of two thousand, it was 8 MB."""
     query = "(" * 32 + "x" + ")" * 32
 
-    assert len(promql.bound_to(query, "shop")) < 200
+    assert len(promql.bound_to(query, {"namespace": "shop"})) < 200

@@ -27,6 +27,10 @@ def test_the_example_shows_every_field() -> None:
         "timeout",
         "bearer_token_file",
         "ca_file",
+        "cert_file",
+        "key_file",
+        "match_labels",
+        "method",
         "tenant_header",
         "basic_auth",
         "enforce_namespace",
@@ -114,6 +118,37 @@ def test_an_empty_configuration_has_no_source_and_no_kill_switch(text: str, tmp_
             "sources: {a: {url: 'http://user:secret@a.example'}}",
             "sources.a.url: no passwords in the URL; use basicAuth with a password file",
             id="a url with a password",
+        ),
+        pytest.param(
+            "sources: {a: {url: 'http://a.example/api/v1/query'}}",
+            "sources.a.url: the URL of a source is the part before /api/v1/…, without a path of the API or of a page "
+            "below it: write http://a.example",
+            id="a url of the API",
+        ),
+        pytest.param(
+            "sources: {a: {url: 'http://a.example', method: PUT}}",
+            'sources.a.method: expected POST or GET, got "PUT"',
+            id="a method that asks nothing",
+        ),
+        pytest.param(
+            "sinks: {a: {url: 'http://a.example', certFile: /run/tls.crt}}",
+            "sinks.a: set certFile and keyFile together",
+            id="a certificate without its key",
+        ),
+        pytest.param(
+            "sources: {a: {url: 'http://a.example', matchLabels: {namespace: shop}}}",
+            "sources.a.matchLabels: namespace: every policy asks for its own; set enforceNamespace",
+            id="a namespace for all",
+        ),
+        pytest.param(
+            "sources: {a: {url: 'http://a.example', matchLabels: {'a-b': x}}}",
+            "sources.a.matchLabels.a-b: expected the name of a Prometheus label",
+            id="a label that is none",
+        ),
+        pytest.param(
+            "sources: {a: {url: 'http://a.example', matchLabels: {cluster: eu}, exporters: {cadvisor: {cluster: us}}}}",
+            "sources.a.exporters: an exporter's label has another value in matchLabels, so presets would find nothing",
+            id="an exporter in another cluster",
         ),
         pytest.param(
             "sources: {A_b: {url: 'http://a.example'}}",

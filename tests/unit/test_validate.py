@@ -215,7 +215,7 @@ def test_without_known_sources_any_source_will_do() -> None:
 
 CONFIGURATION = """
 sources:
-  default: {url: "http://prometheus:9090", enforceNamespace: true}
+  default: {url: "http://prometheus:9090", enforceNamespace: true, matchLabels: {cluster: eu-1}}
 sinks:
   audit: {url: "http://audit", namespaces: [shop]}
 """
@@ -224,6 +224,10 @@ sinks:
 FOREIGN = (
     'spec.checks[0].query: source "default": up{namespace="bank"} reads namespace "bank"; '
     "this policy may read shop only"
+)
+OF_ANOTHER_CLUSTER = (
+    'spec.checks[0].query: source "default": up{cluster="us-1"} asks for cluster="us-1", and every query is sent with '
+    'cluster="eu-1" (the source\'s matchLabels); leave that matcher out'
 )
 
 
@@ -256,6 +260,12 @@ FOREIGN = (
             'up{namespace="bank"}',
             [FOREIGN],
             id="a query that the source would refuse",
+        ),
+        pytest.param(
+            'up{namespace="$namespace"}',
+            'up{cluster="us-1"}',
+            [OF_ANOTHER_CLUSTER],
+            id="a query for another cluster",
         ),
     ],
 )
@@ -308,9 +318,15 @@ Inf * count(ALERTS{alertname="Down",alertstate="firing",namespace=~"shop|"}) or 
         ),
         pytest.param(
             ALERT,
-            CONFIGURATION,
+            CONFIGURATION.replace(", matchLabels: {cluster: eu-1}", ""),
             f'{ASKED}; of a source that binds, as "default" does, no alert without namespace is seen',
             id="of a source that binds",
+        ),
+        pytest.param(
+            ALERT,
+            "sources: {default: {url: http://p, matchLabels: {cluster: eu-1}}}",
+            ASKED.replace("ALERTS{", 'ALERTS{cluster="eu-1",'),
+            id="of a source of several clusters",
         ),
     ],
 )

@@ -15,6 +15,7 @@ from typing import Any
 
 from salus.core.policy import bounds, promql
 from salus.core.policy.compile import Catalog, SpecError, compile_policy
+from salus.model.values.configuration import Binding
 
 LABEL, NAMESPACE, TARGET = "l" * 128, "n" * 63, "a." * 126 + "a"
 LONGEST = 4_096
@@ -93,10 +94,10 @@ def policy(query: str, count: int) -> dict[str, Any]:
 def work(body: Mapping[str, Any]) -> str:
     """What Salus does with a policy. `used`, or why not."""
     try:
-        found = compile_policy(body, Catalog({}, ("default",), ("default",)))
+        found = compile_policy(body, Catalog({}, ("default",), {"default": Binding(namespace=True)}))
         for check in found.checks:
             query = promql.render(check.template, NAMESPACE, TARGET)
-            promql.with_sample_times(promql.bound_to(query, NAMESPACE), LABEL)
+            promql.with_sample_times(promql.bound_to(query, {"namespace": NAMESPACE}), LABEL)
     except (SpecError, ValueError) as error:
         return str(error)
     return "used"

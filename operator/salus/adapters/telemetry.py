@@ -4,7 +4,7 @@ Names begin with `salus_` and end with their unit. Whoever reads them needs no a
 are shown.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
@@ -74,6 +74,12 @@ class PrometheusTelemetry:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._clusters = Gauge(
+            "salus_source_clusters",
+            "Clusters whose series of kube-state-metrics a source holds; more than 1 need its matchLabels.",
+            ["source"],
+            registry=registry,
+        )
         self._watch_age = Gauge(
             "salus_watch_last_event_age_seconds",
             "Time since a watch on the API server last said anything; bookmarks come once a minute.",
@@ -129,6 +135,12 @@ class PrometheusTelemetry:
     def queried(self, seconds: float, outcome: str) -> None:
         """A metric source answered, or did not, after so long."""
         self._queries.labels(outcome).observe(seconds)
+
+    def clusters(self, found: Mapping[str, int]) -> None:
+        """So many clusters were found in each source; of others nothing is known."""
+        self._clusters.clear()
+        for source, clusters in found.items():
+            self._clusters.labels(source).set(clusters)
 
     def leads(self, leads: Callable[[], bool]) -> None:
         """Show what `leads` gives, asked at each encoding, in another thread."""

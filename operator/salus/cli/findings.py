@@ -12,11 +12,12 @@ from pydantic import ConfigDict, ValidationError
 
 from salus.cli.documents import Document
 from salus.core.policy.compile import Catalog, SpecError, compile_policy
-from salus.core.policy.promql import render
+from salus.core.policy.promql import bound_to, render
 from salus.model.meta import WorkloadKind
 from salus.model.policy import HealthPolicySpec
 from salus.model.problems import Problem, problems
 from salus.model.scalars import GROUP, Body, DnsLabel, DnsName, Resource, quote
+from salus.model.values.configuration import Binding
 from salus.model.values.policies import Policy
 
 KIND = "HealthPolicy"
@@ -121,12 +122,13 @@ def _raised(policy: Policy) -> Iterator[Problem]:
 def _asked(policy: Policy, catalog: Catalog) -> Iterator[Problem]:
     """The queries that Salus makes of alerts, as they are sent if that can be told."""
     namespace, target = policy.key.namespace, policy.spec.target.name
-    closed = policy.spec.source in catalog.bound
+    binding = catalog.bound.get(policy.spec.source, Binding())
     for index, (written, check) in enumerate(zip(policy.spec.checks, policy.checks, strict=True)):
         if written.alert is not None:
             query = render(check.template, namespace, target) if namespace and target else check.template
+            query = bound_to(query, binding.labels)
             of_all = f'; of a source that binds, as "{policy.spec.source}" does, no alert without namespace is seen'
-            yield Problem(f"spec.checks[{index}].alert", f"asks {query}{of_all if closed else ''}")
+            yield Problem(f"spec.checks[{index}].alert", f"asks {query}{of_all if binding.namespace else ''}")
 
 
 def _place(document: Document, file: str) -> Finding:

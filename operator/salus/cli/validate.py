@@ -102,9 +102,9 @@ def catalog_of(settings: Settings | None, named: Collection[str] = ()) -> Catalo
     signals = load_presets()
     if settings is None:
         return Catalog(signals, tuple(sorted(named)) if named else AnyName())
-    bound = tuple(name for name, source in settings.sources.items() if source.enforce_namespace)
     names = tuple(sorted({*settings.sources, *named}))
-    return Catalog(signals, names, bound, settings.sink_values(), settings.exporters(), settings.minimums.value())
+    least = settings.minimums.value()
+    return Catalog(signals, names, settings.bindings(), settings.sink_values(), settings.exporters(), least)
 
 
 def validate(inputs: Sequence[str], catalog: Catalog, progress: Progress) -> Report:

@@ -28,6 +28,18 @@ _OTHER_NAMES = frozenset({62, 64})
 _NO_TLS_AT_ALL = frozenset(
     {"HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "WRONG_VERSION_NUMBER"}
 )
+_UNWELCOME = frozenset(
+    {
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+        "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        "TLSV1_ALERT_UNKNOWN_CA",
+        "TLSV1_ALERT_ACCESS_DENIED",
+    }
+)
+"""What a server says of the certificate that it was shown, or was not."""
 _log = structlog.get_logger(__name__)
 
 Holds = Callable[[BaseException], bool]
@@ -95,6 +107,10 @@ def _speaks_no_tls(error: BaseException) -> bool:
     return isinstance(error, ssl.SSLError) and getattr(error, "reason", None) in _NO_TLS_AT_ALL
 
 
+def _wants_another_certificate(error: BaseException) -> bool:
+    return isinstance(error, ssl.SSLError) and getattr(error, "reason", None) in _UNWELCOME
+
+
 def _too_many_headers(error: BaseException) -> bool:
     """The standard library has no class of its own for these."""
     return type(error) is http.client.HTTPException
@@ -114,6 +130,7 @@ _CLASSES: tuple[tuple[str, Holds], ...] = (
     ("its certificate has expired", _certificate(_EXPIRED)),
     ("its certificate is not valid yet", _certificate(_NOT_YET_VALID)),
     ("its certificate is not trusted; caFile names the authorities to trust", _is(ssl.SSLCertVerificationError)),
+    ("it wants a client certificate that it trusts; certFile and keyFile name one", _wants_another_certificate),
     ("it does not speak TLS", _speaks_no_tls),
     ("it closed the connection too early", _is(ssl.SSLEOFError, ssl.SSLZeroReturnError)),
     ("TLS could not be agreed on", _of_tls),

@@ -5,7 +5,7 @@ Secrets are files, mounted by the administrator and read again when they change;
 
 import base64
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -25,12 +25,18 @@ class BasicAuth:
 
 def check_url(text: str) -> str:
     """The URL of a server as it was given. Raises ValueError for what is none, or carries a password."""
+    if any(one.isspace() or not one.isprintable() for one in text):
+        raise ValueError("a URL holds no blanks, and nothing that cannot be printed")
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
         raise ValueError("expected a URL such as http://prometheus.monitoring:9090")
     if parts.username is not None or parts.password is not None:
         raise ValueError("no passwords in the URL; use basicAuth with a password file")
     return text
+
+
+class NotTheBase(ValueError):
+    """A URL goes on where Salus does; the message quotes none of it."""
 
 
 def check_header(text: str) -> str:
@@ -61,6 +67,10 @@ class EndpointSettings:
     basic_auth: BasicAuth | None = None
     ca_file: Path | None = None
     """Certificates to trust instead of the system's."""
+    cert_file: Path | None = None
+    """Certificate to show to the server, and those between it and its authority."""
+    key_file: Path | None = None
+    """Its private key."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Further headers of every request."""
     header_files: Mapping[str, Path] = field(default_factory=dict)
@@ -71,13 +81,20 @@ class EndpointSettings:
             raise ValueError(f"{self.title}: choose one of a bearer token and basic auth")
         if bool(self.url) == bool(self.url_file):
             raise ValueError(f"{self.title}: choose one of a URL and a file that holds it")
+        if bool(self.cert_file) != bool(self.key_file):
+            raise ValueError(f"{self.title}: a certificate and its key go together")
         try:
             if self.url:
-                check_url(self.url)
+                self.check(self.url)
             for text in (*self.headers, *self.headers.values(), *self.header_files):
                 check_header(text)
         except ValueError as error:
             raise ValueError(f"{self.title}: {error}") from error
+
+    @staticmethod
+    def check(url: str) -> None:
+        """Raises ValueError for a URL that cannot be used."""
+        check_url(url)
 
     @property
     def title(self) -> str:
@@ -97,12 +114,12 @@ class Credentials:
         self._url = _Mounted(settings.url_file)
         self._headers = {name: _Mounted(path) for name, path in settings.header_files.items()}
         self._secret = _Mounted(_secret_file(settings))
-        self._ca = _Mounted(settings.ca_file)
-        self._tls: tuple[bytes, ssl.SSLContext] | None = None
+        self._of_tls = [_Mounted(file) for file in (settings.ca_file, settings.cert_file, settings.key_file)]
+        self._tls: tuple[Sequence[bytes | None], ssl.SSLContext] | None = None
 
     def url(self, path: str = "") -> str:
         """The server's URL, or that of an API path such as `/api/v1/query` below it. Raises CredentialsUnreadable."""
-        url = self._settings.url or self._url.text("URL that can be used", check_url)
+        url = self._settings.url or self._url.text("URL that can be used", self._settings.check)
         return url.rstrip("/") + path if path else url
 
     def headers(self) -> dict[str, str]:
@@ -114,12 +131,15 @@ class Credentials:
         return headers
 
     def tls(self) -> ssl.SSLContext | bool:
-        """What to check the server's certificate with; True: the system's authorities. Raises CredentialsUnreadable."""
-        content = self._ca.content()
-        if content is None:
+        """What to check the server's certificate with, and to show it; True: the system's authorities, and nothing.
+
+        Raises CredentialsUnreadable.
+        """
+        contents = [file.content() for file in self._of_tls]
+        if not any(content is not None for content in contents):
             return True
-        if self._tls is None or self._tls[0] != content:
-            self._tls = (content, _context(self._settings, content))
+        if self._tls is None or self._tls[0] != contents:
+            self._tls = (contents, _context(self._settings, contents[0]))
         return self._tls[1]
 
     def _authorization(self) -> str:
@@ -158,6 +178,8 @@ class _Mounted:
         try:
             text = (self.content() or b"").decode().strip()
             check(text)
+        except NotTheBase as error:
+            raise CredentialsUnreadable(f"{self._path} holds a URL that cannot be used: {error}") from error
         except ValueError:
             text = ""
         if not text or not text.isprintable():
@@ -169,8 +191,22 @@ def _secret_file(settings: EndpointSettings) -> Path | None:
     return settings.basic_auth.password_file if settings.basic_auth else settings.bearer_token_file
 
 
-def _context(settings: EndpointSettings, authorities: bytes) -> ssl.SSLContext:
+def _context(settings: EndpointSettings, authorities: bytes | None) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cadata=authorities.decode("ascii"))
+        context = ssl.create_default_context(cadata=authorities.decode("ascii") if authorities is not None else None)
     except (ssl.SSLError, ValueError) as error:
         raise CredentialsUnreadable(f"{settings.ca_file} holds no certificates in PEM form") from error
+    if settings.cert_file is not None:
+        try:
+            context.load_cert_chain(settings.cert_file, settings.key_file, password=_nobody_to_ask)
+        except (OSError, ValueError) as error:  # ssl.SSLError is among these
+            raise CredentialsUnreadable(
+                f"{settings.cert_file} and {settings.key_file} are not a certificate and its key in PEM form, "
+                "without a passphrase"
+            ) from error
+    return context
+
+
+def _nobody_to_ask() -> str:
+    """Of a key with a passphrase OpenSSL would ask for it at the terminal."""
+    raise ValueError

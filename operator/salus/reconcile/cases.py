@@ -64,8 +64,8 @@ class Case:
     """The live release, and since when it is rolled out."""
     looked_back_for: str = ""
     """The change whose time since its action this process has seen, or has asked Prometheus' history about."""
-    looked_back: str = ""
-    """The release for which Prometheus' history was asked already."""
+    looked_back: tuple[str, datetime | None] = ("", None)
+    """The release for which Prometheus' history was asked, and when it is asked again where it did not tell."""
     before_release: tuple[datetime, frozenset[str], tuple[UnhealthyBefore, ...]] | None = None
     """When the suspect release began, the checks that were asked about, and those that were unhealthy then already."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -207,10 +207,14 @@ class Case:
         """This release is on record as the newest good one."""
         self.good_release = release
 
-    def looks_back(self, release: str) -> bool:
-        """Whether Prometheus' history was not asked about this release yet; from now on it was."""
-        news, self.looked_back = self.looked_back != release, release
-        return news
+    def looks_back(self, release: str, now: datetime) -> bool:
+        """Whether Prometheus' history is to be asked about this release now: once, unless it does not tell."""
+        known, again = self.looked_back
+        return known != release or (again is not None and now >= again)
+
+    def has_looked_back(self, release: str, again: datetime | None) -> None:
+        """Prometheus' history was asked about this release; `again`: it did not tell, and is asked then."""
+        self.looked_back = release, again
 
     def knows_before(self, began: datetime, checks: frozenset[str], unhealthy: tuple[UnhealthyBefore, ...]) -> None:
         """Which of these checks were unhealthy already when the suspect release began."""

@@ -22,6 +22,9 @@ from salus.reconcile.records import journal
 
 log = structlog.get_logger(__name__)
 
+LOOK_AGAIN = timedelta(minutes=1)
+"""Where the history that would prove a release was not told: else its bake would begin anew at each restart."""
+
 Others = Callable[[Case, Workload], Sequence[Witness]]
 """What the other policies of the same target have to say of it."""
 
@@ -92,11 +95,12 @@ def witness_of(policy: Policy, case: Case | None, *, in_incident: bool) -> Witne
 
 
 async def _look_back(step: Step, release: str, bake: timedelta) -> None:
-    """What this process did not see of how long all was well is asked of Prometheus, once a release."""
+    """What this process did not see of how long all was well is asked of Prometheus, until it has told it once."""
     case = step.case
-    if not case.looks_back(release):
+    if not case.looks_back(release, step.now):
         return
-    await Measurer(step.context).recover(step.policy, case, bake)
+    told = await Measurer(step.context).recover(step.policy, case, bake)
+    case.has_looked_back(release, None if told else step.now + LOOK_AGAIN)
     case.found(tuple(_as_remembered(finding, case.states.get(finding.check)) for finding in case.findings))
 
 

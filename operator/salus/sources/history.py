@@ -4,19 +4,19 @@ The library raises whatever the libraries below it raise, follows redirects, rea
 session is therefore given a hook that takes in, judges and understands each response by the same rules as the hot path,
 and connections that look at the address before they open; what the library still raises becomes an Error. Each source
 has slots, pauses and threads of its own, so that one that hangs takes none from others, nor from the rest of Salus.
-Prometheus itself bounds a series to 11,000 points, and shows the last sample of a series that fell silent for five
-minutes more: the past is not asked for the age of its samples.
+More points than a server gives at once are asked for in pieces. Prometheus shows the last sample of a series that fell
+silent for five minutes more: the past is not asked for the age of its samples.
 """
 
 import asyncio
 import math
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http.client import HTTPException
-from pathlib import Path
 from typing import Any
 
 import requests
@@ -26,7 +26,7 @@ from prometheus_api_client.exceptions import MetricValueConversionError, Prometh
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from salus.core.policy.promql import ForeignNamespace, bound_to
+from salus.core.policy.promql import Foreign, bound_to
 from salus.endpoints.addresses import refuse
 from salus.endpoints.failures import failure
 from salus.endpoints.settings import Credentials, CredentialsUnreadable
@@ -39,9 +39,27 @@ from salus.sources.router import unknown_source
 from salus.sources.settings import SourceSettings
 
 IN_FLIGHT = 4
+MOST_POINTS = 11_000
+"""Of a series, in one answer: what Prometheus gives, and most of what speaks its API."""
 _CHUNK = 64 * 1024
 _UNDERSTOOD = b'{"status":"success","data":{"resultType":"matrix","result":[]}}'
 """What the library is given to read in place of what was understood already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is asked for: points from start to end."""
+
+    start: datetime
+    end: datetime
+    step: timedelta
+
+    def pieces(self) -> Iterator["Span"]:
+        """The same points, in spans of as many as a server gives at once."""
+        start, longest = self.start, (MOST_POINTS - 1) * self.step
+        while start <= self.end:
+            yield Span(start, min(start + longest, self.end), self.step)
+            start += longest + self.step
 
 
 class PrometheusHistory:
@@ -57,7 +75,7 @@ class PrometheusHistory:
         past = self._sources.get(question.source)
         if past is None:
             return unknown_source(question.source, self._sources)
-        return await past.samples(question, start, end, step)
+        return await past.samples(question, Span(start.replace(microsecond=0), end, step))
 
 
 class _Past:
@@ -70,39 +88,49 @@ class _Past:
         self._shares = Shares(IN_FLIGHT)
         self._pauses = Pauses(time.monotonic)
 
-    async def samples(
-        self, question: Query, start: datetime, end: datetime, step: timedelta
-    ) -> Sequence[Sample] | Error:
+    async def samples(self, question: Query, span: Span) -> Sequence[Sample] | Error:
+        """As those of `PrometheusHistory`."""
         namespace = question.namespace
         async with self._shares.slot(namespace):
             if refusal := self._pauses.refusal(namespace):
                 return refusal
-            given = await self._in_time(question, start, end, step)
+            given = await self._in_pieces(question, span)
         self._pauses.note(namespace, given)
-        return given
+        return given if isinstance(given, Error) else one_series(given, question)
 
-    async def _in_time(
-        self, question: Query, start: datetime, end: datetime, step: timedelta
-    ) -> Sequence[Sample] | Error:
+    async def _in_pieces(self, question: Query, span: Span) -> Sequence[Course] | Error:
+        """No server gives more points at once, and one that is not asked in time is not asked on."""
+        whole: dict[frozenset[tuple[str, str]], Course] = {}
+        for piece in span.pieces():
+            given = await self._in_time(question, piece)
+            if isinstance(given, Error):
+                return given
+            for course in given:
+                name = frozenset(course.labels.items())
+                before = whole[name].samples if name in whole else ()
+                whole[name] = Course(course.labels, (*before, *course.samples))
+        return tuple(whole.values())
+
+    async def _in_time(self, question: Query, span: Span) -> Sequence[Course] | Error:
         """Nobody waits longer for a thread than for an answer."""
-        work = asyncio.get_running_loop().run_in_executor(self._threads, self._samples, question, start, end, step)
+        work = asyncio.get_running_loop().run_in_executor(self._threads, self._courses, question, span)
         try:
             return await asyncio.wait_for(work, self._settings.timeout.total_seconds())
         except TimeoutError as error:
             return _error(self._settings, requests.Timeout(error))
 
-    def _samples(self, question: Query, start: datetime, end: datetime, step: timedelta) -> Sequence[Sample] | Error:
+    def _courses(self, question: Query, span: Span) -> Sequence[Course] | Error:
         try:
-            return one_series(self._query(question, start, end, step), question)
+            return [course for course in self._query(question, span) if _is_meant(course, question)]
         except _Refused as refused:
             return refused.error
         except _FAILURES as error:
             return _error(self._settings, error)
 
-    def _query(self, question: Query, start: datetime, end: datetime, step: timedelta) -> Sequence[Course]:
+    def _query(self, question: Query, span: Span) -> Sequence[Course]:
         settings, credentials = self._settings, self._credentials
         timeout, url = settings.timeout.total_seconds(), credentials.url().rstrip("/")
-        query = bound_to(question.query, question.namespace) if settings.enforce_namespace else question.query
+        query = bound_to(question.query, settings.binding.matchers(question.namespace))
         understood: list[Course] = []
         session = _session(settings, understood.extend)
         credentials.tls()  # requests reads the file itself, and would say less of one that cannot be used
@@ -111,11 +139,11 @@ class _Past:
             headers=credentials.headers() | settings.tenancy(question.namespace),
             session=session,
             timeout=timeout,
-            method="POST",
+            method=settings.method,
         ) as prometheus:
             session.mount(url, _CarefulAdapter(max_retries=Retry(0, read=False)))  # read=False: a timeout stays one
             prometheus.custom_query_range(
-                query, start, end, f"{step.total_seconds():.3f}", params={"timeout": f"{timeout:.3f}"}
+                query, span.start, span.end, f"{span.step.total_seconds():.3f}", params={"timeout": f"{timeout:.3f}"}
             )
         return understood
 
@@ -135,7 +163,7 @@ _FAILURES = (
     HTTPException,
     PrometheusApiClientException,
     MetricValueConversionError,
-    ValueError,  # ForeignNamespace is among these
+    ValueError,  # Foreign is among these
     ArithmeticError,  # and what a library stumbles over when the other side says what nobody says
     AttributeError,
     LookupError,
@@ -147,8 +175,8 @@ _FAILURES = (
 def _error(settings: SourceSettings, error: Exception) -> Error:
     name = settings.title
     match error:
-        case ForeignNamespace():
-            return Error("ForeignNamespace", f"{name}: {error}")
+        case Foreign():
+            return Error(error.reason, f"{name}: {error}")
         case CredentialsUnreadable() | OSError() | urllib3.exceptions.HTTPError():
             failed = failure(settings, error)
             return Error(failed.reason, f"{name}: {failed.message}")
@@ -166,7 +194,8 @@ def _session(settings: SourceSettings, take: Callable[[Sequence[Course]], None])
 
     session = requests.Session()
     session.trust_env = False
-    session.verify = _authorities(settings.ca_file)
+    session.verify = str(settings.ca_file) if settings.ca_file else True
+    session.cert = (str(settings.cert_file), str(settings.key_file)) if settings.cert_file else None
     session.hooks["response"] = judge
     return session
 
@@ -174,7 +203,7 @@ def _session(settings: SourceSettings, take: Callable[[Sequence[Course]], None])
 def _judged(settings: SourceSettings, response: requests.Response) -> Sequence[Course] | Error:
     name = settings.title
     body = _read(response, time.monotonic() + settings.timeout.total_seconds())
-    data = too_large(name, MAX_BODY) if body is None else data_in(name, response.status_code, body)
+    data = too_large(name, MAX_BODY) if body is None else data_in(name, response.status_code, body, settings.method)
     return data if isinstance(data, Error) else range_in(name, data)
 
 
@@ -234,15 +263,13 @@ class _HttpsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _CarefulTls
 
 
-def _authorities(ca_file: Path | None) -> bool | str:
-    return str(ca_file) if ca_file else True
+def _is_meant(course: Course, question: Query) -> bool:
+    return question.select is None or course.labels.get(question.select[0]) == question.select[1]
 
 
 def one_series(courses: Sequence[Course], question: Query) -> Sequence[Sample] | Error:
     """The samples of the one series that the question is about; an error when there are several."""
-    if question.select is not None:
-        label, value = question.select
-        courses = [course for course in courses if course.labels.get(label) == value]
+    courses = [course for course in courses if _is_meant(course, question)]
     if len(courses) > 1:
         shown = " and ".join(described(course.labels) for course in courses[:2])
         return Error("SeveralSeries", f"expected one series, got {len(courses)}: {shown}")

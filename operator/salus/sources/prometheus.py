@@ -31,14 +31,14 @@ from typing import Self
 
 import aiohttp
 
-from salus.core.policy.promql import ForeignNamespace, Probe, bound_to, with_sample_times
+from salus.core.policy.promql import Foreign, Probe, bound_to, with_sample_times
 from salus.endpoints.failures import failure
 from salus.endpoints.session import open_session
 from salus.endpoints.settings import Credentials, CredentialsUnreadable
 from salus.endpoints.shares import Shares
 from salus.model.values.metrics import Answer, Error, Query
 from salus.sources.patience import Patience
-from salus.sources.reply import Reply, answer, data_in, reply_in, too_large
+from salus.sources.reply import Labels, Reply, answer, data_in, reply_in, too_large
 from salus.sources.settings import SourceSettings
 
 IN_FLIGHT = 16
@@ -63,7 +63,7 @@ class _Request:
     label: str
     tenant: str
     bound: str = ""
-    """The namespace that every selector is bound to; empty: none."""
+    """The namespace that every selector is bound to, where the source does so."""
 
 
 class PrometheusSource:
@@ -115,10 +115,16 @@ class PrometheusSource:
                 group.create_task(self._ask_for(namespace, its_own, replies))
         return [_answer(replies[request], question) for request, question in zip(requests, questions, strict=True)]
 
+    async def labels_of(self, query: str) -> Sequence[Labels] | Error:
+        """The labels of what a query of the operator's own gives, on behalf of no namespace."""
+        asked = _Request(bound_to(query, self._settings.binding.labels), "", self._nobody)
+        reply = await self._fetch(asked, Probe(asked.query, ()))
+        return reply if isinstance(reply, Error) else [one.labels for one in reply.series]
+
     def _request(self, question: Query) -> _Request:
         label = question.select[0] if question.select else ""
         tenant = question.namespace if self._settings.tenant_header else ""
-        bound = question.namespace if self._settings.enforce_namespace else ""
+        bound = question.namespace if self._settings.binding.namespace else ""
         return _Request(question.query, label, tenant, bound)
 
     async def _ask_for(
@@ -153,10 +159,10 @@ class PrometheusSource:
     def _probe(self, request: _Request) -> Probe | Error:
         """What is sent for a request."""
         try:
-            query = bound_to(request.query, request.bound) if self._settings.enforce_namespace else request.query
+            query = bound_to(request.query, self._settings.binding.matchers(request.bound))
             return with_sample_times(query, request.label)
-        except ForeignNamespace as error:
-            return Error("ForeignNamespace", f"{self._name}: {error}")
+        except Foreign as error:
+            return Error(error.reason, f"{self._name}: {error}")
         except ValueError as error:
             return Error("QueryFailed", f"the query was not sent: {error}")
 
@@ -168,26 +174,29 @@ class PrometheusSource:
 
     async def _trial(self) -> Error | None:
         """The source's own fault, if it does not even answer a question that is nobody's and reads nothing."""
-        fetched = await self._post(_Request(_NOBODYS, "", "salus" if self._settings.tenant_header else ""), _NOBODYS)
+        fetched = await self._send(_Request(_NOBODYS, "", self._nobody), _NOBODYS)
         if isinstance(fetched, Error):
             return fetched
-        judged = data_in(self._name, *fetched)
+        judged = data_in(self._name, *fetched, self._settings.method)
         broken = fetched[0] >= HTTPStatus.INTERNAL_SERVER_ERROR
         return judged if isinstance(judged, Error) and (broken or judged.reason == "NotPrometheus") else None
 
     async def _fetch(self, request: _Request, probe: Probe) -> Reply | Error:
-        fetched = await self._post(request, probe.text)
+        fetched = await self._send(request, probe.text)
         if isinstance(fetched, Error):
             return fetched
-        data = data_in(self._name, *fetched)
+        data = data_in(self._name, *fetched, self._settings.method)
         return data if isinstance(data, Error) else reply_in(self._name, data, probe)
 
-    async def _post(self, request: _Request, query: str) -> tuple[int, bytes] | Error:
-        seconds = self._settings.timeout.total_seconds()
+    async def _send(self, request: _Request, query: str) -> tuple[int, bytes] | Error:
+        asked = {"query": query, "timeout": f"{self._settings.timeout.total_seconds():.3f}"}
+        by_get = self._settings.method == "GET"
         try:
-            async with self._open().post(
+            async with self._open().request(
+                self._settings.method,
                 self._credentials.url("/api/v1/query"),
-                data={"query": query, "timeout": f"{seconds:.3f}"},
+                params=asked if by_get else None,
+                data=None if by_get else asked,
                 headers=self._credentials.headers() | self._settings.tenancy(request.tenant),
                 ssl=self._credentials.tls(),
                 allow_redirects=False,
@@ -202,6 +211,11 @@ class PrometheusSource:
         if self._session is None:
             self._session = open_session(self._settings.timeout)  # _shares limits
         return self._session
+
+    @property
+    def _nobody(self) -> str:
+        """The tenant of a question that is no policy's."""
+        return "salus" if self._settings.tenant_header else ""
 
     @property
     def _name(self) -> str:

@@ -71,7 +71,7 @@ class Reply:
     newest: tuple[Newest, ...] = ()
 
 
-def data_in(source: str, status: int, body: bytes) -> Mapping[str, Any] | Error:
+def data_in(source: str, status: int, body: bytes, method: str = "POST") -> Mapping[str, Any] | Error:
     """The `data` of a reply by the Prometheus HTTP API, or why it must not be trusted."""
     if 300 <= status < 400:
         return Error(
@@ -79,9 +79,9 @@ def data_in(source: str, status: int, body: bytes) -> Mapping[str, Any] | Error:
         )
     document = _document(body)
     if document.get("status") == "error":
-        return _refusal(source, status, document)
+        return _refusal(source, status, document, method)
     if status != 200:
-        return Error("HttpError", f"{source} answered {_phrase(status)}{_advice(status)}")
+        return Error("HttpError", f"{source} answered {_phrase(status)}{_advice(status, method)}")
     if document.get("status") != "success" or not isinstance(document.get("data"), dict):
         return Error(
             "NotPrometheus", f"{source} answered something else than the Prometheus HTTP API does; is the URL right?"
@@ -156,13 +156,13 @@ def _document(body: bytes) -> Mapping[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _refusal(source: str, status: int, document: Mapping[str, Any]) -> Error:
+def _refusal(source: str, status: int, document: Mapping[str, Any], method: str) -> Error:
     kind, message = _text(document.get("errorType")) or "error", _text(document.get("error"))
     if kind in {"timeout", "canceled"}:
         return Error("Timeout", f"{source} gave up on the query: {message}")
     if status in {200, 400, 422}:
         return Error("QueryFailed", f"{source} refused the query: {kind}: {message}")
-    return Error("HttpError", f"{source} answered {_phrase(status)}: {kind}: {message}")
+    return Error("HttpError", f"{source} answered {_phrase(status)}: {kind}: {message}{_advice(status, method)}")
 
 
 def _phrase(status: int) -> str:
@@ -172,8 +172,16 @@ def _phrase(status: int) -> str:
         return f"HTTP {status}"
 
 
-def _advice(status: int) -> str:
-    return "; check the credentials of the source" if status in {401, 403} else ""
+def _advice(status: int, method: str) -> str:
+    credentials = "check the credentials of the source" if status in {401, 403} else ""
+    by_get = ""
+    if method == "POST" and status in {403, 405, 501}:
+        by_get = "where a proxy lets no POST pass, set `method: GET` for the source"
+    if method == "GET" and status in {414, 431}:
+        by_get = "the query is too long for GET; have the proxy let POST pass, and set `method: POST`"
+    if status == 404:
+        by_get = "is its URL the part before /api/v1/…?"
+    return "".join(f"; {words}" for words in (credentials, by_get) if words)
 
 
 def _partial(document: Mapping[str, Any]) -> str:

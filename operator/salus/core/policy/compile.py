@@ -13,7 +13,7 @@ from salus.model.meta import WorkloadKind
 from salus.model.policy import Alert, Check, HealthPolicySpec, Threshold, Verdict
 from salus.model.problems import Problem, problems
 from salus.model.scalars import Body
-from salus.model.values.configuration import Minimums, Sink
+from salus.model.values.configuration import Binding, Minimums, Sink
 from salus.model.values.keys import PolicyKey
 from salus.model.values.metrics import NoData
 from salus.model.values.policies import CompiledCheck, Policy
@@ -46,8 +46,8 @@ class Catalog:
 
     signals: Mapping[str, Signal]
     sources: Collection[str]
-    bound: Collection[str] = ()
-    """Sources that bind every query to its policy's namespace."""
+    bound: Mapping[str, Binding] = field(default_factory=dict)
+    """By source, what it binds every query to."""
     sinks: Mapping[str, Sink] | None = None
     """None: nobody told which there are, and any will do."""
     exporters: Mapping[str, Trusted] = field(default_factory=dict)
@@ -112,14 +112,20 @@ def _out_of_reach(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> I
 
 
 def _foreign(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> Iterator[Problem]:
-    """Queries that a source which binds them to the policy's namespace will not take; presets all fit."""
-    for index, check in enumerate(spec.checks if spec.source in catalog.bound else ()):
-        query = "up" if check.preset is not None else _template(check, spec, catalog)
+    """Queries that contradict what their source binds all queries to."""
+    binding = catalog.bound.get(spec.source, Binding())
+    for index, check in enumerate(spec.checks):
         try:
-            promql.bound_to(promql.render(query, namespace, "any"), namespace)
+            template = _template(check, spec, catalog)
+            promql.bound_to(promql.render(template, namespace, "any"), binding.matchers(namespace))
         except ValueError as error:
-            path = f"spec.checks[{index}].{'query' if check.alert is None else 'alert.matchLabels'}"
-            yield Problem(path, f'source "{spec.source}": {error}')
+            yield Problem(f"spec.checks[{index}].{_asked_by(check)}", f'source "{spec.source}": {error}')
+
+
+def _asked_by(check: Check) -> str:
+    """The field that what is asked comes from."""
+    fields = {"query": check.query, "preset": check.preset, "alert.matchLabels": check.alert}
+    return next(name for name, value in fields.items() if value is not None)
 
 
 def _problems_in_check(path: str, check: Check, kind: WorkloadKind, catalog: Catalog) -> Iterator[Problem]:

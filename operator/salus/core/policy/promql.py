@@ -9,7 +9,7 @@ to it that is not within `bounds`, and what it panics about is an error like any
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
@@ -36,6 +36,8 @@ _REFERENCE = re.compile(r"\$(?P<brace>\{?)(?P<name>[A-Za-z_]\w*)")
 _REGEX_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _PLACEHOLDER_OR_SPECIAL = re.compile(rf"\$(?P<name>{'|'.join(PLACEHOLDERS)})\b|{_REGEX_SPECIAL.pattern}")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN_VALUE = re.compile(r"[A-Za-z0-9_:/-]*")
+"""What means itself in every regular expression."""
 
 _NAMESPACE = "namespace"
 _KEYWORDS = frozenset({"and", "or", "unless", "atan2", "bool", "offset", "Inf", "NaN"})
@@ -208,56 +210,82 @@ def _probe(query: str, label: str) -> Probe:
     return Probe("\nor ".join((_part(value, VALUE_PART), *times)), read)
 
 
-class ForeignNamespace(ValueError):
-    """A query asks for the series of another namespace than the one that it is bound to, or cannot be bound."""
+class Foreign(ValueError):
+    """A query asks for other series than those that it is bound to, or cannot be bound."""
+
+    reason = "ForeignLabel"
 
 
-def bound_to(query: str, namespace: str) -> str:
-    """The query with `namespace="…"` in every selector, so that it sees no series of another namespace.
+class ForeignNamespace(Foreign):
+    """They are of another namespace."""
+
+    reason = "ForeignNamespace"
+
+
+def bound_to(query: str, labels: Mapping[str, str]) -> str:
+    """The query with these labels in every selector, so that it sees no other series.
 
     What is sent is printed from the tree, so that no server reads the author's text in another way than it was read
     here: no comments, one kind of quotes. The matchers are put into that text by its tokens, and the tree of the result
-    has to show that every selector has one, and that nothing else has changed.
+    has to show that every selector has them, and that nothing else has changed.
 
-    Raises ForeignNamespace if a selector names another namespace or the query cannot be bound, ValueError if it cannot
-    be read.
+    Raises Foreign if a selector can only mean other values of these labels or the query cannot be bound, ValueError if
+    it cannot be read.
     """
-    return BOUND.get((query, namespace), lambda: _bind(query, namespace))
+    return BOUND.get((query, tuple(sorted(labels.items()))), lambda: _bind(query, labels)) if labels else query
 
 
 @_readable
-def _bind(query: str, namespace: str) -> str:
+def _bind(query: str, labels: Mapping[str, str]) -> str:
     reading = _read(query)
     for leaf in reading.leaves:
         for named in leaf.node.matchers.matchers:
-            if named.name == _NAMESPACE and named.op == ast.MatchOp.Equal and named.value != namespace:
-                raise ForeignNamespace(
-                    f"{_printed(leaf.node)} reads namespace {quote(named.value)}; this policy may read {namespace} only"
-                )
-    matcher = f"{_NAMESPACE}={quote(namespace)}"
-    bound = _CANONICAL.sub(lambda token: _bound(token, matcher), reading.tree.prettify())
-    intended = [_shape(leaf, matcher) for leaf in reading.leaves]
-    if not namespace or [*map(_shape, _read(bound).leaves)] != intended:
-        raise ForeignNamespace(
-            f"the query cannot be bound to namespace {namespace}; write {matcher} into every selector"
-        )
+            if named.name in labels and _contradicts(named, labels[named.name]):
+                raise _foreign(leaf.node, named, labels[named.name])
+    added = [f"{label}={quote(value)}" for label, value in labels.items()]
+    matchers = ",".join(added)
+    bound = _CANONICAL.sub(lambda token: _bound(token, matchers), reading.tree.prettify()).strip()
+    intended = [_shape(leaf, added) for leaf in reading.leaves]
+    if not labels.get(_NAMESPACE, "any") or [*map(_shape, _read(bound).leaves)] != intended:
+        refusal = ForeignNamespace if _NAMESPACE in labels else Foreign
+        raise refusal(f"the query cannot be bound to {matchers}; write that into every selector")
     return bound
 
 
-def _bound(token: re.Match[str], matcher: str) -> str:
+def _contradicts(named: ast.Matcher, value: str) -> bool:
+    """Whether no series with this value is meant, as far as that can be told without reading a regular expression."""
+    if named.op in (ast.MatchOp.Equal, ast.MatchOp.NotEqual):
+        return (named.value == value) is (named.op == ast.MatchOp.NotEqual)
+    alternatives = named.value.split("|")
+    if not all(map(_PLAIN_VALUE.fullmatch, alternatives)):
+        return False  # joined with the matcher, it can only narrow
+    return (value in alternatives) is (named.op == ast.MatchOp.NotRe)
+
+
+def _foreign(node: ast.VectorSelector, named: ast.Matcher, value: str) -> Foreign:
+    if named.name != _NAMESPACE:
+        return Foreign(
+            f"{_printed(node)} asks for {_printed_matcher(named)}, and every query is sent with "
+            f"{named.name}={quote(value)} (the source's matchLabels); leave that matcher out"
+        )
+    read = f"namespace {quote(named.value)}" if named.op == ast.MatchOp.Equal else _printed_matcher(named)
+    return ForeignNamespace(f"{_printed(node)} reads {read}; this policy may read {value} only")
+
+
+def _bound(token: re.Match[str], matchers: str) -> str:
     name, braces = token["name"] or "", token["braces"] or token["nameless"]
     if token["space"] is not None:
         return " "  # the indentation of something deeply nested would be most of it
     if token["other"] is not None or (name in _KEYWORDS and braces is None):
         return token[0]
     inside = (braces or "{}")[1:-1]
-    return f"{name}{{{matcher},{inside}}}" if inside else f"{name}{{{matcher}}}"
+    return f"{name}{{{matchers},{inside}}}" if inside else f"{name}{{{matchers}}}"
 
 
-def _shape(leaf: "_Leaf", added: str = "") -> tuple[object, ...]:
-    """What a selector reads; `added` is a matcher that it is to have besides."""
+def _shape(leaf: "_Leaf", added: Collection[str] = ()) -> tuple[object, ...]:
+    """What a selector reads; `added` are matchers that it is to have besides."""
     node = leaf.node
-    matchers = {*([added] if added else ()), *map(_printed_matcher, node.matchers.matchers)}
+    matchers = {*added, *map(_printed_matcher, node.matchers.matchers)}
     alternatives = [[_printed_matcher(m) for m in some] for some in node.matchers.or_matchers]
     return node.name, matchers, alternatives, leaf.offset, leaf.reach, leaf.ranged, leaf.pinned
 
@@ -472,7 +500,9 @@ _MIB = 1024 * 1024
 EXAMINED: Remembered[str, _Examined] = Remembered(
     4 * _MIB, lambda query, examined: _bytes(query, examined.problem or "")
 )
-BOUND: Remembered[tuple[str, str], str] = Remembered(16 * _MIB, lambda key, bound: _bytes(*key, bound))
+BOUND: Remembered[tuple[str, tuple[tuple[str, str], ...]], str] = Remembered(
+    16 * _MIB, lambda key, bound: _bytes(key[0], bound, *(text for label in key[1] for text in label))
+)
 PROBES: Remembered[tuple[str, str], Probe] = Remembered(
     32 * _MIB, lambda key, probe: _bytes(*key, probe.text, *(selector.text for selector in probe.selectors))
 )

@@ -1,6 +1,7 @@
 """What the operator's administrator says."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from salus.model.change import ActionKind
@@ -18,6 +19,20 @@ class Minimums:
     settle: timedelta = timedelta(0)
     stable: timedelta = timedelta(0)
     bake: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What every selector that is sent to a source has to ask for, whoever wrote it."""
+
+    namespace: bool = False
+    """The namespace of the policy."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The same ones for all: the cluster's own label, in a source that holds several clusters."""
+
+    def matchers(self, namespace: str) -> dict[str, str]:
+        """As labels with their values; none: queries are sent as they are."""
+        return {**({"namespace": namespace} if self.namespace else {}), **self.labels}
 
 
 @dataclass(frozen=True, slots=True)

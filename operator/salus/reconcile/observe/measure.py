@@ -107,23 +107,28 @@ class Measurer:
         if breached:
             await asyncio.gather(*(self._look_back((policy, case), check, check.hold, told.at) for check in breached))
 
-    async def recover(self, policy: Policy, case: Case, span: timedelta) -> None:
-        """Look back over `span`, or `for`, for all checks: how long they have been as they are is not lost with us."""
+    async def recover(self, policy: Policy, case: Case, span: timedelta) -> bool:
+        """Look back over `span`, or `for`, for all checks: how long they have been as they are is not lost with us.
+
+        False: the past of one could not be told.
+        """
         now = self.context.clock.now()
         spans = ((check, max(span, check.hold)) for check in policy.checks)
-        await asyncio.gather(*(self._look_back((policy, case), check, span, now) for check, span in spans))
+        told = await asyncio.gather(*(self._look_back((policy, case), check, span, now) for check, span in spans))
+        return all(told)
 
-    async def _look_back(self, job: Job, check: CompiledCheck, span: timedelta, now: datetime) -> None:
+    async def _look_back(self, job: Job, check: CompiledCheck, span: timedelta, now: datetime) -> bool:
         policy, case = job
         interval = policy.spec.interval
         start = now - span - 2 * interval
         samples = await self.context.history.samples(question(policy, check, case), start, now, interval)
         if isinstance(samples, Error):
             log.warning("no look into the past", check=check.name, reason=samples.reason, error=samples.message)
-            return
+            return False
         state = recall(check, [sample for sample in samples if sample.at <= now], interval)
         present = case.states.get(check.name, CheckState())
         case.remember(check.name, _longer(state, present))
+        return True
 
 
 def _is_first_breach(check: CompiledCheck, answer: Answer, case: Case) -> bool:
