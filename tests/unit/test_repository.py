@@ -61,7 +61,10 @@ def test_the_import_contracts_hold(copied: Path) -> None:
             "adapters/recorder.py", "from salus.adapters import api", "One way to the API server", id="a way around it"
         ),
         pytest.param(
-            "adapters/cluster.py", "from salus.adapters import accounts", "One way to write", id="accounts for anybody"
+            "adapters/cluster.py",
+            "from salus.adapters import workload_writes",
+            "One way to write",
+            id="writes to workloads for anybody",
         ),
     ],
 )
