@@ -233,6 +233,7 @@ _KEPT = (
     *("description", "type", "format", "default", "enum", "minimum", "maximum", "minLength", "maxLength", "pattern"),
     *("minItems", "maxItems", "minProperties", "maxProperties", "required"),
     *("x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-preserve-unknown-fields"),
+    "x-kubernetes-int-or-string",
     "x-kubernetes-validations",
 )
 _NESTED = {"properties", "items", "additionalProperties"}

@@ -166,6 +166,14 @@ RULES = [
             ("spec.remedies[2].scale.to", "to must not exceed max"): {
                 "max below to": {"/remedies/2/scale": {"to": 5, "max": 4}},
             },
+            (
+                "spec.remedies[2].scale.revertAfter",
+                "what is back at its last healthy size stays there: leave out revertAfter",
+            ): {
+                "a way back that is lent": {
+                    "/remedies/2/scale": {"to": "LastHealthy", "max": 12, "revertAfter": "30m"},
+                },
+            },
             ("spec.remedies[2].scale.min", "min must not exceed max"): {
                 "min above max": {"/remedies/2/scale/min": 13},
             },
@@ -357,6 +365,21 @@ BOUNDS = [
             ("spec.remedies[2].scale.to", "expected at least 1, got 0"): {
                 "scaling to nothing": {"/remedies/2/scale": {"to": 0, "max": 4}},
             },
+            ("spec.remedies[2].scale.to", "expected at most 10000, got 10001"): {
+                "scaling to beyond reason": {"/remedies/2/scale": {"to": 10001, "max": 12}},
+            },
+            ("spec.remedies[2].scale.to", 'expected a whole number or LastHealthy, got "6"'): {
+                "a size in quotes": {"/remedies/2/scale": {"to": "6", "max": 12}},
+            },
+            ("spec.remedies[2].scale.to", 'expected a whole number or LastHealthy, got "lastHealthy"'): {
+                "a size that has another name": {"/remedies/2/scale": {"to": "lastHealthy", "max": 12}},
+            },
+            ("spec.remedies[2].scale.to", "expected a whole number or LastHealthy, got 2.5"): {
+                "half a replica": {"/remedies/2/scale": {"to": 2.5, "max": 12}},
+            },
+            ("spec.remedies[2].scale.to", "expected a whole number or LastHealthy, got true"): {
+                "a size that is a yes": {"/remedies/2/scale": {"to": True, "max": 12}},
+            },
             ("spec.remedies[2].scale.max", "expected at most 10000, got 10001"): {
                 "scaling beyond reason": {"/remedies/2/scale/max": 10001},
             },
@@ -439,6 +462,7 @@ ACCEPTED = [
             "healthy beside a preset": {"/checks/1/healthy": {"below": "1"}},
             "a query for which nothing is good news": {"/checks/0/onNoData": "Healthy"},
             "to, min and max in one point": {"/remedies/2/scale": {"to": 4, "max": 4, "min": 4}},
+            "back to the last healthy size": {"/remedies/2/scale": {"to": "LastHealthy", "max": 4, "min": 2}},
             "half a unit per replica": {"/remedies/2/scale": {"perReplica": "0.5", "max": 4}},
             "the shortest interval": {"/interval": "5s"},
             "the longest interval": {"/interval": "60m"},

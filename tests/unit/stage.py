@@ -195,7 +195,7 @@ class Stage:
         minimum = max((scaler.min_replicas for scaler in autoscalers_of(KEY, scalers)), default=None)
 
         def follow(body: dict[str, Any]) -> None:
-            if minimum is not None:
+            if minimum is not None and body["spec"]["replicas"]:  # a 0 switches it off
                 body["spec"]["replicas"] = max(minimum, UNSCALED)
             replicas = body["spec"]["replicas"]
             counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), replicas)

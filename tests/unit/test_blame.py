@@ -1,6 +1,7 @@
 """What changed just before a breach, with confidence and evidence; a fault that predates a change is not its doing."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from salus.core.cause.ruled_out import CLOCK_SKEW
 from salus.core.objects.workloads import release_hash, short
 from salus.model.change import ActionKind
 from salus.model.incident import Blame, BlameKind, Confidence
+from salus.model.meta import WorkloadKind
 from salus.model.scalars import format_time
 from salus.model.values.objects import Release, Revision
 from salus.model.values.surroundings import Edit, NodeTrouble, Pod, Surroundings, UnhealthyBefore
@@ -107,6 +109,29 @@ def test_which_release_is_blamed(history: list[Revision], kind: str, confidence:
     found = blamed(*history)
 
     assert (found.kind, found.confidence, found.revision) == (kind, confidence, revision)
+
+
+def test_what_was_scaled_to_0_owes_it_to_that_before_any_release() -> None:
+    """`kubectl scale` leaves no name in managedFields: the API server forgets who had owned the replicas."""
+    found = blamed(line(1, ONE, 9000), line(2, TWO, 60), workload=replace(a_workload(), replicas=0))
+
+    assert (found.kind, found.confidence) == ("Scale", "Medium")
+    assert found.message.startswith(
+        "Deployment/checkout was scaled to 0; by whom and when, the API server does not tell; release "
+    )
+
+
+def test_whoever_scaled_to_0_and_left_a_name_is_told() -> None:
+    entry = {"manager": "k9s", "time": format_time(ago(60)), "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    found = blamed(line(1, ONE, 9000), managers=[entry], workload=replace(a_workload(), replicas=0))
+
+    assert (found.kind, found.message) == ("Scale", "k9s set the replicas 1m before the breach")
+
+
+def test_a_daemon_set_without_nodes_was_not_scaled() -> None:
+    workload = replace(a_workload(), replicas=0, key=replace(a_workload().key, kind=WorkloadKind.DAEMON_SET))
+
+    assert blamed(line(1, ONE, 9000), line(2, TWO, 60), workload=workload).kind == "Release"
 
 
 def test_the_evidence_is_a_sentence() -> None:

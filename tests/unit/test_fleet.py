@@ -38,6 +38,15 @@ def test_which_targets_count(policy: dict[str, Any], replicas: int, real: bool) 
     assert is_real(a_policy(**policy), replace(a_workload(), replicas=replicas)) is real
 
 
+def test_what_has_lost_its_pods_counts_where_it_is_on_record_that_it_had_some() -> None:
+    """Else a hundred services that are scaled to zero at once put no brake on a hundred remedies that undo it."""
+    gone = replace(a_workload(), replicas=0)
+
+    assert is_real(a_policy(mode="Enforce"), gone, size=3)
+    assert not is_real(a_policy(mode="Enforce"), gone)
+    assert not is_real(a_policy(mode="Observe"), gone, size=3)
+
+
 def seen(**tallies: tuple[int, int, int]) -> Tally:
     return Census({name: Tally(*tally) for name, tally in tallies.items()}).seen_from("shop")
 

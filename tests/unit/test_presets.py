@@ -20,7 +20,9 @@ QUERIES = [
 
 
 def test_the_library_holds_the_promised_presets() -> None:
-    assert set(load_presets()) == {"ImagePullFailing", "PodsCrashLooping", "RolloutStuck", "Unavailable"}
+    promised = {"ImagePullFailing", "PodsCrashLooping", "ReplicasMissing", "RolloutStuck", "Unavailable"}
+
+    assert set(load_presets()) == promised
 
 
 @pytest.mark.parametrize("query", QUERIES)

@@ -9,12 +9,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, PlainValidator, WithJsonSchema
 
 from salus.model.meta import Conditions, WorkloadKind
 from salus.model.scalars import (
     LABEL_KEY,
     METRIC_LABEL,
+    MOST_REPLICAS,
     Count,
     Decimal,
     DnsLabel,
@@ -36,6 +37,7 @@ from salus.model.scalars import (
     cel_exactly_one,
     exactly_one,
     format_duration,
+    quote,
 )
 
 
@@ -274,6 +276,24 @@ class Restart(Resource):
     """Replace the pods one by one, as `kubectl rollout restart` does."""
 
 
+class Size(StrEnum):
+    """Sizes that have a name."""
+
+    LAST_HEALTHY = "LastHealthy"
+
+
+def parse_size(value: object) -> int | Size:
+    """`6` or `LastHealthy`. Raises ValueError with what was expected."""
+    match value:
+        case Size.LAST_HEALTHY:
+            return Size.LAST_HEALTHY
+        case int() if not isinstance(value, bool):
+            if 1 <= value <= MOST_REPLICAS:
+                return value
+            raise ValueError(f"expected {'at least 1' if value < 1 else f'at most {MOST_REPLICAS}'}, got {value}")
+    raise ValueError(f"expected a whole number or {Size.LAST_HEALTHY}, got {quote(value)}")
+
+
 class Scale(Resource):
     """Change the number of replicas; under an autoscaler, raise its minimum."""
 
@@ -284,10 +304,16 @@ class Scale(Resource):
             exactly_one("to", "by", "per_replica"),
         ),
         Rule(
-            "!has(self.to) || self.to <= self.max",
+            "!has(self.to) || type(self.to) != int || self.to <= self.max",
             "to must not exceed max",
-            lambda s: s.to is None or s.to <= s.max,
+            lambda s: not isinstance(s.to, int) or s.to <= s.max,
             field=".to",
+        ),
+        Rule(
+            "!has(self.to) || type(self.to) == int || !has(self.revertAfter)",
+            "what is back at its last healthy size stays there: leave out revertAfter",
+            lambda s: s.to is not Size.LAST_HEALTHY or s.revert_after is None,
+            field=".revertAfter",
         ),
         Rule("self.min <= self.max", "min must not exceed max", lambda s: s.min <= s.max, field=".min"),
         Rule(
@@ -298,8 +324,20 @@ class Scale(Resource):
         ),
         _at_most("revertAfter", _WEEK, "revert_after"),
     )
-    to: Replicas | None = None
-    """This many replicas."""
+    to: Annotated[
+        int | Size | None,
+        PlainValidator(parse_size),
+        WithJsonSchema(
+            {
+                "x-kubernetes-int-or-string": True,
+                "minimum": 1,
+                "maximum": MOST_REPLICAS,
+                "maxLength": len(Size.LAST_HEALTHY),
+                "pattern": f"^{Size.LAST_HEALTHY}$",
+            }
+        ),
+    ] = None
+    """This many replicas; or LastHealthy: up to as many as the live release had when all was well, also from 0."""
     by: Annotated[str, Field(max_length=6, pattern=r"^[1-9][0-9]{0,3}%?$")] | None = None
     """This many more, from the live number: "2", or a share of it, rounded up: "50%"."""
     per_replica: Decimal | None = None

@@ -155,7 +155,8 @@ Reason = Annotated[str, Field(min_length=1, max_length=64, pattern=CAMEL_CASE)]
 # Strict, since the API server takes neither "3" for 3 nor "yes" for true.
 Flag = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(strict=True, ge=0)]
-Replicas = Annotated[int, Field(strict=True, ge=1, le=10000)]
+MOST_REPLICAS = 10_000
+Replicas = Annotated[int, Field(strict=True, ge=1, le=MOST_REPLICAS)]
 Generation = Annotated[int, Field(strict=True, ge=-1)]
 
 

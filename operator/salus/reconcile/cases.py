@@ -60,6 +60,12 @@ class Case:
     """Refusal record → how often it was given since."""
     good_release: str = ""
     """The release that is on record as the newest good one."""
+    good_size: int = 0
+    """How many replicas are on record for it; 0: none were noted by this process."""
+    lost_size: int | None = None
+    """How many replicas are on record for the target, of whichever release; None: that was not looked up."""
+    sized: tuple[int, datetime] | None = None
+    """How many replicas are asked for, and since when this process has seen that while all was well."""
     rolled_out: tuple[str, datetime] | None = None
     """The live release, and since when it is rolled out."""
     looked_back_for: str = ""
@@ -203,9 +209,19 @@ class Case:
             self.rolled_out = (workload.release, workload.rolled_out_since or now)
         return self.rolled_out[1] if self.rolled_out else None
 
-    def keeps(self, release: str) -> None:
-        """This release is on record as the newest good one."""
-        self.good_release = release
+    def sized_since(self, workload: Workload, now: datetime) -> datetime:
+        """Since when it has the size that it has, as far as this process can tell."""
+        if self.sized is None or self.sized[0] != workload.replicas:
+            self.sized = workload.replicas, now
+        return self.sized[1]
+
+    def keeps(self, release: str, size: int) -> None:
+        """This release is on record as the newest good one, with so many replicas unless that is 0."""
+        self.good_release, self.good_size, self.lost_size = release, size, None
+
+    def lost(self, size: int) -> None:
+        """Its pods are gone; so many are on record."""
+        self.lost_size = size
 
     def looks_back(self, release: str, now: datetime) -> bool:
         """Whether Prometheus' history is to be asked about this release now: once, unless it does not tell."""

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from salus.core.actions.scale import goes_back
+from salus.core.health.timing import has_lasted
 from salus.core.health.verdict import healthy_for, overall
 from salus.core.records import incidents, releases
 from salus.core.records.incidents import Closing
@@ -66,24 +68,28 @@ async def resolve(step: Step, resolution: str = "") -> None:
 
 
 async def _keep_release(step: Step, workload: Workload, now: datetime, others: Others) -> None:
-    """A release that all policies of the target have proven healthy is worth going back to."""
+    """A release that all policies of the target have proven healthy is worth going back to.
+
+    So is its size, where a remedy may go back to that: noted anew whenever another has been there for `bake`.
+    """
     case, release = step.case, workload.release
-    if case.good_release == release:
+    is_kept, sized, notes_size = case.good_release == release, case.sized_since(workload, now), goes_back(step.policy)
+    if is_kept and (not notes_size or case.good_size == workload.replicas):
         return
     if (since := case.rolled_out_since(workload, now)) is None:
         return
     witnesses = [witness_of(step.policy, case, in_incident=step.incident is not None), *others(case, workload)]
-    bake = longest_bake(witnesses)
+    bake, since = longest_bake(witnesses), max(since, sized) if is_kept else since
     if not releases.rollout_has_settled(workload, since, bake, now):
         return
     if isinstance(prove(witnesses[:1], since, bake), NotProven):
         await _look_back(step, release, bake)
         witnesses[0] = witness_of(step.policy, case, in_incident=step.incident is not None)
-    proof = prove(witnesses, since, bake)
+    proof, size = prove(witnesses, since, bake), workload.replicas if notes_size and has_lasted(sized, now, bake) else 0
     if isinstance(proof, NotProven):
         log.debug("the release is not kept yet", release=release, why=proof.message)
-    elif await release_keeping.keep(step.context, case, release, proof, now):
-        case.keeps(release)
+    elif await release_keeping.keep(step.context, case, (release, size), proof, now):
+        case.keeps(release, size)
 
 
 def witness_of(policy: Policy, case: Case | None, *, in_incident: bool) -> Witness:

@@ -26,21 +26,32 @@ from salus.reconcile.records import kept_releases
 log = structlog.get_logger(__name__)
 
 
-async def keep(context: Context, case: Case, release: str, proof: Proven, now: datetime) -> bool:
-    """Put the live release on record as the newest good one. False if another one is live by now."""
+async def keep(context: Context, case: Case, live: tuple[str, int], proof: Proven, now: datetime) -> bool:
+    """Put the live release on record as the newest good one, and its size unless that is 0.
+
+    False if another release is live by now, or it has another size.
+    """
+    release, replicas = live
     body = await context.cluster.get(observe.workload_ref(case.target))
     workload = observe.workload_of(body)
-    if workload.release != release or not workload.rolled_out:
+    if workload.release != release or not workload.rolled_out or replicas not in {0, workload.replicas}:
         return False
     kept = await kept_releases.kept_releases(context, case.target)
-    if not releases.nothing_to_note(kept, release, rehearsed=proof.rehearsed):
-        await _write(context, case.target, body, kept, releases.proven(now, rehearsed=proof.rehearsed))
-        log.info("release kept as good", release=release, rehearsed=proof.rehearsed)
+    if not releases.nothing_to_note(kept, release, rehearsed=proof.rehearsed, replicas=replicas):
+        status = releases.proven(now, rehearsed=proof.rehearsed, replicas=replicas)
+        await _write(context, case.target, body, kept, status)
+        log.info("release kept as good", release=release, rehearsed=proof.rehearsed, replicas=replicas or None)
         kept = await kept_releases.kept_releases(context, case.target)
         for old in superfluous(kept):
             await drop(context, case.target, old)
     await claim(context, case.target, kept)
     return True
+
+
+async def healthy_size(context: Context, target: TargetKey) -> int:
+    """How many replicas are on record for the target, of whichever release; 0: none are. Raises ClusterError."""
+    kept = await kept_releases.kept_releases(context, target)
+    return next((release.healthy_replicas for release in kept if release.healthy_replicas), 0)
 
 
 async def quarantine(context: Context, case: Case, change: Change, body: Body) -> None:

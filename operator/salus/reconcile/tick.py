@@ -10,7 +10,7 @@ policy costs the others nothing, and is told in that policy's own status.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence, Set
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -19,7 +19,9 @@ from typing import Any
 import structlog
 
 from salus.contained import INTERNAL_ERROR, apology, contained
+from salus.core.actions.scale import goes_back
 from salus.core.guards.fleet import is_real
+from salus.core.health.verdict import overall
 from salus.core.policy.caps import Caps
 from salus.core.policy.compile import SpecError
 from salus.core.records import incidents
@@ -27,13 +29,14 @@ from salus.core.records.changes import of_incident
 from salus.core.records.release_proof import Witness
 from salus.core.records.speakers import Speakers
 from salus.model.meta import WorkloadKind
+from salus.model.policy import Verdict
 from salus.model.scalars import Body
 from salus.model.values.changes import Refusal
 from salus.model.values.keys import PolicyKey, TargetKey
 from salus.model.values.objects import Workload
 from salus.model.values.policies import Policy
 from salus.ports import INCIDENTS, ClusterError, Conflict, Ref, Rejected
-from salus.reconcile import defects
+from salus.reconcile import defects, releases
 from salus.reconcile.cases import Case, Cases
 from salus.reconcile.context import Context, Step
 from salus.reconcile.gate import Gate, batched
@@ -189,7 +192,7 @@ class Reconciler:
             try:
                 if is_here:
                     await self._measurer.judge((policy, case), told)
-                    case.counts_in_fleet(is_real(policy, workload))
+                    case.counts_in_fleet(is_real(policy, workload, await self._size_lost(policy, case, workload)))
                     self._see(case.target)
             finally:
                 gate.arrive_judged()
@@ -197,6 +200,15 @@ class Reconciler:
             self.context.fleet.watch(self.context.switches().fleet_brake, self.context.clock.now())
             if is_here and self.newest.get(policy.key) is turn.about:  # else the next tick looks at it as it is now
                 await self._heal(policy, case, workload)
+
+    async def _size_lost(self, policy: Policy, case: Case, workload: Workload) -> int:
+        """How many replicas a target had that is unhealthy without any, if a remedy may give them back."""
+        if workload.replicas or not goes_back(policy) or overall(case.findings) is not Verdict.UNHEALTHY:
+            return 0
+        if case.lost_size is None:
+            with suppress(ClusterError):  # asked again at the next tick
+                case.lost(await releases.healthy_size(self.context, case.target))
+        return case.lost_size or 0
 
     @asynccontextmanager
     async def _held(self, case: Case) -> AsyncIterator[bool]:

@@ -14,6 +14,7 @@ from salus.core.actions.patch import resolved
 from salus.core.guards.chain import review
 from salus.core.objects.workloads import images_of, release_hash, short
 from salus.model.change import ActionKind
+from salus.model.meta import WorkloadKind
 from salus.model.values.changes import Action, Change, Infeasible, Refusal
 from salus.model.values.objects import Release
 from tests.builders import (
@@ -94,6 +95,21 @@ WAYS_BACK = [
 @pytest.mark.parametrize("row", WAYS_BACK, ids=sentence)
 def test_where_a_rollback_goes(row: Way) -> None:
     assert rolled_back_to(*row.releases, template=row.template) == row.expected
+
+
+def test_what_was_scaled_to_0_is_not_rolled_back() -> None:
+    """No template is at fault where no pod is wanted, and none would bring a pod."""
+    answer = refused(ROLLBACK, a_deployment_body(template=V2, replicas=0), **ROLLED_BACK_TO_V1)
+
+    assert answer == Infeasible("ScaledToZero", "Deployment/checkout was scaled to 0, which is no fault of its release")
+
+
+def test_a_daemon_set_that_finds_no_node_may_owe_that_to_its_template() -> None:
+    asked = a_plan(ROLLBACK, a_deployment_body(template=V2, replicas=0), **ROLLED_BACK_TO_V1)
+    workload = asked.seen.workload
+    key = replace(workload.key, kind=WorkloadKind.DAEMON_SET)
+
+    assert isinstance(plan(replace(asked, seen=replace(asked.seen, workload=replace(workload, key=key)))), Action)
 
 
 def test_a_rollback_brings_no_secret_along_and_says_which() -> None:

@@ -1,18 +1,33 @@
 """How far a scaling goes, and where it does not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from salus.core.actions import plan
 from salus.core.actions.patch import applies
+from salus.core.guards.chain import review
 from salus.model.meta import WorkloadKind
-from salus.model.values.changes import Infeasible
-from tests.builders import GROW, a_deployment_body, a_finding, a_plan
+from salus.model.scalars import Body
+from salus.model.values.changes import Action, Infeasible, Then
+from salus.model.values.objects import Release
+from tests.builders import (
+    GROW,
+    a_deployment_body,
+    a_finding,
+    a_plan,
+    a_policy,
+    a_release,
+    a_scaled_object_body,
+    ago,
+    an_hpa_body,
+    autoscalers,
+)
 from tests.rows import Row, sentence
-from tests.unit.actions.planning import after, live, planned, refused, scaled
+from tests.unit.actions.planning import V1, V2, after, live, planned, refused, scaled
+from tests.unit.autoscalers.planning import PAUSED_AT
 
 
 def load(value: float | None) -> list[Any]:
@@ -94,7 +109,7 @@ NO_SCALINGS = [
         "scaled to 0 on purpose",
         {"by": "1", "max": 3},
         "ScaledToZero",
-        "Deployment/checkout was scaled to 0, which only people undo",
+        "Deployment/checkout was scaled to 0, which only people undo, and a remedy that says `to: LastHealthy`",
         replicas=0,
     ),
     NoScaling(
@@ -151,6 +166,87 @@ def test_a_scaling_is_refused(row: NoScaling) -> None:
     body = a_deployment_body(replicas=row.replicas)
 
     assert refused(scaled(**row.wish), body, *load(row.value), index=2) == Infeasible(row.reason, row.message)
+
+
+LAST_HEALTHY = {"to": "LastHealthy", "max": 12}
+GOOD = replace(a_release(V2, healthy_at=ago(600)), healthy_replicas=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Back(Row):
+    """A target with v2, and how far it goes back up, or why it does not."""
+
+    replicas: int
+    """There are now."""
+    kept: tuple[Release, ...]
+    """The newest first."""
+    expected: int | str
+    """There will be so many replicas; or the reason."""
+    wish: Mapping[str, Any] = field(default_factory=lambda: LAST_HEALTHY)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+BACKS = [
+    Back("from 0", 0, (GOOD,), 6),
+    Back("from what was left", 1, (GOOD,), 6),
+    Back("within the maximum", 0, (GOOD,), 4, wish={"to": "LastHealthy", "max": 4}),
+    Back("not below the minimum", 0, (GOOD,), 8, wish={"to": "LastHealthy", "max": 9, "min": 8}),
+    Back("never down to it", 9, (GOOD,), "EnoughReplicas"),
+    Back("it has that size", 6, (GOOD,), "EnoughReplicas"),
+    Back("above the maximum already", 13, (GOOD,), "AboveMaximum"),
+    Back("nothing was ever well", 0, (), "NoHealthySize"),
+    Back("well, but nobody noted its size", 0, (replace(GOOD, healthy_replicas=0),), "NoHealthySize"),
+    Back("only another release was well", 0, (replace(a_release(V1), healthy_replicas=6),), "NoHealthySize"),
+    Back("the live one was taken away", 0, (replace(GOOD, quarantined_by="checkout-0a1b2c3d-1"),), "NoHealthySize"),
+    Back("the live one was withdrawn", 0, (replace(GOOD, withdrawn_by="ada"),), "NoHealthySize"),
+    Back("well for rehearsals only", 0, (replace(GOOD, healthy_at=None, rehearsed=True),), "NoHealthySize"),
+    Back("asleep by kube-downscaler", 0, (GOOD,), "ScaledToZero", annotations={"downscaler/original-replicas": "6"}),
+    Back(
+        "idled by `oc idle`",
+        0,
+        (GOOD,),
+        "ScaledToZero",
+        annotations={"idling.alpha.openshift.io/previous-scale": "6"},
+    ),
+    Back("an old mark on what is awake", 1, (GOOD,), 6, annotations={"downscaler/original-replicas": "6"}),
+]
+
+
+@pytest.mark.parametrize("row", BACKS, ids=sentence)
+def test_how_far_back_to_the_last_healthy_size(row: Back) -> None:
+    body = a_deployment_body(replicas=row.replicas, template=V2, annotations=row.annotations)
+    answer = plan(a_plan(scaled(**row.wish), body, releases=row.kept))
+
+    assert (answer.reason if isinstance(answer, Infeasible) else answer.intended.replicas) == row.expected
+
+
+def test_a_way_back_up_says_so_and_leads_down_again() -> None:
+    body = a_deployment_body(replicas=0, template=V2)
+    action = planned(scaled(**LAST_HEALTHY), body, releases=(GOOD,))
+
+    assert action.message == "scale Deployment/checkout from 0 to 6 replicas, back up to its last healthy size"
+    assert after(action.inverse, after(action.patch, body)) == body
+
+
+AUTOSCALED = [
+    pytest.param(an_hpa_body(), id="an HPA, which a 0 switches off"),
+    pytest.param(a_scaled_object_body(), id="a ScaledObject that may idle at 0"),
+    pytest.param(a_scaled_object_body(annotations={PAUSED_AT: "0"}), id="a ScaledObject that is paused at 0"),
+]
+
+
+@pytest.mark.parametrize("scaler", AUTOSCALED)
+@pytest.mark.parametrize("replicas", [0, 1])
+def test_who_owns_the_replicas_has_its_way(scaler: Body, replicas: int) -> None:
+    """Neither is the size of another day made the minimum of an autoscaler, nor is one that is at 0 woken up."""
+    asked = a_plan(scaled(**LAST_HEALTHY), a_deployment_body(replicas=replicas, template=V2), releases=(GOOD,))
+    seen = replace(asked.seen, autoscalers=autoscalers(scaler))
+    action = plan(replace(asked, seen=seen))
+
+    assert isinstance(action, Action)
+    refusal = review(a_policy(), action, seen)
+    assert refusal is not None
+    assert (refusal.reason, refusal.then) == ("HpaOwnsReplicas", Then.NEXT)
 
 
 def test_the_largest_value_of_the_checks_counts() -> None:

@@ -128,7 +128,7 @@ NO_RAISES = [
         {"to": 6, "max": 12},
         (an_hpa_body(),),
         "ScaledToZero",
-        "Deployment/checkout was scaled to 0, which only people undo",
+        "Deployment/checkout was scaled to 0, which only people undo, and a remedy that says `to: LastHealthy`",
         replicas=0,
     ),
     NoRaise(

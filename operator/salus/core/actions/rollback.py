@@ -16,6 +16,7 @@ from salus.core.cause.ruled_out import ruled_out
 from salus.core.objects.privileges import gains
 from salus.core.objects.workloads import images_of, same_release, short
 from salus.model.change import ActionKind, Facts, ManagedBy, Outcome
+from salus.model.meta import WorkloadKind
 from salus.model.scalars import format_duration
 from salus.model.values.changes import Action, Infeasible
 from salus.model.values.objects import Autoscaler, Release, Workload
@@ -31,8 +32,8 @@ def plan(asked: PlanRequest) -> Action | Infeasible:
     seen, wish = asked.seen, asked.remedy.rollback
     assert wish is not None  # noqa: S101 — the registry chose this planner by this field
     workload = seen.workload
-    if kept := keeps_old_pods(workload):
-        return kept
+    if useless := keeps_old_pods(workload) or _has_no_pods(workload):
+        return useless
     if before := _rolled_back_before(asked):
         return Infeasible("RolledBackBefore", f"{before} rolled {workload.key} back in this incident already")
     if workload.history_limit == 0:
@@ -55,6 +56,13 @@ def plan(asked: PlanRequest) -> Action | Infeasible:
         inverse=(_replace_template(workload.release),),
         release=good.name,
     )
+
+
+def _has_no_pods(workload: Workload) -> Infeasible | None:
+    """A DaemonSet that finds no node may well owe that to its template; nothing else is without pods because of it."""
+    if workload.replicas > 0 or workload.key.kind is WorkloadKind.DAEMON_SET:
+        return None
+    return Infeasible("ScaledToZero", f"{workload.key} was scaled to 0, which is no fault of its release")
 
 
 def newest_good(seen: Observation) -> Release | None:
@@ -182,7 +190,7 @@ KIND = Kind(
     plan=plan,
     infeasible=KEEPS_OLD_PODS
     | RULED_OUT
-    | {"RolledBackBefore", "NoRevisionHistory", "NoKnownGoodRelease", "MoreThanLent", "ReleaseTooOld"},
+    | {"RolledBackBefore", "NoRevisionHistory", "NoKnownGoodRelease", "MoreThanLent", "ReleaseTooOld", "ScaledToZero"},
     written=Written(("f:spec", "f:template"), _differs, _restored),
     permissions=_rights,
     in_git=InGit("spec.template", _git_holds, _advice),

@@ -1,7 +1,7 @@
 """Scale: change `spec.replicas` within the policy's bounds, from the live number.
 
-Never to 0, never up from a deliberate 0. Where an autoscaler owns the replicas, `autoscaler_minimum` raises its
-minimum instead.
+Never to 0, and up from 0 only by a remedy that says `to: LastHealthy`: whether a 0 is a mistake nobody but its author
+knows. Where an autoscaler owns the replicas, `autoscaler_minimum` raises its minimum instead.
 """
 
 import math
@@ -11,17 +11,22 @@ from datetime import timedelta
 from salus.core.actions import autoscaler_minimum
 from salus.core.actions.kind import InGit, Kind, Need, PlanRequest, Written
 from salus.core.actions.patch import diff, guarded
+from salus.core.objects.workloads import same_release, short
 from salus.model.change import ActionKind, Facts, ManagedBy, Outcome
 from salus.model.meta import AutoscalerKind, WorkloadKind
-from salus.model.policy import Remedy, Scale
-from salus.model.scalars import format_decimal
+from salus.model.policy import Remedy, Scale, Size
+from salus.model.scalars import Body, format_decimal
 from salus.model.values.changes import Action, Infeasible
 from salus.model.values.objects import Autoscaler, Workload
 from salus.model.values.observation import Observation
 from salus.model.values.permissions import Permission
+from salus.model.values.policies import Policy
 
 TOLERANCE = 0.1
 """Within this share of the present size a `perReplica` result changes nothing (the HPA's default tolerance)."""
+_BACK = ", back up to its last healthy size"
+_IDLED = ("downscaler/original-replicas", "idling.alpha.openshift.io/previous-scale")
+"""Annotations by which kube-downscaler and `oc idle` remember what to give back to what they have scaled to 0."""
 _SCALERS = {
     AutoscalerKind.HPA: ("autoscaling", "horizontalpodautoscalers"),
     AutoscalerKind.SCALED_OBJECT: ("keda.sh", "scaledobjects"),
@@ -29,18 +34,23 @@ _SCALERS = {
 """API group and resource of what a scaling writes to in the workload's place."""
 
 
+def goes_back(policy: Policy) -> bool:
+    """Whether a remedy may go back to the last healthy size, so that it has to be noted."""
+    return any(remedy.scale is not None and remedy.scale.to is Size.LAST_HEALTHY for remedy in policy.spec.remedies)
+
+
 def plan(asked: PlanRequest) -> Action | Infeasible:
     """Put the wanted number in place of the live one; under an autoscaler, raise its minimum to it."""
     workload, wish = asked.seen.workload, asked.remedy.scale
     assert wish is not None  # noqa: S101 — the registry chose this planner by this field
-    live = workload.replicas
+    live, back = workload.replicas, wish.to is Size.LAST_HEALTHY
     wanted = _out_of_bounds(asked, wish, live) or _wanted(asked, wish, live)
     if isinstance(wanted, Infeasible):
         return wanted
     bounded = max(wish.min, min(wish.max, wanted))
-    if bounded == live:
+    if bounded == live or (back and bounded < live):
         return _nothing_to_do(asked, wish, live)
-    if asked.seen.autoscalers:
+    if asked.seen.autoscalers and not back:  # the size of another day is no minimum: the guard objects
         return autoscaler_minimum.plan(asked, bounded)
     before, after = {"spec": {"replicas": live}}, {"spec": {"replicas": bounded}}
     return Action(
@@ -48,7 +58,7 @@ def plan(asked: PlanRequest) -> Action | Infeasible:
         remedy=asked.remedy.name,
         target=workload.key,
         target_uid=workload.uid,
-        message=f"scale {workload.key} from {live} to {bounded} replicas",
+        message=f"scale {workload.key} from {live} to {bounded} replicas{_BACK if back else ''}",
         before=workload.facts(),
         intended=workload.facts(replicas=bounded),
         patch=guarded(asked.body, diff(before, after)),
@@ -60,17 +70,26 @@ def _out_of_bounds(asked: PlanRequest, wish: Scale, live: int) -> Infeasible | N
     target = asked.seen.workload.key
     if target.kind is WorkloadKind.DAEMON_SET:
         return Infeasible("NotScalable", "a DaemonSet has as many pods as it has nodes")
-    if live == 0:
-        return Infeasible("ScaledToZero", f"{target} was scaled to 0, which only people undo")
+    if live == 0 and wish.to is not Size.LAST_HEALTHY:
+        text = f"{target} was scaled to 0, which only people undo, and a remedy that says `to: {Size.LAST_HEALTHY}`"
+        return Infeasible("ScaledToZero", text)
+    if live == 0 and (idled := _idled_by(asked.body)):
+        return Infeasible("ScaledToZero", f"{target} was scaled to 0 on purpose, as its annotation {idled} says")
     if live > wish.max:
         path = asked.path("scale.max")
         return Infeasible("AboveMaximum", f"{path}: {wish.max} is below the current size {live}")
     return None
 
 
+def _idled_by(body: Body) -> str | None:
+    """The annotation of a tool that has scaled the workload to 0, and will scale it up again."""
+    annotations = body["metadata"].get("annotations") or {}
+    return next((mark for mark in _IDLED if mark in annotations), None)
+
+
 def _wanted(asked: PlanRequest, wish: Scale, live: int) -> int | Infeasible:
     if wish.to is not None:
-        return wish.to
+        return _last_healthy(asked) if isinstance(wish.to, Size) else wish.to
     if wish.by is not None:
         return live + _step(wish.by, live)
     values = [finding.value for finding in asked.because if finding.value is not None]
@@ -84,6 +103,17 @@ def _wanted(asked: PlanRequest, wish: Scale, live: int) -> int | Infeasible:
         text = f"{format_decimal(max(values))} at {format_decimal(wish.per_replica)} a replica needs {wanted} of {live}"
         return Infeasible("EnoughReplicas", text)
     return wanted
+
+
+def _last_healthy(asked: PlanRequest) -> int | Infeasible:
+    """The size at which all was well with the very release that is live; what another had proves nothing of it."""
+    live = asked.seen.workload.release
+    good = next((kept for kept in asked.seen.releases if kept.good and same_release(kept.hash, live)), None)
+    if good is not None and good.healthy_replicas:
+        return good.healthy_replicas
+    text = f"release {short(live)} of {asked.seen.workload.key}"
+    missing = "was never known healthy, or is not any more" if good is None else "has no healthy size on record yet"
+    return Infeasible("NoHealthySize", f"{text} {missing}, so there is none to go back to")
 
 
 def _step(by: str, live: int) -> int:
@@ -146,7 +176,7 @@ KIND = Kind(
     field="scale",
     plan=plan,
     infeasible=autoscaler_minimum.REASONS
-    | {"NotScalable", "ScaledToZero", "AboveMaximum", "AtMaximum", "EnoughReplicas", "NoValue"},
+    | {"NotScalable", "ScaledToZero", "AboveMaximum", "AtMaximum", "EnoughReplicas", "NoValue", "NoHealthySize"},
     written=Written(("f:spec", "f:replicas"), _differs, _restored),
     permissions=_rights,
     in_git=InGit("spec.replicas", _git_holds, _advice),

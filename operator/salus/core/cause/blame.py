@@ -16,6 +16,7 @@ from salus.core.cause.ruled_out import CLOCK_SKEW, ruled_out
 from salus.core.objects.workloads import short
 from salus.model.change import Facts
 from salus.model.incident import Blame, BlameKind, Confidence
+from salus.model.meta import WorkloadKind
 from salus.model.scalars import FIELD_MANAGER, Body, format_duration, parse_time
 from salus.model.values.changes import Change, Infeasible
 from salus.model.values.objects import Revision
@@ -79,6 +80,9 @@ def _beside_the_release(seen: Observation, body: Body, breach: datetime) -> Iter
     scalings = [found for found in _scalings(seen.changes, body, breach) if _just_before(found.at, breach)]
     if scalings:
         yield max(scalings, key=lambda suspect: suspect.at)
+    elif seen.workload.replicas == 0 and seen.workload.key.kind is not WorkloadKind.DAEMON_SET:
+        text = f"{seen.workload.key} was scaled to 0; by whom and when, the API server does not tell"
+        yield _Suspect(BlameKind.SCALE, breach, Confidence.HIGH, text)  # as after `kubectl scale`
     around = seen.surroundings
     for edit in around.edits:
         if _just_before(edit.at, breach):

@@ -98,6 +98,10 @@ def _one(verdict: Verdict | None) -> Tally:
     return Tally(int(verdict is not None), int(verdict is Verdict.HEALTHY), int(verdict is Verdict.UNHEALTHY))
 
 
-def is_real(policy: Policy, workload: Workload) -> bool:
-    """Whether the target counts, by this policy: it has pods, and the policy may act on it."""
-    return workload.replicas > 0 and acts(policy) and not policy.spec.suspend
+def is_real(policy: Policy, workload: Workload, size: int = 0) -> bool:
+    """Whether the target counts, by this policy: it has pods, and the policy may act on it.
+
+    `size`: how many it had when all was well, if it is unhealthy for having none. Such a number is on record only of
+    what had pods for as long as a release has to bake.
+    """
+    return max(workload.replicas, size) > 0 and acts(policy) and not policy.spec.suspend

@@ -16,7 +16,7 @@ from salus.core.objects.workloads import release_hash, short
 from salus.core.records.names import TARGET_LABEL, target_id, target_ref
 from salus.model.meta import WorkloadKind
 from salus.model.release import FORMAT, ProvenBy
-from salus.model.scalars import API_VERSION, Body, format_time, parse_time, whole_number
+from salus.model.scalars import API_VERSION, MOST_REPLICAS, Body, format_time, parse_time, whole_number
 from salus.model.values.keys import TargetKey
 from salus.model.values.objects import Release, Revision, Workload
 
@@ -54,11 +54,16 @@ def release_body(
     }
 
 
-def proven(now: datetime, *, rehearsed: bool) -> dict[str, Any]:
-    """The status of a release that all policies have proven; only a proof that counts lifts a quarantine."""
+def proven(now: datetime, *, rehearsed: bool, replicas: int = 0) -> dict[str, Any]:
+    """The status of a release that all policies have proven; only a proof that counts lifts a quarantine.
+
+    `replicas`: how many it had for as long; 0: that is not noted.
+    """
     by = ProvenBy.OBSERVE if rehearsed else ProvenBy.ACTING
     lifted = {} if rehearsed else {"quarantinedBy": None}
-    return {"observedGeneration": 1, "healthyAt": format_time(now), "provenBy": by.value, "orphanedAt": None, **lifted}
+    size = {"healthyReplicas": replicas} if replicas else {}
+    told = {"observedGeneration": 1, "healthyAt": format_time(now), "provenBy": by.value, "orphanedAt": None}
+    return {**told, **lifted, **size}
 
 
 def quarantined(change: str) -> dict[str, Any]:
@@ -101,7 +106,12 @@ def _release_from(body: Body, target: TargetKey) -> Release | None:
         orphaned_at=_time(status.get("orphanedAt")),
         seen=status.get("observedGeneration", -1) >= 0,
         uid=metadata.get("uid", ""),
+        healthy_replicas=_replicas(status.get("healthyReplicas")),
     )
+
+
+def _replicas(noted: object) -> int:
+    return noted if isinstance(noted, int) and not isinstance(noted, bool) and 0 < noted <= MOST_REPLICAS else 0
 
 
 def _time(text: str | None) -> datetime | None:
@@ -132,8 +142,8 @@ def trusted(releases: Iterable[Release], *, rehearsal: bool) -> tuple[Release, .
     return newest_first(replace(r, healthy_at=None) if r.rehearsed and not rehearsal else r for r in releases)
 
 
-def nothing_to_note(releases: Sequence[Release], release: str, *, rehearsed: bool) -> bool:
-    """Whether a proof of the live release changes nothing on record.
+def nothing_to_note(releases: Sequence[Release], release: str, *, rehearsed: bool, replicas: int = 0) -> bool:
+    """Whether a proof of the live release, and of its size where that is noted, changes nothing on record.
 
     A rehearsed proof neither lifts a quarantine nor touches what a better one has proven; and what a person withdrew
     stays withdrawn.
@@ -144,7 +154,8 @@ def nothing_to_note(releases: Sequence[Release], release: str, *, rehearsed: boo
     if mine.withdrawn_by or (rehearsed and (mine.quarantined_by or (mine.healthy and not mine.rehearsed))):
         return True
     alike = [kept for kept in releases if kept.healthy_at and kept.rehearsed == rehearsed and not kept.withdrawn_by]
-    return mine.healthy and mine.orphaned_at is None and alike[:1] == [mine]
+    is_noted = replicas in {0, mine.healthy_replicas}
+    return mine.healthy and mine.orphaned_at is None and alike[:1] == [mine] and is_noted
 
 
 def rollout_has_settled(workload: Workload, finished: datetime, bake: timedelta, now: datetime) -> bool:

@@ -106,6 +106,8 @@ def _clear_for(findings: Sequence[Finding], start: datetime, now: datetime) -> t
 
 
 def _worse(change: Change, policy: Policy, findings: Sequence[Finding], start: datetime) -> str | None:
+    if change.before is not None and change.before.replicas == 0:
+        return None  # where there was nothing, nothing can become worse: pods that start are not available yet
     then = dict(change.evidence)
     for finding in findings:
         if finding.verdict is not Verdict.UNHEALTHY or finding.sampled_at is None or finding.sampled_at < start:

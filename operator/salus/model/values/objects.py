@@ -111,6 +111,8 @@ class Release:
     seen: bool = True
     """Its status was written."""
     uid: str = ""
+    healthy_replicas: int = 0
+    """How many replicas it had when it was last healthy; 0: nobody has noted it."""
 
     @property
     def healthy(self) -> bool:
