@@ -13,7 +13,7 @@ from salus.model.meta import AutoscalerKind, WorkloadKind
 from salus.model.scalars import API_VERSION, Body
 from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Answer, Error, Query, Sample
-from salus.model.values.objects import Workload
+from salus.model.values.objects import Selector, Workload
 from salus.model.values.permissions import Permission
 
 
@@ -157,6 +157,10 @@ LONGEST_LIST = 10_000
 """Objects that are read into one list. What needs more of them takes them one after another."""
 
 
+Labels = Mapping[str, str] | Selector
+"""What objects are chosen by: labels that they have, or whatever a label selector may ask for."""
+
+
 class Cluster(Protocol):
     """Kubernetes as the operator itself sees it; always fresh, never a cache.
 
@@ -168,15 +172,11 @@ class Cluster(Protocol):
         """The object. NotFound if there is none."""
         ...
 
-    async def list(
-        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
-    ) -> list[Body]:
+    async def list(self, resource: Resource, namespace: str | None, labels: Labels | None = None) -> list[Body]:
         """All objects of a kind in a namespace (None: in all), with these labels. TooMany beyond LONGEST_LIST."""
         ...
 
-    def each(
-        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
-    ) -> AsyncIterator[Body]:
+    def each(self, resource: Resource, namespace: str | None, labels: Labels | None = None) -> AsyncIterator[Body]:
         """The same objects, one after another: those of a namespace together, and never many of them in memory.
 
         What is written meanwhile may be seen or not. Raises ClusterError on the way.

@@ -14,11 +14,11 @@ from salus.model.scalars import API_VERSION, Body
 from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Sample
 from salus.model.values.objects import Workload
-from salus.ports import DEPLOYMENTS, Ref, Resource
+from salus.ports import DEPLOYMENTS, Labels, Ref, Resource
 from salus.sources.prometheus import PrometheusSource
 from salus.sources.settings import SourceSettings
 from tests.builders import a_deployment_body
-from tests.fakes.cluster import FakeCluster
+from tests.fakes.cluster import FakeCluster, is_chosen
 
 A_NAMESPACE = 100
 """Policies."""
@@ -83,18 +83,16 @@ class Servers(FakeCluster):
     _objects: _ByPlace = field(default_factory=_ByPlace)
     requests: Counter[str] = field(default_factory=Counter)
 
-    def peek(
-        self, resource: Resource, namespace: str | None = None, labels: Mapping[str, str] | None = None
-    ) -> Sequence[Body]:
+    def peek(self, resource: Resource, namespace: str | None = None, labels: Labels | None = None) -> Sequence[Body]:
         places = (
             [(resource.kind, namespace)] if namespace else [p for p in self._objects.there if p[0] == resource.kind]
         )
-        wanted = (labels or {}).items()
+        wanted = labels or {}
         found = {
             (ref.namespace, ref.name): body
             for place in places
             for ref, body in self._objects.there.get(place, {}).items()
-            if not wanted or wanted <= (body["metadata"].get("labels") or {}).items()
+            if not wanted or is_chosen(body, wanted)
         }
         return [found[key] for key in sorted(found)]
 
@@ -105,14 +103,12 @@ class Servers(FakeCluster):
         self.requests["get"] += 1
         return await FakeCluster.get(self, ref)
 
-    async def list(
-        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
-    ) -> list[Body]:
+    async def list(self, resource: Resource, namespace: str | None, labels: Labels | None = None) -> list[Body]:
         self.requests["list"] += 1
         return await FakeCluster.list(self, resource, namespace, labels)
 
     async def each(
-        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
+        self, resource: Resource, namespace: str | None, labels: Labels | None = None
     ) -> AsyncIterator[Body]:
         self.requests["list"] += 1
         async for body in FakeCluster.each(self, resource, namespace, labels):

@@ -16,6 +16,7 @@ import pydantic
 
 from salus.adapters.json_patch import patched
 from salus.adapters.paths import collection_path, label_selector, object_path
+from salus.core.objects.selectors import selects
 from salus.core.objects.workloads import watched, workload_from
 from salus.model.change import ChangeEventSpec
 from salus.model.incident import IncidentSpec
@@ -24,7 +25,7 @@ from salus.model.policy import HealthPolicySpec
 from salus.model.release import KeptReleaseSpec
 from salus.model.scalars import FIELD_MANAGER, GROUP, Body, format_time
 from salus.model.values.keys import TargetKey
-from salus.model.values.objects import Workload
+from salus.model.values.objects import Selector, Workload
 from salus.model.values.permissions import Permission
 from salus.ports import (
     AUTOSCALERS,
@@ -47,6 +48,7 @@ from salus.ports import (
     Conflict,
     Forbidden,
     Invalid,
+    Labels,
     NotFound,
     Ref,
     Resource,
@@ -128,9 +130,7 @@ class FakeCluster:
         self._check_right(ref.resource)
         return copied(self._found(ref))
 
-    async def list(
-        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
-    ) -> list[Body]:
+    async def list(self, resource: Resource, namespace: str | None, labels: Labels | None = None) -> list[Body]:
         """All objects of a kind with these labels, by namespace and name, as the server orders them."""
         found = self._read(resource, namespace, labels)
         if len(found) > LONGEST_LIST:
@@ -138,13 +138,13 @@ class FakeCluster:
         return list(copied(found))
 
     async def each(
-        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
+        self, resource: Resource, namespace: str | None, labels: Labels | None = None
     ) -> AsyncIterator[Body]:
         """The same objects, one after another."""
         for body in self._read(resource, namespace, labels):
             yield copied(body)
 
-    def _read(self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None) -> Sequence[Body]:
+    def _read(self, resource: Resource, namespace: str | None, labels: Labels | None) -> Sequence[Body]:
         collection_path(resource, namespace)
         label_selector(labels or {})
         if not self._is_served(resource):
@@ -219,24 +219,20 @@ class FakeCluster:
         """Have someone else delete an object."""
         self._tell("DELETED", self._objects.pop(ref))
 
-    def objects(
-        self, resource: Resource, namespace: str | None = None, labels: Mapping[str, str] | None = None
-    ) -> Sequence[Body]:
+    def objects(self, resource: Resource, namespace: str | None = None, labels: Labels | None = None) -> Sequence[Body]:
         """All objects of a kind with these labels, of one namespace or of all, by namespace and name."""
         return [copied(body) for body in self.peek(resource, namespace, labels)]
 
-    def peek(
-        self, resource: Resource, namespace: str | None = None, labels: Mapping[str, str] | None = None
-    ) -> Sequence[Body]:
+    def peek(self, resource: Resource, namespace: str | None = None, labels: Labels | None = None) -> Sequence[Body]:
         """The same without copies, for who only looks."""
-        wanted = (labels or {}).items()
+        wanted = labels or {}
         found = {
             (ref.namespace, ref.name): body
             for ref, body in self._objects.items()
             if ref.resource.kind == resource.kind  # first, since comparing all of it is slow
             and ref.resource == resource
             and namespace in (None, ref.namespace)
-            and (not wanted or wanted <= (body["metadata"].get("labels") or {}).items())
+            and (not wanted or is_chosen(body, wanted))
         }
         return [found[key] for key in sorted(found)]
 
@@ -548,6 +544,12 @@ def _paths(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tupl
         yield path
     for step, below in tree.items():
         yield from _paths(below, (*path, step))
+
+
+def is_chosen(body: Body, wanted: Labels) -> bool:
+    """Whether an object has these labels, or those that a selector asks for."""
+    labels = body["metadata"].get("labels") or {}
+    return selects(wanted, labels) if isinstance(wanted, Selector) else wanted.items() <= labels.items()
 
 
 def _merged(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from salus.model.scalars import Body, format_time, parse_time
 from salus.model.values.configuration import Bounds
 from salus.model.values.metrics import Answer, Query, Value
 from salus.model.values.policies import Policy
-from salus.ports import CHANGE_EVENTS, HEALTH_POLICIES, INCIDENTS, Resource, Unavailable
+from salus.ports import CHANGE_EVENTS, HEALTH_POLICIES, INCIDENTS, Labels, Resource, Unavailable
 from tests.builders import NOW, RESTART, a_deployment_body, a_finished_change, a_policy_body, ago, healthy, later
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.ports import FakeClock, NullTelemetry
@@ -406,7 +406,7 @@ class Unlisted(FakeCluster):
     """The records of all targets cannot be listed, those of one can."""
 
     async def each(
-        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
+        self, resource: Resource, namespace: str | None, labels: Labels | None = None
     ) -> AsyncIterator[Body]:
         if labels is None and resource in {CHANGE_EVENTS, INCIDENTS}:
             raise Unavailable("not now")

@@ -347,7 +347,7 @@ class SalusMachine(RuleBasedStateMachine):
                     "namespace": TARGET.namespace,
                     "labels": dict(body["spec"]["selector"]["matchLabels"]),
                     "annotations": {"deployment.kubernetes.io/revision": str(self.releases)},
-                    "ownerReferences": [{"uid": body["metadata"]["uid"], "kind": "Deployment", "name": TARGET.name}],
+                    "ownerReferences": [{"uid": body["metadata"]["uid"], "controller": True}],
                 },
                 "spec": {"template": body["spec"]["template"]},
             }

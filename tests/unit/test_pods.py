@@ -24,7 +24,7 @@ def a_pod(
         "metadata": {
             "name": f"db-{ordinal}",
             "labels": {"controller-revision-hash": revision},
-            "ownerReferences": [{"uid": owner}],
+            "ownerReferences": [{"uid": owner, "controller": True}],
             **metadata,
         },
         "status": {"conditions": [{"type": "Ready", "status": "True" if ready else "False"}]},

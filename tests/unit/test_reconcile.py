@@ -147,7 +147,7 @@ def replica_set(stage: Stage) -> dict[str, Any]:
             "labels": dict(body["spec"]["selector"]["matchLabels"]),
             "annotations": {"deployment.kubernetes.io/revision": "2"},
             "creationTimestamp": stage.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "ownerReferences": [{"uid": body["metadata"]["uid"], "kind": "Deployment", "name": "checkout"}],
+            "ownerReferences": [{"uid": body["metadata"]["uid"], "controller": True}],
         },
         "spec": {"template": body["spec"]["template"]},
     }

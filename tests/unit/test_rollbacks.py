@@ -71,7 +71,7 @@ def roll_out(stage: Stage, number: int, template: Mapping[str, Any]) -> None:
         "namespace": NAMESPACE,
         "labels": dict(stage.deployment["spec"]["selector"]["matchLabels"]),
         "annotations": {"deployment.kubernetes.io/revision": str(number)},
-        "ownerReferences": [{"uid": stage.deployment["metadata"]["uid"]}],
+        "ownerReferences": [{"uid": stage.deployment["metadata"]["uid"], "controller": True}],
     }
     spec = {"template": deepcopy(dict(template))}
     stage.cluster.put({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": spec})
@@ -168,15 +168,17 @@ async def test_under_argo_cd_a_rollback_is_advised_with_exactly_what_to_revert()
     assert stage.incidents[0]["status"]["phase"] == "Escalated"
 
 
-def put_pod(stage: Stage, revision: int, waits_for: str = "", node: str = "node1") -> None:
-    """A pod of this revision, an hour old."""
+def put_pod(stage: Stage, revision: int, waits_for: str = "", node: str = "node1", *, by: str = "") -> None:
+    """A pod of this revision, an hour old; `by`: a controller that is not the target's."""
     now, stage.clock.present = stage.clock.present, NOW - timedelta(hours=1)
     state = {"waiting": {"reason": waits_for}} if waits_for else {"running": {}}
-    name, labels = f"{NAME}-{revision}-x", {"app": NAME, "pod-template-hash": str(revision)}
+    name, labels = f"{NAME}-{revision}-x{by}", {"app": NAME, "pod-template-hash": str(revision)}
+    owners = {body["metadata"]["name"]: body["metadata"]["uid"] for body in stage.cluster.objects(REPLICA_SETS)}
+    owner = {"uid": by or owners[f"{NAME}-{revision}"], "controller": True}
     body = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels, "ownerReferences": [owner]},
         "spec": {"nodeName": node},
         "status": {"containerStatuses": [{"state": state}]},
     }
@@ -188,6 +190,7 @@ def rollbacks(stage: Stage) -> list[tuple[str, str]]:
     return [(c["spec"]["decision"], c["spec"]["reason"]) for c in stage.changes if c["spec"]["action"] == "Rollback"]
 
 
+@pytest.mark.parametrize("selector", ["matchLabels", "matchExpressions"])
 @pytest.mark.parametrize(
     ("old", "expected"),
     [
@@ -196,9 +199,14 @@ def rollbacks(stage: Stage) -> list[tuple[str, str]]:
     ],
 )
 async def test_a_fault_that_hits_old_and_new_pods_alike_is_no_reason_to_roll_back(
-    old: str, expected: tuple[str, str]
+    old: str, expected: tuple[str, str], selector: str
 ) -> None:
+    """Its pods are those that its ReplicaSets made, however it selects them; another workload may select them too."""
     stage = await a_bad_release()
+    if selector == "matchExpressions":
+        by_expression = {selector: [{"key": "app", "operator": "In", "values": ["another", NAME]}]}
+        stage.cluster.edit(TARGET, lambda body: body["spec"].update(selector=by_expression))
+    put_pod(stage, 1, "CrashLoopBackOff", by="another")
     put_pod(stage, 1, old)
     put_pod(stage, 2, "CrashLoopBackOff")
     await stage.ticks(12)
@@ -441,7 +449,7 @@ class Stuck:
             "name": f"db-{ordinal}",
             "namespace": NAMESPACE,
             "labels": {"app": "checkout", "controller-revision-hash": revision},
-            "ownerReferences": [{"uid": uid}],
+            "ownerReferences": [{"uid": uid, "controller": True}],
         }
         status = {"conditions": [{"type": "Ready", "status": str(ready)}]}
         self.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})

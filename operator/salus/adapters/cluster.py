@@ -12,7 +12,7 @@ from salus.adapters.api import JSON, Connection, Gone, Request
 from salus.adapters.paths import collection_path, label_selector, object_path
 from salus.model.scalars import FIELD_MANAGER, Body
 from salus.model.values.permissions import Permission
-from salus.ports import LONGEST_LIST, RECORD_KEEPING, Forbidden, Ref, Resource, TooMany, Unavailable, right
+from salus.ports import LONGEST_LIST, RECORD_KEEPING, Forbidden, Labels, Ref, Resource, TooMany, Unavailable, right
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -45,14 +45,12 @@ class ApiCluster:
         """GET the object."""
         return await self._connection.send(Request("GET", object_path(ref)))
 
-    async def list(
-        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
-    ) -> list[Body]:
+    async def list(self, resource: Resource, namespace: str | None, labels: Labels | None = None) -> list[Body]:
         """LIST in pages; begun again when the server has forgotten the list's start."""
         return await _patient_list(self._connection, resource, namespace, labels or {}, JSON)
 
     async def each(
-        self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None
+        self, resource: Resource, namespace: str | None, labels: Labels | None = None
     ) -> AsyncIterator[Body]:
         """LIST in pages; gone on with as it is by then when the server has forgotten the list's start."""
         path, query = collection_path(resource, namespace), {"labelSelector": label_selector(labels or {})}
@@ -120,7 +118,7 @@ def deletion(ref: Ref, uid: str) -> Request:
 
 
 async def _patient_list(
-    connection: Connection, resource: Resource, namespace: str | None, labels: Mapping[str, str], accept: str
+    connection: Connection, resource: Resource, namespace: str | None, labels: Labels, accept: str
 ) -> list[Body]:
     for _ in range(_LIST_ATTEMPTS):
         try:
@@ -131,7 +129,7 @@ async def _patient_list(
 
 
 async def _whole_list(
-    connection: Connection, resource: Resource, namespace: str | None, labels: Mapping[str, str], accept: str
+    connection: Connection, resource: Resource, namespace: str | None, labels: Labels, accept: str
 ) -> list[Body]:
     found: list[Body] = []
     length = 0

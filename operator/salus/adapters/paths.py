@@ -4,9 +4,9 @@ The server checks names too, but only after it has routed the request by them.
 """
 
 import re
-from collections.abc import Mapping
 
-from salus.ports import Invalid, Ref, Resource
+from salus.model.values.objects import Requirement, Selector
+from salus.ports import Invalid, Labels, Ref, Resource
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
@@ -32,11 +32,21 @@ def object_path(ref: Ref, subresource: str = "") -> str:
     return f"{path}/{subresource}" if subresource else path
 
 
-def label_selector(labels: Mapping[str, str]) -> str:
-    """`a=1,b=2`. Raises Invalid for what is not a label."""
+def label_selector(labels: Labels) -> str:
+    """`a=1,b=2`, or `a in (1,2),!b` of a selector. Raises Invalid for what is not a label."""
+    if isinstance(labels, Selector):
+        return ",".join(map(_requirement, labels.requirements))
     return ",".join(
         f"{_checked(_LABEL_KEY, 'label key', key)}={_checked(_LABEL_VALUE, 'label value', value)}"
         for key, value in sorted(labels.items())
+    )
+
+
+def _requirement(wanted: Requirement) -> str:
+    key = _checked(_LABEL_KEY, "label key", wanted.key)
+    values = ",".join(_checked(_LABEL_VALUE, "label value", value) for value in wanted.values)
+    return {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key}.get(
+        wanted.operator, f"!{key}"
     )
 
 

@@ -5,8 +5,6 @@ message names the pod before it is deleted. The uid makes it safe to repeat afte
 another one.
 """
 
-from collections.abc import Mapping
-
 import structlog
 
 from salus.core.objects.pods import stuck_pod
@@ -35,7 +33,7 @@ async def delete_stuck_pod(step: Step, change: Change) -> Change:
         return change
     if not lifecycle.waits_for_its_pods(change, target.workload_of(body)):
         return change
-    pod = stuck_pod(body, await step.context.cluster.list(PODS, step.namespace, _selector(body)))
+    pod = stuck_pod(body, await target.pods_of(step.context, step.target, body, ()))
     return change if pod is None else await _delete(step, change, pod)
 
 
@@ -62,8 +60,3 @@ async def _delete(step: Step, change: Change, pod: Body) -> Change:
         return await journal.note(step, change, f"pod {name} could not be deleted: {error}")
     log.info("deleted the pod that held the rollout back", pod=name, uid=uid)
     return change
-
-
-def _selector(body: Body) -> Mapping[str, str]:
-    labels: Mapping[str, str] = (body["spec"].get("selector") or {}).get("matchLabels") or {}
-    return labels

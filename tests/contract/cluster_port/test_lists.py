@@ -8,6 +8,7 @@ import pytest
 
 from salus.adapters import api
 from salus.adapters.cluster import ApiCluster
+from salus.core.objects.selectors import selector_from, selects
 from salus.model.scalars import Body
 from salus.ports import (
     AUTOSCALERS,
@@ -24,6 +25,11 @@ from tests.contract.cluster_port.objects import deployment
 from tests.contract.cluster_port.subjects import OnFake, OnServer
 
 
+def expression(operator: str, *values: str, key: str = "tier") -> Body:
+    """A line of matchExpressions."""
+    return {"key": key, "operator": operator, "values": list(values)}
+
+
 class ListsContract:
     """What every implementation of the port does."""
 
@@ -36,6 +42,37 @@ class ListsContract:
 
         assert [body["metadata"]["name"] for body in everything] == ["a", "b", "c"]
         assert [body["metadata"]["name"] for body in some] == ["a", "c"]
+
+    @pytest.mark.parametrize(
+        ("written", "names"),
+        [
+            pytest.param({}, "abc", id="an empty selector is for all"),
+            pytest.param({"matchLabels": {"tier": "back"}}, "ac", id="a label"),
+            pytest.param({"matchExpressions": [expression("In", "back", "side")]}, "ac", id="one of several values"),
+            pytest.param({"matchExpressions": [expression("NotIn", "front")]}, "ac", id="not this value"),
+            pytest.param({"matchExpressions": [expression("NotIn", "x", key="canary")]}, "ab", id="nor not there"),
+            pytest.param({"matchExpressions": [expression("Exists", key="canary")]}, "c", id="there"),
+            pytest.param({"matchExpressions": [expression("DoesNotExist", key="canary")]}, "ab", id="not there"),
+            pytest.param(
+                {"matchLabels": {"tier": "back"}, "matchExpressions": [expression("DoesNotExist", key="canary")]},
+                "a",
+                id="both",
+            ),
+        ],
+    )
+    async def test_a_list_is_chosen_as_a_workload_chooses_its_pods(
+        self, cluster: Cluster, namespace: str, written: Body, names: str
+    ) -> None:
+        """The server and the core read a selector the same way."""
+        for name, labels in (("c", {"tier": "back", "canary": "x"}), ("b", {"tier": "front"}), ("a", {"tier": "back"})):
+            await cluster.create(DEPLOYMENTS, deployment(namespace, name, **labels))
+        selector = selector_from(written)
+
+        found = await cluster.list(DEPLOYMENTS, namespace, selector)
+        everything = await cluster.list(DEPLOYMENTS, namespace)
+
+        assert [body["metadata"]["name"] for body in found] == list(names)
+        assert [b["metadata"]["name"] for b in everything if selects(selector, b["metadata"]["labels"])] == list(names)
 
     async def test_the_same_objects_come_one_after_another(self, cluster: Cluster, namespace: str) -> None:
         """With what they are and what is in them, as in a list."""
@@ -104,6 +141,9 @@ class ListsContract:
     async def test_a_label_cannot_widen_a_selection(self, cluster: Cluster, namespace: str) -> None:
         with pytest.raises(Invalid):
             await cluster.list(DEPLOYMENTS, namespace, {"app": "web,tier!=x"})
+        for written in (expression("In", "web),tier in (x"), expression("Exists", key="app,tier")):
+            with pytest.raises(Invalid):
+                await cluster.list(DEPLOYMENTS, namespace, selector_from({"matchExpressions": [written]}))
 
 
 class TestFakeCluster(ListsContract, OnFake):

@@ -6,8 +6,8 @@ Reads Kubernetes' objects into values; whether there is enough is for the guards
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
+from salus.core.objects.selectors import selector_from, selects
 from salus.model.scalars import Body, quote
 from salus.model.values.objects import Disruption, Headroom, Quota
 
@@ -35,9 +35,9 @@ def quantity(text: object) -> Decimal:
 
 
 def disruptions_from(bodies: Iterable[Body], template: Body) -> tuple[Disruption, ...]:
-    """The PodDisruptionBudgets that select pods of this template."""
+    """The PodDisruptionBudgets that select pods of this template. Raises ValueError for one that nobody can read."""
     labels = (template.get("metadata") or {}).get("labels") or {}
-    return tuple(_disruption(body) for body in bodies if _selects(body["spec"].get("selector"), labels))
+    return tuple(_disruption(body) for body in bodies if selects(selector_from(body["spec"].get("selector")), labels))
 
 
 def headroom_from(quotas: Iterable[Body], limit_ranges: Sequence[Body], template: Body) -> Headroom:
@@ -69,27 +69,6 @@ def _disruption(body: Body) -> Disruption:
     status, metadata = body.get("status") or {}, body["metadata"]
     current = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
     return Disruption(metadata["name"], status.get("disruptionsAllowed") if current else None)
-
-
-def _selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
-    """As policy/v1 has it: no selector selects nothing, an empty one everything."""
-    if selector is None:
-        return False
-    exact = (selector.get("matchLabels") or {}).items() <= labels.items()
-    return exact and all(_holds(expression, labels) for expression in selector.get("matchExpressions") or ())
-
-
-def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    key, values = expression["key"], expression.get("values") or ()
-    match expression["operator"]:
-        case "In":
-            return labels.get(key) in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case _:
-            return key not in labels
 
 
 def _quota(body: Body) -> Quota:

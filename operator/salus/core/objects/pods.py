@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from salus.core.health.timing import has_lasted
+from salus.core.objects.selectors import controlled_by
 from salus.core.objects.workloads import POD_TEMPLATE_HASH
 from salus.model.scalars import Body, format_duration, parse_time, whole_number
 from salus.model.values.objects import Revision
@@ -94,16 +95,12 @@ def _is_going(body: Body) -> bool:
 _ENDED = {"Succeeded", "Failed"}
 
 
-def _owned_by(pod: Body, uid: str) -> bool:
-    return any(owner.get("uid") == uid for owner in pod["metadata"].get("ownerReferences") or ())
-
-
 def _numbered(pods: Iterable[Body], stateful_set: Body) -> Iterator[tuple[int, Body]]:
-    """The pods that the StatefulSet made, by their place; any other pod may claim it as its owner."""
-    for pod in pods:
+    """The pods that the StatefulSet made, by their place; any other pod may claim it as its controller."""
+    for pod in controlled_by(pods, {stateful_set["uid"]}):
         head, _, ordinal = pod["metadata"]["name"].rpartition("-")
         number = whole_number(ordinal)
-        if head == stateful_set["name"] and number is not None and _owned_by(pod, stateful_set["uid"]):
+        if head == stateful_set["name"] and number is not None:
             yield number, pod
 
 

@@ -194,4 +194,6 @@ def _revision(body: Body, number: int) -> Revision:
     template = dict(((body.get("data") or body).get("spec") or {}).get("template") or {})
     template.pop("$patch", None)
     made_at = parse_time(body["metadata"]["creationTimestamp"])
-    return Revision(number, release_hash(template), made_at, body["metadata"].get("name", ""))
+    return Revision(
+        number, release_hash(template), made_at, body["metadata"].get("name", ""), body["metadata"].get("uid", "")
+    )

@@ -13,6 +13,23 @@ from salus.model.values.keys import ScalerKey, TargetKey
 
 
 @dataclass(frozen=True, slots=True)
+class Requirement:
+    """One thing that a label selector asks for."""
+
+    key: str
+    operator: str
+    """In, NotIn, Exists, DoesNotExist."""
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A label selector; one that asks for nothing selects everything."""
+
+    requirements: tuple[Requirement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """A Deployment, StatefulSet or DaemonSet, reduced to what decisions need."""
 
@@ -137,6 +154,8 @@ class Revision:
     """When it was first made; what comes back keeps this."""
     name: str = ""
     """Name of the object; its pods carry what follows the workload's name in it as a label."""
+    uid: str = ""
+    """Of the object; a ReplicaSet controls the pods that it made."""
 
 
 @dataclass(frozen=True, slots=True)

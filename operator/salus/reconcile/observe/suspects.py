@@ -22,9 +22,10 @@ from salus.model.values.metrics import Error
 from salus.model.values.observation import Observation
 from salus.model.values.policies import CompiledCheck
 from salus.model.values.surroundings import Edit, NodeTrouble, Pod, Surroundings, UnhealthyBefore
-from salus.ports import CONFIG_MAPS, NODES, PODS, ClusterError, NotFound, Ref
+from salus.ports import CONFIG_MAPS, NODES, ClusterError, NotFound, Ref
 from salus.reconcile.context import Context, Step
 from salus.reconcile.observe.measure import question
+from salus.reconcile.observe.target import pods_of
 
 log = structlog.get_logger(__name__)
 
@@ -73,8 +74,7 @@ async def _or_unknown(
 
 
 async def _pods(step: Step, seen: Observation) -> tuple[Pod, ...]:
-    labels = (seen.body["spec"].get("selector") or {}).get("matchLabels") or {}
-    found = await step.context.cluster.list(PODS, step.namespace, labels)
+    found = await pods_of(step.context, step.target, seen.body, seen.history)
     return pods_from(found, step.target.name, seen.history, seen.now)
 
 

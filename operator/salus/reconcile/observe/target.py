@@ -1,8 +1,9 @@
 """The target and all around it, read afresh, so that planning and judging are pure."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import ParamSpec, TypeVar
 
 import structlog
 
@@ -10,6 +11,7 @@ from salus.core.guards.budgets import longest_window
 from salus.core.objects.autoscalers import autoscalers_of, named, read_alone
 from salus.core.objects.capacity import disruptions_from, headroom_from
 from salus.core.objects.ownership import git_holds
+from salus.core.objects.selectors import controlled_by, of_workload
 from salus.core.objects.workloads import managed_by, workload_from
 from salus.core.records import releases
 from salus.core.records.release_proof import vouches
@@ -20,7 +22,7 @@ from salus.model.scalars import Body
 from salus.model.values.changes import Action, Change
 from salus.model.values.fleet import Fleet
 from salus.model.values.keys import ScalerKey, TargetKey
-from salus.model.values.objects import Autoscaler, Disruption, Headroom, Workload
+from salus.model.values.objects import Autoscaler, Disruption, Headroom, Revision, Selector, Workload
 from salus.model.values.observation import Observation
 from salus.model.values.permissions import Permissions
 from salus.ports import (
@@ -28,6 +30,7 @@ from salus.ports import (
     CONTROLLER_REVISIONS,
     DISRUPTION_BUDGETS,
     LIMIT_RANGES,
+    PODS,
     REPLICA_SETS,
     RESOURCE_QUOTAS,
     SCALED_OBJECTS,
@@ -43,6 +46,8 @@ from salus.reconcile.observe import permissions as account_permissions
 from salus.reconcile.records import kept_releases
 
 log = structlog.get_logger(__name__)
+_Asked = ParamSpec("_Asked")
+_Read = TypeVar("_Read")
 
 
 def workload_ref(target: TargetKey) -> Ref:
@@ -189,14 +194,17 @@ async def _protections(context: Context, body: Body) -> tuple[tuple[Disruption, 
     budgets, quotas, ranges = await asyncio.gather(
         *(_listed(context, resource, namespace) for resource in (DISRUPTION_BUDGETS, RESOURCE_QUOTAS, LIMIT_RANGES))
     )
-    disruptions = None if budgets is None else disruptions_from(budgets, template)
-    if quotas is None or ranges is None:
-        return disruptions, None
+    disruptions = None if budgets is None else _read(disruptions_from, budgets, template)
+    return disruptions, None if quotas is None or ranges is None else _read(headroom_from, quotas, ranges, template)
+
+
+def _read(read: Callable[_Asked, _Read], *bodies: _Asked.args, **named: _Asked.kwargs) -> _Read | None:
+    """What is in objects of the namespace; None when nobody can read one of them."""
     try:
-        return disruptions, headroom_from(quotas, ranges, template)
+        return read(*bodies, **named)
     except ValueError as error:
-        log.warning("the room of a namespace cannot be told", namespace=namespace, error=str(error))
-        return disruptions, None
+        log.warning("what a namespace allows cannot be told", error=str(error))
+        return None
 
 
 async def _listed(context: Context, resource: Resource, namespace: str, *, optional: bool = False) -> list[Body] | None:
@@ -231,7 +239,19 @@ async def _autoscalers(context: Context, target: TargetKey) -> tuple[Autoscaler,
 async def _revisions(context: Context, body: Body, target: TargetKey) -> list[Body]:
     """What tells when the releases of the target began; those that Salus keeps have no owner and are not among it."""
     resource = REPLICA_SETS if target.kind is WorkloadKind.DEPLOYMENT else CONTROLLER_REVISIONS
-    labels = (body["spec"].get("selector") or {}).get("matchLabels") or {}
-    found = await context.cluster.list(resource, target.namespace, labels)
-    uid = body["metadata"]["uid"]
-    return [one for one in found if any(o.get("uid") == uid for o in one["metadata"].get("ownerReferences") or ())]
+    found = await context.cluster.list(resource, target.namespace, selector_of(body))
+    return controlled_by(found, {body["metadata"]["uid"]})
+
+
+def selector_of(body: Body) -> Selector:
+    """Which pods a workload may call its own. A body that does not say is an answer not to be trusted: ClusterError."""
+    try:
+        return of_workload(body)
+    except ValueError as error:
+        raise ClusterError(f"the API server sent a workload whose selector cannot be read: {error}") from error
+
+
+async def pods_of(context: Context, target: TargetKey, body: Body, history: Sequence[Revision]) -> list[Body]:
+    """The pods that the workload controls: by way of its ReplicaSets, if it is a Deployment. Raises ClusterError."""
+    found = await context.cluster.list(PODS, target.namespace, selector_of(body))
+    return controlled_by(found, {revision.uid for revision in history} | {body["metadata"]["uid"]})
