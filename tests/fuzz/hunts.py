@@ -21,7 +21,8 @@ from salus.cli.documents import read_documents
 from salus.cli.findings import AnyName, findings_in, is_ours
 from salus.core.guards.freeze import frozen_until
 from salus.core.objects.autoscalers import autoscalers_of
-from salus.core.objects.capacity import disruptions_from, headroom_from
+from salus.core.objects.capacity import goes_first, headroom_from
+from salus.core.objects.disruptions import disruptions_from
 from salus.core.objects.edits import config_maps_of, edits_of, troubles_of
 from salus.core.objects.ownership import git_holds
 from salus.core.objects.pods import pods_from, stuck_pod
@@ -255,10 +256,16 @@ def _words_of_objects(words: Input) -> None:
     pods = [_pod(name, label, text), _pod("db-0", label, text)]
     pods_from(pods, name, history, NOW)
     stuck_pod(_stateful_set(), pods)
-    disruptions_from([_budget(name, label, text)], template)
+    disruptions_from([_budget(name, label, text)], pods)
     limits = {"requests.cpu": quantity, "pods": quantity}
-    quota = {"metadata": {"name": name}, "spec": {"hard": limits}, "status": {"hard": limits, "used": {}}}
-    _refuses(ValueError, headroom_from, [quota], [], template)
+    status = {"hard": limits, "used": dict.fromkeys(limits, quantity)}
+    scope = {"scopeName": "PriorityClass", "operator": "In", "values": [text]}
+    quota = {"metadata": {"name": name}, "spec": {"scopeSelector": {"matchExpressions": [scope]}}, "status": status}
+    ranges = [{"metadata": {"name": name}, "spec": {"limits": [{"type": "Container", "max": {label: quantity}}]}}]
+    _refuses(ValueError, headroom_from, [quota, {**quota, "spec": {}}], ranges, template)
+    _refuses(
+        ValueError, goes_first, {"kind": "Deployment", "spec": {"strategy": {"rollingUpdate": {"maxSurge": text}}}}, 3
+    )
     _refuses(ValueError, autoscalers_of, TARGET, [_scaled_object(name, label, text)])
 
 

@@ -1,16 +1,14 @@
-"""What counts against budgets, what fifty targets that fail together get, and what a namespace has room for."""
+"""What counts against budgets, and what fifty targets that fail together get."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from salus.core.guards.budgets import counted_action
-from salus.core.objects.capacity import disruptions_from, headroom_from, quantity, shortfall
 from salus.core.policy.compile import Catalog, compile_policy
 from salus.core.records.fleet import FleetView
 from salus.model.change import ActionKind
@@ -22,7 +20,6 @@ from salus.model.values.configuration import Brake, Budget, Switches
 from salus.model.values.fleet import CountedAction
 from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Answer, Query, Value
-from salus.model.values.objects import Disruption
 from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, INCIDENTS, Conflict, Forbidden, Resource, Throttled, Unavailable
 from salus.reconcile.records.store import CURRENT
@@ -498,166 +495,3 @@ async def test_records_that_cannot_be_read_refuse() -> None:
 
     assert fleet.actions == 0
     assert [body["spec"]["reason"] for body in fleet.records("Refuse")] == ["GuardUnknown"]
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("100m", "0.1"),
-        ("2", "2"),
-        ("1.5Gi", "1610612736"),
-        ("1k", "1000"),
-        ("2e3", "2000"),
-        ("5n", "5E-9"),
-        ("1E", "1E18"),
-    ],
-)
-def test_quantities(text: str, value: str) -> None:
-    assert quantity(text) == Decimal(value)
-
-
-@pytest.mark.parametrize("text", ["", "m", "1 Gi", "1GiB", "one", None, "1e999999999", "9" * 400])
-def test_what_is_no_quantity(text: object) -> None:
-    with pytest.raises(ValueError, match="expected a quantity"):
-        quantity(text)
-
-
-def container(**resources: Mapping[str, str]) -> dict[str, Any]:
-    return {"name": "app", "image": "app:v1", "resources": resources}
-
-
-def template(*containers: Mapping[str, Any], **spec: Any) -> dict[str, Any]:  # noqa: ANN401 — as YAML has it
-    return {"metadata": {"labels": {"app": "checkout"}}, "spec": {"containers": list(containers), **spec}}
-
-
-def quota(hard: Mapping[str, str], used: Mapping[str, str], *scopes: str) -> dict[str, Any]:
-    status = {"hard": hard, "used": used}
-    return {"metadata": {"name": "team"}, "spec": {"hard": hard, "scopes": list(scopes)}, "status": status}
-
-
-LIMITS = {
-    "metadata": {"name": "defaults"},
-    "spec": {"limits": [{"type": "Container", "defaultRequest": {"cpu": "200m"}, "default": {"cpu": "1"}}]},
-}
-HALF = container(requests={"cpu": "500m", "memory": "64Mi"})
-PLAIN = container()
-
-
-@pytest.mark.parametrize(
-    ("quotas", "ranges", "pods", "message"),
-    [
-        pytest.param(
-            [quota({"pods": "10"}, {"pods": "9"})],
-            [],
-            template(HALF),
-            "ResourceQuota/team leaves room for 1 pods, 2 more are wanted",
-            id="too many pods",
-        ),
-        pytest.param([quota({"pods": "10"}, {"pods": "8"})], [], template(HALF), None, id="just enough pods"),
-        pytest.param(
-            [quota({"requests.cpu": "2"}, {"requests.cpu": "1100m"})],
-            [],
-            template(HALF),
-            "ResourceQuota/team leaves 0.9 of requests.cpu, 2 more pods want 1",
-            id="not enough cpu",
-        ),
-        pytest.param(
-            [quota({"cpu": "2"}, {"cpu": "1"})], [], template(HALF), None, id="just enough cpu, by its short name"
-        ),
-        pytest.param(
-            [quota({"requests.memory": "100Mi"}, {})],
-            [],
-            template(HALF),
-            "ResourceQuota/team leaves 104857600 of requests.memory, 2 more pods want 134217728",
-            id="not enough memory",
-        ),
-        pytest.param(
-            [quota({"requests.cpu": "10"}, {})],
-            [],
-            template(HALF, PLAIN),
-            "ResourceQuota/team counts requests.cpu, and the pods do not say theirs",
-            id="a container without request cannot be made under a quota",
-        ),
-        pytest.param(
-            [quota({"requests.cpu": "1"}, {})],
-            [LIMITS],
-            template(HALF, PLAIN),
-            "ResourceQuota/team leaves 1 of requests.cpu, 2 more pods want 1.4",
-            id="a LimitRange says it for the container",
-        ),
-        pytest.param(
-            [quota({"requests.cpu": "1"}, {})],
-            [],
-            template(container(limits={"cpu": "400m"})),
-            None,
-            id="a limit stands for the request that is not written",
-        ),
-        pytest.param(
-            [quota({"requests.cpu": "3"}, {})],
-            [],
-            template(HALF, initContainers=[container(requests={"cpu": "2"})]),
-            "ResourceQuota/team leaves 3 of requests.cpu, 2 more pods want 4",
-            id="a large init container counts",
-        ),
-        pytest.param(
-            [quota({"requests.cpu": "1"}, {})],
-            [],
-            template(HALF, initContainers=[{**HALF, "restartPolicy": "Always"}]),
-            "ResourceQuota/team leaves 1 of requests.cpu, 2 more pods want 2",
-            id="a sidecar is added",
-        ),
-        pytest.param([quota({"pods": "1"}, {}, "Terminating")], [], template(HALF), None, id="a quota for other pods"),
-        pytest.param(
-            [quota({"secrets": "1"}, {"secrets": "1"})], [], template(HALF), None, id="a quota of other things"
-        ),
-        pytest.param([], [], template(PLAIN), None, id="no quota"),
-    ],
-)
-def test_room_for_two_more_pods(
-    quotas: Sequence[Body], ranges: Sequence[Body], pods: Body, message: str | None
-) -> None:
-    assert shortfall(headroom_from(quotas, ranges, pods), 2) == message
-
-
-def test_a_quota_that_is_not_counted_yet_cannot_be_judged_by() -> None:
-    new = {"metadata": {"name": "new"}, "spec": {"hard": {"pods": "4"}}}
-
-    with pytest.raises(ValueError, match="ResourceQuota/new is not counted yet"):
-        headroom_from([new], [], template(HALF))
-
-
-def pdb(selector: Mapping[str, Any] | None, *, seen: int = 1) -> dict[str, Any]:
-    return {
-        "metadata": {"name": "keep", "generation": 1},
-        "spec": {"selector": selector},
-        "status": {"observedGeneration": seen, "disruptionsAllowed": 0},
-    }
-
-
-def expression(operator: str, *values: str, key: str = "app") -> dict[str, Any]:
-    return {"matchExpressions": [{"key": key, "operator": operator, "values": list(values)}]}
-
-
-@pytest.mark.parametrize(
-    ("selector", "selects"),
-    [
-        pytest.param({"matchLabels": {"app": "checkout"}}, True, id="its label"),
-        pytest.param({"matchLabels": {"app": "cart"}}, False, id="another label"),
-        pytest.param({}, True, id="an empty selector is for all"),
-        pytest.param(None, False, id="no selector is for none"),
-        pytest.param(expression("In", "cart", "checkout"), True, id="in"),
-        pytest.param(expression("In", "cart"), False, id="not in"),
-        pytest.param(expression("NotIn", "cart"), True, id="excluded is another"),
-        pytest.param(expression("Exists"), True, id="exists"),
-        pytest.param(expression("DoesNotExist"), False, id="should not be there"),
-        pytest.param(expression("DoesNotExist", key="canary"), True, id="is not there"),
-    ],
-)
-def test_the_disruption_budgets_of_a_target(selector: Mapping[str, Any] | None, selects: bool) -> None:
-    found = disruptions_from([pdb(selector)], template(HALF))
-
-    assert found == ((Disruption("keep", 0),) if selects else ())
-
-
-def test_a_disruption_budget_that_its_controller_has_not_seen_says_nothing() -> None:
-    assert disruptions_from([pdb({}, seen=0)], template(HALF)) == (Disruption("keep", None),)

@@ -15,6 +15,21 @@ OBJECTS = [
         seen=replace(USUAL, disruptions=(Disruption("loose", 1), Disruption("strict", 0))),
     ),
     Row(
+        "two budgets over one pod",
+        "DisruptionBudget",
+        RESTART,
+        says="PodDisruptionBudget/a and b both select a pod of Deployment/checkout, "
+        "and of such a pod Kubernetes allows no disruption at all",
+        seen=replace(USUAL, disruptions=(Disruption("a", 0, "b"),)),
+    ),
+    Row(
+        "a restart whose pods would not come back",
+        "QuotaExceeded",
+        RESTART,
+        says="ResourceQuota/small is overdrawn by 3 of pods: what goes does not come back",
+        seen=replace(USUAL, headroom=Headroom((Quota("small", {"pods": Decimal(-3)}),))),
+    ),
+    Row(
         "more pods than the quota has room for",
         "QuotaExceeded",
         SCALE,
@@ -33,7 +48,13 @@ PASSES = [
         SCALE,
         seen=replace(USUAL, headroom=Headroom((Quota("small", {"pods": Decimal(2)}),))),
     ),
-    Row("a restart adds no pods", "QuotaExceeded", RESTART, seen=replace(USUAL, headroom=None)),
+    Row(
+        "a restart adds no pods",
+        "QuotaExceeded",
+        RESTART,
+        seen=replace(USUAL, headroom=Headroom((Quota("full", {"pods": Decimal(0)}),))),
+    ),
+    Row("a rollback is how a bad release ends", "QuotaExceeded", ROLLBACK, seen=replace(USUAL, headroom=None)),
 ]
 
 CANNOT_TELL = [
@@ -50,6 +71,13 @@ CANNOT_TELL = [
         RESTART,
         says="PodDisruptionBudget/new does not say yet what it allows",
         seen=replace(USUAL, disruptions=(Disruption("new", None),)),
+    ),
+    Row(
+        "quotas that could not be read before a restart",
+        "QuotaExceeded",
+        RESTART,
+        says="the ResourceQuotas and LimitRanges of this namespace could not be read",
+        seen=replace(USUAL, headroom=None),
     ),
     Row(
         "quotas that could not be read",

@@ -19,7 +19,7 @@ from salus.core.guards.permissions import NOT_PERMITTED, rehearses, writes
 from salus.core.guards.reverted import REASON as CONTESTED
 from salus.core.guards.reverted import newest_write, reverted_by_others
 from salus.core.objects.autoscalers import named, objection
-from salus.core.objects.capacity import shortfall
+from salus.core.objects.capacity import no_way_back, shortfall
 from salus.model.change import Outcome
 from salus.model.policy import GitOps, Mode, Verdict
 from salus.model.scalars import format_duration, format_time
@@ -236,24 +236,30 @@ def _fleet(review: Review) -> Fleet:
 
 
 def disruption_budget(review: Review) -> str | None:
-    """A PodDisruptionBudget allows none of the target's pods to go; a rollout would not ask it."""
+    """By its PodDisruptionBudget a pod of the target may not be evicted; a rollout would not ask."""
     if review.seen.disruptions is None:
         raise Unknowable("the PodDisruptionBudgets of this namespace could not be read")
     for budget in review.seen.disruptions:
         if budget.allowed is None:
             raise Unknowable(f"PodDisruptionBudget/{budget.name} does not say yet what it allows")
-    names = [budget.name for budget in review.seen.disruptions if budget.allowed == 0]
-    return f"PodDisruptionBudget/{names[0]} allows no disruption of {review.action.target}" if names else None
+    strict = next(
+        (budget for budget in review.seen.disruptions if budget.allowed is not None and budget.allowed < 1), None
+    )
+    if strict is None or not strict.beside:
+        return f"PodDisruptionBudget/{strict.name} allows no disruption of {review.action.target}" if strict else None
+    both = f"PodDisruptionBudget/{strict.name} and {strict.beside} both select a pod of {review.action.target}"
+    return f"{both}, and of such a pod Kubernetes allows no disruption at all"
 
 
 def quota_exceeded(review: Review) -> str | None:
-    """The namespace's quotas have no room for the pods that a scaling would add."""
+    """The namespace's quotas have no room for the pods that a scaling would add, or that a restart would bring back."""
     more = (review.action.intended.replicas or 0) - (review.action.before.replicas or 0)
-    if more <= 0:
+    restarts = KINDS[review.action.kind].disrupts
+    if more <= 0 and not restarts:
         return None
     if review.seen.headroom is None:
         raise Unknowable("the ResourceQuotas and LimitRanges of this namespace could not be read")
-    return shortfall(review.seen.headroom, more)
+    return no_way_back(review.seen.headroom) if restarts else shortfall(review.seen.headroom, more)
 
 
 def _waits_for_rollouts(kind: Kind) -> bool:
@@ -280,7 +286,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("GlobalBudgetSpent", global_budget_spent),
     Guard(budgets.BRAKE, fleet_brake),
     Guard("DisruptionBudget", disruption_budget, Then.NEXT, lambda kind: kind.disrupts),
-    Guard("QuotaExceeded", quota_exceeded, Then.NEXT, lambda kind: kind.sets_replicas),
+    Guard("QuotaExceeded", quota_exceeded, Then.NEXT, lambda kind: kind.sets_replicas or kind.disrupts),
 )
 """The composed order; one test guards it."""
 

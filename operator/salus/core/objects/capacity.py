@@ -1,124 +1,210 @@
-"""What the namespace has room for: PodDisruptionBudgets over a target's pods, and what quotas leave for more of them.
+"""What quotas leave for more pods of a target, and whether a pod that goes comes back: as their admission counts.
 
-Reads Kubernetes' objects into values; whether there is enough is for the guards to say.
+The objects are read into values here; whether there is enough is for the guards to say.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
-from salus.core.objects.selectors import selector_from, selects
-from salus.model.scalars import Body, quote
-from salus.model.values.objects import Disruption, Headroom, Quota
+from salus.core.objects.pod_resources import HUGE_PAGES, PodResources, plain, quantity, resources_of
+from salus.core.objects.selectors import holds, requirement_from
+from salus.model.meta import WorkloadKind
+from salus.model.scalars import Body
+from salus.model.values.objects import Headroom, Quota
 
-_QUANTITY = re.compile(r"^([+-]?[0-9]+(?:\.[0-9]*)?|[+-]?\.[0-9]+)(?:([eE][+-]?[0-9]{1,3})|([KMGTPE]i|[numkMGTPE]))?$")
-_LONGEST_QUANTITY = 64
-"""Characters; with an exponent of three digits at most, no number of it fills the memory when it is written out."""
-_DECIMAL_SUFFIXES = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-_BINARY_SUFFIXES = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
-_ALIASES = {"cpu": "requests.cpu", "memory": "requests.memory", "count/pods": "pods"}
-_OF_OTHER_PODS = {"Terminating", "BestEffort"}
-"""Scopes of quotas that do not count what a workload with requests runs for ever."""
-
-
-def quantity(text: object) -> Decimal:
-    """`100m`, `1.5Gi`, `2e3` → Decimal. Raises ValueError for what is no quantity of Kubernetes."""
-    match = _QUANTITY.match(str(text))
-    if match is None or len(match[0]) > _LONGEST_QUANTITY:
-        raise ValueError(f"expected a quantity such as 100m or 1Gi, got {quote(text)}")
-    number, exponent, suffix = match.groups()
-    if exponent:
-        return Decimal(number + exponent)
-    if suffix in _BINARY_SUFFIXES:
-        return Decimal(number) * Decimal(1024 ** _BINARY_SUFFIXES[suffix])
-    return Decimal(number).scaleb(_DECIMAL_SUFFIXES.get(suffix, 0))
+_MUST_BE_SAID = frozenset(
+    {"cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"},
+)
+"""What every container has to say where a quota counts it; other resources are counted where they are said."""
+_PER_POD = frozenset({"pods", "count/pods"})
+_PRIORITY = "PriorityClass"
 
 
-def disruptions_from(bodies: Iterable[Body], template: Body) -> tuple[Disruption, ...]:
-    """The PodDisruptionBudgets that select pods of this template. Raises ValueError for one that nobody can read."""
-    labels = (template.get("metadata") or {}).get("labels") or {}
-    return tuple(_disruption(body) for body in bodies if selects(selector_from(body["spec"].get("selector")), labels))
+def headroom_from(
+    quotas: Iterable[Body], limit_ranges: Sequence[Body], template: Body, pods: Sequence[Body] = ()
+) -> Headroom:
+    """What quotas leave free, and what a pod of this template takes. Raises ValueError for what nobody can read.
+
+    `pods`: some that are there. What the cluster gives each pod whose template says nothing is seen on them.
+    """
+    spec = as_admitted(template.get("spec") or {}, pods)
+    asked = resources_of(spec, limit_ranges)
+    counted = tuple(_quota(body, asked) for body in quotas if _counts(body, spec, asked))
+    return Headroom(counted, usage(asked))
 
 
-def headroom_from(quotas: Iterable[Body], limit_ranges: Sequence[Body], template: Body) -> Headroom:
-    """What quotas leave free, and what a pod of this template takes. Raises ValueError for what nobody can read."""
-    counted = tuple(_quota(body) for body in quotas if not _OF_OTHER_PODS & set(body["spec"].get("scopes") or ()))
-    return Headroom(counted, _pod(template.get("spec") or {}, _defaults(limit_ranges)))
+def as_admitted(spec: Body, pods: Sequence[Body]) -> Body:
+    """With the priority class that is the cluster's default, and the overhead of the runtime class."""
+    one: Body = next((pod["spec"] for pod in pods if pod.get("spec")), {})
+    given = {key: one[key] for key in ("priorityClassName", "overhead") if one.get(key)}
+    return {**given, **{key: value for key, value in spec.items() if value is not None}}
+
+
+def usage(asked: PodResources) -> Mapping[str, Decimal]:
+    """What a pod takes of quotas, by all the names that they know it by."""
+    used = dict.fromkeys(_PER_POD, Decimal(1))
+    for name, amount in asked.requests.items():
+        if name in {"cpu", "memory", "ephemeral-storage"} or name.startswith(HUGE_PAGES):
+            used[name] = used[f"requests.{name}"] = amount
+        elif _is_extended(name):
+            used[f"requests.{name}"] = amount
+    limits = asked.limits
+    return used | {f"limits.{n}": limits[n] for n in ("cpu", "memory", "ephemeral-storage") if n in limits}
 
 
 def shortfall(headroom: Headroom, more: int) -> str | None:
     """Why so many more pods would not fit; None when they would."""
     for quota in headroom.quotas:
+        if quota.unsaid:
+            return _unsaid(quota)
         for name, free in quota.free.items():
-            if name == "pods" and free < more:
-                return f"ResourceQuota/{quota.name} leaves room for {_plain(free)} pods, {more} more are wanted"
-            if name.startswith(("requests.", "limits.")) and name not in headroom.pod:
-                return f"ResourceQuota/{quota.name} counts {name}, and the pods do not say theirs"
-            wanted = headroom.pod.get(name, Decimal(0)) * more
-            if name != "pods" and wanted > free:
-                left = f"ResourceQuota/{quota.name} leaves {_plain(free)} of {name}"
-                return f"{left}, {more} more pods want {_plain(wanted)}"
+            wanted = _wanted(headroom, name) * more
+            if wanted > max(free, Decimal(0)):
+                return _too_little(quota, name, more, wanted)
     return None
 
 
-def _plain(number: Decimal) -> str:
-    return f"{number.normalize():f}"
+def no_way_back(headroom: Headroom) -> str | None:
+    """Why the pods of a target, replaced one after the other, would not all come back; None when they would.
+
+    What goes gives its share back. So there is room as long as a quota is not overdrawn, and if either one more pod
+    fits or one goes before the next has to come.
+    """
+    for quota in headroom.quotas:
+        if quota.unsaid:
+            return _unsaid(quota)
+        for name, free in quota.free.items():
+            wanted = _wanted(headroom, name)
+            if wanted and free < 0:
+                return (
+                    f"ResourceQuota/{quota.name} is overdrawn by {plain(-free)} of {name}: what goes does not come back"
+                )
+            if wanted > free and not headroom.goes_first:
+                return f"{_too_little(quota, name, 1, wanted)}, and none goes before it is there"
+    return None
 
 
-def _disruption(body: Body) -> Disruption:
-    status, metadata = body.get("status") or {}, body["metadata"]
-    current = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
-    return Disruption(metadata["name"], status.get("disruptionsAllowed") if current else None)
+def goes_first(body: Body, replicas: int) -> int:
+    """How many of its pods a workload's controller takes away before any other is ready."""
+    spec = body.get("spec") or {}
+    match body.get("kind"):
+        case WorkloadKind.DEPLOYMENT:
+            strategy = spec.get("strategy") or {}
+            if strategy.get("type") == "Recreate":
+                return replicas
+            rolling = strategy.get("rollingUpdate") or {}
+            surge = _share(rolling.get("maxSurge", "25%"), replicas, up=True)
+            return _share(rolling.get("maxUnavailable", "25%"), replicas, up=False) or int(surge == 0)
+        case WorkloadKind.DAEMON_SET:
+            rolling = (spec.get("updateStrategy") or {}).get("rollingUpdate") or {}
+            surge = _share(rolling.get("maxSurge", 0), replicas, up=True)
+            return 0 if surge else _share(rolling.get("maxUnavailable", 1), replicas, up=True) or 1
+        case _:
+            return 1
 
 
-def _quota(body: Body) -> Quota:
-    """Only what a new pod uses; a quota that its controller has not counted yet cannot be judged by."""
+def _share(written: object, of: int, *, up: bool) -> int:
+    """A number, or a part of all pods. Raises ValueError for what is neither."""
+    text = str(written)
+    if not text.endswith("%"):
+        return int(text)
+    part = of * int(text.removesuffix("%")) / 100
+    return math.ceil(part) if up else math.floor(part)
+
+
+def _wanted(headroom: Headroom, name: str) -> Decimal:
+    return headroom.pod.get(name, Decimal(name in _PER_POD))
+
+
+def _unsaid(quota: Quota) -> str:
+    return f"ResourceQuota/{quota.name} counts {quota.unsaid}, and the pods do not say theirs"
+
+
+def _too_little(quota: Quota, name: str, more: int, wanted: Decimal) -> str:
+    free = plain(max(quota.free[name], Decimal(0)))
+    if name in _PER_POD:
+        return f"ResourceQuota/{quota.name} leaves room for {free} pods, {more} more are wanted"
+    return f"ResourceQuota/{quota.name} leaves {free} of {name}, {more} more pods want {plain(wanted)}"
+
+
+def _is_extended(name: str) -> bool:
+    """Such as nvidia.com/gpu; what has no domain, or Kubernetes' own, is not."""
+    return "/" in name and ("kubernetes.io/" not in name or name.startswith("deviceclass.resource.kubernetes.io/"))
+
+
+def _quota(body: Body, asked: PodResources) -> Quota:
+    """Only what a pod takes; a quota that its controller has not counted yet lets nothing in, and tells nothing."""
     name, status = body["metadata"]["name"], body.get("status") or {}
     hard, used = status.get("hard"), status.get("used") or {}
     if hard is None and body["spec"].get("hard"):
         raise ValueError(f"ResourceQuota/{name} is not counted yet")
-    free: dict[str, Decimal] = {}
-    for written, bound in (hard or {}).items():
-        resource = _ALIASES.get(written, written)
-        if resource in {"pods", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"}:
-            left = quantity(bound) - quantity(used.get(written, "0"))
-            free[resource] = min(left, free.get(resource, left))
-    return Quota(name, free)
+    counted = [key for key in hard or {} if key in _MUST_BE_SAID or _is_taken_by_pods(key)]
+    if uncounted := [key for key in counted if key not in used]:
+        raise ValueError(f"ResourceQuota/{name} is not counted yet: {uncounted[0]}")
+    free = {key: quantity((hard or {})[key]) - quantity(used[key]) for key in counted}
+    unsaid = () if asked.as_a_pod else (key for key in free if key in _MUST_BE_SAID and not _is_said(key, asked))
+    return Quota(name, free, next(iter(unsaid), ""))
 
 
-def _defaults(limit_ranges: Sequence[Body]) -> dict[str, str]:
-    """What a LimitRange adds to a container that says nothing; by the names that quotas use."""
-    found: dict[str, str] = {}
-    for body in limit_ranges:
-        for item in body["spec"].get("limits") or ():
-            if item.get("type") == "Container":
-                found.update({f"limits.{key}": value for key, value in (item.get("default") or {}).items()})
-                found.update({f"requests.{key}": value for key, value in (item.get("defaultRequest") or {}).items()})
-    return found
+def _is_taken_by_pods(name: str) -> bool:
+    bare = name.removeprefix("requests.").removeprefix("limits.")
+    if bare == "ephemeral-storage" or bare.startswith(HUGE_PAGES) or name in _PER_POD:
+        return True
+    return name.startswith("requests.") and _is_extended(bare)
 
 
-def _pod(spec: Body, defaults: Mapping[str, str]) -> dict[str, Decimal]:
-    """Containers and sidecars together, or the largest init container where that is more, and the overhead."""
-    init = spec.get("initContainers") or ()
-    staying = [*(spec.get("containers") or ()), *(c for c in init if c.get("restartPolicy") == "Always")]
-    passing = [c for c in init if c.get("restartPolicy") != "Always"]
-    pod: dict[str, Decimal] = {}
-    for name in ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory"):
-        together = [_of_container(container, name, defaults) for container in staying]
-        if None in together:
-            continue
-        alone = [_of_container(container, name, defaults) or Decimal(0) for container in passing]
-        overhead = (spec.get("overhead") or {}).get(name.partition(".")[2], "0")
-        pod[name] = max(sum(filter(None, together), Decimal(0)), *alone, Decimal(0)) + quantity(overhead)
-    return pod
+def _is_said(name: str, asked: PodResources) -> bool:
+    """By every container, those that only start the pod too."""
+    resource = name.removeprefix("requests.").removeprefix("limits.")
+    limits = name.startswith("limits.")
+    return all(resource in (one.limits if limits else one.requests) for one in asked.containers)
 
 
-def _of_container(container: Body, name: str, defaults: Mapping[str, str]) -> Decimal | None:
-    """A request that is not written is the limit that is, before any default."""
-    sort, _, resource = name.partition(".")
-    written = container.get("resources") or {}
-    own = (written.get(sort) or {}).get(resource)
-    if own is None and sort == "requests":
-        own = (written.get("limits") or {}).get(resource)
-    found = own if own is not None else defaults.get(name)
-    return None if found is None else quantity(found)
+# --- scopes: which pods a quota counts
+
+
+def _counts(body: Body, spec: Body, asked: PodResources) -> bool:
+    """Whether a quota counts pods of this spec: all of its scopes have to hold. Raises ValueError for a strange one."""
+    return all(_in_scope(scope, spec, asked) for scope in _scopes(body["spec"]))
+
+
+def _scopes(spec: Body) -> Iterator[Mapping[str, Any]]:
+    yield from ({"scopeName": name, "operator": "Exists"} for name in spec.get("scopes") or ())
+    yield from (spec.get("scopeSelector") or {}).get("matchExpressions") or ()
+
+
+def _in_scope(scope: Mapping[str, Any], spec: Body, asked: PodResources) -> bool:
+    return _SCOPES.get(scope["scopeName"], _in_none)(scope, spec, asked)
+
+
+def _in_none(*_: object) -> bool:
+    return False
+
+
+def _has_priority(scope: Mapping[str, Any], spec: Body, _: PodResources) -> bool:
+    priority = spec.get("priorityClassName")
+    return holds(requirement_from({**scope, "key": _PRIORITY}), {_PRIORITY: priority} if priority else {})
+
+
+_Scope = Callable[[Mapping[str, Any], Body, PodResources], bool]
+_SCOPES: Mapping[str, _Scope] = {
+    "Terminating": lambda _, spec, __: spec.get("activeDeadlineSeconds") is not None,
+    "NotTerminating": lambda _, spec, __: spec.get("activeDeadlineSeconds") is None,
+    "BestEffort": lambda _, __, asked: asked.best_effort,
+    "NotBestEffort": lambda _, __, asked: not asked.best_effort,
+    "PriorityClass": _has_priority,
+    "CrossNamespacePodAffinity": lambda _, spec, __: any(
+        one.get("namespaces") or one.get("namespaceSelector") is not None for one in _affinities(spec)
+    ),
+}
+
+
+def _affinities(spec: Body) -> Iterator[Mapping[str, Any]]:
+    """Every term that speaks of other pods."""
+    for sort in ("podAffinity", "podAntiAffinity"):
+        said = (spec.get("affinity") or {}).get(sort) or {}
+        terms = said.get("requiredDuringSchedulingIgnoredDuringExecution") or ()
+        weighted = said.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
+        yield from (*terms, *(one.get("podAffinityTerm") or {} for one in weighted))

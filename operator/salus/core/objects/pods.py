@@ -42,7 +42,7 @@ def stuck_pod(stateful_set: Body, pods: Iterable[Body]) -> Body | None:
     if not wanted or status.get("observedGeneration", 0) < metadata["generation"]:
         return None
     mine = sorted(_numbered(pods, metadata), key=lambda pair: pair[0])
-    first = next((pod for _, pod in mine if not _is_ready(pod)), None)
+    first = next((pod for _, pod in mine if not is_ready(pod)), None)
     if first is None or first["metadata"].get("deletionTimestamp"):
         return None
     return first if (first["metadata"].get("labels") or {}).get(REVISION_LABEL) != wanted else None
@@ -54,7 +54,7 @@ def pods_from(bodies: Iterable[Body], workload: str, history: Sequence[Revision]
     A pod that is going, or has run to its end, is left out: it serves nobody, and that proves nothing.
     """
     releases = {revision.name.removeprefix(f"{workload}-"): revision.release for revision in history}
-    return tuple(_pod(body, workload, releases, now) for body in bodies if not _is_going(body))
+    return tuple(_pod(body, workload, releases, now) for body in bodies if not is_going(body))
 
 
 def _pod(body: Body, workload: str, releases: Mapping[str, str], now: datetime) -> Pod:
@@ -88,7 +88,8 @@ def _waits_for(body: Body) -> Iterator[str]:
         yield ((container.get("state") or {}).get("waiting") or {}).get("reason", "")
 
 
-def _is_going(body: Body) -> bool:
+def is_going(body: Body) -> bool:
+    """Whether a pod is being deleted, or has run to its end."""
     return bool(body["metadata"].get("deletionTimestamp")) or (body.get("status") or {}).get("phase") in _ENDED
 
 
@@ -104,7 +105,8 @@ def _numbered(pods: Iterable[Body], stateful_set: Body) -> Iterator[tuple[int, B
             yield number, pod
 
 
-def _is_ready(pod: Body) -> bool:
+def is_ready(pod: Body) -> bool:
+    """Whether a pod serves, as its kubelet sees it."""
     return any(one.get("type") == "Ready" and one.get("status") == "True" for one in _conditions(pod))
 
 

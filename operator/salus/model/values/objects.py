@@ -191,14 +191,18 @@ class Disruption:
     name: str
     allowed: int | None
     """Pods that may go now; None while its controller has not said."""
+    beside: str = ""
+    """Another one over the same pod: no pod that two of them guard is ever evicted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What a ResourceQuota leaves free, by its own names (`pods`, `requests.cpu`, …)."""
+    """What a ResourceQuota leaves free, by its own names (`pods`, `requests.cpu`, …); less than 0: overdrawn."""
 
     name: str
     free: Mapping[str, Decimal]
+    unsaid: str = ""
+    """What it counts and the pods do not say, so that none of them is let in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,3 +212,5 @@ class Headroom:
     quotas: tuple[Quota, ...] = ()
     pod: Mapping[str, Decimal] = field(default_factory=dict)
     """What one pod takes, by the names that quotas use; a name that is missing is asked for by nobody."""
+    goes_first: int = 1
+    """Pods that the target's controller takes away before any other has to be ready."""

@@ -1,7 +1,7 @@
 """The target and all around it, read afresh, so that planning and judging are pure."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
@@ -9,7 +9,8 @@ import structlog
 
 from salus.core.guards.budgets import longest_window
 from salus.core.objects.autoscalers import autoscalers_of, named, read_alone
-from salus.core.objects.capacity import disruptions_from, headroom_from
+from salus.core.objects.capacity import goes_first, headroom_from
+from salus.core.objects.disruptions import disruptions_from
 from salus.core.objects.ownership import git_holds
 from salus.core.objects.selectors import controlled_by, of_workload
 from salus.core.objects.workloads import managed_by, workload_from
@@ -132,7 +133,7 @@ async def observe(step: Step, changes: Sequence[Change] | None = None) -> Observ
     good = next((release.hash for release in kept if release.healthy and release.hash != workload.release), None)
     history = releases.history_from(await _revisions(context, body, case.target))
     (disruptions, headroom), permissions = await asyncio.gather(
-        _protections(context, body), _rights(step, workload, scalers)
+        _protections(context, workload, body, history), _rights(step, workload, scalers)
     )
     observation = Observation(
         now=context.clock.now(),
@@ -188,14 +189,30 @@ async def _rights(step: Step, workload: Workload, scalers: tuple[Autoscaler, ...
         return None
 
 
-async def _protections(context: Context, body: Body) -> tuple[tuple[Disruption, ...] | None, Headroom | None]:
+async def _protections(
+    context: Context, workload: Workload, body: Body, history: Sequence[Revision]
+) -> tuple[tuple[Disruption, ...] | None, Headroom | None]:
     """What keeps the target's pods from going, and more of them from coming."""
-    namespace, template = body["metadata"]["namespace"], body["spec"]["template"]
+    namespace, template = workload.key.namespace, body["spec"]["template"]
     budgets, quotas, ranges = await asyncio.gather(
         *(_listed(context, resource, namespace) for resource in (DISRUPTION_BUDGETS, RESOURCE_QUOTAS, LIMIT_RANGES))
     )
-    disruptions = None if budgets is None else _read(disruptions_from, budgets, template)
-    return disruptions, None if quotas is None or ranges is None else _read(headroom_from, quotas, ranges, template)
+    pods: list[Body] | None = []
+    if budgets or quotas:
+        pods = await _or_none(pods_of(context, workload.key, body, history))
+    disruptions = None if budgets is None or pods is None else _read(disruptions_from, budgets, pods)
+    if quotas is None or ranges is None or pods is None:
+        return disruptions, None
+    headroom, first = _read(headroom_from, quotas, ranges, template, pods), _read(goes_first, body, workload.replicas)
+    return disruptions, None if headroom is None or first is None else replace(headroom, goes_first=first)
+
+
+async def _or_none(pods: Awaitable[list[Body]]) -> list[Body] | None:
+    try:
+        return await pods
+    except ClusterError as error:
+        log.warning("not readable", kind=PODS.kind, error=str(error))
+        return None
 
 
 def _read(read: Callable[_Asked, _Read], *bodies: _Asked.args, **named: _Asked.kwargs) -> _Read | None:
