@@ -80,6 +80,7 @@ def a_check(
     hold: float = 0,
     on_no_data: Verdict = Verdict.UNKNOWN,
     window: float = 0,
+    hidden: tuple[str, ...] = (),
 ) -> CompiledCheck:
     """A compiled check, `above 0.05` unless told otherwise; `hold` and `window` in seconds."""
     bound = Threshold.model_construct(above=0.05 if below is None and above is None else above, below=below)
@@ -93,6 +94,7 @@ def a_check(
         on_no_data=on_no_data,
         target_label=None,
         window=seconds(window),
+        hidden=hidden,
     )
 
 

@@ -212,6 +212,9 @@ RULES = [
             ("spec.checks[0].for", "for must be at most 24h"): {
                 "a breach that counts after more than a day": {"/checks/0/for": "24h1s"},
             },
+            ("spec.checks[0].window", "window must be at most 720h"): {
+                "an action that is judged after more than a month": {"/checks/0/window": "720h1s"},
+            },
             ("spec.remedies[0].rollback.within", "within must be at most 168h"): {
                 "a release of last month": {"/remedies/0/rollback/within": "720h"},
             },

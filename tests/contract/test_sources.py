@@ -21,9 +21,10 @@ from salus.core.health.evaluate import Reading, evaluate
 from salus.core.policy import promql
 from salus.core.policy.compile import Catalog, compile_policy
 from salus.core.policy.exporters import Exporter, Trusted, tied
+from salus.core.policy.value_form import advice
 from salus.endpoints.settings import BasicAuth
 from salus.model.meta import WorkloadKind
-from salus.model.policy import Verdict
+from salus.model.policy import Threshold, Verdict
 from salus.model.problems import problems
 from salus.model.values.metrics import Answer, CheckState, Error, NoData, Query, Sample, Value
 from salus.presets import load_presets
@@ -143,6 +144,54 @@ async def test_an_alert_that_fires_never_reads_as_one_that_does_not(
     finding, _ = evaluate(check, answered, CheckState(), timedelta(seconds=15))
 
     assert (finding.verdict, finding.reason) == expected
+
+
+ON_A, ON_B = {"pod": "a", "app": "x"}, {"pod": "b", "app": "x"}
+IN_WELL, IN_ILL = 1.0, 9.0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("$m1 > 5", id="one comparison"),
+        pytest.param("5 < $m1", id="the other way round"),
+        pytest.param("$m1 > $m3", id="of two metrics"),
+        pytest.param("$m1 > 5 and $m3 < 5", id="both of two, one of which always holds"),
+        pytest.param("$m1 > 5 and on (app) $m2 > 5", id="both of two, of many with many"),
+        pytest.param("$m1 > 5 and ignoring (pod) $m2 > 5", id="both of two, but for a label"),
+        pytest.param("$m1 > 5 and on (app) $m2", id="both of two, one of which is no filter"),
+        pytest.param("$m1 > 5 or $m3 > 5", id="one of two"),
+        pytest.param("$m3 > 5 or $m1 > 5", id="the other of two"),
+        pytest.param("$m1 > 5 unless on (app) $m2 < 0", id="one without the other"),
+        pytest.param("max without (app) ($m1 > 5)", id="a maximum"),
+        pytest.param("count($m1 > 5)", id="a count"),
+        pytest.param("count($m1 > 5) > 0", id="a count that is compared"),
+        pytest.param("5 < $m1 < 10", id="between two numbers"),
+        pytest.param("($m1 > 5 or $m3 > 5) and on (app) ($m2 > 5 unless $m2 < 0)", id="all together"),
+    ],
+)
+async def test_what_is_proposed_for_a_filter_is_0_while_all_is_well_and_1_when_it_is_not(
+    prometheus: PrometheusRig, query: str
+) -> None:
+    """Case 28: `$m1` and the two series of `$m2` are 1 or 9, `$m3` is always 2."""
+    for value, expected in ((IN_WELL, (None, 0.0)), (IN_ILL, (1.0, 1.0))):
+        filled = query
+        for name, pushed in {
+            "$m1": (Pushed(value, ON_A),),
+            "$m2": (Pushed(value, ON_A), Pushed(value, ON_B)),
+            "$m3": (Pushed(2, ON_A),),
+        }.items():
+            metric = metric_name()
+            prometheus.push(metric, *pushed)
+            filled = filled.replace(name, metric)
+        proposed = advice(filled, Threshold.parse({"above": "0"}))
+        assert proposed is not None
+
+        as_it_was, as_proposed = [await prometheus.ask(question(one)) for one in (filled, proposed.text)]
+
+        assert isinstance(as_it_was, NoData) == (expected[0] is None), as_it_was
+        assert isinstance(as_proposed, Value), as_proposed
+        assert as_proposed.value == expected[1]
 
 
 class TestTheAgeOfSamples:

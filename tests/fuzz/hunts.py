@@ -27,12 +27,13 @@ from salus.core.objects.edits import config_maps_of, edits_of, troubles_of
 from salus.core.objects.ownership import git_holds
 from salus.core.objects.pods import pods_from, stuck_pod
 from salus.core.objects.workloads import managed_by, workload_from
-from salus.core.policy import promql
+from salus.core.policy import promql, value_form, windows
 from salus.core.policy.compile import Catalog, SpecError, compile_policy
 from salus.core.records import changes as records
 from salus.core.records import releases
 from salus.core.records.delivery import cloud_event, left
 from salus.endpoints.settings import check_header, check_url
+from salus.model.policy import Threshold
 from salus.model.scalars import parse_decimal, parse_duration, parse_time
 from salus.model.values.configuration import Binding
 from salus.model.values.metrics import Error, NoData, Query, Value
@@ -59,6 +60,7 @@ class Hunt:
 # --- what authors write
 
 PROBED = "rate(x[5m])"
+_BOUND = Threshold.parse({"above": "0"})
 _SIGNALS = load_presets()
 _CATALOGS = (
     Catalog(_SIGNALS, ("default",)),
@@ -72,7 +74,9 @@ def _query(text: Input) -> None:
     if promql.problems_in(text):
         return
     filled = promql.render(text, "shop", "check(out")
-    for read in (promql.window, promql.selectors, promql.with_sample_times):
+    proposed = value_form.advice(text, _BOUND)
+    assert not proposed or not proposed.text or value_form.advice(proposed.text, _BOUND) is None, proposed
+    for read in (windows.window, promql.selectors, promql.with_sample_times):
         _refuses(ValueError, read, filled)
     _refuses(ValueError, promql.with_sample_times, filled, "pod")
     _refuses(ValueError, promql.bound_to, filled, {"namespace": "shop", "cluster": "eu-1"})

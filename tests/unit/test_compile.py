@@ -56,6 +56,30 @@ def test_identity_is_taken_over() -> None:
     [
         pytest.param(QUERY, {"template": "sum(rate(errors[5m]))"}, id="the query as it was written"),
         pytest.param(QUERY, {"window": timedelta(minutes=5)}, id="its widest window"),
+        pytest.param({**QUERY, "window": "1h"}, {"window": timedelta(hours=1)}, id="the window that its author says"),
+        pytest.param(
+            {**QUERY, "query": "x / x offset 1d", "window": "5m"},
+            {"window": timedelta(minutes=5)},
+            id="though it be shorter than the query looks",
+        ),
+        pytest.param(
+            {**QUERY, "query": 'max(slo:sli_error:ratio_rate1h{sloth_service="$target"})'},
+            {"window": timedelta(hours=1), "hidden": ()},
+            id="the window in the name of a recorded series",
+        ),
+        pytest.param(
+            {**QUERY, "query": "max_over_time(slo:burn:ratio[2m])", "for": "5m"},
+            {"window": timedelta(minutes=5), "hidden": ("slo:burn:ratio",)},
+            id="its `for`, where nobody knows the window",
+        ),
+        pytest.param(
+            {**ALERT, "for": "5m"},
+            {"window": timedelta(minutes=5), "hidden": ("ALERTS",)},
+            id="that of an alert is never in its text",
+        ),
+        pytest.param(
+            {**ALERT, "window": "10m"}, {"window": timedelta(minutes=10), "hidden": ()}, id="unless it is said"
+        ),
         pytest.param(QUERY, {"hold": timedelta(0)}, id="no `for` is none"),
         pytest.param({**QUERY, "for": "1m30s"}, {"hold": timedelta(seconds=90)}, id="its `for`"),
         pytest.param(QUERY, {"healthy": None}, id="no hysteresis by default"),
@@ -256,6 +280,49 @@ def test_the_error_reads_as_one_line() -> None:
         'spec.source: unknown source "nope"; known: default, prod; '
         'spec.checks[0].preset: unknown preset "Nope"; known: PodsCrashLooping'
     )
+
+
+@pytest.mark.parametrize(
+    ("check", "warned"),
+    [
+        pytest.param(QUERY, [], id="nothing, as a rule"),
+        pytest.param(PRESET, [], id="nor of presets"),
+        pytest.param({**ALERT, "window": "5m"}, [], id="nor of an alert whose window is said"),
+        pytest.param(
+            {**QUERY, "query": "up == 0", "unhealthy": {"above": "0"}},
+            [
+                (
+                    "spec.checks[0].query",
+                    (
+                        "gives nothing while its condition does not hold, which is Unknown, not Healthy: "
+                        'write up == bool 0 with unhealthy: {above: "0"}, or say in onNoData what nothing means'
+                    ),
+                )
+            ],
+            id="what is empty while all is well",
+        ),
+        pytest.param({**QUERY, "query": "up == 0", "onNoData": "Healthy"}, [], id="unless it is declared"),
+        pytest.param({**QUERY, "query": "up == 0", "onNoData": "Unknown"}, [], id="in whatever way"),
+        pytest.param(
+            {**QUERY, "query": "a:b + a:b / c:d", "for": "5m"},
+            [
+                (
+                    "spec.checks[0].window",
+                    (
+                        "how far back a:b, c:d looks is not known, since a rule makes it: say it here, or samples "
+                        "count 5m after an action, by for"
+                    ),
+                )
+            ],
+            id="windows that nobody knows",
+        ),
+    ],
+)
+def test_what_its_author_may_not_have_meant(check: Mapping[str, Any], warned: list[tuple[str, str]]) -> None:
+    """Cases 07 and 28."""
+    policy = compile_policy(a_policy_body(checks=[{"name": "it", **check}]), CATALOG)
+
+    assert [(problem.path, problem.message) for problem in policy.warnings] == warned
 
 
 BOUND = Catalog(load_presets(), ("default", "shared"), bound={"shared": Binding(namespace=True)})

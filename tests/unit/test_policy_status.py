@@ -143,6 +143,16 @@ def test_a_selector_that_matches_nothing() -> None:
     assert conditions(said)["Ready"] == ("False", "NoTarget", "spec.target.selector: no Deployment matches app=x")
 
 
+def test_what_its_author_may_not_have_meant_stands_where_it_is_accepted() -> None:
+    """Cases 07 and 28."""
+    policy = replace(a_policy(), warnings=(Problem("spec.checks[0].query", "gives nothing"),))
+
+    said = policy_status(policy, [WELL], {}, NOW)
+
+    accepted = "the spec is accepted, 1 target(s); spec.checks[0].query: gives nothing"
+    assert conditions(said)["Ready"] == ("True", "Accepted", accepted)
+
+
 def test_many_targets_are_counted_and_some_are_named() -> None:
     targets = [TargetKey("shop", WorkloadKind.DEPLOYMENT, f"t{n}") for n in range(7)]
     said = status(*[report(a_finding(), target=target) for target in targets], WELL, LOST)

@@ -339,7 +339,26 @@ def test_what_an_alert_is_asked_for_is_told(text: str, configuration: str, asked
     report = validate(["policy.yaml"], catalog_of(read_settings(Path("operator.yaml"))), Progress(io.StringIO()))
 
     assert (report.findings, report.exit_code) == ([], 0)
-    assert [(note.path, note.message) for note in report.notes] == [("spec.checks[0].alert", f"asks {asked}")]
+    asks, window = ((note.path, note.message) for note in report.notes)
+    assert asks == ("spec.checks[0].alert", f"asks {asked}")
+    assert window[0] == "spec.checks[0].window"
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_is_empty_while_all_is_well_is_told_and_is_no_problem() -> None:
+    """Case 28."""
+    text = POLICY.replace("""up{namespace="$namespace"}""", """up{namespace="$namespace"} == 0""")
+    Path("policy.yaml").write_text(text, encoding="utf-8")
+
+    report = checked("policy.yaml")
+
+    line = text[: text.index("query")].count("\n") + 1
+    assert (report.findings, report.exit_code) == ([], 0)
+    assert (
+        f"note: policy.yaml:{line} (shop/checkout): spec.checks[0].query: gives nothing while its condition does not "
+        'hold, which is Unknown, not Healthy: write up{namespace="$namespace"} == bool 0 with unhealthy: {above: "0"}, '
+        "or say in onNoData what nothing means"
+    ) in report.to_text().splitlines()
 
 
 def test_presets_are_tied_to_the_exporters_of_the_operators_configuration() -> None:

@@ -69,6 +69,19 @@ def test_samples_count_from(window: float, settle: str, expected: float) -> None
     assert counts_from(the_write(), the_policy(window=window, settle=settle)) == later(expected)
 
 
+def test_a_window_that_nobody_knows_is_said() -> None:
+    """Case 07: while it settles, and where it is found wanting."""
+    hiding = a_policy(a_check("burn", window=60, hidden=("slo:burn:ratio",)), verify=PACE)
+    change = the_write(evidence=(("burn", 0.08),))
+    settling = judged(at=30, policy=hiding, change=change)
+    failed = judged(unhealthy(check="burn"), at=400, policy=hiding, change=change)
+
+    assert settling.message.endswith(" UTC; how far back burn looks is not known, see its window")
+    assert failed.outcome is Outcome.NOT_RECOVERED
+    assert failed.message.endswith("; how far back burn looks is not known, see its window")
+    assert "not known" not in judged(at=10).message
+
+
 def test_samples_count_from_the_decision_when_the_write_has_no_time() -> None:
     assert counts_from(a_change(decided_at=ago(5)), the_policy()) == later(25)
 

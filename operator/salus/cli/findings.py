@@ -102,14 +102,14 @@ def findings_in(document: Document, file: str, catalog: Catalog) -> Iterator[Fin
 
 
 def notes_in(document: Document, file: str, catalog: Catalog) -> Iterator[Finding]:
-    """What alerts are asked for, and the windows that the operator raises; of a policy that cannot be used, nothing."""
+    """What is worth a look in a policy that can be used."""
     where = _place(document, file)
     metadata = {"namespace": where.namespace, "name": where.name}
     try:
         policy = compile_policy({"metadata": metadata, "spec": document.body.get("spec")}, catalog)
     except SpecError:
         return
-    for note in (*_raised(policy), *_asked(policy, catalog)):
+    for note in (*_raised(policy), *_asked(policy, catalog), *policy.warnings):
         yield replace(where, line=document.line(note.path), path=note.path, message=note.message)
 
 

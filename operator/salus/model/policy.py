@@ -111,6 +111,7 @@ def _at_most(field: str, longest: timedelta, name: str = "") -> Rule:
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
+_MONTH = timedelta(days=30)
 
 
 def _keyed_by(pattern: str, longest: int, message: str) -> Rule:
@@ -243,6 +244,7 @@ class Check(Resource):
             field=".healthy",
         ),
         _at_most("for", _DAY, "for_"),
+        _at_most("window", _MONTH),
     )
     name: DnsLabel
     """Name of the check, unique in the policy."""
@@ -258,6 +260,8 @@ class Check(Resource):
     """Beyond this an unhealthy check is healthy again. Default: as soon as it is no longer unhealthy."""
     for_: Annotated[Duration | None, Field(alias="for")] = None
     """How long the value must stay beyond the threshold before it counts, at most 24h. Default 0s, or the preset's."""
+    window: Duration | None = None
+    """How far back the answer looks, at most 720h. Default: as the query says, or the names of recorded series do."""
     on_no_data: Verdict | None = None
     """What an empty answer means. Default Unknown, which never acts."""
     target_label: MetricLabel | None = None

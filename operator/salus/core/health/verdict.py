@@ -28,3 +28,9 @@ def healthy_for(findings: Sequence[Finding], now: datetime) -> timedelta | None:
 def widest_window(policy: Policy) -> timedelta:
     """The longest stretch of the past that any check looks at."""
     return max((check.window for check in policy.checks), default=timedelta(0))
+
+
+def unknown_windows(policy: Policy) -> str:
+    """Of which checks nobody knows how far back they look, as the end of a sentence; empty where that is known."""
+    names = ", ".join(check.name for check in policy.checks if check.hidden)
+    return names and f"; how far back {names} looks is not known, see its window"

@@ -1,18 +1,19 @@
 """From a HealthPolicy as it was written to a policy that can be asked: once a generation, errors with their path."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pydantic import ValidationError
 
-from salus.core.policy import promql
+from salus.core.policy import promql, windows
 from salus.core.policy.exporters import Trusted, tied
 from salus.core.policy.minimums import effective
+from salus.core.policy.value_form import advice
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Alert, Check, HealthPolicySpec, Threshold, Verdict
 from salus.model.problems import Problem, problems
-from salus.model.scalars import Body
+from salus.model.scalars import Body, format_duration
 from salus.model.values.configuration import Binding, Minimums, Sink
 from salus.model.values.keys import PolicyKey
 from salus.model.values.metrics import NoData
@@ -73,13 +74,15 @@ def compile_policy(body: Body, catalog: Catalog) -> Policy:
     if found:
         raise SpecError(found)
     spec, raised = effective(spec, catalog.minimums)
+    checks = tuple(_compiled(check, spec, catalog) for check in spec.checks)
     return Policy(
         key=PolicyKey(metadata["namespace"], metadata["name"]),
         uid=uid,
         generation=generation,
         spec=spec,
-        checks=tuple(_compiled(check, spec, catalog) for check in spec.checks),
+        checks=checks,
         raised=raised,
+        warnings=tuple(_warnings(spec, checks)),
         created=str(metadata.get("creationTimestamp") or ""),
     )
 
@@ -182,6 +185,18 @@ def _in_doubt(check: Check) -> NoData | None:
     return NoData("AlertWithoutLabel", f"{check.alert.name} fires without {one}: {advice}"[:1024])
 
 
+def _warnings(spec: HealthPolicySpec, checks: Sequence[CompiledCheck]) -> Iterator[Problem]:
+    for index, (written, check) in enumerate(zip(spec.checks, checks, strict=True)):
+        path = f"spec.checks[{index}]"
+        declared = written.query is None or written.on_no_data is not None
+        if not declared and (found := advice(check.template, check.unhealthy)):
+            yield Problem(f"{path}.query", str(found))
+        if check.hidden:
+            names, instead = ", ".join(check.hidden), format_duration(check.window)
+            unknown = f"how far back {names} looks is not known, since a rule makes it: say it here"
+            yield Problem(f"{path}.window", f"{unknown}, or samples count {instead} after an action, by for")
+
+
 _FIRING = Threshold.model_validate({"above": "0"})
 
 
@@ -189,14 +204,17 @@ def _compiled(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> Compile
     signal = catalog.signals[check.preset] if check.preset is not None else None
     template = _template(check, spec, catalog)
     default_hold = signal.hold if signal else timedelta(0)
+    hold = max(default_hold if check.for_ is None else check.for_, catalog.minimums.hold)
+    found = windows.window(template) if check.window is None else windows.Window(check.window)
     return CompiledCheck(
         name=check.name,
         template=template,
         unhealthy=check.unhealthy or (signal.unhealthy if signal else _FIRING),
         healthy=check.healthy,
-        hold=max(default_hold if check.for_ is None else check.for_, catalog.minimums.hold),
+        hold=hold,
         on_no_data=check.on_no_data or (signal.on_no_data if signal else Verdict.UNKNOWN),
         target_label=check.target_label,
-        window=promql.window(template),
+        window=max(found.known, hold) if found.hidden else found.known,
+        hidden=found.hidden,
         infinite=_in_doubt(check),
     )

@@ -91,7 +91,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def _readable(function: Callable[_P, _R]) -> Callable[_P, _R]:
+def readable(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Have it raise nothing but ValueError: the parser panics about what it did not think of."""
 
     @wraps(function)
@@ -134,7 +134,7 @@ def problems_in(template: str) -> str | None:
         return f"cannot be read as PromQL: {error}"
 
 
-@_readable
+@readable
 def _problem(template: str) -> str | None:
     if wrong := next(_misplaced(template), None) or bounds.exceeded(template):
         return wrong
@@ -175,10 +175,29 @@ def window(query: str) -> timedelta:
 
     Raises ValueError if it cannot be read.
     """
-    return _examine(query).window
+    return max((reach for _, reach in reads(query)), default=_NOTHING)
 
 
-@_readable
+def reads(query: str) -> tuple[tuple[str, timedelta], ...]:
+    """The names of the series that it reads, and how far back: ranges, with the subqueries and offsets around them.
+
+    Raises ValueError if it cannot be read.
+    """
+    return _examine(query).reads
+
+
+@readable
+def tree(query: str) -> ast.Expr:
+    """What the parser makes of it. Raises ValueError if it cannot be read."""
+    return _read(query).tree
+
+
+def is_scalar(tree: ast.Expr) -> bool:
+    """Whether it answers with a number, and not with series."""
+    return _value_type(tree) == "scalar"
+
+
+@readable
 def selectors(query: str) -> tuple[Selector, ...]:
     """Where the query reads series, each place once; without those that `@` pins to a moment of its own.
 
@@ -199,7 +218,7 @@ def with_sample_times(query: str, label: str = "") -> Probe:
     return PROBES.get((query, label), lambda: _probe(query, label))
 
 
-@_readable
+@readable
 def _probe(query: str, label: str) -> Probe:
     reading = _read(query)
     if wrong := _wrong_type(reading.tree):
@@ -235,7 +254,7 @@ def bound_to(query: str, labels: Mapping[str, str]) -> str:
     return BOUND.get((query, tuple(sorted(labels.items()))), lambda: _bind(query, labels)) if labels else query
 
 
-@_readable
+@readable
 def _bind(query: str, labels: Mapping[str, str]) -> str:
     reading = _read(query)
     for leaf in reading.leaves:
@@ -395,18 +414,19 @@ class _Examined:
     """What compiling asks of a query."""
 
     problem: str | None
-    window: timedelta
+    reads: tuple[tuple[str, timedelta], ...]
 
 
 def _examine(query: str) -> _Examined:
     return EXAMINED.get(query, lambda: _examined(query))
 
 
-@_readable
+@readable
 def _examined(query: str) -> _Examined:
     reading = _read(query)
     problem = _wrong_type(reading.tree) or _nameless(reading.leaves)
-    return _Examined(problem, max((leaf.reach for leaf in reading.leaves), default=_NOTHING))
+    reads = dict.fromkeys((_metric_name(leaf.node) or "", leaf.reach) for leaf in reading.leaves)
+    return _Examined(problem, tuple(reads))
 
 
 @dataclass(frozen=True, slots=True)
@@ -498,7 +518,7 @@ def _operator(op: ast.MatchOp) -> str:
 
 _MIB = 1024 * 1024
 EXAMINED: Remembered[str, _Examined] = Remembered(
-    4 * _MIB, lambda query, examined: _bytes(query, examined.problem or "")
+    4 * _MIB, lambda query, examined: _bytes(query, examined.problem or "", *(name for name, _ in examined.reads))
 )
 BOUND: Remembered[tuple[str, tuple[tuple[str, str], ...]], str] = Remembered(
     16 * _MIB, lambda key, bound: _bytes(key[0], bound, *(text for label in key[1] for text in label))

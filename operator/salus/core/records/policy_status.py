@@ -156,7 +156,8 @@ def _spec_conditions(policy: Policy, reports: Sequence[TargetReport], permission
         ]
     to_act = f"; to act it would need more: {permissions.message}" if permissions.lacks else ""
     raised = f"; by the operator's minimum {', '.join(policy.raised)}" if policy.raised else ""
-    found = f"the spec is accepted, {len(reports)} target(s){raised}{to_act}"[:1024]
+    warned = "".join(f"; {problem.path}: {problem.message}" for problem in policy.warnings)
+    found = f"the spec is accepted, {len(reports)} target(s){raised}{to_act}{warned}"[:1024]
     return [("Ready", "True", "Accepted", found), *_settled()]
 
 

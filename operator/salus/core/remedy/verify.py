@@ -8,12 +8,12 @@ may have no right on the workload, and must not have a good action taken back by
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from salus.core.actions import KINDS
 from salus.core.health.timing import has_lasted
-from salus.core.health.verdict import overall, widest_window
+from salus.core.health.verdict import overall, unknown_windows, widest_window
 from salus.core.records.changes import checks_digest, is_by_this_text
 from salus.model.change import Outcome, Proof
 from salus.model.policy import Verdict, Verify
@@ -70,7 +70,7 @@ def judge(change: Change, policy: Policy, findings: Sequence[Finding], now: date
         return _by_other_checks(change, policy, now)
     start, pace = counts_from(change, policy), _pace(change, policy)
     if now < start:
-        return Judgement(None, f"settling, samples count from {start:%H:%M:%S} UTC")
+        return Judgement(None, f"settling, samples count from {start:%H:%M:%S} UTC{unknown_windows(policy)}")
     if worse := _worse(change, policy, findings, start):
         return Judgement(Outcome.WORSE, worse)
     clear = _clear_for(findings, start, now)
@@ -81,7 +81,8 @@ def judge(change: Change, policy: Policy, findings: Sequence[Finding], now: date
     if now < deadline or (clear is not None and now < deadline + stable):
         so_far = f"healthy for {format_duration(clear)}" if clear is not None else "not healthy yet"
         return Judgement(None, f"{so_far}, needs {format_duration(stable)}")
-    return _failed(findings, start, pace.timeout)
+    failed = _failed(findings, start, pace.timeout)
+    return replace(failed, message=f"{failed.message}{unknown_windows(policy)}")
 
 
 def _by_other_checks(change: Change, policy: Policy, now: datetime) -> Judgement:

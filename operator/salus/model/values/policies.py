@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from salus.model.policy import HealthPolicySpec, Threshold, Verdict
+from salus.model.problems import Problem
 from salus.model.values.keys import PolicyKey
 from salus.model.values.metrics import NoData
 
@@ -21,7 +22,9 @@ class CompiledCheck:
     on_no_data: Verdict
     target_label: str | None
     window: timedelta
-    """The widest range selector of the query; an action shows in full only after it."""
+    """How far back the answer looks: an action shows in full only after it."""
+    hidden: tuple[str, ...] = ()
+    """Series of rules whose windows nobody knows, so that `for` stands in for them."""
     infinite: NoData | None = None
     """What an infinite answer means, where it is no division by 0."""
 
@@ -38,5 +41,7 @@ class Policy:
     checks: tuple[CompiledCheck, ...]
     raised: tuple[str, ...] = ()
     """What was raised, each in a sentence."""
+    warnings: tuple[Problem, ...] = ()
+    """What its author may not have meant, though it can be used."""
     created: str = ""
     """When it was made, as the API server writes it: the older ones of a namespace come first."""
