@@ -114,6 +114,64 @@ def test_without_cluster_wide_nothing_but_crds_and_admission_is_of_the_cluster()
     }
 
 
+UMBRELLA = """
+apiVersion: v2
+name: platform
+version: 1.0.0
+dependencies:
+  - {name: salus, version: 0.x, repository: "", condition: salus.enabled}
+"""
+ENABLED = """
+x-registry: &registry {imageRegistry: mirror.example/hub, clusterName: eu-1, imagePullSecrets: [pull, {name: other}]}
+global: *registry
+salus:
+  enabled: true
+  clusterWide: true
+  tenants: [shop]
+  imagePullSecrets: [{name: own}]
+  config:
+    sources:
+      default: {url: "http://prometheus-operated.monitoring:9090"}
+"""
+
+
+@pytest.fixture
+def umbrella(copied: Path, tmp_path: Path) -> Path:
+    """A chart that has this one as a dependency, on a condition."""
+    chart = tmp_path / "platform"
+    chart.mkdir()
+    (chart / "Chart.yaml").write_text(UMBRELLA, encoding="utf-8")
+    (chart / "values.yaml").write_text(ENABLED, encoding="utf-8")
+    shutil.copytree(copied, chart / "charts/salus")
+    return chart
+
+
+def test_as_a_dependency_it_is_there_on_its_condition(umbrella: Path) -> None:
+    """Case 10: Helm hands the condition's value and `global` on to it."""
+    (deployment,) = of_kind(rendered(chart=umbrella), "Deployment")
+
+    pod = deployment["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"].startswith("mirror.example/hub/salus:")
+    assert pod["imagePullSecrets"] == [{"name": "own"}, {"name": "pull"}, {"name": "other"}]
+    assert rendered(chart=umbrella, settings=("salus.enabled=false",)) == []
+
+
+@pytest.mark.parametrize(
+    ("repository", "image"),
+    [
+        pytest.param("salus", "mirror.example/salus", id="an image without a registry"),
+        pytest.param("platform/salus", "mirror.example/platform/salus", id="its path stays"),
+        pytest.param("ghcr.io/org/salus", "mirror.example/org/salus", id="a registry that is named"),
+        pytest.param("localhost:5000/salus", "mirror.example/salus", id="a registry with a port"),
+    ],
+)
+def test_the_parents_registry_takes_the_place_of_the_images_own(repository: str, image: str) -> None:
+    settings = ("clusterWide=true", f"image.repository={repository}", "global.imageRegistry=mirror.example/")
+    (deployment,) = of_kind(rendered(settings=settings), "Deployment")
+
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")[0] == image
+
+
 def admission(chart: Path, *options: str, namespace: str) -> list[Object]:
     """The admission policies of a chart that has `ADMISSION`."""
     (chart / "files/admission.yaml").write_text(ADMISSION, encoding="utf-8")

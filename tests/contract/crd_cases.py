@@ -329,7 +329,7 @@ BOUNDS = [
             ("spec.target.name", _NAME + '"Checkout"'): {
                 "a name with capital letters": {"/target/name": "Checkout"},
             },
-            ("spec.target.name", "expected text, got 5"): {
+            ("spec.target.name", 'expected text, got 5; quote it: "5"'): {
                 "a name that YAML read as a number": {"/target/name": 5},
             },
             ("spec.target.name", "expected at most 253 characters, got 254"): {

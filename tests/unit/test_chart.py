@@ -92,6 +92,12 @@ def test_the_operator_s_own_account_writes_only_what_it_keeps() -> None:
     assert "impersonate" not in {verb for rule in RULES["operator"] for verb in rule["verbs"]}
 
 
+@pytest.mark.parametrize("template", sorted(CHART.glob("templates/*.yaml")), ids=lambda path: path.stem)
+def test_every_template_checks_the_kinds_of_the_values_first(template: Path) -> None:
+    """Else Helm may render it first, and say of `tenants: shop` that range cannot iterate over it."""
+    assert template.read_text("utf-8").startswith('{{- include "salus.checkKinds" . -}}\n')
+
+
 def test_impersonation_is_of_one_account_by_name() -> None:
     (rule,) = RULES["impersonator"]
 
@@ -224,7 +230,7 @@ def test_the_schema_and_the_values_speak_of_the_same() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))["properties"]
     values = load("values.yaml")
 
-    assert set(schema) - {"global"} == set(values)
+    assert set(schema) - {"enabled"} == set(values)
     for name, node in schema.items():
         for field in node.get("properties", {}) if name != "config" else ():
             assert field in values[name], f"{name}.{field} has no default"

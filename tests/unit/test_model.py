@@ -102,7 +102,7 @@ def test_two_broken_rules_of_one_object_are_two_problems() -> None:
         pytest.param("x" * 100, f'spec: expected an object, got "{"x" * 59}…', id="long text is cut"),
         pytest.param({"suspend": {}}, "spec.suspend: expected true or false, got an object", id="an object for a flag"),
         pytest.param({"mode": ["Observe"]}, "spec.mode: expected Observe, Approve or Enforce, got a list", id="a list"),
-        pytest.param({"source": True}, "spec.source: expected text, got true", id="true for text"),
+        pytest.param({"source": True}, 'spec.source: expected text, got true; quote it: "true"', id="true for text"),
     ],
 )
 def test_a_problem_is_told_in_plain_words(body: object, told: str) -> None:

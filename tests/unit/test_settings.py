@@ -126,6 +126,11 @@ def test_an_empty_configuration_has_no_source_and_no_kill_switch(text: str, tmp_
             id="a url of the API",
         ),
         pytest.param(
+            "sources: {a: {url: 'http://a.example', headers: {X-Scope-OrgID: 42}}}",
+            'sources.a.headers.X-Scope-OrgID: expected text, got 42; quote it: "42"',
+            id="a number that lacks its quotes",
+        ),
+        pytest.param(
             "sources: {a: {url: 'http://a.example', method: PUT}}",
             'sources.a.method: expected POST or GET, got "PUT"',
             id="a method that asks nothing",
@@ -240,7 +245,7 @@ def test_an_empty_configuration_has_no_source_and_no_kill_switch(text: str, tmp_
         ),
         pytest.param(
             "cluster: [a]\nkillSwitch: {message: 5}",
-            "cluster: expected text, got a list; killSwitch.message: expected text, got 5",
+            'cluster: expected text, got a list; killSwitch.message: expected text, got 5; quote it: "5"',
             id="all problems are told at once",
         ),
         pytest.param(

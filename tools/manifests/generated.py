@@ -11,6 +11,7 @@ The first three need Python only. The others need programs that are built with G
 """
 
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -63,7 +64,42 @@ def values_schema() -> Files:
     schema["properties"]["config"] = _plain(settings) | {
         "description": "The operator's configuration, as in docs/operator.md. The chart says where the Lease is."
     }
-    return {path: json.dumps(schema, indent=2, ensure_ascii=False) + "\n"}
+    found: dict[str, list[str]] = {"lists": [], "texts": []}
+    for kind, where in _softened(schema, schema["$defs"]):
+        found[kind].append(where)
+    kinds = KINDS + _dumped({kind: sorted(set(paths)) for kind, paths in found.items()})
+    return {path: json.dumps(schema, indent=2, ensure_ascii=False) + "\n", CHART / "files/kinds.yaml": kinds}
+
+
+KINDS = (
+    "# Made from values.schema.json by `make manifests`: values whose kind the templates check, to say what to do.\n"
+)
+_NUMBER = "123"
+_TEXT = ["string", "number", "boolean"]
+_LIST = ["array", "string"]
+
+
+def _softened(node: Object, defs: Mapping[str, Object], path: str = "") -> Iterator[tuple[str, str]]:
+    """The paths of texts that a number in quotes would be, and of lists of texts; the schema lets both pass."""
+    if "$ref" in node:
+        node = defs[node["$ref"].rpartition("/")[2]]
+    for name, field in node.get("properties", {}).items():
+        yield from _softened(field, defs, f"{path}.{name}".removeprefix("."))
+    for field in (*node.get("patternProperties", {}).values(), node.get("additionalProperties")):
+        if path and isinstance(field, dict):
+            yield from _softened(field, defs, f"{path}.*")
+    choices = node.get("anyOf", ())
+    if not any(choice.get("type") in ("integer", "number", "boolean") for choice in choices):
+        for choice in choices:
+            yield from _softened(choice, defs, path)
+    if isinstance(node.get("items"), dict):
+        yield from _softened(node["items"], defs, f"{path}.*")
+    if node.get("type") in ("array", _LIST) and node.get("items", {}).get("type") in ("string", _TEXT):
+        node["type"] = _LIST
+        yield "lists", path
+    if node.get("type") in ("string", _TEXT) and "enum" not in node and re.search(node.get("pattern", ""), _NUMBER):
+        node["type"] = _TEXT
+        yield "texts", path
 
 
 _ONLY_OURS = ("title", "default", "x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys")

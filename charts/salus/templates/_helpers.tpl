@@ -90,13 +90,27 @@ annotations:
 {{- pick $config "cluster" "defaults" "leaderElection" "shards" | toYaml | sha256sum }}
 {{- end }}
 
+{{/* The registry of a parent chart takes the place of the image's own. */}}
 {{- define "salus.image" -}}
+{{- $repository := .Values.image.repository }}
+{{- with .Values.global.imageRegistry }}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $repository "") }}
+{{- end }}
 {{- $tag := .Values.image.tag | default .Chart.AppVersion }}
 {{- with .Values.image.digest }}
-{{- printf "%s@%s" $.Values.image.repository . }}
+{{- printf "%s@%s" $repository . }}
 {{- else }}
-{{- printf "%s:%s" .Values.image.repository $tag }}
+{{- printf "%s:%s" $repository $tag }}
 {{- end }}
+{{- end }}
+
+{{/* Names of Secrets to pull with: the chart's own, and those of a parent chart, which come as names or as objects. */}}
+{{- define "salus.imagePullSecrets" -}}
+{{- $secrets := .Values.imagePullSecrets }}
+{{- range .Values.global.imagePullSecrets }}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) }}
+{{- end }}
+{{- toYaml ($secrets | uniq) }}
 {{- end }}
 
 {{/* Ports of the URLs of a map of sources, or of sinks. What a `urlFile` says nobody knows here. */}}
@@ -134,6 +148,40 @@ other addresses of their metadata services, the same as in operator/salus/endpoi
       - fd00:42::42/128
       - fd00:a9fe:a9fe::1/128
       - fd00:100::100:200/128
+{{- end }}
+{{- end }}
+
+{{/*
+Numbers and switches where text is meant, text where a list is: YAML reads `42`, and `--set tenants=shop`, so. The schema
+lets them through, since it could not say what to do. Which values are which is made from it (files/kinds.yaml). Every
+template begins with this, or it might stumble over them first.
+*/}}
+{{- define "salus.checkKinds" -}}
+{{- $kinds := .Files.Get "files/kinds.yaml" | fromYaml }}
+{{- range $kind, $paths := $kinds }}
+{{- range $paths }}
+{{- include "salus.checkKind" (dict "kind" $kind "path" (splitList "." .) "value" $.Values "name" "") }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* One path of them, from a value on; `*` is every name, and every place in a list. */}}
+{{- define "salus.checkKind" -}}
+{{- $kind := kindOf .value }}
+{{- if not .path }}
+{{- if and (eq .kind "texts") (has $kind (list "bool" "float64" "int" "int64")) }}
+{{- fail (printf "%s: %v is a %s, and text is meant: quote it as you wrote it, or use --set-string" .name .value (ternary "switch" "number" (eq $kind "bool"))) }}
+{{- else if and (eq .kind "lists") (eq $kind "string") }}
+{{- fail (printf "%s: %q is text, and a list is meant: [%s], or --set '%s={%s}'" .name .value .value .name .value) }}
+{{- end }}
+{{- else if or (eq $kind "map") (eq $kind "slice") }}
+{{- $head := first .path }}
+{{- range $key, $value := .value }}
+{{- if or (eq $head "*") (eq $head (toString $key)) }}
+{{- $name := ternary (printf "%s[%v]" $.name $key) (printf "%s.%v" $.name $key | trimPrefix ".") (eq $kind "slice") }}
+{{- include "salus.checkKind" (dict "kind" $.kind "path" (rest $.path) "value" $value "name" $name) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

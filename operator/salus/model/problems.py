@@ -96,10 +96,17 @@ def _own_words(_: ErrorDetails, context: Context) -> str:
     return str(context["error"])
 
 
+def _text(detail: ErrorDetails, _: Context) -> str:
+    """A number or a switch is mostly a text that lacks its quotes."""
+    given = detail["input"]
+    written = quote(given)
+    unquoted = f"; quote it: {quote(written)}" if isinstance(given, int | float) else ""
+    return f"expected text, got {written}{unquoted}"
+
+
 _BOOL = _expected("true or false")
 _OBJECT = _expected("an object")
 _LIST = _expected("a list")
-_TEXT = _expected("text")
 _WORDS: Mapping[str, Words] = {
     "missing": _always("is required"),
     "extra_forbidden": _always("unknown field"),
@@ -107,7 +114,7 @@ _WORDS: Mapping[str, Words] = {
     "enum": _choice,
     "literal_error": _choice,
     "string_pattern_mismatch": _shape,
-    "string_type": _TEXT,
+    "string_type": _text,
     "bool_type": _BOOL,
     "bool_parsing": _BOOL,
     "int_type": _expected("a whole number"),
