@@ -25,9 +25,17 @@ says which guard and what it lacks, and it is asked again at the next tick.
 | --- | --- | --- | --- | --- |
 """
 _TAIL = """
-*asked of*: the kinds of action. *then*: **waits** asks again at every tick; **next rung** gives the remedy up for
-this incident; **advises** records what to change in Git and goes on; **calls people** ends the ladder. *undo*:
-whether the guard holds an undo or a revert as well; all others let these pass, since the way back must stay open.
+*asked of*: the kinds of action. *then*: **waits** asks again at every tick, for it passes by itself; **waits for
+people** too, but they must lift it; **next rung** gives the remedy up for this incident; **advises** records what to
+change in Git and goes on; **calls people** ends the ladder. *undo*: whether the guard holds an undo or a revert as
+well; all others let these pass, since the way back must stay open.
+
+Waiting keeps nobody from being told ([how](policies.md#when-people-are-told)): of what people must lift at once, of
+what passes by itself after `spec.escalateAfter`. What holds back many targets (*one telling*) is told once, and not
+once a target. That a guard cannot be evaluated is for people when it has lasted for a minute. No guard waits for
+something that does not pass by itself: a rollout is in progress while it makes progress, which Kubernetes itself says
+of a Deployment; of the other kinds one whose pods have not moved for ten minutes does not, as far as this process has
+looked.
 
 The mode Approve is no guard: what passes them all is recorded and waits for a person, and the guards are asked again
 when they have said yes. Right before any action the mode is looked at once more: what was meant under Enforce is not
@@ -57,7 +65,8 @@ it has; against a budget in percent, what is done there weighs as much less
 
 When the brake first holds an action back there is one notification for the whole fleet: a Notify of that target, with
 the reason `FleetBrake`. It is found again on record, so neither other targets nor a restart make another one
-([how](decisions/0015-one-notification-for-a-fleet.md)).
+([how](decisions/0015-one-notification-for-a-fleet.md)). A freeze and the kill switch are told once a namespace, with
+their reason, and with its own `notify` once a policy; what falls ill more than an hour later is told anew.
 
 A freeze says its times in its time zone. Where the clocks go back, `from` means the first and `to` the second of the
 two equal times; a time that the clocks skip means as much after they have moved on. A cron fires once in a repeated
@@ -79,7 +88,12 @@ def guards_page() -> str:
 def _row(guard: Guard) -> str:
     meaning = " ".join((inspect.getdoc(guard.objects) or "").split())
     held = "held" if guard.undo_too else "passes"
-    return f"| `{guard.reason}` | {meaning} | {_kinds(guard)} | {_THEN[guard.then]} | {held} |\n"
+    return f"| `{guard.reason}` | {meaning} | {_kinds(guard)} | {_then(guard)} | {held} |\n"
+
+
+def _then(guard: Guard) -> str:
+    then = "waits for people" if guard.by_people else _THEN[guard.then]
+    return f"{then}, one telling" if guard.of_many else then
 
 
 def _kinds(guard: Guard) -> str:

@@ -206,6 +206,9 @@ RULES = [
             ("spec.verify.timeout", "timeout must be at most 6h"): {
                 "a verification that ends tomorrow": {"/verify/timeout": "24h"},
             },
+            ("spec.escalateAfter", "escalateAfter must be at most 24h"): {
+                "nobody told for more than a day": {"/escalateAfter": "24h1s"},
+            },
             ("spec.bake", "bake must be at most 168h"): {
                 "a release that bakes for more than a week": {"/bake": "168h1s"},
             },

@@ -16,7 +16,7 @@ from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode
 from salus.model.scalars import API_VERSION, Body
 from salus.model.values.changes import Change
-from salus.model.values.configuration import Brake, Budget, Switches
+from salus.model.values.configuration import Brake, Budget, Freeze, Switches
 from salus.model.values.fleet import CountedAction
 from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Answer, Query, Value
@@ -215,6 +215,36 @@ async def test_fifty_targets_that_fail_together_are_told_of_once_and_healed_one_
         assert (fleet.actions, len(fleet.told())) == (actions, 1)
     await fleet.ticks(3 * PAUSE)
     assert (fleet.actions, len(fleet.told())) == (5, 1), "the budget, ten percent of fifty in an hour, is spent"
+
+
+FROZEN = Switches(freezes=(Freeze("all year", "UTC", cron="0 0 1 1 *", lasts=timedelta(days=366)),))
+PAGE = {"name": "page", "notify": {"severity": "critical"}}
+
+
+@pytest.mark.parametrize("remedies", [[], [PAGE]], ids=["in general words", "by the policy's own"])
+@pytest.mark.parametrize(
+    ("switches", "reason"),
+    [
+        pytest.param(FROZEN, "FreezeWindow", id="a freeze"),
+        pytest.param(Switches(kill_switch=True), "KillSwitch", id="the kill switch"),
+    ],
+)
+async def test_what_holds_back_many_is_told_once_and_not_once_a_target(
+    switches: Switches, reason: str, remedies: list[Mapping[str, Any]]
+) -> None:
+    fleet = Fleet(size=9, switches=switches, remedies=[{"name": "restart", "restart": {}}, *remedies])
+    fleet.metrics.well = {"app-8"}
+
+    await fleet.ticks(4)
+    fleet.restart()
+    await fleet.ticks(4)
+    assert (len(fleet.told(reason)), fleet.phases()) == (1, {"Escalated": 8})
+    assert {i["status"]["toldBy"] for i in fleet.cluster.objects(INCIDENTS)} > {reason}
+
+    fleet.clock.advance(timedelta(hours=2))
+    fleet.metrics.well = set()
+    await fleet.ticks(4)
+    assert len(fleet.told(reason)) == 2, "who falls ill two hours later is told of as well, and nobody twice"
 
 
 async def test_the_one_notification_survives_restarts_and_is_of_one_outage() -> None:

@@ -213,13 +213,14 @@ def policy_conditions(stage: Stage) -> dict[str, Body]:
 
 
 async def test_without_rights_nothing_is_done_and_the_record_says_so_until_they_are_granted() -> None:
-    """Stalled before the incident, NotPermitted in it; granted meanwhile, the remedy is done as the account."""
+    """Stalled before the incident, NotPermitted in it, and told; granted meanwhile, it is done as the account."""
     stage = a_stage(lambda body: "restartedAt" in str(body), RESTARTS)
     stage.accounts.denied.add((*ACCOUNT, PATCH))
     await stage.ticks(1)
     assert policy_conditions(stage)["Stalled"]["reason"] == DENIED
     await stage.ticks(9)
-    assert [(c["spec"]["decision"], c["spec"]["reason"]) for c in stage.changes] == [("Refuse", "NotPermitted")]
+    said = [(c["spec"]["decision"], c["spec"]["action"], c["spec"]["reason"]) for c in stage.changes]
+    assert said == [("Refuse", "Restart", "NotPermitted"), ("Act", "Notify", "NotPermitted")]
     assert stage.remedial_writes == []
 
     stage.accounts.denied.clear()

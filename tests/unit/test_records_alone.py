@@ -127,7 +127,10 @@ SCENARIOS = {
         git_sets_three,
     ),
     "a guard that waits": Scenario(
-        (RESTART,), never, ("1. refused restart by Suspended, again and again", "ended: Open, "), spec={"suspend": True}
+        (RESTART,),
+        never,
+        ("1. refused restart by Suspended, again and again", "ended: Open, Suspended"),
+        spec={"suspend": True},
     ),
     "a remedy that cannot be had": Scenario(
         ({"name": "undo", "rollback": {}},),

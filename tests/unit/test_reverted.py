@@ -47,7 +47,7 @@ async def test_a_change_that_is_put_back_is_contested_and_left_alone_for_an_hour
     await contested_ticks(stage, 20)
 
     assert len(stage.remedial_writes) == 1
-    assert outcomes(stage) == ["Contested"]
+    assert outcomes(stage) == ["Contested", ""], "and people are told that it waits"
     refusals = [body for body in stage.changes if body["spec"]["decision"] == "Refuse"]
     assert [body["spec"]["reason"] for body in refusals] == ["Contested"]
     assert refusals[0]["status"]["occurrences"] == 32

@@ -108,6 +108,75 @@ def test_a_daemon_set_counts_nodes() -> None:
     assert (workload.replicas, workload.total, workload.ready, workload.updated, workload.available) == (5, 4, 3, 2, 1)
 
 
+HALF = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 1, "readyReplicas": 2, "availableReplicas": 2}
+NODES = {"observedGeneration": 3, "desiredNumberScheduled": 100, "currentNumberScheduled": 100, "numberReady": 99}
+ON_DELETE = {"type": "OnDelete"}
+OLD = [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}]
+GIVEN_UP = [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]
+
+
+def half(kind: str = "Deployment", **changes: object) -> dict[str, Any]:
+    """One of two pods has the newest template."""
+    return deployment(kind=kind, status=dict(HALF), **changes)
+
+
+def nodes(updated: int, available: int, **changes: object) -> dict[str, Any]:
+    """A DaemonSet on a hundred nodes."""
+    counts = {"updatedNumberScheduled": updated, "numberAvailable": available}
+    return deployment(kind="DaemonSet", status={**NODES, **counts}, **changes)
+
+
+@pytest.mark.parametrize(
+    ("body", "rolls"),
+    [
+        pytest.param(deployment(), False, id="all pods are of the newest template"),
+        pytest.param(half(), True, id="one of two is"),
+        pytest.param(half(status__observedGeneration=2), True, id="its controller has not seen it yet"),
+        pytest.param(half(status__conditions=GIVEN_UP), False, id="Kubernetes has given up on it (case 01)"),
+        pytest.param(
+            half(status__conditions=GIVEN_UP, metadata__generation=4), True, id="given up on the one before, not this"
+        ),
+        pytest.param(
+            half(status__conditions=OLD, status__replicas=1),
+            False,
+            id="rolled out, and pods are missing since a scaling",
+        ),
+        pytest.param(half(status__conditions=OLD), True, id="an old pod is still there"),
+        pytest.param(half(status__replicas=3, status__updatedReplicas=2), True, id="old pods have still to end"),
+        pytest.param(half("StatefulSet"), True, id="a StatefulSet, one of two"),
+        pytest.param(half("StatefulSet", spec__updateStrategy=ON_DELETE), False, id="its pods are left to people"),
+        pytest.param(
+            half("StatefulSet", spec__updateStrategy={"rollingUpdate": {"partition": 1}}),
+            False,
+            id="a pod below the partition",
+        ),
+        pytest.param(
+            deployment(
+                kind="StatefulSet",
+                spec__updateStrategy={"rollingUpdate": {"partition": 1}},
+                status={**HALF, "updatedReplicas": 0},
+            ),
+            True,
+            id="one above it",
+        ),
+        pytest.param(
+            half("StatefulSet", status__currentRevision="a", status__updateRevision="a"), False, id="of one revision"
+        ),
+        pytest.param(
+            half("StatefulSet", status__currentRevision="a", status__updateRevision="b"), True, id="of two revisions"
+        ),
+        pytest.param(nodes(99, 99), False, id="a DaemonSet's pod on a dead node (case 04)"),
+        pytest.param(nodes(97, 97), False, id="three dead nodes"),
+        pytest.param(nodes(40, 99), True, id="a DaemonSet on its way"),
+        pytest.param(nodes(0, 99), True, id="and at its beginning"),
+        pytest.param(nodes(100, 99), False, id="a node that died after the update"),
+        pytest.param(nodes(40, 99, spec__updateStrategy=ON_DELETE), False, id="a DaemonSet's pods are left to people"),
+    ],
+)
+def test_whether_a_rollout_is_on_its_way(body: dict[str, Any], rolls: bool) -> None:
+    assert workload_from(body).rolling_out is rolls
+
+
 def test_what_is_kept_of_a_watched_workload_does_not_grow_with_what_its_author_writes() -> None:
     """Annotations, images, messages, and labels beyond those of ordinary workloads."""
     much = "x" * 250_000

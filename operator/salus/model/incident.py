@@ -107,6 +107,8 @@ class IncidentStatus(Resource):
     """When Salus saw it."""
     first_action_at: Time | None = None
     """When Salus first acted."""
+    told_by: ShortText = ""
+    """By what people were told: the ChangeEvent, or the reason of what holds back many targets; empty: not yet."""
     healthy_since: Time | None = None
     """Since when all checks are healthy, while the incident waits whether it lasts."""
     relapses: Count = 0

@@ -493,6 +493,7 @@ class HealthPolicySpec(Resource):
             field=".checks",
         ),
         _at_most("bake", _WEEK),
+        _at_most("escalateAfter", _DAY, "escalate_after"),
     )
     mode: Mode = Mode.OBSERVE
     """Observe (default) records what it would do; Approve asks a person first; Enforce acts."""
@@ -512,6 +513,8 @@ class HealthPolicySpec(Resource):
     """What healthy means: the workload is unhealthy when any of these is."""
     remedies: Annotated[tuple[Remedy, ...], Field(max_length=8), MapList("name")] = ()
     """What may be done, in this order. Empty: open incidents, change nothing."""
+    escalate_after: Duration = timedelta(minutes=5)
+    """People are told of an incident that has lasted so long with no change under way; at most 24h."""
     limits: Limits = Limits()
     """How often this policy may act on one target."""
     verify: Verify = Verify()

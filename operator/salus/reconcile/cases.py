@@ -68,6 +68,8 @@ class Case:
     """How many replicas are asked for, and since when this process has seen that while all was well."""
     rolled_out: tuple[str, datetime] | None = None
     """The live release, and since when it is rolled out."""
+    moved: tuple[tuple[object, ...], datetime] | None = None
+    """The pods of the target, as a rollout moves them, and since when they are so."""
     looked_back_for: str = ""
     """The change whose time since its action this process has seen, or has asked Prometheus' history about."""
     looked_back: tuple[str, datetime | None] = ("", None)
@@ -214,6 +216,12 @@ class Case:
         if self.sized is None or self.sized[0] != workload.replicas:
             self.sized = workload.replicas, now
         return self.sized[1]
+
+    def moved_at(self, workload: Workload, now: datetime) -> datetime:
+        """When the pods of a rollout were last seen to move, as far as this process has looked."""
+        if self.moved is None or self.moved[0] != workload.rollout:
+            self.moved = workload.rollout, now
+        return self.moved[1]
 
     def keeps(self, release: str, size: int) -> None:
         """This release is on record as the newest good one, with so many replicas unless that is 0."""

@@ -15,16 +15,17 @@ from salus.core.actions.patch import resolved, template_of
 from salus.core.actions.stamp import Reading, Stamp, names, read
 from salus.core.guards.chain import UNKNOWN, review
 from salus.core.guards.reverted import is_reverted
-from salus.core.health.verdict import healthy_for
+from salus.core.health.verdict import healthy_for, overall
 from salus.core.remedy import lifecycle
 from salus.core.remedy.lifecycle import LOOK_AGAIN, Applied, Finish, LetGo, TakeBack
 from salus.model.change import Decision, Facts, Outcome
 from salus.model.meta import WorkloadKind
+from salus.model.policy import Verdict
 from salus.model.scalars import Body
 from salus.model.values.changes import Action, Change, Infeasible, Refusal
 from salus.model.values.observation import Observation
 from salus.ports import CHANGE_EVENTS, ClusterError, Invalid, NotFound, Ref, Rejected
-from salus.reconcile import healthy, stuck_pod
+from salus.reconcile import healthy, people, stuck_pod
 from salus.reconcile import releases as release_keeping
 from salus.reconcile.context import Came, Step, client_for
 from salus.reconcile.observe import target
@@ -176,7 +177,7 @@ async def take_back(step: Step, move: TakeBack, came: Came) -> Came:
         return came.at_end()
     if refusal := review(step.policy, planned, seen):
         await _hold_back(step, planned, refusal, seen)
-        return came
+        return await _not_judged(step, came, refusal) if refusal.reason == UNKNOWN else came
     entry = journal.entry(step, planned, (), Decision.ACT, seen)
     return came.meaning(await journal.record(step, entry, seen, live.patched_body))
 
@@ -187,9 +188,17 @@ async def _hold_back(step: Step, planned: Action, refusal: Refusal, seen: Observ
     if not lifecycle.is_held_back_already(seen.changes, planned, refusal):
         text = f"{planned.undoes} is not taken back yet: {refusal.message}"
         await journal.refuse(step, planned, replace(refusal, message=text), seen)
-    if refusal.reason == UNKNOWN:
-        raise ClusterError(refusal.message)  # asked again at the next tick
-    step.case.hold_back(seen.now + LOOK_AGAIN)
+    if refusal.reason != UNKNOWN:
+        step.case.hold_back(seen.now + LOOK_AGAIN)
+
+
+async def _not_judged(step: Step, came: Came, refusal: Refusal) -> Came:
+    """Nothing else is done before that can be judged, but people are told; it is asked again at the next tick."""
+    if overall(step.case.findings) is Verdict.UNHEALTHY:
+        came = await people.hear(step, came, refusal)
+        if not came.rests:
+            return came
+    raise ClusterError(refusal.message)
 
 
 async def _skip(step: Step, change: Change, why: Infeasible, seen: Observation) -> None:

@@ -62,8 +62,12 @@ async def resolve(step: Step, resolution: str = "") -> None:
         return
     mine = step.of_incident
     status = incidents.progress(incident, mine, step.case.findings, step.now)
-    await journal.write_incident(step, incidents.resolved(status, mine, step.now, resolution))
+    status = incidents.resolved(status, mine, step.now, resolution)
+    await journal.write_incident(step, status)
     log.info("incident resolved")
+    if incidents.told_by(incident):
+        note = f"{incident['metadata']['name']} is over: {status['message']}"
+        await step.tell("IncidentResolved", note)
     step.case.close()
 
 

@@ -31,6 +31,8 @@ from salus.model.values.policies import Policy
 
 UNKNOWN = "GuardUnknown"
 KILL_SWITCH = "KillSwitch"
+ROLLOUT_STALLED = timedelta(minutes=10)
+"""A rollout whose pods have not moved for so long makes no progress; Kubernetes' own default for Deployments."""
 
 
 def everything(_: Kind) -> bool:
@@ -68,6 +70,10 @@ class Guard:
     """Of which kinds of action it is asked."""
     undo_too: bool = False
     """Whether it holds back an undo or a revert as well; most guards let these pass."""
+    by_people: bool = False
+    """Of one that waits: it does not pass by itself, people must lift it. They are told at once."""
+    of_many: bool = False
+    """It holds back many targets at a time: people are told once of it, and not once a target."""
 
 
 def suspended(review: Review) -> str | None:
@@ -123,9 +129,10 @@ def target_paused(review: Review) -> str | None:
 
 
 def rollout_in_progress(review: Review) -> str | None:
-    """A rollout is on its way; restart and scale wait for it, a rollback is how a bad one ends."""
-    workload = review.seen.workload
-    if not workload.rolling_out:
+    """A rollout makes progress; restart and scale wait for it, a rollback is how a bad one ends."""
+    workload, moved = review.seen.workload, review.seen.moved_at
+    stalled = moved is not None and review.seen.now - moved >= ROLLOUT_STALLED
+    if not workload.rolling_out or (stalled and not workload.has_deadline):
         return None
     return f"{review.action.target} is rolling out: {workload.updated} of {workload.replicas} replicas updated"
 
@@ -267,13 +274,13 @@ def _waits_for_rollouts(kind: Kind) -> bool:
 
 
 GUARDS: tuple[Guard, ...] = (
-    Guard("Suspended", suspended, kinds=everything, undo_too=True),
-    Guard("Observing", observing, undo_too=True),
-    Guard(KILL_SWITCH, kill_switch, undo_too=True),
-    Guard("FreezeWindow", freeze_window),
+    Guard("Suspended", suspended, kinds=everything, undo_too=True, by_people=True),
+    Guard("Observing", observing, undo_too=True, by_people=True),
+    Guard(KILL_SWITCH, kill_switch, undo_too=True, by_people=True, of_many=True),
+    Guard("FreezeWindow", freeze_window, by_people=True, of_many=True),
     Guard("MetricsUnavailable", metrics_unavailable),
-    Guard(NOT_PERMITTED, not_permitted, undo_too=True),
-    Guard("TargetPaused", target_paused),
+    Guard(NOT_PERMITTED, not_permitted, undo_too=True, by_people=True),
+    Guard("TargetPaused", target_paused, by_people=True),
     Guard("RolloutInProgress", rollout_in_progress, kinds=_waits_for_rollouts),
     Guard("HpaOwnsReplicas", hpa_owns_replicas, Then.NEXT, lambda kind: kind.sets_replicas, undo_too=True),
     Guard("GitOpsOwnsField", git_ops_owns_field, Then.ADVISE, lambda kind: kind.in_git is not None),
@@ -284,11 +291,20 @@ GUARDS: tuple[Guard, ...] = (
     Guard("AttemptsExhausted", attempts_exhausted, Then.ESCALATE),
     Guard("NamespaceBudgetSpent", namespace_budget_spent),
     Guard("GlobalBudgetSpent", global_budget_spent),
-    Guard(budgets.BRAKE, fleet_brake),
+    Guard(budgets.BRAKE, fleet_brake, of_many=True),
     Guard("DisruptionBudget", disruption_budget, Then.NEXT, lambda kind: kind.disrupts),
     Guard("QuotaExceeded", quota_exceeded, Then.NEXT, lambda kind: kind.sets_replicas or kind.disrupts),
 )
 """The composed order; one test guards it."""
+
+BY_PEOPLE = frozenset(guard.reason for guard in GUARDS if guard.by_people)
+"""Reasons to wait that do not pass by themselves. That a guard cannot be evaluated is one as well, once it lasts."""
+
+OF_MANY = frozenset(guard.reason for guard in GUARDS if guard.of_many)
+"""Reasons that hold back many targets at a time, of which people are told once."""
+
+ENDING = frozenset(guard.reason for guard in GUARDS if guard.then is Then.ESCALATE)
+"""Refusals that end the ladder."""
 
 INFEASIBLE = frozenset({IRREVERSIBLE}).union(*(kind.infeasible for kind in KINDS.values()))
 """Reasons why a remedy cannot be planned at all."""

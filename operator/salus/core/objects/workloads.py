@@ -159,6 +159,7 @@ def _workload(body: Body) -> Workload:
         rolled_out_since=_rolled_out_since(body),
         progressed_at=_progressed_at(body, _condition(body, "Progressing", "True")),
         replica_failure=_at(_condition(body, "ReplicaFailure", "True"), "message", str),
+        settled=_settled(body, kind),
         deleting=bool(_at(body, "metadata.deletionTimestamp", str)),
     )
 
@@ -229,6 +230,19 @@ def _rolled_out_since(body: Body) -> datetime | None:
     """Only a Deployment tells, and only of the newest spec once its controller has seen it."""
     condition = _condition(body, "Progressing", "True")
     return _progressed_at(body, condition) if condition.get("reason") == "NewReplicaSetAvailable" else None
+
+
+def _settled(body: Body, kind: WorkloadKind) -> bool:
+    """Whether the controller says itself that no rollout of what it has observed is on its way.
+
+    A Deployment that was rolled out and is then scaled has pods that are missing, and no rollout.
+    """
+    if kind is WorkloadKind.DEPLOYMENT:
+        given_up = _condition(body, "Progressing", "False").get("reason") == "ProgressDeadlineExceeded"
+        ended = _condition(body, "Progressing", "True").get("reason") == "NewReplicaSetAvailable"
+        return given_up or (ended and _at(body, "status.replicas", int) == _at(body, "status.updatedReplicas", int))
+    revisions = {_at(body, f"status.{field}", str) for field in ("currentRevision", "updateRevision")}
+    return _strategy(body, kind) == "OnDelete" or (len(revisions) == 1 and "" not in revisions)
 
 
 def _progressed_at(body: Body, condition: Body) -> datetime | None:

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from salus.core.guards.budgets import can_be_judged, counted_action, is_braking, notified_at
+from salus.core.guards.chain import OF_MANY
 from salus.core.guards.fleet import Census, Tally
 from salus.core.health.verdict import overall
 from salus.core.records.entries import AnyRecord, ChangeRecord, IncidentRecord, Key
 from salus.core.records.withholding import REASON as WITHHELD
 from salus.core.records.withholding import WINDOW, is_budgeted
+from salus.model.change import Decision
 from salus.model.policy import Verdict
 from salus.model.scalars import Body
 from salus.model.values.changes import Change
@@ -63,6 +65,8 @@ class FleetView:
     _census: Census = field(default_factory=Census)
     _notified: dict[Key, datetime] = field(default_factory=dict)
     """Record → when it told people that the fleet brake holds."""
+    _told: dict[Key, tuple[str, str, datetime]] = field(default_factory=dict)
+    """Record → the reason that holds back many of which it told people, its policy, and when."""
     _written: defaultdict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
     """Namespace → record → when it was made; those that count against the budget of records."""
     _withheld: dict[str, Withheld] = field(default_factory=dict)
@@ -162,9 +166,19 @@ class FleetView:
         actions = tuple(
             action for _, (space, name), action in self._actions[first:] if space != own or name not in judged
         )
-        told = any(self._lifted_at is None or at > self._lifted_at for at in self._notified.values())
         weights = {space: self._census.weight(space, own) for space in {action.namespace for action in actions}}
-        return replace(self._fleet(own), actions=actions, weights=weights, notified=told)
+        return replace(self._fleet(own), actions=actions, weights=weights, notified=self.told_of_brake())
+
+    def told_of_brake(self) -> bool:
+        """Whether people were told that the brake holds, since it came on."""
+        return any(self._lifted_at is None or at > self._lifted_at for at in self._notified.values())
+
+    def told_of(self, reason: str, namespace: str, policy: str, now: datetime) -> bool:
+        """Whether people of a namespace were told of late that this holds changes back; `policy`: in its own words."""
+        return any(
+            (said, space) == (reason, namespace) and policy in ("", by) and now - at < SAME_OUTAGE
+            for (space, _), (said, by, at) in self._told.items()
+        )
 
     def _fleet(self, namespace: str) -> Fleet:
         seen = self._census.seen_from(namespace)
@@ -173,6 +187,7 @@ class FleetView:
 
     def _forget(self, record: ChangeRecord) -> None:
         self._notified.pop(record.key, None)
+        self._told.pop(record.key, None)
         if record.change is not None and (action := counted_action(record.change, record.namespace)) is not None:
             place = bisect_left(self._actions, (action.at, record.key), key=_order)
             if place < len(self._actions) and _order(self._actions[place]) == (action.at, record.key):
@@ -183,6 +198,8 @@ class FleetView:
             insort(self._actions, (action.at, record.key, action), key=_order)
         if (at := notified_at(change)) is not None:
             self._notified[record.key] = at
+        elif change.reason in OF_MANY and not change.action.writes and change.decision is Decision.ACT:
+            self._told[record.key] = change.reason, change.policy, change.decided_at
         self._enter_written(record.namespace, change)
 
     def _prune(self, now: datetime) -> None:

@@ -86,6 +86,23 @@ def is_escalated(incident: Body) -> bool:
     return _phase(incident) == Phase.ESCALATED
 
 
+def told_by(incident: Body) -> str:
+    """By what people were told of it; empty: they were not."""
+    return str((incident.get("status") or {}).get("toldBy") or "")
+
+
+def says(incident: Body, reason: str) -> bool:
+    """Whether the incident gives this reason already; numbers in its message may be older."""
+    return str((incident.get("status") or {}).get("message", "")).startswith(f"{reason}: ")
+
+
+def unhealthy_since(incident: Body) -> datetime | None:
+    """Since when Salus counts it, or its last relapse; None while nothing is written of that."""
+    status = incident.get("status") or {}
+    moments = [parse_time(status[field]) for field in ("detectedAt", "relapsedAt") if status.get(field)]
+    return max(moments, default=None)
+
+
 def _phase(incident: Body) -> str:
     return str((incident.get("status") or {}).get("phase", ""))
 
@@ -96,7 +113,7 @@ def progress(incident: Body, changes: Sequence[Change], findings: Iterable[Findi
     unhealthy = {finding.check for finding in findings if finding.verdict is Verdict.UNHEALTHY}
     holds = bool(written.get("healthySince"))
     status: dict[str, Any] = {
-        **({field: written[field] for field in ("relapses", "relapsedAt") if field in written}),
+        **({field: written[field] for field in ("relapses", "relapsedAt", "toldBy") if field in written}),
         **(_relapsed(written, now) if holds and unhealthy else {}),
         "observedGeneration": incident["metadata"].get("generation", 0),
         "phase": _phase_now(written, changes, held=holds and not unhealthy).value,
@@ -116,7 +133,7 @@ def _phase_now(written: Mapping[str, Any], changes: Sequence[Change], *, held: b
             return Phase.VERIFYING if change.applied_at else Phase.REMEDIATING
         if change.decision is Decision.AWAIT_APPROVAL and change.completed_at is None:
             return Phase.AWAITING_APPROVAL
-    if written.get("phase") == Phase.ESCALATED:
+    if written.get("phase") == Phase.ESCALATED or written.get("toldBy"):
         return Phase.ESCALATED
     return Phase.VERIFYING if held else Phase.OPEN
 
@@ -188,9 +205,16 @@ def is_blamed(incident: Body) -> bool:
     return bool((incident.get("status") or {}).get("blame"))
 
 
-def escalated(status: Mapping[str, Any], message: str) -> dict[str, Any]:
-    """The status of an incident that is handed over to people."""
-    return {**status, "phase": Phase.ESCALATED.value, "message": message[:1024]}
+def waiting(status: Mapping[str, Any], message: str) -> dict[str, Any]:
+    """The status of an incident for which nothing is done just now, and why."""
+    return {**status, "message": message[:1024]}
+
+
+def escalated(status: Mapping[str, Any], message: str, told_by: str = "") -> dict[str, Any]:
+    """The status of an incident of which people were told; while one is asked something, the phase says that."""
+    asks = status.get("phase") == Phase.AWAITING_APPROVAL
+    phase = {} if asks else {"phase": Phase.ESCALATED.value}
+    return {**waiting(status, message), **phase, **({"toldBy": told_by[:256]} if told_by else {})}
 
 
 _OTHER_ENDS = {

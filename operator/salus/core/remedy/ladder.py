@@ -59,8 +59,19 @@ def were_notified(changes: Iterable[Change]) -> bool:
     return any(notice.decision is not Decision.REFUSE for notice in notices)
 
 
+def was_told(changes: Iterable[Change], remedy: str | None = None) -> bool:
+    """Whether people were told by one of these records, and not in a rehearsal; `remedy`: by this rung."""
+    notices = (c for c in changes if not c.action.writes and c.decision is Decision.ACT)
+    return any(remedy is None or notice.remedy == remedy for notice in notices)
+
+
 def mode_of(policy: Policy, remedy: Remedy, mode_cap: Mode = Mode.ENFORCE) -> Mode:
-    """The remedy's own mode, never bolder than the policy's or the operator's."""
+    """The remedy's own mode, never bolder than the policy's or the operator's.
+
+    To tell people changes nothing: a policy that observes does it all the same, unless the remedy itself observes.
+    """
+    if remedy.notify is not None:
+        return Mode.OBSERVE if Mode.OBSERVE in {remedy.mode, mode_cap} else Mode.ENFORCE
     return weakest_mode(policy.spec.mode, remedy.mode or policy.spec.mode, mode_cap)
 
 
@@ -116,10 +127,12 @@ def decide(policy: Policy, findings: Sequence[Finding], changes: Sequence[Change
     if pending:
         return Wait("ChangeUnderWay", f"{pending.name} is not finished")
     denied = {change.remedy for change in changes if change.approval is ApprovalDecision.DENIED}
+    told = {remedy.name for remedy in policy.spec.remedies if was_told(changes, remedy.name)}
     changes = still_relevant(policy, changes, release)
     for remedy in policy.spec.remedies:
         because = tuple(f for f in unhealthy if remedy.checks is None or f.check in remedy.checks)
-        if not because or remedy.name in denied:  # a person's no holds as long as the incident, whatever changes
+        # a person's no, and what they were told, hold as long as the incident, whatever changes
+        if not because or remedy.name in denied | told:
             continue
         match _standing(remedy, changes):
             case None:

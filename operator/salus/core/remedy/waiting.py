@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from salus.core.guards.budgets import BRAKE
-from salus.core.guards.chain import UNKNOWN, again
+from salus.core.guards.chain import ENDING, UNKNOWN, again
 from salus.core.health.timing import backoff, has_lasted
-from salus.core.remedy.ladder import Proposal, Step, Wait, decide, grace, still_relevant
+from salus.core.remedy.ladder import Exhausted, Proposal, Step, Wait, decide, grace, still_relevant
 from salus.core.remedy.lifecycle import LONGEST_VAIN
-from salus.model.change import Outcome
-from salus.model.values.changes import Action, Change, Refusal
+from salus.model.change import Decision, Outcome
+from salus.model.values.changes import Action, Change, Refusal, Then
 from salus.model.values.metrics import Finding
 from salus.model.values.objects import Workload
 from salus.model.values.observation import Observation
@@ -49,20 +48,19 @@ class Held:
     def said_again(self, policy: Policy, seen: Observation) -> Refusal | None:
         """The refusal as of now, by what is known without reading anything; None: everything has to be judged anew.
 
-        What could not be judged is not judged now either. That the brake holds, people may still have to be told.
+        What could not be judged is not judged now either.
         """
         if self.refusal.reason == UNKNOWN:
             return self.refusal
-        refusal = again(policy, self.action, seen, self.refusal.reason)
-        untold = refusal is not None and refusal.reason == BRAKE and seen.fleet is not None and not seen.fleet.notified
-        return None if untold else refusal
+        return again(policy, self.action, seen, self.refusal.reason)
 
 
 def rests_on(
     policy: Policy, workload: Workload, changes: Iterable[Change], findings: Iterable[Finding]
 ) -> tuple[object, ...]:
     """What a refusal rests on that is known at every tick; it is judged anew when any of it is another."""
-    known = tuple((change.name, change.applied_at, change.completed_at, change.approval) for change in changes)
+    writes = (change for change in changes if change.action.writes)  # to tell people changes nothing
+    known = tuple((change.name, change.applied_at, change.completed_at, change.approval) for change in writes)
     verdicts = tuple((finding.check, finding.verdict) for finding in findings)
     return policy, workload.uid, workload.generation, workload.release, known, verdicts
 
@@ -96,6 +94,13 @@ def _in_vain(policy: Policy, remedy: str, changes: Sequence[Change], now: dateti
     return Wait("NotDone", f"{vain[0].name} was not done ({len(vain)} in a row); tried again at {again:%H:%M:%S} UTC")
 
 
-def is_with_people(policy: Policy, mine: Sequence[Change], workload: Workload, *, escalated: bool) -> bool:
-    """People were called, and what they were called for is still how things are: there is nothing to add."""
-    return escalated and bool(still_relevant(policy, mine, workload.release))
+def refusal(why: Wait | Exhausted) -> Refusal:
+    """Why there is nothing to do now; of a ladder that is at its end people are told at once."""
+    return Refusal(why.reason, why.message, Then.ESCALATE if isinstance(why, Exhausted) else Then.WAIT)
+
+
+def is_over(policy: Policy, mine: Sequence[Change], workload: Workload) -> Refusal | None:
+    """The refusal that has ended the ladder, if that is still how things are: nothing more is tried."""
+    relevant = still_relevant(policy, mine, workload.release)
+    ended = next((c for c in relevant if c.reason in ENDING and c.decision is Decision.REFUSE), None)
+    return Refusal(ended.reason, f"see {ended.name}", Then.ESCALATE) if ended else None

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from salus.model.change import Facts, ManagedBy
-from salus.model.meta import AutoscalerKind
+from salus.model.meta import AutoscalerKind, WorkloadKind
 from salus.model.scalars import Body
 from salus.model.values.keys import ScalerKey, TargetKey
 
@@ -65,6 +65,8 @@ class Workload:
     """When the newest rollout last made progress, or finished."""
     replica_failure: str = ""
     """Message of the ReplicaFailure condition while pods cannot be created."""
+    settled: bool = False
+    """By its controller's own word no rollout is on its way: it has ended, was given up, or is left to people."""
     deleting: bool = False
 
     @property
@@ -79,8 +81,28 @@ class Workload:
 
     @property
     def rolling_out(self) -> bool:
-        """A new template is on its way to the replicas; pods that are merely down do not count."""
-        return self.observed_generation < self.generation or self.updated < self.replicas or self.total > self.replicas
+        """A new template is on its way to the replicas; pods that are merely down do not count.
+
+        Nor do those that are left on an older template on purpose (`OnDelete`, `partition`), nor a rollout that
+        Kubernetes has given up on. Of a DaemonSet only pods that are available count: one on a dead node stays.
+        """
+        if self.observed_generation < self.generation:
+            return True
+        if self.settled:
+            return False
+        if self.key.kind is WorkloadKind.DAEMON_SET:
+            return self.updated < self.available
+        return self.updated < self.replicas - self.partition or self.total > self.replicas
+
+    @property
+    def has_deadline(self) -> bool:
+        """Kubernetes itself says when it gives up on a rollout."""
+        return self.key.kind is WorkloadKind.DEPLOYMENT
+
+    @property
+    def rollout(self) -> tuple[object, ...]:
+        """What a rollout moves; while this stays the same it makes no progress."""
+        return self.uid, self.generation, self.observed_generation, self.updated, self.ready, self.available, self.total
 
     def facts(
         self,

@@ -40,6 +40,8 @@ class Observation:
     """Kept releases of this target, newest known healthy first."""
     history: tuple[Revision, ...] = ()
     """The workload's own history, as far as its controller keeps it, oldest first."""
+    moved_at: datetime | None = None
+    """When the pods of a rollout were last seen to move; None where nobody has looked."""
     release_started_at: datetime | None = None
     """When the live release began, as far as the workload's own history tells."""
     surroundings: Surroundings = field(default_factory=Surroundings)

@@ -110,6 +110,7 @@ def known(step: Step, workload: Workload) -> Observation:
         switches=step.context.switches(),
         fleet=_fleet(step, step.changes),
         permissions=step.case.permissions,
+        moved_at=step.case.moved_at(workload, step.now),
         mode_cap=step.context.mode_cap,
     )
 
@@ -148,6 +149,7 @@ async def observe(step: Step, changes: Sequence[Change] | None = None) -> Observ
         releases=kept,
         history=history,
         release_started_at=releases.release_started_at(history, good),
+        moved_at=case.moved_at(workload, context.clock.now()),
         switches=context.switches(),
         disruptions=disruptions,
         headroom=headroom,

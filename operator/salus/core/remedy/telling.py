@@ -1,0 +1,157 @@
+"""When people are told of an incident, and by which words.
+
+Waiting never keeps them from being told: at once of what they must lift, and of what passes by itself when the
+incident has lasted for `spec.escalateAfter` with no change under way. An incident is told once; what one thing holds
+back of many targets (the fleet brake, a freeze, the kill switch) is told once for that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from salus.core.guards.budgets import BRAKE
+from salus.core.guards.chain import BY_PEOPLE, OF_MANY, UNKNOWN
+from salus.core.health.timing import has_lasted
+from salus.core.records import incidents
+from salus.core.remedy.ladder import Proposal, mode_of, rehearses_all, still_relevant, was_told, were_notified
+from salus.model.policy import Mode, Verdict
+from salus.model.scalars import Body
+from salus.model.values.changes import Change, Refusal, Then
+from salus.model.values.metrics import Finding
+from salus.model.values.objects import Workload
+from salus.model.values.policies import Policy
+
+LASTS = timedelta(minutes=1)
+"""A guard that could not be evaluated for so long is for people: a shorter hiccup passes by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """An unhealthy target for which nothing is done just now, and why."""
+
+    policy: Policy
+    workload: Workload
+    findings: Sequence[Finding]
+    incident: Body | None
+    changes: Sequence[Change]
+    """All records of the target, over all policies."""
+    mine: Sequence[Change]
+    """What was decided in the breach that lasts."""
+    why: Refusal
+    now: datetime
+    mode_cap: Mode = Mode.ENFORCE
+
+
+def is_due(matter: Matter) -> bool:
+    """Whether people have to know by now."""
+    if matter.why.then is Then.ESCALATE or matter.why.reason in BY_PEOPLE:
+        return True
+    wanted, since = matter.policy.spec.escalate_after, _since(matter)
+    if since is not None and has_lasted(since, matter.now, wanted):
+        return True
+    unknown = [c.decided_at for c in matter.mine if c.reason == UNKNOWN and matter.why.reason == UNKNOWN]
+    return bool(unknown) and has_lasted(min(unknown), matter.now, min(LASTS, wanted))
+
+
+def _since(matter: Matter) -> datetime | None:
+    """Since when the target is unhealthy with no change under way, whosever it is; None while there is one."""
+    done = [change for change in matter.changes if change.applied_at is not None]
+    if any(change.open for change in done):
+        return None
+    begun = incidents.unhealthy_since(matter.incident) if matter.incident else None
+    ends = (change.completed_at for change in done if change.completed_at is not None)
+    return max([begun or incidents.began(matter.findings, matter.now), *ends])
+
+
+class Word(StrEnum):
+    """How people are to hear of an incident."""
+
+    NOT_YET = "NotYet"
+    RECORD = "Record"
+    """By a notification of its own; in a rehearsal by a record that nobody is sent."""
+    OF_MANY = "OfMany"
+    """They were told of what holds it back, and with it many others."""
+    STANDS = "Stands"
+    """They were told already; the incident says why it still waits."""
+    INCIDENT = "Incident"
+    """By what stands in the incident and in the policy's status, and by nothing else."""
+
+
+def word(matter: Matter, *, of_many: bool) -> Word:
+    """How people are to hear of it. `of_many`: they were told already of what holds back many, if that is why."""
+    if not is_due(matter):
+        brakes = matter.why.reason == BRAKE and not of_many
+        return Word.RECORD if brakes and _tells(matter) else Word.NOT_YET
+    if matter.why.reason in OF_MANY and of_many and not _carries(matter):
+        return Word.STANDS if told_by(matter) else Word.OF_MANY
+    return _own_word(matter)
+
+
+def _own_word(matter: Matter) -> Word:
+    ended, own = matter.why.then is Then.ESCALATE, _own(matter)
+    if rung(matter) is not None and (own or ended or not told_by(matter)):
+        return Word.RECORD
+    if own or (told_by(matter) and not ended):
+        return Word.STANDS
+    if _tells(matter):
+        return Word.RECORD
+    if not ended or matter.policy.spec.suspend:
+        return Word.INCIDENT
+    relevant = still_relevant(matter.policy, matter.mine, matter.workload.release)
+    return Word.STANDS if were_notified(relevant) else Word.RECORD
+
+
+def rung(matter: Matter) -> Proposal | None:
+    """The first `notify` of the ladder that fits and was not told in this incident, wherever it stands.
+
+    That the brake holds is told in words of its own, by a policy that acts.
+    """
+    if matter.why.reason == BRAKE and _tells(matter):
+        return None
+    unhealthy = [finding for finding in matter.findings if finding.verdict is Verdict.UNHEALTHY]
+    for remedy in matter.policy.spec.remedies:
+        because = tuple(f for f in unhealthy if remedy.checks is None or f.check in remedy.checks)
+        if remedy.notify is None or not because or was_told(matter.mine, remedy.name):
+            continue
+        if mode_of(matter.policy, remedy, matter.mode_cap) is Mode.ENFORCE:
+            return Proposal(remedy, because)
+    return None
+
+
+def has_rung(policy: Policy) -> bool:
+    """Whether the policy says itself how people are to be told."""
+    return any(remedy.notify is not None for remedy in policy.spec.remedies)
+
+
+def told_by(matter: Matter) -> str:
+    """The record by which people were told of this incident, or the reason of what holds it back; empty: nobody was."""
+    own = next((change.name for change in _own(matter)), "")
+    return own or (incidents.told_by(matter.incident) if matter.incident else "")
+
+
+def sentence(matter: Matter) -> str:
+    """What people are told, where no rung has words of its own."""
+    why = matter.why
+    if why.then is Then.ESCALATE:
+        return why.message
+    if why.reason == BRAKE:
+        return f"{why.message}. This is the one notification for all targets"
+    once = ". This is told once for all that it holds back" if why.reason in OF_MANY else ""
+    unhealthy = incidents.what_is_unhealthy(matter.findings)
+    return f"{matter.workload.key} is unhealthy: {unhealthy}; {why.reason}: {why.message}{once}"
+
+
+def _tells(matter: Matter) -> bool:
+    """Whether people are told of a policy that has no words for them: one that acts, and is not suspended."""
+    return not rehearses_all(matter.policy, matter.mode_cap) and not matter.policy.spec.suspend
+
+
+def _own(matter: Matter) -> list[Change]:
+    """The records by which people were told of this very incident."""
+    return [change for change in matter.mine if was_told([change]) and change.reason != BRAKE]
+
+
+def _carries(matter: Matter) -> bool:
+    """Whether what is told for many is told by a record of this very incident."""
+    return any(change.reason == matter.why.reason for change in _own(matter))

@@ -1,0 +1,117 @@
+"""Telling people why nothing is done for an unhealthy target; when, and how, is `core.remedy.telling`'s to say.
+
+The record by which they are told comes first, then the incident says so: a process that starts in between finds the
+record, and tells nobody twice. Nothing is read for it, so that people are told as well of what cannot be read.
+"""
+
+from dataclasses import replace
+
+from salus.core.actions import notify
+from salus.core.actions.kind import PlanRequest
+from salus.core.guards.budgets import BRAKE
+from salus.core.guards.chain import OF_MANY
+from salus.core.records import changes as records
+from salus.core.records import incidents
+from salus.core.remedy import ladder, telling
+from salus.core.remedy.telling import Matter, Word
+from salus.model.change import Decision
+from salus.model.values.changes import Action, Refusal, Then
+from salus.model.values.observation import Observation
+from salus.reconcile.context import Came, Step
+from salus.reconcile.observe import target
+from salus.reconcile.records import journal
+
+
+async def hear(step: Step, came: Came, why: Refusal) -> Came:
+    """Nothing is done for this target, and why: people are told, once, as soon as they have to know."""
+    if why.then is Then.ESCALATE:
+        step.case.refuse(why)
+    match telling.word(_matter(step, came, why), of_many=_is_told_of(step, why)):
+        case Word.RECORD:
+            return await _call(step, came, why)
+        case Word.OF_MANY:
+            await _escalate(step, came, why, why.reason)
+        case Word.STANDS:
+            await _escalate(step, came, why, telling.told_by(_matter(step, came, why)))
+        case Word.INCIDENT:
+            await _say(step, why)
+    return came.at_rest()
+
+
+def _matter(step: Step, came: Came, why: Refusal) -> Matter:
+    return Matter(
+        policy=step.policy,
+        workload=came.workload,
+        findings=step.case.findings,
+        incident=step.incident,
+        changes=step.changes,
+        mine=step.of_breach,
+        why=why,
+        now=step.now,
+        mode_cap=step.context.mode_cap,
+    )
+
+
+def _is_told_of(step: Step, why: Refusal) -> bool:
+    """Whether people were told already of what holds back many; a policy with words of its own uses those."""
+    if why.reason == BRAKE:
+        return step.context.fleet.told_of_brake()
+    by = step.policy.key.name if telling.has_rung(step.policy) else ""
+    return why.reason in OF_MANY and step.context.fleet.told_of(why.reason, step.namespace, by, step.now)
+
+
+async def _call(step: Step, came: Came, why: Refusal) -> Came:
+    """Put the notification on record, unless another target's step was first; it is posted as the next move."""
+    decision = _decision(step, came, why)
+    if decision is Decision.ACT:
+        await journal.open_incident(step, came.workload, needed=True)
+    seen = target.known(step, came.workload)
+    matter = _matter(step, came, why)
+    if telling.word(matter, of_many=_is_told_of(step, why)) is not Word.RECORD:
+        return came.at_rest()  # the next tick says by what they were told
+    rung = telling.rung(matter)
+    made = journal.entry(step, _notice(matter, seen), rung.because if rung else (), decision, seen)
+    change = await journal.enter(step, made, seen, seen.body)
+    if decision is not Decision.ACT:
+        await _escalate(step, came, why, "")
+        return came.at_rest()
+    if change.reason != BRAKE:
+        await _escalate(step, came, why, change.name)
+    return came.meaning(change)
+
+
+def _decision(step: Step, came: Came, why: Refusal) -> Decision:
+    rehearses = ladder.rehearses_all(step.policy, step.context.mode_cap)
+    return Decision.DRY_RUN if rehearses and telling.rung(_matter(step, came, why)) is None else Decision.ACT
+
+
+def _notice(matter: Matter, seen: Observation) -> Action:
+    """What they are told: in the words of the policy's own rung, and why it waits; else in general ones."""
+    rung, why = telling.rung(matter), matter.why
+    if rung is None:
+        return records.notification(seen.workload, replace(why, message=telling.sentence(matter)))
+    place = matter.policy.spec.remedies.index(rung.remedy)
+    planned = notify.plan(PlanRequest(rung.remedy, place, rung.because, seen, seen.body))
+    reason = "" if why.reason == BRAKE else why.reason
+    return replace(planned, message=f"{planned.message}; {why.reason}: {why.message}", reason=reason)
+
+
+async def _escalate(step: Step, came: Came, why: Refusal, told_by: str) -> None:
+    """The incident says that people were told, and why it still waits; a reason that it gives is not written again."""
+    if (incident := step.incident) is None:
+        return
+    known = incidents.is_escalated(incident) or bool(incidents.told_by(incident))
+    if known and incidents.told_by(incident) == told_by and incidents.says(incident, why.reason):
+        return
+    status = incidents.progress(incident, step.of_incident, step.case.findings, step.now)
+    await journal.write_incident(step, incidents.escalated(status, f"{why.reason}: {why.message}", told_by))
+    if not known and told_by != why.reason:
+        await step.tell("Escalated", why.message, workload=came.workload, warning=True)
+
+
+async def _say(step: Step, why: Refusal) -> None:
+    """The incident says why nothing is done, and nobody is sent anything."""
+    if (incident := step.incident) is None or incidents.says(incident, why.reason):
+        return
+    status = incidents.progress(incident, step.of_incident, step.case.findings, step.now)
+    await journal.write_incident(step, incidents.waiting(status, f"{why.reason}: {why.message}"))

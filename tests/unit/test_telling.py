@@ -1,0 +1,480 @@
+"""Nobody is left in the dark: whatever a remedy waits for, people are told, once.
+
+The tables are of single histories; the machine below them is of any. Both look at records, Events and incidents alone.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from salus.core.guards.chain import review
+from salus.core.objects.workloads import workload_from
+from salus.model.incident import IncidentStatus
+from salus.model.scalars import Body, parse_time
+from salus.model.values.configuration import Budget, Freeze, Switches
+from salus.model.values.metrics import Answer, Error, NoData, Query, Sample, Value
+from salus.model.values.observation import Observation
+from salus.model.values.permissions import Permission
+from salus.ports import AUTOSCALERS, DISRUPTION_BUDGETS, HEALTH_POLICIES, KEPT_RELEASES, Ref, Resource
+from tests.builders import an_action, an_observation
+from tests.fakes.ports import RecordingRecorder
+from tests.unit.stage import NAME, NAMESPACE, TARGET, TICK, Stage, a_stage
+
+RESTART: dict[str, Any] = {"name": "restart", "restart": {}}
+UNDO: dict[str, Any] = {"name": "undo-release", "rollback": {"within": "30m"}}
+GROW: dict[str, Any] = {"name": "grow", "scale": {"by": "50%", "max": 9}}
+PAGE: dict[str, Any] = {"name": "page", "notify": {"severity": "critical"}}
+MINUTE = timedelta(minutes=1)
+YEAR = Freeze("christmas", "UTC", cron="0 0 1 1 *", lasts=timedelta(days=366), message="no changes")
+FROZEN, STOPPED = Switches(freezes=(YEAR,)), Switches(kill_switch=True)
+STUCK = {"replicas": 4, "updatedReplicas": 1, "readyReplicas": 3, "availableReplicas": 3}
+GIVEN_UP = [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]
+POLICY = Ref(HEALTH_POLICIES, NAMESPACE, NAME)
+
+
+def never(_: Body) -> bool:
+    return False
+
+
+def notices(stage: Stage, incident: str = "") -> list[Body]:
+    """The records by which people were told."""
+    told = [c["spec"] for c in stage.changes if c["spec"]["action"] == "Notify" and c["spec"]["decision"] == "Act"]
+    return [spec for spec in told if not incident or (spec.get("incidentRef") or {}).get("name") == incident]
+
+
+def incident_of(stage: Stage) -> Body:
+    """The one incident."""
+    (only,) = stage.incidents
+    IncidentStatus.parse(only["status"])
+    return only
+
+
+def events(stage: Stage) -> list[str]:
+    """What was said of the workload by Event."""
+    recorder = stage.reconciler.context.recorder
+    assert isinstance(recorder, RecordingRecorder)
+    return [notice.reason for notice in recorder.notices if notice.regarding["kind"] == "Deployment"]
+
+
+def under(stage: Stage, switches: Switches) -> None:
+    """The operator's administrator says so from now on."""
+    stage.reconciler.context = replace(stage.reconciler.context, switches=lambda: switches)
+
+
+async def lasts(stage: Stage, span: timedelta, status: dict[str, Any] | None = None) -> None:
+    """So much time passes; `status`: how the pods are all the while."""
+    for _ in range(span // TICK):
+        stage.roll_out()
+        if status is not None:
+            stage.cluster.edit(TARGET, lambda body: body["status"].update(status))
+        await stage.reconciler.tick([stage.policy])
+        stage.clock.advance(TICK)
+
+
+def forbid(stage: Stage) -> None:
+    """The account may not patch Deployments."""
+    stage.accounts.denied.add((NAMESPACE, "salus-remediator", Permission("patch", "apps", "deployments")))
+
+
+def pause(stage: Stage, *, paused: bool) -> None:
+    """Someone pauses or resumes the Deployment."""
+    stage.cluster.edit(TARGET, lambda body: body["spec"].update(paused=paused))
+
+
+# --- the cases
+
+
+@dataclass(frozen=True)
+class Row:
+    """A reason to wait, and when people hear of it."""
+
+    told: str
+    by: str
+    """What keeps the remedy from being done."""
+    after: timedelta
+    """People are told then, and not before."""
+    before: Callable[[Stage], None] = lambda _: None
+    spec: dict[str, Any] = field(default_factory=dict)
+    status: dict[str, Any] | None = None
+
+
+AT_ONCE = timedelta(seconds=20)
+WAITS = (
+    Row("a freeze (case 02)", "FreezeWindow", AT_ONCE, lambda s: under(s, FROZEN)),
+    Row("the kill switch", "KillSwitch", AT_ONCE, lambda s: under(s, STOPPED)),
+    Row("a missing right", "NotPermitted", AT_ONCE, forbid),
+    Row("a Deployment that someone paused", "TargetPaused", AT_ONCE, lambda s: pause(s, paused=True)),
+    Row(
+        "a guard that cannot be evaluated, once that lasts",
+        "GuardUnknown",
+        timedelta(seconds=75),
+        lambda s: s.cluster.unreadable.add(DISRUPTION_BUDGETS),
+    ),
+    Row("a rollout that moves", "RolloutInProgress", 5 * MINUTE, status=STUCK),
+    Row("a cooldown", "CooldownActive", timedelta(seconds=350), spec={"limits": {"cooldown": "1h"}}),
+    Row(
+        "a budget",
+        "GlobalBudgetSpent",
+        timedelta(seconds=350),
+        lambda s: under(s, Switches(global_budget=Budget(actions=1))),
+    ),
+    Row("an answer that nobody gives", "AwaitingApproval", 5 * MINUTE, spec={"mode": "Approve"}),
+)
+
+
+@pytest.mark.parametrize("page", [True, False], ids=["by the notify rung below", "without a notify rung by Event"])
+@pytest.mark.parametrize("row", WAITS, ids=lambda row: row.told)
+async def test_what_waits_is_told_once(row: Row, page: bool) -> None:
+    ladder = [RESTART, {**RESTART, "name": "again"}, *([PAGE] if page else [])]
+    stage = a_stage(never, *ladder, **row.spec)
+    row.before(stage)
+    await lasts(stage, row.after - 3 * TICK, row.status)
+    early = len(notices(stage))
+    await lasts(stage, 8 * TICK, row.status)
+    assert (early, len(notices(stage))) == (0 if row.after > AT_ONCE else early, 1)
+    assert events(stage).count("Notify") == 1
+
+    stage.restart()
+    row.before(stage)
+    await lasts(stage, 10 * MINUTE, row.status)
+
+    (notice,) = notices(stage)
+    assert row.by in notice["message"]
+    assert notice["message"].startswith("critical: ") is page
+    status = incident_of(stage)["status"]
+    assert status["toldBy"] == f"checkout-f7524989-{notice['sequence']}"
+    assert status["message"].startswith(f"{row.by}: ")
+    assert status["phase"] == ("AwaitingApproval" if row.by == "AwaitingApproval" else "Escalated")
+
+
+async def test_a_stuck_rollout_without_a_good_release_is_told_and_restarted() -> None:
+    """Case 01: Kubernetes has given up on the rollout, so that nothing waits for it; the ladder goes on to its end."""
+    stage = a_stage(never, UNDO, RESTART, PAGE)
+
+    await lasts(stage, 10 * MINUTE, {**STUCK, "conditions": GIVEN_UP})
+
+    assert [write.verb for write in stage.remedial_writes] == ["patch"]
+    assert "RolloutInProgress" not in {c["spec"]["reason"] for c in stage.changes}
+    assert len(notices(stage)) == 1
+    assert incident_of(stage)["status"]["phase"] == "Escalated"
+
+
+async def test_a_rollout_that_kubernetes_does_not_time_makes_no_progress_once_nothing_moves() -> None:
+    """A StatefulSet has no deadline: what has not moved for ten minutes is not waited for."""
+    stage = a_stage(never, RESTART)
+    moving = review(stage.policy, an_action(), seen_at(stage, moved=9 * MINUTE))
+    standing = review(stage.policy, an_action(), seen_at(stage, moved=10 * MINUTE))
+
+    assert moving is not None
+    assert moving.reason == "RolloutInProgress"
+    assert standing is None
+
+
+def seen_at(stage: Stage, moved: timedelta) -> Observation:
+    """A StatefulSet with one of three pods updated, whose pods last moved so long ago."""
+    body = {**stage.deployment, "kind": "StatefulSet", "status": {**STUCK, "replicas": 3, "observedGeneration": 1}}
+    now = stage.clock.now()
+    return an_observation(workload=workload_from(body), now=now, moved_at=now - moved)
+
+
+async def test_a_check_without_an_answer_keeps_nobody_from_being_told() -> None:
+    """Case 03: an error ratio of 30 % beside a quantile that is in error; whatever the remedy waits for."""
+    checks = [
+        {"name": "errors", "query": 'errors{t="$target"}', "unhealthy": {"above": "0.05"}, "for": "10s"},
+        {"name": "p99", "query": 'latency{t="$target"}', "unhealthy": {"above": "1"}},
+    ]
+    stage = a_stage(never, RESTART, PAGE, checks=checks)
+    stage.reconciler.context = replace(stage.reconciler.context, metrics=Half(stage.clock.now))
+
+    await lasts(stage, 6 * MINUTE)
+
+    assert len(notices(stage)) == 1
+
+
+@dataclass
+class Half:
+    """A source that answers one of two questions."""
+
+    now: Callable[[], datetime]
+
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
+        return [Error("Timeout", "no answer") if "latency" in q.query else Value(0.3, self.now()) for q in questions]
+
+
+async def test_escalate_after_is_the_authors_to_say() -> None:
+    stage = a_stage(never, RESTART, PAGE, escalateAfter="1m")
+    await lasts(stage, MINUTE, STUCK)
+    assert notices(stage) == []
+
+    await lasts(stage, MINUTE, STUCK)
+
+    assert len(notices(stage)) == 1
+
+
+async def test_the_remedy_that_waited_is_done_and_its_success_is_told() -> None:
+    """People know that it waits; when it may be done it is, and they hear how that went."""
+    stage = a_stage(lambda body: "restartedAt" in str(body["spec"]["template"]), RESTART, PAGE)
+    pause(stage, paused=True)
+    await lasts(stage, MINUTE)
+    assert incident_of(stage)["status"]["phase"] == "Escalated"
+    assert stage.remedial_writes == []
+
+    pause(stage, paused=False)
+    await lasts(stage, 2 * MINUTE)
+
+    assert len(stage.remedial_writes) == 1
+    status = incident_of(stage)["status"]
+    assert (status["phase"], status["resolution"]) == ("Resolved", "RecoveredByRemedy")
+    assert events(stage).count("IncidentResolved") == 1
+    assert len(notices(stage)) == 1
+
+
+async def test_a_recovery_by_itself_is_told_too() -> None:
+    well = [False]
+    stage = a_stage(lambda _: well[0], RESTART)
+    under(stage, FROZEN)
+    await lasts(stage, MINUTE)
+
+    well[0] = True
+    await lasts(stage, MINUTE)
+
+    assert incident_of(stage)["status"]["resolution"] == "RecoveredByItself"
+    assert events(stage).count("IncidentResolved") == 1
+
+
+async def test_a_later_reason_stands_in_the_incident_and_is_not_told_anew() -> None:
+    stage = a_stage(never, RESTART, PAGE)
+    under(stage, FROZEN)
+    await lasts(stage, MINUTE)
+    assert incident_of(stage)["status"]["message"].startswith("FreezeWindow: ")
+
+    pause(stage, paused=True)
+    under(stage, Switches())
+    await lasts(stage, 10 * MINUTE)
+
+    assert incident_of(stage)["status"]["message"].startswith("TargetPaused: ")
+    assert len(notices(stage)) == 1
+
+
+async def test_every_notify_rung_has_its_word() -> None:
+    stage = a_stage(never, {**PAGE, "name": "first"}, RESTART, PAGE)
+    under(stage, FROZEN)
+
+    await lasts(stage, 10 * MINUTE)
+
+    assert [spec["remedy"] for spec in notices(stage)] == ["first", "page"]
+
+
+@pytest.mark.parametrize("spec", [{"mode": "Observe"}, {"suspend": True}], ids=["that observes", "that is suspended"])
+async def test_a_policy_that_does_nothing_tells_by_its_incident(spec: dict[str, Any]) -> None:
+    stage = a_stage(never, RESTART, **spec)
+
+    await lasts(stage, 10 * MINUTE)
+
+    assert notices(stage) == []
+    assert incident_of(stage)["status"]["phase"] == "Open"
+    assert incident_of(stage)["status"]["message"].startswith(("Rehearsed: ", "Suspended: "))
+
+
+@pytest.mark.parametrize("spec", [{"mode": "Observe"}, {"suspend": True}], ids=["that observes", "that is suspended"])
+async def test_unless_it_has_a_notify_rung(spec: dict[str, Any]) -> None:
+    stage = a_stage(never, RESTART, PAGE, **spec)
+
+    await lasts(stage, 10 * MINUTE)
+
+    assert len(notices(stage)) == 1
+    assert incident_of(stage)["status"]["phase"] == "Escalated"
+
+
+async def test_an_undo_that_cannot_be_judged_is_told() -> None:
+    """It is tried at every tick, and nothing else is done before; people hear of it all the same."""
+    stage = a_stage(never, GROW, PAGE)
+    while not stage.remedial_writes:
+        await lasts(stage, TICK)
+    stage.accounts.unreachable = True
+
+    await lasts(stage, 10 * MINUTE)
+
+    assert len(stage.remedial_writes) == 1
+    assert len(notices(stage)) == 1
+
+
+async def test_what_cannot_be_read_at_all_is_told() -> None:
+    stage = a_stage(never, RESTART, PAGE)
+    stage.cluster.unreadable.add(KEPT_RELEASES)
+
+    await lasts(stage, 10 * MINUTE)
+
+    assert len(notices(stage)) == 1
+
+
+# --- any history
+
+
+SLACK = timedelta(minutes=1)
+"""An oracle that looks from outside sees the beginning of a quiet stretch a few ticks early."""
+ESCALATE_AFTER = 5 * MINUTE
+STEP = timedelta(seconds=20)
+LADDERS: dict[str, tuple[dict[str, Any], ...]] = {
+    "nothing": (),
+    "restart": (RESTART,),
+    "restart, page": (RESTART, PAGE),
+    "page, restart": (PAGE, RESTART),
+    "all": (GROW, UNDO, RESTART, PAGE),
+    "all but page": (UNDO, GROW, RESTART),
+}
+READINGS: dict[str, float | Answer] = {
+    "healthy": 0.0,
+    "unhealthy": 0.9,
+    "empty": NoData("NoSeries", "none", empty=True),
+}
+UNREADABLE: dict[str, Resource] = {
+    "budgets of disruption": DISRUPTION_BUDGETS,
+    "autoscalers": AUTOSCALERS,
+    "kept releases": KEPT_RELEASES,
+}
+PODS: dict[str, dict[str, Any]] = {
+    "as wanted": {},
+    "stuck": STUCK,
+    "given up": {**STUCK, "conditions": GIVEN_UP},
+}
+
+
+class Told(RuleBasedStateMachine):
+    """An incident that is Unhealthy for longer than `escalateAfter` with no change under way has told people, once.
+
+    By a notification of its own; here is one target alone, so that nothing else tells in its place.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.stage = a_stage(never)
+        self.reading, self.pods, self.switches = "healthy", "as wanted", Switches()
+        self.quiet_since: datetime | None = None
+
+    @initialize(
+        ladder=st.sampled_from(sorted(LADDERS)),
+        mode=st.sampled_from(["Enforce", "Approve"]),
+        cooldown=st.sampled_from(["5s", "30m"]),
+    )
+    def begins(self, ladder: str, mode: str, cooldown: str) -> None:
+        """A policy with this ladder."""
+        remedies = (dict(remedy) for remedy in LADDERS[ladder])
+        limits = {"cooldown": cooldown, "maxActions": 2, "per": "30m"}
+        self.stage = a_stage(never, *remedies, mode=mode, limits=limits)
+        self.new_process()
+        self.passes("healthy", 3)
+
+    @rule(reading=st.sampled_from([*READINGS, "unhealthy", "unhealthy"]), steps=st.integers(1, 30))
+    def passes(self, reading: str, steps: int) -> None:
+        """The metric says this, for so many ticks."""
+        self.reading = reading
+        self.runner.run(self._ticks(steps))
+
+    @rule()
+    def new_process(self) -> None:
+        """Salus is killed, and started again."""
+        self.stage.restart()
+        world = self.stage.reconciler.context
+        self.stage.reconciler.context = replace(world, switches=lambda: self.switches, metrics=self, history=self)
+
+    @rule(switches=st.sampled_from([Switches(), FROZEN, STOPPED, Switches(global_budget=Budget(actions=1))]))
+    def the_administrator_says(self, switches: Switches) -> None:
+        """A freeze, the kill switch, a budget, or nothing of that any more."""
+        self.switches = switches
+
+    @rule(paused=st.booleans())
+    def someone_pauses(self, paused: bool) -> None:
+        """Someone pauses or resumes the Deployment."""
+        pause(self.stage, paused=paused)
+
+    @rule(pods=st.sampled_from(sorted(PODS)))
+    def pods_are(self, pods: str) -> None:
+        """How a rollout goes from now on."""
+        self.pods = pods
+
+    @rule(what=st.sampled_from(sorted(UNREADABLE)), readable=st.booleans())
+    def reads_fail(self, what: str, readable: bool) -> None:
+        """The API server does not answer for these, or does again."""
+        change = self.stage.cluster.unreadable.discard if readable else self.stage.cluster.unreadable.add
+        change(UNREADABLE[what])
+
+    @rule(allowed=st.booleans(), answered=st.booleans())
+    def rights_are(self, allowed: bool, answered: bool) -> None:
+        """The account may write or not, and somebody says so or not."""
+        self.stage.accounts.denied.clear()
+        self.stage.accounts.unreachable = not answered
+        if not allowed:
+            forbid(self.stage)
+
+    @rule(number=st.integers(2, 9))
+    def others_release(self, number: int) -> None:
+        """Another release while it lasts, or not."""
+        self.stage.cluster.edit(
+            TARGET, lambda body: body["spec"]["template"]["spec"]["containers"][0].update(image=f"shop:v{number}")
+        )
+
+    @rule(seconds=st.integers(6, 30))
+    def the_policy_is_edited(self, seconds: int) -> None:
+        """Each rung may have its turn again; people are not told again."""
+        self.stage.cluster.edit(POLICY, lambda body: body["spec"].update(bake=f"{seconds}s"))
+        self.stage.reconciler.accept(self.stage.policy, {})
+
+    @invariant()
+    def told_once(self) -> None:
+        """By all that is on record."""
+        for incident in self.stage.incidents:
+            told = notices(self.stage, incident["metadata"]["name"])
+            assert len(told) <= 1, "told more than once"
+            if self._is_overdue(incident):
+                assert len(told) == 1, f"nobody was told since {self.quiet_since}"
+                assert incident["status"]["toldBy"]
+
+    def _is_overdue(self, incident: Body) -> bool:
+        over = incident["status"].get("phase") == "Resolved"
+        return not over and self.quiet_since is not None and self._lasted(self.quiet_since) > ESCALATE_AFTER + SLACK
+
+    def _lasted(self, since: datetime) -> timedelta:
+        return self.stage.clock.now() - since
+
+    async def _ticks(self, steps: int) -> None:
+        for _ in range(steps):
+            await lasts(self.stage, TICK, PODS[self.pods])
+            self._look()
+            self.stage.clock.advance(STEP - TICK)
+
+    def _look(self) -> None:
+        """Whether it is unhealthy with no change under way, by what is on record and by what the metric says."""
+        now = self.stage.clock.now()
+        moments = [c["status"].get("completedAt") for c in self.stage.changes if c["status"].get("appliedAt")]
+        if self.reading != "unhealthy" or None in moments:
+            self.quiet_since = None
+            return
+        ends = [parse_time(moment) for moment in moments if moment]
+        self.quiet_since = max([self.quiet_since or now, *ends])
+
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
+        """The present reading."""
+        said, now = READINGS[self.reading], self.stage.clock.now()
+        return [Value(said, now) if isinstance(said, float) else said for _ in questions]
+
+    async def samples(self, *_: object) -> Sequence[Sample]:
+        """This Prometheus is new."""
+        return []
+
+    def teardown(self) -> None:
+        self.runner.close()
+
+
+TestTold = Told.TestCase
+TestTold.settings = settings(
+    derandomize=True, max_examples=20, stateful_step_count=14, suppress_health_check=[HealthCheck.too_slow]
+)
