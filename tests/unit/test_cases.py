@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 from salus.model.meta import WorkloadKind
 from salus.model.values.keys import PolicyKey, TargetKey
 from salus.reconcile.cases import Case, Cases
+from tests.builders import NOW, a_workload, ago
 
 POLICIES = [PolicyKey("shop", name) for name in ("one", "other")]
 TARGETS = [TargetKey("shop", WorkloadKind.DEPLOYMENT, name) for name in ("checkout", "cart", "search")]
+KEYS_OF_ONE = (POLICIES[0], TARGETS[0])
 KEYS = st.tuples(st.sampled_from(POLICIES), st.sampled_from(TARGETS))
 
 
@@ -35,6 +38,17 @@ def test_the_indexes_say_what_a_walk_would(moves: Sequence[tuple[bool, tuple[Pol
             assert {id(case) for case in cases.on(target)} == {
                 id(one) for one in cases.values() if one.target == target
             }
+
+
+def test_what_is_lost_after_a_rollout_does_not_begin_it_anew() -> None:
+    """Case 04: a node dies, one comes up, somebody scales: it is the same release, and was there before."""
+    case, whole = Case(*KEYS_OF_ONE), a_workload()
+    lost, more = replace(whole, available=1, ready=1), replace(whole, replicas=4)
+
+    assert case.rolled_out_since(lost, ago(900)) is None
+    assert case.rolled_out_since(whole, ago(600)) == ago(600)
+    assert [case.rolled_out_since(seen, NOW) for seen in (lost, more, whole)] == [ago(600)] * 3
+    assert case.rolled_out_since(replace(lost, release="another"), NOW) is None
 
 
 # --- nobody but the case itself writes what is remembered in it

@@ -168,6 +168,39 @@ async def test_under_argo_cd_a_rollback_is_advised_with_exactly_what_to_revert()
     assert stage.incidents[0]["status"]["phase"] == "Escalated"
 
 
+def owned_by(kind: str, group: str) -> dict[str, Any]:
+    return {"ownerReferences": [{"apiVersion": f"{group}/v1", "kind": kind, "name": "checkout", "controller": True}]}
+
+
+async def test_what_an_argo_rollout_takes_from_the_workload_is_not_rolled_back() -> None:
+    """A Rollout with `workloadRef` leaves no mark on the Deployment, but makes ReplicaSets that its selector finds."""
+    stage = await a_bad_release()
+    metadata = {
+        "name": f"{NAME}-7d4b",
+        "namespace": NAMESPACE,
+        "labels": dict(stage.deployment["spec"]["selector"]["matchLabels"]),
+        "annotations": {"rollout.argoproj.io/workload-generation": "2"},
+        **owned_by("Rollout", "argoproj.io"),
+    }
+    stage.cluster.put({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": {}})
+    await stage.ticks(20)
+
+    assert "OperatorOwned" in {c["spec"]["reason"] for c in stage.changes}
+    assert stage.remedial_writes == []
+
+
+async def test_what_flagger_serves_a_copy_of_is_not_rolled_back() -> None:
+    """It leaves no mark on its target either, but serves from a copy of it."""
+    stage = await a_bad_release()
+    copy = a_deployment_body(name=f"{NAME}-primary", uid="uid-of-primary")
+    copy["metadata"].update(owned_by("Canary", "flagger.app"))
+    stage.cluster.put(copy)
+    await stage.ticks(20)
+
+    assert "OperatorOwned" in {c["spec"]["reason"] for c in stage.changes}
+    assert stage.remedial_writes == []
+
+
 def put_pod(stage: Stage, revision: int, waits_for: str = "", node: str = "node1", *, by: str = "") -> None:
     """A pod of this revision, an hour old; `by`: a controller that is not the target's."""
     now, stage.clock.present = stage.clock.present, NOW - timedelta(hours=1)

@@ -177,6 +177,76 @@ def test_whether_a_rollout_is_on_its_way(body: dict[str, Any], rolls: bool) -> N
     assert workload_from(body).rolling_out is rolls
 
 
+def daemon_set(*, wanted: int, updated: int, available: int, most: object = "10%", **changes: object) -> dict[str, Any]:
+    status = {
+        "observedGeneration": 3,
+        "desiredNumberScheduled": wanted,
+        "currentNumberScheduled": wanted,
+        "updatedNumberScheduled": updated,
+        "numberAvailable": available,
+    }
+    rolling = {} if most is None else {"rollingUpdate": {"maxUnavailable": most}}
+    strategy = {"type": "RollingUpdate", **rolling}
+    body = deployment(kind="DaemonSet", status=status, spec__updateStrategy=strategy, **changes)
+    body["metadata"]["generation"] = 3
+    return body
+
+
+def stateful_set(*, replicas: int, updated: int, available: int, most: object = None) -> dict[str, Any]:
+    status = {"observedGeneration": 3, "replicas": replicas, "updatedReplicas": updated, "availableReplicas": available}
+    rolling = {} if most is None else {"rollingUpdate": {"maxUnavailable": most}}
+    body = deployment(
+        kind="StatefulSet",
+        status=status,
+        spec__replicas=replicas,
+        spec__updateStrategy={"type": "RollingUpdate", **rolling},
+    )
+    body["metadata"]["generation"] = 3
+    return body
+
+
+@pytest.mark.parametrize(
+    ("body", "rolled_out"),
+    [
+        pytest.param(daemon_set(wanted=100, updated=100, available=100), True, id="whole"),
+        pytest.param(daemon_set(wanted=100, updated=99, available=99), True, id="a node was dead before the update"),
+        pytest.param(daemon_set(wanted=100, updated=100, available=99), True, id="a node died after it"),
+        pytest.param(
+            daemon_set(wanted=100, updated=90, available=90), True, id="as many are dead as the strategy says"
+        ),
+        pytest.param(daemon_set(wanted=100, updated=89, available=89), False, id="one more is dead"),
+        pytest.param(daemon_set(wanted=100, updated=99, available=100), False, id="one serves the older template"),
+        pytest.param(
+            daemon_set(wanted=15, updated=13, available=13), True, id="a share is rounded up, as Kubernetes does"
+        ),
+        pytest.param(daemon_set(wanted=5, updated=4, available=4, most=None), True, id="one, where nothing is said"),
+        pytest.param(daemon_set(wanted=5, updated=3, available=3, most=None), False, id="two, where nothing is said"),
+        pytest.param(
+            daemon_set(wanted=5, updated=4, available=4, most=0), True, id="0, with a surge, is one dead node"
+        ),
+        pytest.param(daemon_set(wanted=1, updated=0, available=0), False, id="the only one is missing"),
+        pytest.param(daemon_set(wanted=4, updated=0, available=0, most="100%"), False, id="all are missing"),
+        pytest.param(daemon_set(wanted=5, updated=4, available=4, most={"a": 1}), True, id="a share that is none"),
+        pytest.param(stateful_set(replicas=3, updated=2, available=2), True, id="a StatefulSet without one"),
+        pytest.param(stateful_set(replicas=3, updated=1, available=1), False, id="a StatefulSet without two"),
+        pytest.param(stateful_set(replicas=3, updated=1, available=2), False, id="a StatefulSet half way"),
+        pytest.param(stateful_set(replicas=6, updated=4, available=4, most=2), True, id="a StatefulSet that says two"),
+        pytest.param(stateful_set(replicas=1, updated=0, available=0), False, id="a StatefulSet of one"),
+        pytest.param(
+            deployment(
+                spec__replicas=3,
+                status={"observedGeneration": 3, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 2},
+            ),
+            False,
+            id="a Deployment, which makes another pod",
+        ),
+    ],
+)
+def test_a_rollout_is_over_without_the_pods_that_its_strategy_tolerates(body: dict[str, Any], rolled_out: bool) -> None:
+    """Case 04: one dead node of a hundred, and no release was ever good."""
+    assert workload_from(body).rolled_out is rolled_out
+
+
 def test_what_is_kept_of_a_watched_workload_does_not_grow_with_what_its_author_writes() -> None:
     """Annotations, images, messages, and labels beyond those of ordinary workloads."""
     much = "x" * 250_000

@@ -204,11 +204,13 @@ class Case:
         self.carried -= {name}
 
     def rolled_out_since(self, workload: Workload, now: datetime) -> datetime | None:
-        """Since when the live release is rolled out, as far as this process can tell; None: it is not."""
-        if not workload.rolled_out:
-            self.rolled_out = None
-        elif self.rolled_out is None or self.rolled_out[0] != workload.release:
-            self.rolled_out = (workload.release, workload.rolled_out_since or now)
+        """Since when the live release is rolled out, as far as this process can tell; None: it never was.
+
+        What comes later does not count: a pod that is lost with its node, a restart, one replica more.
+        """
+        if self.rolled_out is None or self.rolled_out[0] != workload.release:
+            finished = workload.rolled_out_since or now
+            self.rolled_out = (workload.release, finished) if workload.rolled_out else None
         return self.rolled_out[1] if self.rolled_out else None
 
     def sized_since(self, workload: Workload, now: datetime) -> datetime:

@@ -94,6 +94,13 @@ OBJECTS = [
         says="Shop/checkout controls Deployment/checkout",
         seen=replace(USUAL, workload=OWNED),
     ),
+    Row(
+        "another controller takes its template and rolls it out",
+        "OperatorOwned",
+        ROLLBACK,
+        says="Rollout/checkout takes its template from Deployment/checkout, and rolls it out itself",
+        seen=replace(USUAL, follower="Rollout/checkout"),
+    ),
 ]
 
 PASSES = [

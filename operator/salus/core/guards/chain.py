@@ -163,9 +163,11 @@ def git_ops_owns_field(review: Review) -> str | None:
 
 
 def operator_owned(review: Review) -> str | None:
-    """Another controller owns the workload and would put it back."""
-    owner = review.seen.workload.owner
-    return f"{owner} controls {review.action.target}" if owner else None
+    """Another controller keeps the workload as it is, or rolls its template out itself."""
+    if owner := review.seen.workload.owner:
+        return f"{owner} controls {review.action.target}"
+    follower = review.seen.follower
+    return f"{follower} takes its template from {review.action.target}, and rolls it out itself" if follower else None
 
 
 def contested(review: Review) -> str | None:

@@ -11,9 +11,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
+from salus.core.objects.owners import owner_of
 from salus.model.change import ManagedBy
 from salus.model.meta import AutoscalerKind, WorkloadKind
-from salus.model.scalars import Body, parse_time
+from salus.model.scalars import Body, parse_time, whole_number
 from salus.model.values.keys import ScalerKey, TargetKey
 from salus.model.values.objects import Autoscaler, Workload
 
@@ -152,6 +153,7 @@ def _workload(body: Body) -> Workload:
         paused=_at(body, "spec.paused", bool),
         update_strategy=_strategy(body, kind),
         partition=_at(body, "spec.updateStrategy.rollingUpdate.partition", int),
+        tolerated=_tolerated(body, kind),
         ordered=kind is WorkloadKind.STATEFUL_SET and _at(body, "spec.podManagementPolicy", str) != "Parallel",
         history_limit=_at(body, "spec.revisionHistoryLimit", int, default=_HISTORY_LIMIT),
         labels=_texts(body, "metadata.labels"),
@@ -205,6 +207,21 @@ def _strategy(body: Body, kind: WorkloadKind) -> str:
     return _at(body, f"spec.{field}.type", str) or "RollingUpdate"
 
 
+def _tolerated(body: Body, kind: WorkloadKind) -> int:
+    """Pods that the strategy of a StatefulSet or DaemonSet lets be missing; never all of them.
+
+    A Deployment makes a new pod where one is lost; these two wait for the node, and would never be whole.
+    """
+    if kind is WorkloadKind.DEPLOYMENT:
+        return 0
+    written = _at(body, "spec.updateStrategy", dict).get("rollingUpdate") or {}
+    share = str(written.get("maxUnavailable", 1) if isinstance(written, Mapping) else 1)
+    replicas = _COUNTS[kind](body)["replicas"]
+    number = whole_number(share.removesuffix("%")) or 0
+    most = -(-replicas * number // 100) if share.endswith("%") else number
+    return max(min(max(most, 1), replicas - 1), 0)
+
+
 def images_of(template: Body) -> tuple[str, ...]:
     """The images of a pod template."""
     return _images({"spec": {"template": template}})
@@ -219,11 +236,18 @@ def _images(body: Body) -> tuple[str, ...]:
 
 
 def _owner(body: Body) -> str:
-    """`Kind/name` of the controller, or nothing."""
-    for reference in _objects(body, "metadata.ownerReferences"):
-        if _at(reference, "controller", bool):
-            return f"{_required(reference, 'kind')}/{_required(reference, 'name')}"
-    return ""
+    """`Kind/name` of what keeps the object as it is, or nothing."""
+    references = [
+        {
+            "kind": _required(reference, "kind"),
+            "name": _required(reference, "name"),
+            "apiVersion": _at(reference, "apiVersion", str),
+            "controller": _at(reference, "controller", bool),
+        }
+        for reference in _objects(body, "metadata.ownerReferences")
+    ]
+    labels, annotations = _texts(body, "metadata.labels"), _texts(body, "metadata.annotations")
+    return owner_of(labels, annotations, references, _field_managers(body))
 
 
 def _rolled_out_since(body: Body) -> datetime | None:

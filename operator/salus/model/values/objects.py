@@ -52,13 +52,15 @@ class Workload:
     update_strategy: str = "RollingUpdate"
     partition: int = 0
     """StatefulSet: pods below this number are left on an older template."""
+    tolerated: int = 0
+    """StatefulSet, DaemonSet: pods that its own strategy lets be missing."""
     ordered: bool = False
     """StatefulSet: one pod after the other, each waits until the one before is ready."""
     history_limit: int = 10
     """How many of its old releases the workload's own controller keeps."""
     labels: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
-    """`Kind/name` of the controller that owns it, if any."""
+    """`Kind/name` of the controller that keeps it as it is, if any."""
     rolled_out_since: datetime | None = None
     """When the last rollout finished, as the workload's own status tells."""
     progressed_at: datetime | None = None
@@ -71,11 +73,14 @@ class Workload:
 
     @property
     def rolled_out(self) -> bool:
-        """Every replica runs the newest template and is available."""
+        """Every replica runs the newest template and is available, but for those that its strategy tolerates.
+
+        What is missing may be of the older template: the pod of a dead node cannot be replaced. What serves may not.
+        """
         return (
             self.observed_generation >= self.generation
-            and self.updated >= self.replicas
-            and self.available >= self.replicas
+            and self.available >= self.replicas - self.tolerated
+            and self.updated >= min(self.available, self.replicas)
             and self.total <= self.replicas
         )
 

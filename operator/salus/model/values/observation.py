@@ -34,6 +34,8 @@ class Observation:
     autoscalers: tuple[Autoscaler, ...] | None = ()
     """What scales this target; None when it could not be read."""
     managed_by: ManagedBy | None = None
+    follower: str = ""
+    """`Kind/name` of what takes the target's template and rolls it out itself, if any."""
     git_holds_replicas: bool = False
     """The desired state that a GitOps tool applies names `spec.replicas`."""
     releases: tuple[Release, ...] = ()

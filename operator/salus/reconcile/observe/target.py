@@ -11,6 +11,7 @@ from salus.core.guards.budgets import longest_window
 from salus.core.objects.autoscalers import autoscalers_of, named, read_alone
 from salus.core.objects.capacity import goes_first, headroom_from
 from salus.core.objects.disruptions import disruptions_from
+from salus.core.objects.owners import PRIMARY, follower_of
 from salus.core.objects.ownership import git_holds
 from salus.core.objects.selectors import controlled_by, of_workload
 from salus.core.objects.workloads import managed_by, workload_from
@@ -132,9 +133,12 @@ async def observe(step: Step, changes: Sequence[Change] | None = None) -> Observ
     workload = workload_of(body)
     kept = releases.trusted(kept, rehearsal=not vouches(step.policy))
     good = next((release.hash for release in kept if release.healthy and release.hash != workload.release), None)
-    history = releases.history_from(await _revisions(context, body, case.target))
-    (disruptions, headroom), permissions = await asyncio.gather(
-        _protections(context, workload, body, history), _rights(step, workload, scalers)
+    made = await _made_of(context, body, case.target)
+    history = releases.history_from(controlled_by(made, {body["metadata"]["uid"]}))
+    (disruptions, headroom), permissions, copy = await asyncio.gather(
+        _protections(context, workload, body, history),
+        _rights(step, workload, scalers),
+        _primary(context, case.target),
     )
     observation = Observation(
         now=context.clock.now(),
@@ -145,6 +149,7 @@ async def observe(step: Step, changes: Sequence[Change] | None = None) -> Observ
         newest=newest,
         autoscalers=scalers,
         managed_by=managed_by(body),
+        follower=follower_of(case.target.kind, case.target.name, (*made, *copy)),
         git_holds_replicas=git_holds(body),
         releases=kept,
         history=history,
@@ -255,11 +260,21 @@ async def _autoscalers(context: Context, target: TargetKey) -> tuple[Autoscaler,
         return None
 
 
-async def _revisions(context: Context, body: Body, target: TargetKey) -> list[Body]:
-    """What tells when the releases of the target began; those that Salus keeps have no owner and are not among it."""
+async def _made_of(context: Context, body: Body, target: TargetKey) -> list[Body]:
+    """The revisions that the target's selector finds; an Argo Rollout that takes its template makes such ones too."""
     resource = REPLICA_SETS if target.kind is WorkloadKind.DEPLOYMENT else CONTROLLER_REVISIONS
-    found = await context.cluster.list(resource, target.namespace, selector_of(body))
-    return controlled_by(found, {body["metadata"]["uid"]})
+    return await context.cluster.list(resource, target.namespace, selector_of(body))
+
+
+async def _primary(context: Context, target: TargetKey) -> tuple[Body, ...]:
+    """The copy of the target that Flagger would serve from; nobody asks where there is nothing of that name."""
+    copy = replace(target, name=f"{target.name}{PRIMARY}")
+    if context.workloads.get(copy) is None:
+        return ()
+    try:
+        return ({"kind": copy.kind.value, **await context.cluster.get(workload_ref(copy))},)
+    except NotFound:
+        return ()
 
 
 def selector_of(body: Body) -> Selector:
