@@ -39,7 +39,7 @@ from salus.garbage import set_apart
 from salus.handlers import PolicyWatch
 from salus.model.policy import Mode
 from salus.model.scalars import Body
-from salus.model.values.configuration import Bounds, Sink, Switches
+from salus.model.values.configuration import Bounds, Sink, Stamps, Switches
 from salus.model.values.keys import PolicyKey
 from salus.model.values.metrics import Answer, Error, Query, Sample
 from salus.model.values.policies import Policy
@@ -119,7 +119,8 @@ async def _main(options: RunOptions, settings: Settings) -> int:
             # A connection of its own: a renewal never waits for the answers to other requests.
             apart = await stack.enter_async_context(await Connection.open(login, patience=PATIENCE))
             leadership = _leadership(settings.leader_election, ApiCluster(apart))
-        server = Server.over(connection, options.namespaces, leadership.fence if leadership else _no_fence)
+        fence = leadership.fence if leadership else _no_fence
+        server = Server.over(connection, options.namespaces, fence, settings.releases.value())
         operator = Operator(options, settings, server, leadership)
         stack.push_async_callback(operator.metrics.close)
         stack.push_async_callback(operator.sinks.close)
@@ -218,14 +219,16 @@ class Server:
     record_watches: Watches
 
     @classmethod
-    def over(cls, connection: Connection, namespaces: Sequence[str], fence: Callable[[], None]) -> "Server":
+    def over(
+        cls, connection: Connection, namespaces: Sequence[str], fence: Callable[[], None], stamps: Stamps
+    ) -> "Server":
         """By one connection, in these namespaces (none: in all); every write asks the fence."""
         cluster, watched = ApiCluster(connection, fence), namespaces or None
         records = RecordStore(cluster)
         return cls(
             cluster=cluster,
             accounts=ApiAccounts(connection, fence),
-            workloads=Informer(connection, watched),
+            workloads=Informer(connection, watched, stamps=stamps),
             records=records,
             record_watches=record_watches(connection, records, watched),
         )
@@ -292,6 +295,7 @@ class Operator:
                 namespaces=options.namespaces,
                 sinks=self._sink_values,
                 bounds=self._bounds,
+                stamps=settings.releases.value(),
             ),
             self._soon,
         )

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainVa
 from salus.bounded_yaml import UnreadableError, read_bytes, value_of
 from salus.core.guards.freeze import check_cron, zone_of
 from salus.core.guards.permissions import REMEDIATOR
+from salus.core.objects.stamps import KNOWN
 from salus.core.policy.exporters import Exporter, Trusted
 from salus.core.records.release_retention import ShelfLife
 from salus.core.records.retention import Retention
@@ -35,7 +36,18 @@ from salus.model.scalars import (
     ShortText,
     quote,
 )
-from salus.model.values.configuration import Binding, Bounds, Brake, Budget, Freeze, Minimums, Sink, Switches
+from salus.model.values.configuration import (
+    Binding,
+    Bounds,
+    Brake,
+    Budget,
+    Freeze,
+    Marks,
+    Minimums,
+    Sink,
+    Stamps,
+    Switches,
+)
 from salus.sources.settings import base_of, check_source_url
 
 DEFAULT_SOURCE = "default"
@@ -502,6 +514,55 @@ class LeaderElection(Resource):
     """Name of the Lease, the same for all replicas."""
 
 
+def _pattern(text: str) -> str:
+    """A pattern for names. Raises ValueError for one that would make every release the same."""
+    if not text.strip("*?"):
+        raise ValueError(f"{quote(text)} matches every name; say which")
+    return text
+
+
+Patterns = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=253), AfterValidator(_pattern)], ...],
+    SetList(),
+    Field(max_length=64),
+]
+
+
+class MarkPatterns(Resource):
+    """Names in a pod template; `*` stands for anything."""
+
+    annotations: Patterns = ()
+    """Of annotations."""
+    labels: Patterns = ()
+    """Of labels."""
+    env: Patterns = ()
+    """Of environment variables."""
+
+    def value(self) -> Marks:
+        """As templates are read with."""
+        return Marks(self.annotations, self.labels, self.env)
+
+
+class ReleaseIdentity(Resource):
+    """What in a pod template makes no release. Read at start only."""
+
+    known: bool = True
+    """Whether the stamps and checksums of the tools in use count among them, beside those that are listed here."""
+    stamps: MarkPatterns = MarkPatterns()
+    """What a redeploy leaves in a template, and changes nothing that runs."""
+    checksums: MarkPatterns = MarkPatterns()
+    """What says that the content of a ConfigMap or Secret has changed, which no rollback brings back."""
+
+    def value(self) -> Stamps:
+        """As templates are read with."""
+        known = KNOWN if self.known else Stamps()
+        return Stamps(_both(known.stamps, self.stamps.value()), _both(known.checksums, self.checksums.value()))
+
+
+def _both(known: Marks, added: Marks) -> Marks:
+    return Marks(known.annotations + added.annotations, known.labels + added.labels, known.env + added.env)
+
+
 class Settings(Resource):
     """The whole file."""
 
@@ -528,6 +589,8 @@ class Settings(Resource):
     """What holds where a policy says nothing."""
     retention: RetentionConfig = RetentionConfig()
     """How long records are kept."""
+    releases: ReleaseIdentity = ReleaseIdentity()
+    """What in a pod template makes no release."""
     leader_election: LeaderElection = LeaderElection()
     """Lets several replicas run of which one acts."""
 

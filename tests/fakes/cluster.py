@@ -17,6 +17,7 @@ import pydantic
 from salus.adapters.json_patch import patched
 from salus.adapters.paths import collection_path, label_selector, object_path
 from salus.core.objects.selectors import selects
+from salus.core.objects.stamps import KNOWN
 from salus.core.objects.workloads import watched, workload_from
 from salus.model.change import ChangeEventSpec
 from salus.model.incident import IncidentSpec
@@ -24,6 +25,7 @@ from salus.model.meta import WorkloadKind
 from salus.model.policy import HealthPolicySpec
 from salus.model.release import KeptReleaseSpec
 from salus.model.scalars import FIELD_MANAGER, GROUP, Body, format_time
+from salus.model.values.configuration import Stamps
 from salus.model.values.keys import TargetKey
 from salus.model.values.objects import Selector, Workload
 from salus.model.values.permissions import Permission
@@ -444,6 +446,7 @@ class FakeWorkloads:
     """The port `Workloads`, never behind the fake cluster."""
 
     cluster: FakeCluster
+    stamps: Stamps = KNOWN
     _read: dict[str, Workload] = field(default_factory=dict)
     """What each version of each object says."""
 
@@ -461,7 +464,7 @@ class FakeWorkloads:
     def _workload(self, body: Body) -> Workload:
         version = body["metadata"]["resourceVersion"]
         if version not in self._read:
-            self._read[version] = watched(workload_from(copied(body)))
+            self._read[version] = watched(workload_from(copied(body), self.stamps))
         return self._read[version]
 
 

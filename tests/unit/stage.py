@@ -10,10 +10,11 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from salus.core.objects.autoscalers import autoscalers_of
+from salus.core.objects.stamps import KNOWN
 from salus.core.policy.compile import Catalog, compile_policy
 from salus.model.meta import WorkloadKind
 from salus.model.scalars import API_VERSION, Body
-from salus.model.values.configuration import Bounds, Sink, Switches
+from salus.model.values.configuration import Bounds, Sink, Stamps, Switches
 from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Answer, Query, Sample, Value
 from salus.model.values.policies import Policy
@@ -108,9 +109,10 @@ def a_reconciler(
     accounts: FakeAccounts | None = None,
     sinks: Callable[[], Mapping[str, Sink]] = dict,
     bounds: Callable[[], Bounds] = Bounds,
+    stamps: Stamps = KNOWN,
 ) -> Reconciler:
     """A new process that knows nothing but what is on record."""
-    context = a_world(cluster, metrics, clock, switches, accounts=accounts, sinks=sinks, bounds=bounds)
+    context = a_world(cluster, metrics, clock, switches, accounts=accounts, sinks=sinks, bounds=bounds, stamps=stamps)
     return Reconciler(context, patience=A_BUSY_MACHINE)
 
 
@@ -123,13 +125,14 @@ def a_world(
     accounts: FakeAccounts | None = None,
     sinks: Callable[[], Mapping[str, Sink]] = dict,
     bounds: Callable[[], Bounds] = Bounds,
+    stamps: Stamps = KNOWN,
 ) -> Context:
     """The ports of a new process, all of them fakes."""
     return Context(
         records=WatchedStore(cluster),
         cluster=cluster,
         accounts=accounts or FakeAccounts(cluster),
-        workloads=FakeWorkloads(cluster),
+        workloads=FakeWorkloads(cluster, stamps),
         metrics=metrics,
         history=metrics,
         recorder=RecordingRecorder(),
@@ -139,6 +142,7 @@ def a_world(
         is_known=lambda _: True,
         sinks=sinks,
         bounds=bounds,
+        stamps=stamps,
     )
 
 
@@ -150,6 +154,8 @@ class Stage:
     clock: FakeClock
     service: Service
     bounds: Bounds = field(default_factory=Bounds)
+    stamps: Stamps = KNOWN
+    """Before it knew any, Salus took each for a release: none is what an older one did."""
     accounts: FakeAccounts = field(init=False)
     reconciler: Reconciler = field(init=False)
     _compiled: dict[str, Policy] = field(default_factory=dict)
@@ -161,7 +167,12 @@ class Stage:
     def restart(self) -> None:
         """Start a new process that knows nothing but what is on record."""
         self.reconciler = a_reconciler(
-            self.cluster, self.service, self.clock, accounts=self.accounts, bounds=lambda: self.bounds
+            self.cluster,
+            self.service,
+            self.clock,
+            accounts=self.accounts,
+            bounds=lambda: self.bounds,
+            stamps=self.stamps,
         )
 
     @property

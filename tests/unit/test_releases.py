@@ -9,7 +9,7 @@ import pytest
 from jsonpointer import resolve_pointer, set_pointer
 
 from salus.core.actions.patch import template_of
-from salus.core.objects.workloads import release_hash, same_release, short
+from salus.core.objects.workloads import release_hash, same_release, short, template_hash
 from salus.core.records.names import TARGET_LABEL, target_id
 from salus.core.records.releases import (
     REVISION,
@@ -60,12 +60,47 @@ def test_a_kept_release_reads_back() -> None:
     assert release == Release(
         name=f"salus-checkout-f7524989-{short(release_hash(V1))}",
         hash=release_hash(V1),
+        template_hash=template_hash(V1),
         template=V1,
         healthy_at=ago(3600),
         quarantined_by="checkout-0a1b2c3d-1",
         withdrawn_by="ada",
         kept_at=NOW,
     )
+
+
+def redeployed(at: str) -> dict[str, Any]:
+    return {**V1, "metadata": {**V1["metadata"], "annotations": {"cattle.io/timestamp": at}}}
+
+
+def test_what_is_kept_twice_under_other_stamps_is_one_release() -> None:
+    """The newest healthy one of them, with all that was said against any."""
+    first, second = kept(redeployed("10:00"), healthyAt="2026-11-22T10:00:00Z"), kept(redeployed("11:00"))
+    second["status"] = {"observedGeneration": 1, "quarantinedBy": "checkout-0a1b2c3d-1"}
+    first["spec"]["withdrawal"] = WITHDRAWN
+    (release,) = releases_from([second, first], TARGET)
+
+    assert (release.template, release.healthy_at) == (redeployed("10:00"), ago(7200))
+    assert (release.quarantined_by, release.withdrawn_by) == ("checkout-0a1b2c3d-1", "ada")
+    assert [double.template for double in release.doubles] == [redeployed("11:00")]
+    assert release.hash == release_hash(V1)
+
+
+@pytest.mark.parametrize(
+    ("named", "template"),
+    [
+        pytest.param(template_hash(redeployed("10:00")), redeployed("10:00"), id="the very template"),
+        pytest.param(template_hash(redeployed("11:00")), redeployed("11:00"), id="the very template, kept beside it"),
+        pytest.param(template_hash(redeployed("11:00"))[:10], redeployed("10:00"), id="a record of long ago"),
+        pytest.param(template_hash(V1), redeployed("10:00"), id="the release, as it is without stamps"),
+    ],
+)
+def test_a_release_is_found_by_any_of_its_names(named: str, template: Mapping[str, Any]) -> None:
+    found = releases_from(
+        [kept(redeployed("10:00"), healthyAt="2026-11-22T10:00:00Z"), kept(redeployed("11:00"))], TARGET
+    )
+
+    assert template_of(found, named) == template
 
 
 @pytest.mark.parametrize("at", ["", "1970-01-01T00:00:00Z", "2999-12-31T23:59:59Z", "yesterday"])

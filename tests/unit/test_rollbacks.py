@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from salus.core.objects.workloads import release_hash, short, workload_from
+from salus.core.objects.stamps import KNOWN
+from salus.core.objects.workloads import release_hash, short, template_hash, workload_from
 from salus.core.records import changes as records
 from salus.core.records import names
 from salus.core.records.changes import Entry
 from salus.model.change import ActionKind, Decision, Facts
 from salus.model.meta import WorkloadKind
 from salus.model.scalars import Body, format_time
-from salus.model.values.configuration import Switches
+from salus.model.values.configuration import Stamps, Switches
 from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Sample
 from salus.model.values.policies import Policy
@@ -166,6 +167,176 @@ async def test_under_argo_cd_a_rollback_is_advised_with_exactly_what_to_revert()
     )
     assert stage.remedial_writes == []
     assert stage.incidents[0]["status"]["phase"] == "Escalated"
+
+
+# --- what tools put into a template, and what no template brings back
+
+
+def stamped(picture: str, key: str = "cattle.io/timestamp", value: str = "10:00") -> dict[str, Any]:
+    template = a_template(picture)
+    return {**template, "metadata": {**template["metadata"], "annotations": {key: value}}}
+
+
+def of_rollbacks(stage: Stage, field: str) -> list[str]:
+    return [
+        str(c["spec"].get(field) or c["status"].get(field)) for c in stage.changes if c["spec"]["action"] == "Rollback"
+    ]
+
+
+async def redeployed(stage: Stage, *templates: dict[str, Any]) -> None:
+    """One after the other, each until it has proven itself."""
+    for number, template in enumerate(templates, start=1):
+        roll_out(stage, number, template)
+        await stage.ticks(6)
+
+
+@pytest.mark.parametrize("key", ["cattle.io/timestamp", "flagger-id", "checksum/config", "rollme"])
+async def test_redeploys_do_not_push_the_last_real_release_out(key: str) -> None:
+    """Case 11: v1 good, v2 good, redeployed six times by a tool, then its leak is full: v1 it is, and never v2."""
+    stage = a_stage(lambda _: True, dict(UNDO))
+    await redeployed(
+        stage, a_template("v1"), a_template("v2"), *(stamped("v2", key, f"{hour}:00") for hour in range(10, 16))
+    )
+    stage.service.is_cured = lambda body: image(body) == "v1"
+    await stage.ticks(40)
+
+    assert image(stage.deployment) == "v1"
+    assert of_rollbacks(stage, "outcome") == ["Recovered"]
+    assert {
+        kept["spec"]["workload"]["spec"]["template"]["spec"]["containers"][0]["image"]
+        for kept in stage.cluster.objects(KEPT_RELEASES)
+    } == {"v1", "v2"}
+
+
+async def test_a_redeploy_is_not_rolled_back_to_what_it_was() -> None:
+    """v2 is all that there ever was: there is nothing to go back to, whatever stamps it had."""
+    stage = a_stage(lambda _: True, dict(UNDO))
+    await redeployed(stage, a_template("v2"), stamped("v2"), stamped("v2", value="11:00"))
+    stage.service.is_cured = lambda _: False
+    await stage.ticks(20)
+
+    assert of_rollbacks(stage, "reason") == ["NoKnownGoodRelease"]
+    assert stage.remedial_writes == []
+
+
+async def test_a_configuration_that_changed_is_told_and_no_template_is_put_back_for_it() -> None:
+    """v2 was known healthy; its checksum changes, and it breaks at once: v1 would run with the same configuration."""
+    stage = a_stage(lambda _: True, dict(UNDO))
+    await redeployed(stage, a_template("v1"), stamped("v2", "checksum/config", "9b1c"))
+    roll_out(stage, 3, stamped("v2", "checksum/config", "77aa"))
+    stage.service.is_cured = lambda _: False
+    await stage.ticks(20)
+    (refused,) = [c["spec"] for c in stage.changes if c["spec"]["action"] == "Rollback"]
+    blamed = stage.incidents[0]["status"]["blame"]
+
+    assert refused["reason"] == "ConfigurationChanged"
+    assert "annotation checksum/config, revision 3" in refused["message"]
+    assert (blamed["kind"], blamed["revision"]) == ("Configuration", "3")
+    assert "annotation checksum/config" in blamed["message"]
+    assert stage.remedial_writes == []
+
+
+async def test_a_rollback_says_which_configuration_stays() -> None:
+    """A release that came with a configuration of its own."""
+    stage = a_stage(lambda _: True, dict(UNDO))
+    await redeployed(stage, stamped("v1", "checksum/config", "9b1c"))
+    roll_out(stage, 2, stamped("v2", "checksum/config", "77aa"))
+    stage.service.is_cured = lambda body: image(body) == "v1"
+    await stage.ticks(20)
+    (done,) = [c["spec"] for c in stage.changes if c["spec"]["action"] == "Rollback"]
+
+    assert image(stage.deployment) == "v1"
+    assert done["message"].endswith(
+        "what it is configured with has changed too (annotation checksum/config), and stays"
+    )
+
+
+async def test_what_a_tool_stamps_after_a_rollback_is_no_contest() -> None:
+    """Reloader writes into the template that was just put back: it is the same release, and its proof goes on."""
+    stage = await a_bad_release()
+    await stage.ticks(6)
+    assert image(stage.deployment) == "v1"
+    roll_out(stage, 3, stamped("v1", "reloader.stakater.com/last-reloaded-from", "{}"))
+    await stage.ticks(20)
+
+    assert of_rollbacks(stage, "outcome") == ["Recovered"]
+
+
+UNKNOWN_STAMPS = Stamps()
+"""As Salus was before it knew any: each stamp was a release, by the hash of its whole template."""
+
+
+async def before_the_upgrade(*templates: dict[str, Any]) -> Stage:
+    stage = a_stage(lambda _: True, dict(UNDO))
+    stage.stamps = UNKNOWN_STAMPS
+    stage.restart()
+    await redeployed(stage, *templates)
+    return stage
+
+
+def upgraded(stage: Stage) -> None:
+    stage.stamps = KNOWN
+    stage.restart()
+
+
+async def test_releases_that_an_older_salus_kept_by_their_stamps_are_one_after_the_upgrade() -> None:
+    """v2 is kept four times there: v1 is gone back to, and what is kept twice goes when v2 is proven anew."""
+    stage = await before_the_upgrade(a_template("v1"), *(stamped("v2", value=f"{hour}:00") for hour in range(10, 14)))
+    assert len(stage.cluster.objects(KEPT_RELEASES)) == 5
+    upgraded(stage)
+    await stage.ticks(6)
+    stage.service.is_cured = lambda body: image(body) == "v1"
+    await stage.ticks(40)
+
+    assert image(stage.deployment) == "v1"
+    assert of_rollbacks(stage, "outcome") == ["Recovered"]
+
+
+async def test_a_quarantine_holds_for_all_that_is_the_same_release_after_the_upgrade() -> None:
+    """v2 was taken away with one stamp, and had been good with another; v3 breaks: v1, not v2 again."""
+    stage = await before_the_upgrade(a_template("v1"), stamped("v2", value="10:00"))
+    roll_out(stage, 3, stamped("v2", value="11:00"))
+    stage.service.is_cured = lambda body: "11:00" not in str(body["spec"]["template"])
+    await stage.ticks(30)
+    assert "10:00" in str(stage.deployment["spec"]["template"]), "an older Salus went from v2 to v2"
+    roll_out(stage, 4, a_template("v3"))
+    stage.service.is_cured = lambda body: image(body) == "v1"
+    upgraded(stage)
+    await stage.ticks(40)
+
+    assert image(stage.deployment) == "v1"
+
+
+@pytest.mark.parametrize("ticks", range(2, 12))
+async def test_a_change_that_is_open_at_the_upgrade_goes_on(ticks: int) -> None:
+    """Whatever has come of it by then: it is done once, proven, and nobody is taken to have put anything back."""
+    stage = await before_the_upgrade(stamped("v1"), stamped("v1", value="11:00"))
+    roll_out(stage, 3, stamped("v2", value="12:00"))
+    stage.service.is_cured = lambda body: image(body) == "v1"
+    await stage.ticks(ticks)
+    upgraded(stage)
+    await stage.ticks(40)
+
+    assert image(stage.deployment) == "v1"
+    assert of_rollbacks(stage, "outcome") == ["Recovered"]
+    assert len(stage.remedial_writes) == 1
+    taken_away = [kept for kept in stage.cluster.objects(KEPT_RELEASES) if kept["status"].get("quarantinedBy")]
+    assert [kept["spec"]["release"] for kept in taken_away] == [template_hash(stamped("v2", value="12:00"))]
+
+
+async def test_an_undo_that_is_owed_at_the_upgrade_is_done() -> None:
+    """The rollback made it worse: the template that was there comes back, by the name that it had."""
+    stage = await before_the_upgrade(stamped("v1"))
+    roll_out(stage, 2, stamped("v2", value="12:00"))
+    stage.service.is_cured = lambda _: False
+    await stage.ticks(4)
+    assert image(stage.deployment) == "v1"
+    stage.service.value = 0.9
+    upgraded(stage)
+    await stage.ticks(20)
+
+    assert stage.deployment["spec"]["template"] == stamped("v2", value="12:00")
+    assert of_rollbacks(stage, "outcome")[:2] == ["Worse", "Undone"]
 
 
 def owned_by(kind: str, group: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from salus.model.values.configuration import Brake, Budget, Switches
+from salus.model.values.configuration import Brake, Budget, Marks, Stamps, Switches
 from salus.settings import KillSwitch, Settings, SettingsError, read_settings
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "operator.yaml"
@@ -41,6 +41,20 @@ def test_the_example_shows_every_field() -> None:
     assert {"url", "url_file", "headers", "policies", "namespaces", "actions"} <= shown
     assert settings.sources["fleet"].timeout == timedelta(seconds=10)
     assert settings.kill_switch == KillSwitch(enabled=False)
+
+
+def test_what_is_listed_as_a_stamp_counts_beside_the_known_ones() -> None:
+    listed = read_settings(EXAMPLE).releases.value()
+
+    assert {"example.com/build-*", "flagger-id"} <= set(listed.stamps.annotations)
+    assert {"BUILD_ID", "LAST_MANUAL_RESTART"} <= set(listed.stamps.env)
+    assert {"example.com/settings", "*checksum*"} <= set(listed.checksums.annotations)
+
+
+def test_the_known_stamps_can_be_left_out(tmp_path: Path) -> None:
+    listed = read_settings(written(tmp_path, "releases: {known: false, stamps: {labels: [build]}}")).releases.value()
+
+    assert listed == Stamps(Marks(labels=("build",)))
 
 
 def test_the_guards_get_what_the_example_says() -> None:
@@ -197,6 +211,16 @@ def test_an_empty_configuration_has_no_source_and_no_kill_switch(text: str, tmp_
             "sources: {a: {url: 'http://a.example', exporters: {cadvisor: [foo]}}}",
             "sources.a.exporters.cadvisor: expected an object, got a list",
             id="an exporter's labels that are a list",
+        ),
+        pytest.param(
+            "releases: {stamps: {annotations: ['**']}}",
+            'releases.stamps.annotations[0]: "**" matches every name; say which',
+            id="a stamp by which every release is the same",
+        ),
+        pytest.param(
+            "releases: {checksums: {env: STAKATER_*}}",
+            'releases.checksums.env: expected a list, got "STAKATER_*"',
+            id="a pattern that stands alone",
         ),
         pytest.param(
             "leaderElection: {enabled: maybe}",

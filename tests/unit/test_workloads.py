@@ -444,7 +444,7 @@ def test_the_same_release_has_the_same_hash(same: dict[str, Any]) -> None:
     "other",
     [
         pytest.param(changed(labels={"app": "web2"}), id="another label"),
-        pytest.param(changed(annotations={"config-hash": "2"}), id="an annotation that rolls pods on purpose"),
+        pytest.param(changed(annotations={"proxy.istio.io/config": "2"}), id="an annotation that acts on the pods"),
         pytest.param({**TEMPLATE, "spec": {"containers": [{"name": "web", "image": "web:2"}]}}, id="another image"),
         pytest.param({}, id="nothing"),
     ],

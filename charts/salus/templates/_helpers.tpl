@@ -87,7 +87,7 @@ annotations:
 {{/* What the operator reads only when it starts: a change here needs new pods. */}}
 {{- define "salus.startOnly" -}}
 {{- $config := include "salus.config" . | fromYaml }}
-{{- pick $config "cluster" "defaults" "leaderElection" "shards" | toYaml | sha256sum }}
+{{- pick $config "cluster" "defaults" "releases" "leaderElection" "shards" | toYaml | sha256sum }}
 {{- end }}
 
 {{/* The registry of a parent chart takes the place of the image's own. */}}

@@ -19,9 +19,11 @@ from salus.adapters.api import SILENCE_TIMEOUT, Connection, Gone
 from salus.adapters.paths import collection_path
 from salus.contained import contained
 from salus.core.health.timing import backoff
+from salus.core.objects.stamps import KNOWN
 from salus.core.objects.workloads import watched, workload_from
 from salus.model.meta import WorkloadKind
 from salus.model.scalars import Body
+from salus.model.values.configuration import Stamps
 from salus.model.values.keys import TargetKey
 from salus.model.values.objects import Workload
 from salus.ports import CHANGE_EVENTS, INCIDENTS, WORKLOADS, ClusterError, Forbidden, Mirror, Resource, Unavailable
@@ -100,12 +102,13 @@ class Informer(Watches):
         namespaces: Iterable[str] | None = None,
         patience: Patience | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        stamps: Stamps = KNOWN,
     ) -> None:
         """Follow these namespaces (None: all)."""
         self._mirrors, reflectors = [], []
         for kind in WORKLOADS:
             for scope in _scopes(namespaces):
-                mirror = WorkloadMirror(kind)
+                mirror = WorkloadMirror(kind, stamps)
                 self._mirrors.append(mirror)
                 reflectors.append(Reflector(connection, Place(WORKLOADS[kind], scope), mirror, patience, monotonic))
         super().__init__(reflectors, monotonic)
@@ -130,8 +133,9 @@ class Informer(Watches):
 class WorkloadMirror:
     """The port `Mirror`: the workloads of one kind, by namespace and name, as far as decisions need them."""
 
-    def __init__(self, kind: WorkloadKind) -> None:
+    def __init__(self, kind: WorkloadKind, stamps: Stamps = KNOWN) -> None:
         self.kind = kind
+        self.stamps = stamps
         self.workloads: dict[str, dict[str, Workload]] = {}
 
     def begin(self) -> "WorkloadList":
@@ -165,7 +169,7 @@ class WorkloadMirror:
         """The workload; None, and a line in the log, for what cannot be read."""
         escaped: list[BaseException] = []
         with contained(escaped.append):
-            return watched(workload_from({"kind": self.kind.value, **body}))
+            return watched(workload_from({"kind": self.kind.value, **body}, self.stamps))
         metadata = body.get("metadata") or {}
         where = f"{metadata.get('namespace')}/{metadata.get('name')}"
         _log.warning("A workload cannot be read, and is left out", workload=where, error=_words(escaped[0]))

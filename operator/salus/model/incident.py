@@ -28,6 +28,7 @@ class BlameKind(StrEnum):
     SCALE = "Scale"
     AUTOSCALER = "Autoscaler"
     CONFIG_MAP = "ConfigMap"
+    CONFIGURATION = "Configuration"
     NODE = "Node"
     UNKNOWN = "Unknown"
 

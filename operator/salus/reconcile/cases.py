@@ -206,11 +206,12 @@ class Case:
     def rolled_out_since(self, workload: Workload, now: datetime) -> datetime | None:
         """Since when the live release is rolled out, as far as this process can tell; None: it never was.
 
-        What comes later does not count: a pod that is lost with its node, a restart, one replica more.
+        What comes later does not count: a pod that is lost with its node, a restart, one replica more. Another
+        configuration does: it has to prove itself like a release.
         """
-        if self.rolled_out is None or self.rolled_out[0] != workload.release:
+        if self.rolled_out is None or self.rolled_out[0] != workload.proves:
             finished = workload.rolled_out_since or now
-            self.rolled_out = (workload.release, finished) if workload.rolled_out else None
+            self.rolled_out = (workload.proves, finished) if workload.rolled_out else None
         return self.rolled_out[1] if self.rolled_out else None
 
     def sized_since(self, workload: Workload, now: datetime) -> datetime:

@@ -103,8 +103,8 @@ async def _write(step: Step, change: Change, recorded: Body, seen: Observation) 
 
 async def _applied(step: Step, change: Change, body: Body, came: Came) -> Came:
     """Put on record that it was done; an undo is over with that, anything else has to prove itself."""
-    after = _facts_of(body, change)
-    workload = target.workload_of(body) if change.patched is None else None
+    after = _facts_of(step, body, change)
+    workload = target.workload_of(body, step.context.stamps) if change.patched is None else None
     await journal.applied(step, change, after)
     step.case.saw_since(change)
     await step.tell(f"{change.action}Applied", f"{change.name} was done", workload=workload)
@@ -214,7 +214,7 @@ async def _stamp_on(step: Step, body: Body, change: Change) -> Reading:
     if not names(body, change):
         return Reading(Stamp.ABSENT)
     recorded = await step.context.cluster.get(Ref(CHANGE_EVENTS, step.namespace, change.name))
-    return read(change, recorded, body, _facts_of(body, change))
+    return read(change, recorded, body, _facts_of(step, body, change))
 
 
 async def _tell_of_forgery(step: Step, change: Change, text: str) -> Change:
@@ -236,15 +236,17 @@ async def _is_contested(step: Step, change: Change) -> bool:
     if not is_reverted(change, watched, now):
         return False
     try:
-        live = target.workload_of(await step.context.cluster.get(target.workload_ref(step.target)))
+        body = await step.context.cluster.get(target.workload_ref(step.target))
     except NotFound:
         return False
-    return is_reverted(change, live, now)
+    return is_reverted(change, target.workload_of(body, step.context.stamps), now)
 
 
-def _facts_of(body: Body, change: Change) -> Facts:
+def _facts_of(step: Step, body: Body, change: Change) -> Facts:
     """What a record says of what was patched: the workload, or the autoscaler in its place."""
-    return target.workload_of(body).facts() if change.patched is None else target.facts_of_scaler(body)
+    if change.patched is not None:
+        return target.facts_of_scaler(body)
+    return target.workload_of(body, step.context.stamps).facts()
 
 
 def _may_be_held_up(step: Step, change: Change) -> bool:

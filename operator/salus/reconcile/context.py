@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from salus.core.guards.permissions import REMEDIATOR
+from salus.core.objects.stamps import KNOWN
 from salus.core.records import changes as records
 from salus.core.records import names
 from salus.core.records.fleet import FleetView
@@ -13,7 +14,7 @@ from salus.core.remedy.approvals import DEFAULT_EXPIRY
 from salus.model.policy import Mode
 from salus.model.scalars import Body
 from salus.model.values.changes import Change
-from salus.model.values.configuration import Bounds, Sink, Switches
+from salus.model.values.configuration import Bounds, Sink, Stamps, Switches
 from salus.model.values.keys import PolicyKey, TargetKey
 from salus.model.values.objects import Workload
 from salus.model.values.policies import Policy
@@ -71,6 +72,8 @@ class Context:
     """Places that records are sent to, by name."""
     bounds: Callable[[], Bounds] = Bounds
     """How much of Salus one namespace may take, and how long an incident stays open."""
+    stamps: Stamps = KNOWN
+    """What in a pod template makes no release. Read at start only: it is in what is watched."""
     taken_over: set[TargetKey] = field(default_factory=set)
     """Targets of which nothing is left to be taken over from an older Salus."""
     fleet: FleetView = field(default_factory=FleetView)

@@ -21,6 +21,7 @@ from salus.reconcile.cases import Case
 from salus.reconcile.context import Step
 from salus.reconcile.observe.measure import Measurer
 from salus.reconcile.records import journal
+from salus.reconcile.releases import Live
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +77,7 @@ async def _keep_release(step: Step, workload: Workload, now: datetime, others: O
 
     So is its size, where a remedy may go back to that: noted anew whenever another has been there for `bake`.
     """
-    case, release = step.case, workload.release
+    case, release = step.case, workload.proves
     is_kept, sized, notes_size = case.good_release == release, case.sized_since(workload, now), goes_back(step.policy)
     if is_kept and (not notes_size or case.good_size == workload.replicas):
         return
@@ -92,7 +93,7 @@ async def _keep_release(step: Step, workload: Workload, now: datetime, others: O
     proof, size = prove(witnesses, since, bake), workload.replicas if notes_size and has_lasted(sized, now, bake) else 0
     if isinstance(proof, NotProven):
         log.debug("the release is not kept yet", release=release, why=proof.message)
-    elif await release_keeping.keep(step.context, case, (release, size), proof, now):
+    elif await release_keeping.keep(step.context, case, Live(workload, since, size), proof):
         case.keeps(release, size)
 
 

@@ -150,9 +150,10 @@ async def _carry_on(step: Step, move: Post | Settle | Do | Verify | TakeBack, ca
 async def _end_question(step: Step, move: Finish, came: Came) -> Came:
     """A question is over, if the workload itself says the same as what is watched: that may be a moment old."""
     try:
-        live = target.workload_of(await step.context.cluster.get(target.workload_ref(step.target)))
+        body = await step.context.cluster.get(target.workload_ref(step.target))
     except NotFound:
         return came.at_rest()  # the watch will say so, and then it is left
+    live = target.workload_of(body, step.context.stamps)
     ended = approvals.end_of(move.change, step.policy, live, step.context.mode_cap, step.now)
     if ended is not None:
         await changes.finish(step, Finish(move.change, ended.outcome, ended.message))

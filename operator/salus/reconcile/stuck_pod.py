@@ -31,7 +31,7 @@ async def delete_stuck_pod(step: Step, change: Change) -> Change:
         body = await step.context.cluster.get(target.workload_ref(step.target))
     except NotFound:
         return change
-    if not lifecycle.waits_for_its_pods(change, target.workload_of(body)):
+    if not lifecycle.waits_for_its_pods(change, target.workload_of(body, step.context.stamps)):
         return change
     pod = stuck_pod(body, await target.pods_of(step.context, step.target, body, ()))
     return change if pod is None else await _delete(step, change, pod)
@@ -40,7 +40,8 @@ async def delete_stuck_pod(step: Step, change: Change) -> Change:
 async def has_begun(step: Step) -> bool:
     """Whether the controller has seen the newest template: before that nobody can say which pod is in its way."""
     try:
-        workload = target.workload_of(await step.context.cluster.get(target.workload_ref(step.target)))
+        body = await step.context.cluster.get(target.workload_ref(step.target))
+        workload = target.workload_of(body, step.context.stamps)
     except NotFound:
         return True
     return workload.observed_generation >= workload.generation

@@ -72,8 +72,8 @@ def plan(change: Change, inverse: PatchOps, live: Live, reason: str, why: str) -
 
 def _withdrawn(back: str, releases: Sequence[Release]) -> str | None:
     """Why the release that an undo would bring back must not come back: a person has said so."""
-    found = (release for release in releases if same_release(release.hash, back) and release.withdrawn_by)
-    return next((f"release {short(one.hash)} ({one.name}) was withdrawn by {one.withdrawn_by}" for one in found), None)
+    found = (release for release in releases if same_release(release.named, back) and release.withdrawn_by)
+    return next((f"release {short(one.named)} ({one.name}) was withdrawn by {one.withdrawn_by}" for one in found), None)
 
 
 def _without_noise(edits: Sequence[Any]) -> list[dict[str, Any]]:

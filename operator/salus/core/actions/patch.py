@@ -73,14 +73,16 @@ def resolved(patch: PatchOps, template_of: Callable[[str], Mapping[str, Any]]) -
 
 def template_of(releases: Iterable[Release], named: str) -> Mapping[str, Any]:
     """The template that a patch means by this release. KeyError, with the reason: not kept, withdrawn, or not clear."""
-    found = [release for release in releases if same_release(release.hash, named)]
+    found = [one for one in releases if any(same_release(each.named, named) for each in (one, *one.doubles))]
     if not found:
         raise KeyError(f"release {short(named)} is not kept any more")
     if len(found) > 1:
         raise KeyError(f"release {short(named)} is not clear: {', '.join(release.name for release in found)}")
-    if found[0].withdrawn_by:
-        raise KeyError(f"release {short(named)} was withdrawn by {found[0].withdrawn_by}")
-    return found[0].template
+    release = found[0]
+    if release.withdrawn_by:
+        raise KeyError(f"release {short(named)} was withdrawn by {release.withdrawn_by}")
+    exact = (each.template for each in release.doubles if each.template_hash == named)
+    return next(exact, release.template)
 
 
 def applies(patch: PatchOps, body: Body) -> bool:

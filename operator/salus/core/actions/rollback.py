@@ -11,9 +11,10 @@ from typing import Any
 
 from salus.core.actions.kind import InGit, Kind, Need, PlanRequest, Written
 from salus.core.actions.patch import KEEPS_OLD_PODS, RELEASE_PREFIX, guarded, keeps_old_pods
+from salus.core.cause.ruled_out import CLOCK_SKEW, newest_configuration, ruled_out
 from salus.core.cause.ruled_out import REASONS as RULED_OUT
-from salus.core.cause.ruled_out import ruled_out
 from salus.core.objects.privileges import gains
+from salus.core.objects.stamps import differing
 from salus.core.objects.workloads import images_of, same_release, short
 from salus.model.change import ActionKind, Facts, ManagedBy, Outcome
 from salus.model.meta import WorkloadKind
@@ -23,6 +24,7 @@ from salus.model.values.objects import Autoscaler, Release, Workload
 from salus.model.values.observation import Observation
 from salus.model.values.permissions import Permission
 
+_NONE = timedelta(0)
 _IMAGES = 5
 """Images that an advice names; one more is counted."""
 
@@ -32,13 +34,9 @@ def plan(asked: PlanRequest) -> Action | Infeasible:
     seen, wish = asked.seen, asked.remedy.rollback
     assert wish is not None  # noqa: S101 — the registry chose this planner by this field
     workload = seen.workload
-    if useless := keeps_old_pods(workload) or _has_no_pods(workload):
-        return useless
-    if before := _rolled_back_before(asked):
-        return Infeasible("RolledBackBefore", f"{before} rolled {workload.key} back in this incident already")
-    if workload.history_limit == 0:
-        text = f"{workload.key} has revisionHistoryLimit 0, so nobody can tell when its release began"
-        return Infeasible("NoRevisionHistory", text)
+    useless = keeps_old_pods(workload) or _has_no_pods(workload) or _hopeless(asked)
+    if objection := useless or _reconfigured(asked):
+        return objection
     good = _within_the_loan(asked, newest_good(seen))
     if isinstance(good, Infeasible):
         return good
@@ -49,11 +47,11 @@ def plan(asked: PlanRequest) -> Action | Infeasible:
         remedy=asked.remedy.name,
         target=workload.key,
         target_uid=workload.uid,
-        message=f"roll {workload.key} back from release {short(workload.release)} to {short(good.hash)}, known healthy",
+        message=_message(seen, good),
         before=workload.facts(),
-        intended=workload.facts(release=good.hash, images=images_of(good.template)),
-        patch=guarded(asked.body, [_replace_template(good.hash)]),
-        inverse=(_replace_template(workload.release),),
+        intended=workload.facts(release=good.named, images=images_of(good.template)),
+        patch=guarded(asked.body, [_replace_template(good.template_hash or good.hash)]),
+        inverse=(_replace_template(workload.template_hash or workload.release),),
         release=good.name,
     )
 
@@ -63,6 +61,49 @@ def _has_no_pods(workload: Workload) -> Infeasible | None:
     if workload.replicas > 0 or workload.key.kind is WorkloadKind.DAEMON_SET:
         return None
     return Infeasible("ScaledToZero", f"{workload.key} was scaled to 0, which is no fault of its release")
+
+
+def _hopeless(asked: PlanRequest) -> Infeasible | None:
+    """Why no release at all is looked for."""
+    workload = asked.seen.workload
+    if before := _rolled_back_before(asked):
+        return Infeasible("RolledBackBefore", f"{before} rolled {workload.key} back in this incident already")
+    if workload.history_limit == 0:
+        text = f"{workload.key} has revisionHistoryLimit 0, so nobody can tell when its release began"
+        return Infeasible("NoRevisionHistory", text)
+    return None
+
+
+def _message(seen: Observation, good: Release) -> str:
+    workload = seen.workload
+    text = f"roll {workload.key} back from release {short(workload.named)} to {short(good.named)}, known healthy"
+    live = next((known.checksums for known in reversed(seen.history) if known.release == workload.release), ())
+    changed = differing(live, good.checksums)
+    return f"{text}; what it is configured with has changed too ({_some(changed)}), and stays" if changed else text
+
+
+def _reconfigured(asked: PlanRequest) -> Infeasible | None:
+    """Whether only the configuration of a release has changed since that was last known healthy.
+
+    No template brings that back: it refers to the same ConfigMaps and Secrets, whatever checksum stands beside.
+    """
+    seen, breach = asked.seen, _breach_began(asked)
+    live = next((kept for kept in seen.releases if kept.hash == seen.workload.release and kept.good), None)
+    found = newest_configuration(seen.history, seen.workload.release)
+    if live is None or live.healthy_at is None or found is None:
+        return None
+    before, after = found
+    if after.made_at <= live.healthy_at or after.made_at > breach + CLOCK_SKEW:
+        return None
+    what, ago = _some(differing(before.checksums, after.checksums)), format_duration(max(breach - after.made_at, _NONE))
+    text = f"release {short(live.named)} was known healthy before only its configuration changed ({what}, revision"
+    text = f"{text} {after.number}), {ago} before the breach; no template brings back what that was"
+    return Infeasible("ConfigurationChanged", text)
+
+
+def _some(places: Sequence[str]) -> str:
+    names = ", ".join(place[:128] for place in places[:_IMAGES])
+    return f"{names} and {len(places) - _IMAGES} more" if len(places) > _IMAGES else names
 
 
 def newest_good(seen: Observation) -> Release | None:
@@ -80,7 +121,7 @@ def _within_the_loan(asked: PlanRequest, good: Release | None) -> Release | Infe
     if good is None:
         return Infeasible("NoKnownGoodRelease", _nothing_to_go_back_to(asked.seen))
     if gained := gains(asked.body["spec"]["template"], good.template):
-        text = f"release {short(good.hash)} has what the live one of {target} has not: {', '.join(gained)}"
+        text = f"release {short(good.named)} has what the live one of {target} has not: {', '.join(gained)}"
         return Infeasible("MoreThanLent", f"{text}; no loan covers that, a person has to put it back")
     return good
 
@@ -156,8 +197,9 @@ def _git_holds(_: Observation) -> bool:
 
 def _advice(action: Action, seen: Observation, _: ManagedBy) -> str:
     good, bad = action.intended.release, action.before.release
-    release = next((kept for kept in seen.releases if kept.hash == good), None)
-    revision = next((f", revision {known.number}" for known in reversed(seen.history) if known.release == good), "")
+    release = next((kept for kept in seen.releases if kept.named == good), None)
+    same = (known for known in reversed(seen.history) if same_release(known.named, good))
+    revision = next((f", revision {known.number}" for known in same), "")
     back = f"revert the pod template to release {short(good)}{revision}, known healthy (live is {short(bad)})"
     if release is None:
         return back
@@ -190,7 +232,15 @@ KIND = Kind(
     plan=plan,
     infeasible=KEEPS_OLD_PODS
     | RULED_OUT
-    | {"RolledBackBefore", "NoRevisionHistory", "NoKnownGoodRelease", "MoreThanLent", "ReleaseTooOld", "ScaledToZero"},
+    | {
+        "RolledBackBefore",
+        "NoRevisionHistory",
+        "ConfigurationChanged",
+        "NoKnownGoodRelease",
+        "MoreThanLent",
+        "ReleaseTooOld",
+        "ScaledToZero",
+    },
     written=Written(("f:spec", "f:template"), _differs, _restored),
     permissions=_rights,
     in_git=InGit("spec.template", _git_holds, _advice),

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from salus.core.cause.ruled_out import CLOCK_SKEW, ruled_out
+from salus.core.cause.ruled_out import CLOCK_SKEW, newest_configuration, ruled_out
+from salus.core.objects.stamps import differing
 from salus.core.objects.workloads import short
 from salus.model.change import Facts
 from salus.model.incident import Blame, BlameKind, Confidence
@@ -34,6 +35,8 @@ _LESS = {Confidence.HIGH: Confidence.MEDIUM, Confidence.MEDIUM: Confidence.LOW, 
 
 _SURE = (Confidence.LOW, Confidence.MEDIUM, Confidence.HIGH)
 _MESSAGE = 1024
+_PLACES = 5
+"""Checksums that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +87,33 @@ def _beside_the_release(seen: Observation, body: Body, breach: datetime) -> Iter
         text = f"{seen.workload.key} was scaled to 0; by whom and when, the API server does not tell"
         yield _Suspect(BlameKind.SCALE, breach, Confidence.HIGH, text)  # as after `kubectl scale`
     around = seen.surroundings
+    if (found := _reconfigured(seen, breach)) is not None:
+        yield found
     for edit in around.edits:
         if _just_before(edit.at, breach):
             yield _edited(edit, breach)
     for trouble in around.troubles:
         if (suspect := _on_node(trouble, around.pods, breach)) is not None:
             yield suspect
+
+
+def _reconfigured(seen: Observation, breach: datetime) -> _Suspect | None:
+    """Another configuration under the same release, as the checksums in its template tell.
+
+    Where the edit itself is known, that is what is told: this is only its trace.
+    """
+    pair = newest_configuration(seen.history, seen.workload.release)
+    if pair is None or not _just_before(pair[1].made_at, breach):
+        return None
+    edits = seen.surroundings.edits
+    if any(edit.used and edit.kind == "ConfigMap" and _just_before(edit.at, breach) for edit in edits):
+        return None
+    before, after = pair
+    what = ", ".join(place[:128] for place in differing(before.checksums, after.checksums)[:_PLACES])
+    text = f"the configuration of release {short(after.named)} changed ({what}; revision {after.number})"
+    confidence = Confidence.MEDIUM if breach - after.made_at <= SOON else Confidence.LOW
+    told = f"{text} {_before(breach, after.made_at)}; no rollback of the template brings back what it was"
+    return _Suspect(BlameKind.CONFIGURATION, after.made_at, confidence, told, str(after.number))
 
 
 def _just_before(moment: datetime, breach: datetime) -> bool:
@@ -108,7 +132,7 @@ def _release(seen: Observation, breach: datetime) -> _Suspect | Infeasible | Non
     healthy = {release.hash for release in seen.releases if release.healthy}
     proven = before is not None and before.release in healthy
     soon = breach - began.made_at <= SOON
-    text = f"release {short(began.release)} (revision {began.number}) began {_before(breach, began.made_at)}"
+    text = f"release {short(began.named)} (revision {began.number}) began {_before(breach, began.made_at)}"
     if not_to_blame := ruled_out(seen, breach, began.made_at, {finding.check for finding in seen.findings}):
         return Infeasible(not_to_blame.reason, f"{text}, but is not blamed: {not_to_blame.message}")
     if began.release in healthy:
@@ -116,7 +140,7 @@ def _release(seen: Observation, breach: datetime) -> _Suspect | Infeasible | Non
             BlameKind.RELEASE, began.made_at, Confidence.LOW, f"{text}, but was healthy since", str(began.number)
         )
     if proven and before is not None:
-        text = f"{text}; release {short(before.release)} before it was healthy"
+        text = f"{text}; release {short(before.named)} before it was healthy"
     confidence = Confidence.HIGH if proven and soon else Confidence.MEDIUM if proven or soon else Confidence.LOW
     return _Suspect(BlameKind.RELEASE, began.made_at, confidence, text, str(began.number))
 
@@ -199,7 +223,7 @@ def _nothing_known(history: Sequence[Revision], breach: datetime) -> str:
     if not late:
         return text
     gap = format_duration(late[0].made_at - breach)
-    return f"{text}; release {short(late[0].release)} began {gap} after it, so it is not its cause"
+    return f"{text}; release {short(late[0].named)} began {gap} after it, so it is not its cause"
 
 
 def _before(breach: datetime, moment: datetime) -> str:

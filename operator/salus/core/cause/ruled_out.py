@@ -4,12 +4,14 @@ Only what is certain counts. A sign that cannot be had rules nothing out: the re
 What each of the two sees and does not see is in docs/decisions/0014.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from salus.core.objects.workloads import short
 from salus.model.scalars import format_duration
 from salus.model.values.changes import Infeasible
+from salus.model.values.objects import Revision
 from salus.model.values.observation import Observation
 from salus.model.values.surroundings import Pod
 
@@ -30,6 +32,12 @@ def ruled_out(seen: Observation, breach: datetime, began: datetime, checks: Coll
         text = f"{check} was unhealthy already when the release began, for {long} by then"
         return Infeasible("FaultPredatesRelease", text)
     return _old_pods_fail_too(seen, began)
+
+
+def newest_configuration(history: Sequence[Revision], release: str) -> tuple[Revision, Revision] | None:
+    """The newest revision that gave this release another configuration, with the one before it, as checksums tell."""
+    pairs = [(before, after) for before, after in pairwise(history) if before.release == after.release == release]
+    return next((pair for pair in reversed(pairs) if pair[0].checksums != pair[1].checksums), None)
 
 
 def _old_pods_fail_too(seen: Observation, began: datetime) -> Infeasible | None:

@@ -33,7 +33,7 @@ def is_reverted(change: Change, workload: Workload, now: datetime, scalers: Sequ
         return scaler is not None and scaler.minimum == was.min_replicas != meant.min_replicas
     if change.target_uid != workload.uid:
         return False
-    if written.in_template and not same_release(workload.release, was.release):
+    if written.in_template and not same_release(workload.named, was.release):
         return False
     return written.differs(was, meant) is not None and written.differs(workload.facts(), was) is None
 

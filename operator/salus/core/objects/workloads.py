@@ -7,16 +7,18 @@ which. Also the marks by which others claim a workload. Fetching, watching and j
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 from salus.core.objects.owners import owner_of
+from salus.core.objects.stamps import KNOWN, checksums_of, configuration, unstamped
 from salus.model.change import ManagedBy
 from salus.model.meta import AutoscalerKind, WorkloadKind
 from salus.model.scalars import Body, parse_time, whole_number
+from salus.model.values.configuration import Stamps
 from salus.model.values.keys import ScalerKey, TargetKey
-from salus.model.values.objects import Autoscaler, Workload
+from salus.model.values.objects import JOINT, Autoscaler, Workload
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 POD_TEMPLATE_HASH = "pod-template-hash"
@@ -38,13 +40,13 @@ _HISTORY_LIMIT = 10
 _Json = TypeVar("_Json", dict[str, Any], list[Any], str, int, bool)
 
 
-def workload_from(body: Body) -> Workload:
+def workload_from(body: Body, stamps: Stamps = KNOWN) -> Workload:
     """Read a Deployment, StatefulSet or DaemonSet as the API server gives it; absent fields have Kubernetes' defaults.
 
     Raises ValueError with object and path: `Deployment shop/checkout: spec.replicas: expected a whole number, got "3"`.
     """
     try:
-        return _workload(body)
+        return _workload(body, stamps)
     except ValueError as error:
         raise ValueError(f"{_title(body)}: {error}") from error
 
@@ -76,10 +78,35 @@ def _few(labels: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def release_hash(template: Mapping[str, Any]) -> str:
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which release a template is."""
+
+    template: str
+    """Its `template_hash`: the name of what is kept."""
+    release: str
+    """Its `release_hash`: equal where nothing differs that could be at fault."""
+    checksums: tuple[tuple[str, str], ...] = ()
+    """What in it speaks for the content of configuration, by the place of each."""
+
+
+def identity(template: Mapping[str, Any], stamps: Stamps = KNOWN) -> Identity:
+    """Which release this is."""
+    exact, bare = template_hash(template), unstamped(template, stamps)
+    release = exact if bare is template else template_hash(bare)
+    return Identity(exact, release, checksums_of(template, stamps))
+
+
+def release_hash(template: Mapping[str, Any], stamps: Stamps = KNOWN) -> str:
+    """SHA-256 of what can be at fault in a pod template: one for all that tools only put their stamps on."""
+    return identity(template, stamps).release
+
+
+def template_hash(template: Mapping[str, Any]) -> str:
     """SHA-256 that names a pod template, in 64 hex characters, whatever the order of its keys.
 
-    What a restart or a controller adds is left out, so that a restart is not a release.
+    What a restart or a ReplicaSet adds is left out. Kept templates are known by it, so what it leaves out is fixed for
+    ever, whatever is configured.
     """
     metadata = dict(template.get("metadata") or {})
     metadata.pop("creationTimestamp", None)
@@ -96,7 +123,16 @@ def short(release: str) -> str:
 
 
 def same_release(one: str, other: str) -> bool:
-    """Whether two names mean one release; a record of an older Salus has the first ten characters only."""
+    """Whether two names mean one release, be it by their templates, or by what these are without stamps.
+
+    A record of an older Salus has the first ten characters of its template's name only.
+    """
+    if one == other:
+        return True
+    return any(_same(mine, theirs) for mine in one.split(JOINT) for theirs in other.split(JOINT))
+
+
+def _same(one: str, other: str) -> bool:
     brief, full = sorted((one, other), key=len)
     return brief == full or (len(brief) == SHORT and full.startswith(brief))
 
@@ -136,18 +172,21 @@ def _claims(body: Body) -> Iterator[ManagedBy]:
         yield _manager("kubectl", "apply")
 
 
-def _workload(body: Body) -> Workload:
+def _workload(body: Body, stamps: Stamps) -> Workload:
     kind = _kind(body)
     template = _at(body, "spec.template", dict)
     for path in ("spec.template.metadata.labels", "spec.template.metadata.annotations"):
         _texts(body, path)
+    named = identity(template, stamps)
     return Workload(
         key=TargetKey(_required(body, "metadata.namespace"), kind, _required(body, "metadata.name")),
         uid=_at(body, "metadata.uid", str),
         generation=_at(body, "metadata.generation", int),
         observed_generation=_at(body, "status.observedGeneration", int),
         **_COUNTS[kind](body),
-        release=release_hash(template),
+        release=named.release,
+        template_hash=named.template,
+        configuration=configuration(named.checksums),
         images=_images(body),
         restarted_at=_texts(body, "spec.template.metadata.annotations").get(RESTARTED_AT, ""),
         paused=_at(body, "spec.paused", bool),

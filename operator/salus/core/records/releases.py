@@ -12,11 +12,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from salus.core.health.timing import has_lasted
-from salus.core.objects.workloads import release_hash, short
+from salus.core.objects.stamps import KNOWN
+from salus.core.objects.workloads import identity, short, template_hash
 from salus.core.records.names import TARGET_LABEL, target_id, target_ref
 from salus.model.meta import WorkloadKind
 from salus.model.release import FORMAT, ProvenBy
 from salus.model.scalars import API_VERSION, MOST_REPLICAS, Body, format_time, parse_time, whole_number
+from salus.model.values.configuration import Stamps
 from salus.model.values.keys import TargetKey
 from salus.model.values.objects import Release, Revision, Workload
 
@@ -34,7 +36,7 @@ def release_body(
     target: TargetKey, spec: Body, now: datetime, *, uid: str = "", taken_over: str = ""
 ) -> dict[str, Any]:
     """A KeptRelease, under its short name, that keeps this spec of the target; how it fared its status says."""
-    release = release_hash(spec["template"])
+    release = template_hash(spec["template"])
     kept = {
         "format": FORMAT,
         "targetRef": target_ref(target, uid),
@@ -76,27 +78,30 @@ def orphaned(now: datetime) -> dict[str, Any]:
     return {"orphanedAt": format_time(now)}
 
 
-def release_from(body: Body, target: TargetKey) -> Release | None:
+def release_from(body: Body, target: TargetKey, stamps: Stamps = KNOWN) -> Release | None:
     """A kept release of this target; None for one of another target, one that is not what it says, and a newer format.
 
     Its template is hashed anew: what comes back is what was kept under that name, as a whole.
     """
     try:
-        return _release_from(body, target)
+        return _release_from(body, target, stamps)
     except (KeyError, TypeError, AttributeError, ValueError):  # somebody's own idea of a kept release
         return None
 
 
-def _release_from(body: Body, target: TargetKey) -> Release | None:
+def _release_from(body: Body, target: TargetKey, stamps: Stamps) -> Release | None:
     metadata, spec, status = body["metadata"], body["spec"], body.get("status") or {}
     ref, template = spec["targetRef"], spec["workload"]["spec"]["template"]
     if spec["format"] > FORMAT or (ref["kind"], ref["name"]) != (target.kind, target.name):
         return None
-    if release_hash(template) != spec["release"]:
+    named = identity(template, stamps)
+    if named.template != spec["release"]:
         return None
     return Release(
         name=metadata["name"],
-        hash=spec["release"],
+        hash=named.release,
+        template_hash=named.template,
+        checksums=named.checksums,
         template=template,
         healthy_at=_time(status.get("healthyAt")),
         quarantined_by=status.get("quarantinedBy") or "",
@@ -127,9 +132,28 @@ def target_of(body: Body) -> TargetKey | None:
         return None
 
 
-def releases_from(bodies: Iterable[Body], target: TargetKey) -> tuple[Release, ...]:
-    """The kept releases of a target, newest known healthy first, the never healthy ones last."""
-    return newest_first(release for body in bodies if (release := release_from(body, target)) is not None)
+def releases_from(bodies: Iterable[Body], target: TargetKey, stamps: Stamps = KNOWN) -> tuple[Release, ...]:
+    """The kept releases of a target, newest known healthy first, the never healthy ones last.
+
+    What differs in stamps only is one release: what was said against one of them is said against it.
+    """
+    same: dict[str, list[Release]] = {}
+    found = (release for body in bodies if (release := release_from(body, target, stamps)) is not None)
+    for release in newest_first(found):
+        same.setdefault(release.hash, []).append(release)
+    return newest_first(_as_one(*alike) for alike in same.values())
+
+
+def _as_one(newest: Release, *others: Release) -> Release:
+    """A release that is kept more than once."""
+    if not others:
+        return newest
+    return replace(
+        newest,
+        quarantined_by=next((one.quarantined_by for one in (newest, *others) if one.quarantined_by), ""),
+        withdrawn_by=next((one.withdrawn_by for one in (newest, *others) if one.withdrawn_by), ""),
+        doubles=others,
+    )
 
 
 def newest_first(releases: Iterable[Release]) -> tuple[Release, ...]:
@@ -142,8 +166,17 @@ def trusted(releases: Iterable[Release], *, rehearsal: bool) -> tuple[Release, .
     return newest_first(replace(r, healthy_at=None) if r.rehearsed and not rehearsal else r for r in releases)
 
 
-def nothing_to_note(releases: Sequence[Release], release: str, *, rehearsed: bool, replicas: int = 0) -> bool:
+def nothing_to_note(
+    releases: Sequence[Release],
+    release: str,
+    *,
+    rehearsed: bool,
+    replicas: int = 0,
+    reconfigured: datetime | None = None,
+) -> bool:
     """Whether a proof of the live release, and of its size where that is noted, changes nothing on record.
+
+    `reconfigured`: since when it runs with another configuration than that with which it was kept.
 
     A rehearsed proof neither lifts a quarantine nor touches what a better one has proven; and what a person withdrew
     stays withdrawn.
@@ -153,6 +186,8 @@ def nothing_to_note(releases: Sequence[Release], release: str, *, rehearsed: boo
         return False
     if mine.withdrawn_by or (rehearsed and (mine.quarantined_by or (mine.healthy and not mine.rehearsed))):
         return True
+    if reconfigured is not None and mine.healthy_at is not None and mine.healthy_at < reconfigured:
+        return False
     alike = [kept for kept in releases if kept.healthy_at and kept.rehearsed == rehearsed and not kept.withdrawn_by]
     is_noted = replicas in {0, mine.healthy_replicas}
     return mine.healthy and mine.orphaned_at is None and alike[:1] == [mine] and is_noted
@@ -163,12 +198,12 @@ def rollout_has_settled(workload: Workload, finished: datetime, bake: timedelta,
     return workload.rolled_out and not workload.paused and workload.replicas > 0 and has_lasted(finished, now, bake)
 
 
-def history_from(bodies: Iterable[Body]) -> tuple[Revision, ...]:
+def history_from(bodies: Iterable[Body], stamps: Stamps = KNOWN) -> tuple[Revision, ...]:
     """A workload's own history, oldest first, from its ReplicaSets or from the ControllerRevisions that it owns.
 
     What carries no number is left out.
     """
-    revisions = [_revision(body, number) for body in bodies if (number := _number(body)) is not None]
+    revisions = [_revision(body, number, stamps) for body in bodies if (number := _number(body)) is not None]
     return tuple(sorted(revisions, key=lambda revision: revision.number))
 
 
@@ -189,11 +224,18 @@ def _number(body: Body) -> int | None:
     return whole_number(str(written))
 
 
-def _revision(body: Body, number: int) -> Revision:
+def _revision(body: Body, number: int, stamps: Stamps) -> Revision:
     """The template of a ControllerRevision is the patch that brings it back, and says so in its midst."""
     template = dict(((body.get("data") or body).get("spec") or {}).get("template") or {})
     template.pop("$patch", None)
     made_at = parse_time(body["metadata"]["creationTimestamp"])
+    named, metadata = identity(template, stamps), body["metadata"]
     return Revision(
-        number, release_hash(template), made_at, body["metadata"].get("name", ""), body["metadata"].get("uid", "")
+        number=number,
+        release=named.release,
+        made_at=made_at,
+        name=metadata.get("name", ""),
+        uid=metadata.get("uid", ""),
+        template_hash=named.template,
+        checksums=named.checksums,
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from salus.core.objects.workloads import release_hash, short
+from salus.core.objects.workloads import short, template_hash
 from salus.core.records.release_retention import superfluous
 from salus.core.records.releases import newest_first, release_body, release_from
 from salus.model.release import ProvenBy
@@ -37,7 +37,7 @@ def is_through(kept: Iterable[Body]) -> bool:
 
 def still_to_take(revisions: Iterable[Body], kept: Sequence[Body], target: TargetKey) -> list[Taken]:
     """The old releases that are not kept yet, or not with all that was known of them, the newest first."""
-    there = {release.hash for body in kept if (release := release_from(body, target)) and release.seen}
+    there = {release.template_hash for body in kept if (release := release_from(body, target)) and release.seen}
     old = {release.name: (release, body) for body in revisions if (release := _old_release(body, target))}
     ordered = newest_first(release for release, _ in old.values())
     useless = {release.name for release in superfluous(ordered)}
@@ -53,11 +53,12 @@ def _old_release(body: Body, target: TargetKey) -> Release | None:
     try:
         metadata, data = body["metadata"], body["data"]
         marks, template = metadata.get("annotations") or {}, data["spec"]["template"]
-        release = release_hash(template)
+        release = template_hash(template)
         if data["kind"] != target.kind or metadata["labels"][RELEASE_LABEL] != short(release):
             return None
         healthy_at = parse_time(marks[HEALTHY_AT]) if marks.get(HEALTHY_AT) else None
-        return Release(metadata["name"], release, template, healthy_at, marks.get(QUARANTINED_BY, ""))
+        by = marks.get(QUARANTINED_BY, "")
+        return Release(metadata["name"], release, template, healthy_at, by)
     except (KeyError, TypeError, AttributeError, ValueError):
         return None
 

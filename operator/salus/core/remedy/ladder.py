@@ -108,13 +108,13 @@ def _is_new(changes: Sequence[Change], release: str) -> bool:
 def grace(policy: Policy, changes: Sequence[Change], workload: Workload, now: datetime) -> Wait | None:
     """People have put another release there while the incident lasts: judge it by what came after it, not before."""
     arrived = workload.progressed_at
-    if arrived is None or not _is_new(changes, workload.release):
+    if arrived is None or not _is_new(changes, workload.named):
         return None
     wanted = max(policy.spec.verify.settle, widest_window(policy))
     if has_lasted(arrived, now, wanted):
         return None
     ago = format_duration(max(now - arrived, timedelta(0)))
-    text = f"release {short(workload.release)} came {ago} ago, the checks still look at the time before it"
+    text = f"release {short(workload.named)} came {ago} ago, the checks still look at the time before it"
     return Wait("ReleaseChanged", text)
 
 

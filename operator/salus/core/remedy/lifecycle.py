@@ -446,5 +446,5 @@ def may_delete_stuck_pod(policy: Policy, change: Change, switches: Switches, mod
 
 def waits_for_its_pods(change: Change, workload: Workload) -> bool:
     """Whether the workload has still the template of this change, and gives it to one pod after the other."""
-    meant = change.intended is not None and same_release(workload.release, change.intended.release)
+    meant = change.intended is not None and same_release(workload.named, change.intended.release)
     return workload.uid == change.target_uid and meant and workload.ordered and not workload.deleting

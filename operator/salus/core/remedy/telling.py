@@ -98,7 +98,7 @@ def _own_word(matter: Matter) -> Word:
         return Word.RECORD
     if not ended or matter.policy.spec.suspend:
         return Word.INCIDENT
-    relevant = still_relevant(matter.policy, matter.mine, matter.workload.release)
+    relevant = still_relevant(matter.policy, matter.mine, matter.workload.named)
     return Word.STANDS if were_notified(relevant) else Word.RECORD
 
 

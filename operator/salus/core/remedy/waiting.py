@@ -74,9 +74,9 @@ def next_step(
     """
     if (wait := grace(policy, mine, workload, now)) is not None:
         return wait
-    proposed = decide(policy, findings, mine, workload.release)
+    proposed = decide(policy, findings, mine, workload.named)
     if isinstance(proposed, Proposal):
-        relevant = still_relevant(policy, mine, workload.release)
+        relevant = still_relevant(policy, mine, workload.named)
         return _in_vain(policy, proposed.remedy.name, relevant, now) or proposed
     return proposed
 
@@ -101,6 +101,6 @@ def refusal(why: Wait | Exhausted) -> Refusal:
 
 def is_over(policy: Policy, mine: Sequence[Change], workload: Workload) -> Refusal | None:
     """The refusal that has ended the ladder, if that is still how things are: nothing more is tried."""
-    relevant = still_relevant(policy, mine, workload.release)
+    relevant = still_relevant(policy, mine, workload.named)
     ended = next((c for c in relevant if c.reason in ENDING and c.decision is Decision.REFUSE), None)
     return Refusal(ended.reason, f"see {ended.name}", Then.ESCALATE) if ended else None

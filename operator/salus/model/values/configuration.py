@@ -48,6 +48,25 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """Patterns for names of annotations, labels and environment variables of a pod template."""
+
+    annotations: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """What in a pod template makes no release."""
+
+    stamps: Marks = Marks()
+    """What a redeploy leaves there."""
+    checksums: Marks = Marks()
+    """What speaks for the content of ConfigMaps and Secrets."""
+
+
+@dataclass(frozen=True, slots=True)
 class Freeze:
     """A window in which nothing new is done: between two local times, or for a while after each firing of a cron."""
 

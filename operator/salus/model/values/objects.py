@@ -11,6 +11,14 @@ from salus.model.meta import AutoscalerKind, WorkloadKind
 from salus.model.scalars import Body
 from salus.model.values.keys import ScalerKey, TargetKey
 
+JOINT = "+"
+"""Between the two names of a release in a record."""
+
+
+def _named(template: str, release: str) -> str:
+    """A release as records name it: its template, and what that is without the stamps of tools, where it has any."""
+    return release if template in {"", release} else f"{template}{JOINT}{release}"
+
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
@@ -45,7 +53,11 @@ class Workload:
     total: int
     """Pods that exist, old and new."""
     release: str
-    """SHA-256 of the pod template without `pod-template-hash` and `restartedAt`: a restart is not a release."""
+    """SHA-256 of what can be at fault in the pod template: a restart, or a stamp that a tool puts there, is none."""
+    template_hash: str = ""
+    """SHA-256 of the template itself, where that is another."""
+    configuration: str = ""
+    """One word for the checksums of configuration that the template carries; empty: it carries none."""
     images: tuple[str, ...] = ()
     restarted_at: str = ""
     paused: bool = False
@@ -70,6 +82,16 @@ class Workload:
     settled: bool = False
     """By its controller's own word no rollout is on its way: it has ended, was given up, or is left to people."""
     deleting: bool = False
+
+    @property
+    def named(self) -> str:
+        """The release, as records name it."""
+        return _named(self.template_hash, self.release)
+
+    @property
+    def proves(self) -> str:
+        """What its health proves to be good: this release, with this configuration."""
+        return f"{self.release} {self.configuration}"
 
     @property
     def rolled_out(self) -> bool:
@@ -122,11 +144,11 @@ class Workload:
 
         `minimum` is the minimum of the workload's autoscaler, for a change of that; `images` are those of `release`.
         """
-        changed = release is not None and release != self.release
+        changed = release is not None and release != self.named
         return Facts(
             replicas=self.replicas if replicas is None else replicas,
             min_replicas=minimum,
-            release=self.release if release is None else release,
+            release=self.named if release is None else release,
             restarted_at=self.restarted_at if restarted_at is None else restarted_at,
             generation=self.generation if (replicas, release, restarted_at) == (None, None, None) else None,
             images=tuple(image[:512] for image in (images if changed else self.images)[:20]),
@@ -140,6 +162,7 @@ class Release:
     name: str
     """Name of the KeptRelease."""
     hash: str
+    """That of `Workload.release`."""
     template: Mapping[str, Any]
     healthy_at: datetime | None
     """When it was last known healthy; None if never."""
@@ -157,6 +180,17 @@ class Release:
     uid: str = ""
     healthy_replicas: int = 0
     """How many replicas it had when it was last healthy; 0: nobody has noted it."""
+    template_hash: str = ""
+    """SHA-256 of the template itself: the name by which it is kept."""
+    checksums: tuple[tuple[str, str], ...] = ()
+    """What in it speaks for the content of configuration, by the place of each."""
+    doubles: "tuple[Release, ...]" = ()
+    """The same release with other stamps, kept before they were known for what they are."""
+
+    @property
+    def named(self) -> str:
+        """As records name it."""
+        return _named(self.template_hash, self.hash)
 
     @property
     def healthy(self) -> bool:
@@ -183,6 +217,15 @@ class Revision:
     """Name of the object; its pods carry what follows the workload's name in it as a label."""
     uid: str = ""
     """Of the object; a ReplicaSet controls the pods that it made."""
+    template_hash: str = ""
+    """SHA-256 of the template itself."""
+    checksums: tuple[tuple[str, str], ...] = ()
+    """What in it speaks for the content of configuration, by the place of each."""
+
+    @property
+    def named(self) -> str:
+        """As records name it."""
+        return _named(self.template_hash, self.release)
 
 
 @dataclass(frozen=True, slots=True)

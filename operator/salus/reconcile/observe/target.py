@@ -22,6 +22,7 @@ from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode
 from salus.model.scalars import Body
 from salus.model.values.changes import Action, Change
+from salus.model.values.configuration import Stamps
 from salus.model.values.fleet import Fleet
 from salus.model.values.keys import ScalerKey, TargetKey
 from salus.model.values.objects import Autoscaler, Disruption, Headroom, Revision, Selector, Workload
@@ -92,10 +93,10 @@ def facts_of_scaler(body: Body) -> Facts:
     return Facts(min_replicas=scaler.minimum if scaler else None)
 
 
-def workload_of(body: Body) -> Workload:
+def workload_of(body: Body, stamps: Stamps) -> Workload:
     """The workload as decisions need it. A body that is none is an answer not to be trusted: ClusterError."""
     try:
-        return workload_from(body)
+        return workload_from(body, stamps)
     except ValueError as error:
         raise ClusterError(f"the API server sent something that is no workload: {error}") from error
 
@@ -130,11 +131,11 @@ async def observe(step: Step, changes: Sequence[Change] | None = None) -> Observ
         _autoscalers(context, case.target),
         kept_releases.kept_releases(context, case.target),
     )
-    workload = workload_of(body)
+    workload = workload_of(body, context.stamps)
     kept = releases.trusted(kept, rehearsal=not vouches(step.policy))
     good = next((release.hash for release in kept if release.healthy and release.hash != workload.release), None)
     made = await _made_of(context, body, case.target)
-    history = releases.history_from(controlled_by(made, {body["metadata"]["uid"]}))
+    history = releases.history_from(controlled_by(made, {body["metadata"]["uid"]}), context.stamps)
     (disruptions, headroom), permissions, copy = await asyncio.gather(
         _protections(context, workload, body, history),
         _rights(step, workload, scalers),

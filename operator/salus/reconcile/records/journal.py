@@ -174,7 +174,7 @@ async def refuse(step: Step, action: Action, refusal: Refusal, seen: Observation
     """Record a refusal; one that repeats within the incident is counted on its first record, in powers of two."""
     step.case.refuse(refusal)
     mine = [*records.of_incident(seen.changes, step.incident), *step.case.unwritten]
-    before = ladder.said_before(step.policy, mine, action, refusal, seen.workload.release)
+    before = ladder.said_before(step.policy, mine, action, refusal, seen.workload.named)
     if before is not None:
         if before not in step.case.unwritten:
             await _count(step, before)

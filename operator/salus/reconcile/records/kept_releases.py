@@ -20,7 +20,7 @@ async def kept_releases(context: Context, target: TargetKey) -> tuple[Release, .
     if target not in context.taken_over and not takeover.is_through(bodies):
         bodies = await _with_old_ones(context, target, bodies)
     context.taken_over.add(target)
-    return releases.releases_from(bodies, target)
+    return releases.releases_from(bodies, target, context.stamps)
 
 
 async def put(context: Context, target: TargetKey, body: Body) -> str:
@@ -34,8 +34,8 @@ async def put(context: Context, target: TargetKey, body: Body) -> str:
         try:
             await context.cluster.create(KEPT_RELEASES, {**body, "metadata": {**body["metadata"], "name": name}})
         except Conflict:
-            there = releases.releases_from(await _listed(context, target), target)
-            if known := next((kept for kept in there if kept.hash == release), None):
+            there = [releases.release_from(found, target) for found in await _listed(context, target)]
+            if known := next((kept for kept in there if kept and kept.template_hash == release), None):
                 return known.name
             log.warning("the name is another release's", name=name, release=release)
         else:

@@ -88,7 +88,9 @@ class Expiry:
         self.orphaned.discard(one)
         bodies = await self.context.cluster.list(KEPT_RELEASES, namespace, {TARGET_LABEL: named})
         targets = {key for body in bodies if (key := target_of(body)) is not None}
-        dropped = [await self._tidy(one, key, releases_from(bodies, key), life) for key in sorted(targets)]
+        dropped = [
+            await self._tidy(one, key, releases_from(bodies, key, self.context.stamps), life) for key in sorted(targets)
+        ]
         return sum(dropped)
 
     async def _tidy(self, one: _Shelf, target: TargetKey, kept: Sequence[Release], life: ShelfLife) -> int:
@@ -109,7 +111,9 @@ class Expiry:
         if (workload := self.context.workloads.get(target)) is not None:
             return workload.release
         try:
-            return observe.workload_of(await self.context.cluster.get(observe.workload_ref(target))).release
+            return observe.workload_of(
+                await self.context.cluster.get(observe.workload_ref(target)), self.context.stamps
+            ).release
         except NotFound:
             return None
 

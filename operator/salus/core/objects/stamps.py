@@ -1,0 +1,184 @@
+"""Which release a pod template is: what can be at fault in it, without the stamps that tools put there.
+
+A restart, a redeploy, a chart's `now` change a template and nothing that runs: they are the release that was there. The
+checksum of a ConfigMap or Secret is different: it changes when the configuration did, which is a change, but one that
+no template brings back, since it refers to the same names. So it makes no release of its own either, and is told apart.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import lru_cache
+from re import Pattern
+from re import compile as compiled
+from typing import Any
+
+from salus.model.values.configuration import Marks, Stamps
+
+_PER_CONTAINER = ("containers", "initContainers")
+
+KNOWN = Stamps(
+    stamps=Marks(
+        annotations=(
+            "*/restartedAt",
+            "*/restarted-at",
+            "restartedAt",
+            "*timestamp",
+            "*Timestamp",
+            "*updateTime",
+            "*update-time",
+            "*updatedAt",
+            "*updated-at",
+            "*deployedAt",
+            "*deployed-at",
+            "*deployTime",
+            "*deploy-time",
+            "*deployDate",
+            "*deploy-date",
+            "*releaseTime",
+            "*release-time",
+            "*redeploy*",
+            "*rollme",
+            "date",
+            "random",
+            "roll",
+            "flagger-id",
+            "rollout.argoproj.io/*",
+            "argocd.argoproj.io/*",
+            "client.knative.dev/*",
+            "field.cattle.io/*",
+            "workload.cattle.io/*",
+            "artifact.spinnaker.io/*",
+            "moniker.spinnaker.io/*",
+            "azure-pipelines/*",
+            "actions.github.com/*",
+            "skaffold.dev/*",
+            "tilt.dev/*",
+            "dev.okteto.com/*",
+            "kapp.k14s.io/*",
+            "meta.helm.sh/*",
+            "openshift.io/generated-by",
+            "kubernetes.io/change-cause",
+            "deployment.kubernetes.io/revision",
+            "deprecated.daemonset.template.generation",
+            "kubectl.kubernetes.io/last-applied-configuration",
+        ),
+        labels=(
+            "rollouts-pod-template-hash",
+            "controller-revision-hash",
+            "pod-template-generation",
+            "helm.sh/chart",
+            "chart",
+            "heritage",
+            "skaffold.dev/*",
+            "tilt.dev/*",
+            "Octopus.*",
+        ),
+        env=("LAST_MANUAL_RESTART", "LAST_RESTART", "RESTARTED_AT", "DEPLOY_DATE", "DEPLOYED_AT", "REDEPLOYED_AT"),
+    ),
+    checksums=Marks(
+        annotations=(
+            "*checksum*",
+            "*Checksum*",
+            "*config-hash*",
+            "*configHash*",
+            "*configmap-hash*",
+            "*configMapHash*",
+            "*secret-hash*",
+            "*secretHash*",
+            "*config-sha*",
+            "reloader.stakater.com/*",
+        ),
+        env=("STAKATER_*",),
+    ),
+)
+"""Those of the tools in use; the operator's configuration adds to them, or leaves them out."""
+
+
+def unstamped(template: Mapping[str, Any], stamps: Stamps) -> Mapping[str, Any]:
+    """The template without any stamp; itself where there is none. Whatever stands in it, there is an answer."""
+    matchers = (_Matcher.of(stamps.stamps), _Matcher.of(stamps.checksums))
+    if not any(one.has(place, key) for place, key, _ in _marks(template) for one in matchers):
+        return template
+    return _without_marks(template, matchers)
+
+
+def checksums_of(template: Mapping[str, Any], stamps: Stamps) -> tuple[tuple[str, str], ...]:
+    """What speaks for the content of configuration, by the place of each, such as `annotation checksum/config`."""
+    checked = _Matcher.of(stamps.checksums)
+    return tuple(sorted((f"{place} {key}", value) for place, key, value in _marks(template) if checked.has(place, key)))
+
+
+def configuration(checksums: Sequence[tuple[str, str]]) -> str:
+    """One word for the configuration of a release; nothing where no checksum speaks of it."""
+    return hashlib.sha256(json.dumps(checksums).encode()).hexdigest() if checksums else ""
+
+
+def differing(before: Sequence[tuple[str, str]], after: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """The places of the checksums in which two releases differ."""
+    return tuple(sorted({place for place, _ in set(before) ^ set(after)}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Matcher:
+    """The patterns of one sort, by place."""
+
+    patterns: Mapping[str, Pattern[str]]
+
+    @classmethod
+    @lru_cache(maxsize=16)
+    def of(cls, marks: Marks) -> "_Matcher":
+        places = {"annotation": marks.annotations, "label": marks.labels, "env": marks.env}
+        return cls({place: compiled("|".join(map(translate, found))) for place, found in places.items() if found})
+
+    def has(self, place: str, key: str) -> bool:
+        pattern = self.patterns.get(place)
+        return pattern is not None and pattern.match(key) is not None
+
+
+def _marks(template: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Place, name and value of all that may be a stamp."""
+    metadata = _object(template.get("metadata"))
+    for place, field in (("annotation", "annotations"), ("label", "labels")):
+        for key, value in _object(metadata.get(field)).items():
+            yield place, str(key), str(value)
+    for container in _containers(_object(template.get("spec"))):
+        for variable in _objects(container.get("env")):
+            yield "env", str(variable.get("name")), json.dumps(variable, sort_keys=True, default=str)
+
+
+def _without_marks(template: Mapping[str, Any], marks: Sequence[_Matcher]) -> dict[str, Any]:
+    def stays(place: str, key: object) -> bool:
+        return not any(one.has(place, str(key)) for one in marks)
+
+    metadata, spec = dict(_object(template.get("metadata"))), dict(_object(template.get("spec")))
+    for place, field in (("annotation", "annotations"), ("label", "labels")):
+        metadata[field] = {k: v for k, v in _object(metadata.get(field)).items() if stays(place, k)}
+    for field in _PER_CONTAINER:
+        if isinstance(spec.get(field), list):
+            spec[field] = [_without_env(container, stays) for container in spec[field]]
+    return {**template, "metadata": metadata, "spec": spec}
+
+
+def _without_env(container: object, stays: Any) -> object:  # noqa: ANN401 — a predicate of this module
+    """A container as it would be had nobody put a stamp there: without `env` where nothing else was in it."""
+    if not isinstance(container, Mapping) or not isinstance(container.get("env"), list):
+        return container
+    left = [one for one in container["env"] if not isinstance(one, Mapping) or stays("env", one.get("name"))]
+    return {key: left if key == "env" else value for key, value in container.items() if key != "env" or left}
+
+
+def _containers(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for field in _PER_CONTAINER:
+        yield from _objects(spec.get(field))
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _objects(value: object) -> Iterator[Mapping[str, Any]]:
+    if isinstance(value, list):
+        yield from (one for one in value if isinstance(one, Mapping))
