@@ -7,6 +7,7 @@ Times are values: `NOW` never moves, and `ago` and `later` are said in seconds.
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -153,6 +154,11 @@ def healthy(check: str = "error-ratio", *, since: datetime | None = NOW, sampled
 def unknown(check: str = "error-ratio", reason: str = "Timeout") -> Finding:
     """A check without a trustworthy answer."""
     return a_finding(Verdict.UNKNOWN, check=check, value=None, sampled_at=None, reason=reason)
+
+
+def without_data(check: str = "latency", reason: str = "NoSeries") -> Finding:
+    """A check whose source has nothing, and is in good order."""
+    return replace(unknown(check, reason), without_data=True)
 
 
 def a_template(image: str = "shop:v1", *, restarted_at: str = "", **metadata: Any) -> dict[str, Any]:

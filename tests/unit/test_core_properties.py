@@ -17,9 +17,10 @@ from salus.core.actions.patch import resolved
 from salus.core.guards.chain import review
 from salus.core.health.evaluate import Reading, evaluate, stale_after
 from salus.core.policy.promql import PART, with_sample_times
-from salus.core.records.changes import decision_of
+from salus.core.records.changes import decision_of, proof_by
 from salus.core.remedy.ladder import Exhausted, Proposal, decide
-from salus.model.change import ActionKind
+from salus.core.remedy.verify import judge
+from salus.model.change import ActionKind, Outcome
 from salus.model.policy import Mode, Verdict
 from salus.model.values.changes import Action, Change
 from salus.model.values.configuration import Switches
@@ -46,7 +47,11 @@ from tests.builders import (
     ago,
     an_action,
     an_observation,
+    healthy,
+    later,
     seconds,
+    unknown,
+    without_data,
 )
 
 deterministic = settings(derandomize=True, max_examples=200)
@@ -148,16 +153,30 @@ def test_only_a_number_beyond_its_bound_makes_a_check_unhealthy(
         was = finding.verdict is Verdict.UNHEALTHY
 
 
+NOTHING_THERE = ("NaN", "plus infinity", "minus infinity", "an empty vector", "a stale sample")
+
+
+@deterministic
+@given(check=BOUNDS, reply=st.sampled_from(sorted(NO_NUMBERS)))
+def test_only_a_source_in_good_order_is_without_data(check: CompiledCheck, reply: str) -> None:
+    finding, _ = evaluate(check, Reading(QUERY, understood(NO_NUMBERS[reply], NOW), NOW), CheckState(), INTERVAL)
+
+    assert finding.without_data == (reply in NOTHING_THERE)
+
+
 # --- only Unhealthy acts
 
 CHECKS = (a_check("error-ratio"), a_check("latency"), a_check("ready"))
 FINDINGS = st.tuples(
     *(
-        st.builds(
-            a_finding,
-            st.sampled_from(Verdict),
-            check=st.just(check.name),
-            value=st.one_of(st.none(), st.floats(allow_nan=True)),
+        st.one_of(
+            st.builds(
+                a_finding,
+                st.sampled_from(Verdict),
+                check=st.just(check.name),
+                value=st.one_of(st.none(), st.floats(allow_nan=True)),
+            ),
+            st.just(without_data(check.name)),
         )
         for check in CHECKS
     )
@@ -201,6 +220,59 @@ def test_an_action_is_only_ever_proposed_when_a_verdict_is_unhealthy(
         assert not any(change.open for change in changes)
     if isinstance(decided, Exhausted):
         assert unhealthy
+
+
+@deterministic
+@given(findings=FINDINGS, remedies=REMEDIES)
+def test_what_may_be_done_rests_on_a_breach_and_on_no_error_among_the_checks_of_its_remedy(
+    findings: tuple[Finding, ...], remedies: list[Mapping[str, Any]]
+) -> None:
+    """Of whatever is without data beside the breach nothing follows, in either direction."""
+    policy = a_policy(*CHECKS, remedies=remedies)
+    for remedy in (remedy for remedy in remedies if "notify" not in remedy):
+        named = remedy.get("checks") or [check.name for check in CHECKS]
+        asked = [finding for finding in findings if finding.check in named]
+        breach = any(finding.verdict is Verdict.UNHEALTHY for finding in asked)
+        error = any(finding.verdict is Verdict.UNKNOWN and not finding.without_data for finding in asked)
+        action = an_action(ActionKind.RESTART, remedy=remedy["name"])
+        refusal = review(policy, action, an_observation(findings=findings))
+
+        if refusal is None and not all(finding.verdict is Verdict.HEALTHY for finding in asked):
+            assert breach
+            assert not error
+        if breach and not error:
+            assert refusal is None
+
+
+VERDICTS = ("healthy", "unhealthy", "in error", "without data")
+
+
+@deterministic
+@given(
+    said=st.tuples(*[st.sampled_from(VERDICTS)] * 3),
+    evidence=st.sets(st.sampled_from([check.name for check in CHECKS]), min_size=1),
+    before=st.sets(st.sampled_from([check.name for check in CHECKS])),
+)
+def test_a_proof_is_strict(said: tuple[str, ...], evidence: set[str], before: set[str]) -> None:
+    """Recovered: the evidence is healthy, and each other check healthy, or without data as it was before the fault."""
+    made: Mapping[str, Callable[[str], Finding]] = {
+        "healthy": lambda name: healthy(name, since=NOW, sampled_at=later(600)),
+        "unhealthy": lambda name: a_finding(check=name, since=ago(60), sampled_at=later(600)),
+        "in error": unknown,
+        "without data": without_data,
+    }
+    policy = a_policy(*CHECKS)
+    proof = proof_by(policy).model_copy(update={"without_data": tuple(before)})
+    change = a_change(applied_at=NOW, evidence=tuple((name, 0.3) for name in evidence), format=1, proof=proof)
+    findings = [made[word](check.name) for word, check in zip(said, CHECKS, strict=True)]
+    outcome = judge(change, policy, findings, later(600)).outcome
+
+    proven = all(
+        word == "healthy" or (word == "without data" and check.name in before - evidence)
+        for word, check in zip(said, CHECKS, strict=True)
+    )
+    assert (outcome is Outcome.RECOVERED) == (proven and "healthy" in said)
+    assert (outcome is Outcome.NOT_RECOVERED) == ("unhealthy" in said)
 
 
 @deterministic

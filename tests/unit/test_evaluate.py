@@ -209,6 +209,7 @@ def test_what_is_no_value_is_unknown_and_leaves_the_memory_alone(answer: Answer,
 
     assert not isinstance(answer, Value)
     assert (finding.verdict, finding.reason, finding.message) == (UNKNOWN, answer.reason, answer.message)
+    assert finding.without_data == isinstance(answer, NoData)
     assert (finding.value, finding.since, finding.sampled_at) == (None, None, None)
     assert after == memory
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from salus.core.guards.chain import GUARDS, INFEASIBLE, LASTING
-from salus.core.health.verdict import healthy_for, overall
+from salus.core.health.verdict import Needed, healthy_for, overall
 from salus.core.remedy.ladder import Exhausted, Proposal, Wait, decide, grace, mode_of, still_relevant
 from salus.model.change import ActionKind, Facts
 from salus.model.policy import Mode, Verdict
@@ -31,6 +31,7 @@ from tests.builders import (
     healthy,
     seconds,
     unknown,
+    without_data,
 )
 
 UNHEALTHY = a_finding()
@@ -368,6 +369,25 @@ def test_the_worst_check_speaks_for_the_target(findings: list[Finding], verdict:
 )
 def test_healthy_for(findings: list[Finding], expected: float | None) -> None:
     assert healthy_for(findings, NOW) == (None if expected is None else seconds(expected))
+
+
+@pytest.mark.parametrize(
+    ("findings", "expected"),
+    [
+        pytest.param([healthy(since=ago(60)), without_data("p99")], 60, id="without data, as before"),
+        pytest.param([healthy(since=ago(60)), without_data("other")], None, id="without data, unlike before"),
+        pytest.param([healthy(since=ago(60)), unknown("p99")], None, id="an error is no lack of data"),
+        pytest.param([without_data(), without_data("p99")], None, id="the check of the evidence without data"),
+        pytest.param([without_data("p99")], None, id="nobody says that all is well"),
+        pytest.param([healthy(since=ago(60)), a_finding(check="p99")], None, id="an unhealthy one"),
+    ],
+)
+def test_what_was_without_data_when_all_was_well_need_not_answer(
+    findings: list[Finding], expected: float | None
+) -> None:
+    needed = Needed({"error-ratio", "latency"}, ("p99", "latency"))
+
+    assert healthy_for(findings, NOW, needed) == (None if expected is None else seconds(expected))
 
 
 @pytest.mark.parametrize(

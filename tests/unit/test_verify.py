@@ -25,6 +25,7 @@ from tests.builders import (
     later,
     seconds,
     unknown,
+    without_data,
 )
 
 RESTART, SCALE, ROLLBACK, RESTORE = ActionKind.RESTART, ActionKind.SCALE, ActionKind.ROLLBACK, ActionKind.RESTORE
@@ -320,6 +321,69 @@ def test_every_verdict_of_every_check_is_looked_at() -> None:
     for index in range(len(many)):
         spoiled = [*many[:index], unhealthy(check=f"check-{index}"), *many[index + 1 :]]
         assert judged(*spoiled, at=200).outcome is None
+
+
+# --- what is without data
+
+
+def lacking(*before: str, unjudged: tuple[str, ...] = ("latency",)) -> Change:
+    """As `the_write`, when `latency` had no verdict; `before`: what had no data before the fault either."""
+    proof = proof_by(the_policy()).model_copy(update={"unjudged": unjudged, "without_data": before})
+    return replace(the_write(), format=1, proof=proof)
+
+
+WELL = healthy(since=NOW, sampled_at=later(300))
+
+
+@pytest.mark.parametrize(
+    ("findings", "change", "at", "expected"),
+    [
+        pytest.param([WELL, without_data()], lacking("latency"), 90, Outcome.RECOVERED, id="as before the fault"),
+        pytest.param([WELL, without_data()], lacking(), 300, Outcome.INCONCLUSIVE, id="unlike before the fault"),
+        pytest.param([WELL, without_data()], the_write(), 300, Outcome.INCONCLUSIVE, id="a record that does not say"),
+        pytest.param(
+            [WELL, unknown("latency")], lacking("latency"), 300, Outcome.INCONCLUSIVE, id="an error is no lack of data"
+        ),
+        pytest.param(
+            [without_data("error-ratio"), healthy("latency", since=NOW, sampled_at=later(300))],
+            lacking("error-ratio"),
+            300,
+            Outcome.INCONCLUSIVE,
+            id="the evidence itself has to answer",
+        ),
+        pytest.param(
+            [WELL, unhealthy(3, check="latency", since=40)],
+            lacking("latency"),
+            60,
+            None,
+            id="what nobody knew before the action is not worse after it",
+        ),
+        pytest.param(
+            [WELL, unhealthy(3, check="latency", since=40)],
+            lacking("latency"),
+            300,
+            Outcome.NOT_RECOVERED,
+            id="and no recovery either",
+        ),
+        pytest.param(
+            [WELL, unhealthy(3, check="latency", since=40)],
+            lacking("latency", unjudged=()),
+            60,
+            Outcome.WORSE,
+            id="what was well then is",
+        ),
+    ],
+)
+def test_proof_beside_a_check_without_data(
+    findings: list[Finding], change: Change, at: float, expected: Outcome | None
+) -> None:
+    assert judged(*findings, at=at, change=change).outcome is expected
+
+
+def test_who_proved_it_is_told() -> None:
+    message = judged(WELL, without_data(), at=300, change=lacking("latency")).message
+
+    assert message == "error-ratio healthy for 4m30s"
 
 
 # --- what the record fixes, whatever the policy says since

@@ -153,6 +153,10 @@ class Proof(Resource):
     """After this the change did not help."""
     checks: Annotated[str, Field(min_length=64, max_length=64)]
     """SHA-256 of the policy's source, interval and checks; the answers to others prove nothing of this change."""
+    unjudged: Annotated[tuple[DnsLabel, ...], Field(max_length=16)] = ()
+    """Checks that were neither healthy nor unhealthy then: that one is unhealthy afterwards makes nothing worse."""
+    without_data: Annotated[tuple[DnsLabel, ...], Field(max_length=16)] = ()
+    """Checks that had no data before the fault either: they need none for the change to have helped."""
 
 
 class Approval(Resource):

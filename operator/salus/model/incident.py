@@ -87,6 +87,8 @@ class IncidentSpec(Resource):
     """When the breach began."""
     severity: Severity = Severity.WARNING
     """How loud it is."""
+    without_data: Annotated[tuple[DnsLabel, ...], Field(max_length=16)] = ()
+    """Checks without data when it was opened, and in the hour before the breach: it can be over without theirs."""
 
 
 class IncidentStatus(Resource):

@@ -15,7 +15,8 @@ from salus.core.actions.patch import resolved, template_of
 from salus.core.actions.stamp import Reading, Stamp, names, read
 from salus.core.guards.chain import UNKNOWN, review
 from salus.core.guards.reverted import is_reverted
-from salus.core.health.verdict import healthy_for, overall
+from salus.core.health.verdict import overall
+from salus.core.records import incidents
 from salus.core.remedy import lifecycle
 from salus.core.remedy.lifecycle import LOOK_AGAIN, Applied, Finish, LetGo, TakeBack
 from salus.model.change import Decision, Facts, Outcome
@@ -152,8 +153,8 @@ async def finish(step: Step, end: Finish) -> None:
     end = replace(end, message=f"{end.message}{note}")
     await journal.finish(step.context, step.namespace, end)
     step.case.lets_go(end.change.name)
-    clear = healthy_for(step.case.findings, step.now) if end.outcome is Outcome.RECOVERED else None
-    if clear is not None:
+    clear = incidents.healthy_again_for(step.incident, step.case.findings, step.now)
+    if end.outcome is Outcome.RECOVERED and clear is not None:
         await healthy.close_or_hold(step, clear)
     else:
         await journal.follow(step)

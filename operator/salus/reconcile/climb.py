@@ -4,6 +4,8 @@ What is proposed, and whether a reason to wait still holds, follows from finding
 everything around the target is read only for a proposal and for the blame. Telling people is left to `people`.
 """
 
+from collections.abc import Sequence
+
 import structlog
 
 from salus.core.actions import kind_of, plan
@@ -26,6 +28,7 @@ from salus.ports import ClusterError, Conflict
 from salus.reconcile import people
 from salus.reconcile.context import Came, Step
 from salus.reconcile.observe import suspects, target
+from salus.reconcile.observe.measure import Measurer
 from salus.reconcile.records import journal
 
 log = structlog.get_logger(__name__)
@@ -33,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 async def climb(step: Step, came: Came) -> Came:
     """Take the next rung that can be had, at most one a tick, or say why not, and have people told if it is time."""
-    await journal.open_incident(step, came.workload)
+    await journal.open_incident(step, came.workload, await _lacked(step))
     try:
         found = await _next_rung(step, came, await _tell_blame(step))
     except Conflict:  # someone else was first: the next tick sees what they did
@@ -45,6 +48,14 @@ async def climb(step: Step, came: Came) -> Came:
     if came.rests:
         await journal.follow(step)
     return came
+
+
+async def _lacked(step: Step) -> Sequence[str]:
+    """The checks that had no data before what is now an incident; the past is asked once."""
+    if step.incident is not None or step.case.withheld:
+        return ()
+    began = incidents.began(step.case.findings, step.now)
+    return await Measurer(step.context).lacked(step.policy, step.case, began)
 
 
 async def _tell_blame(step: Step) -> Observation | None:

@@ -8,7 +8,7 @@ import structlog
 
 from salus.core.actions.scale import goes_back
 from salus.core.health.timing import has_lasted
-from salus.core.health.verdict import healthy_for, overall
+from salus.core.health.verdict import overall
 from salus.core.records import incidents, releases
 from salus.core.records.incidents import Closing
 from salus.core.records.release_proof import NotProven, Witness, longest_bake, prove, vouches
@@ -35,7 +35,7 @@ Others = Callable[[Case, Workload], Sequence[Witness]]
 async def close_out(step: Step, workload: Workload, others: Others) -> None:
     """One tick of health; Unknown checks leave everything as it is."""
     case, now = step.case, step.now
-    clear = healthy_for(case.findings, now)
+    clear = incidents.healthy_again_for(step.incident, case.findings, now)
     stable, hold_down = step.policy.spec.verify.stable, step.context.bounds().hold_down
     if step.incident is not None and clear is not None and incidents.has_settled(clear, stable, hold_down, now):
         await close_or_hold(step, clear)

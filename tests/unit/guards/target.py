@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tests.builders import a_finding, a_workload, unknown
+from tests.builders import a_finding, a_workload, healthy, unknown, without_data
 from tests.unit.guards.rows import (
     HALF,
     LACKING,
@@ -21,6 +21,13 @@ SURGING = a_workload(status={"replicas": 4})
 UNSEEN = a_workload(status={"observedGeneration": 6})
 PODS_DOWN = a_workload(status={"readyReplicas": 0, "availableReplicas": 0})
 
+OF_LATENCY = {
+    "checks": [
+        {"name": name, "query": "vector(1)", "unhealthy": {"above": "0"}} for name in ("error-ratio", "latency")
+    ],
+    "remedies": [{"name": "restart", "restart": {}, "checks": ["latency"]}],
+}
+
 OBJECTS = [
     Row(
         "a check without an answer",
@@ -35,6 +42,36 @@ OBJECTS = [
         ROLLBACK,
         says="no trustworthy answer for a (Timeout), b (HttpError)",
         seen=replace(USUAL, findings=(unknown("a"), a_finding(), unknown("b", "HttpError"))),
+    ),
+    Row(
+        "one without data, and no breach",
+        "MetricsUnavailable",
+        RESTART,
+        says="no trustworthy answer for latency (NoSeries)",
+        seen=replace(USUAL, findings=(healthy(), without_data("latency"))),
+    ),
+    Row(
+        "one without data, and the breach of a check that the remedy does not name",
+        "MetricsUnavailable",
+        RESTART,
+        says="no trustworthy answer for latency (StaleSample)",
+        spec=OF_LATENCY,
+        seen=replace(USUAL, findings=(a_finding(), without_data("latency", "StaleSample"))),
+    ),
+    Row(
+        "an error beside a breach and one without data",
+        "MetricsUnavailable",
+        RESTART,
+        says="no trustworthy answer for ratio (SeveralSeries)",
+        seen=replace(USUAL, findings=(a_finding(), without_data("latency"), unknown("ratio", "SeveralSeries"))),
+    ),
+    Row(
+        "an error of a check that the remedy names",
+        "MetricsUnavailable",
+        RESTART,
+        says="no trustworthy answer for latency (Timeout)",
+        spec=OF_LATENCY,
+        seen=replace(USUAL, findings=(a_finding(), unknown("latency"))),
     ),
     Row(
         "an account without the rights",
@@ -104,6 +141,19 @@ OBJECTS = [
 ]
 
 PASSES = [
+    Row(
+        "one without data, beside another's breach",
+        "MetricsUnavailable",
+        ROLLBACK,
+        seen=replace(USUAL, findings=(a_finding(), without_data("latency"), without_data("ratio", "NotANumber"))),
+    ),
+    Row(
+        "an error of a check that the remedy does not name",
+        "MetricsUnavailable",
+        RESTART,
+        spec=OF_LATENCY,
+        seen=replace(USUAL, findings=(a_finding(check="latency"), unknown("ratio"))),
+    ),
     Row("all checks have an answer", "MetricsUnavailable", RESTART),
     Row("people are told without metrics", "MetricsUnavailable", NOTIFY, seen=replace(USUAL, findings=(unknown(),))),
     Row("an account that has the rights", "NotPermitted", RESTART, spec={"mode": "Enforce"}),

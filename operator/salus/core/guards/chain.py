@@ -18,6 +18,7 @@ from salus.core.guards.freeze import frozen_until
 from salus.core.guards.permissions import NOT_PERMITTED, rehearses, writes
 from salus.core.guards.reverted import REASON as CONTESTED
 from salus.core.guards.reverted import newest_write, reverted_by_others
+from salus.core.health.verdict import of_remedy, overall
 from salus.core.objects.autoscalers import named, objection
 from salus.core.objects.capacity import no_way_back, shortfall
 from salus.model.change import Outcome
@@ -109,8 +110,12 @@ def freeze_window(review: Review) -> str | None:
 
 
 def metrics_unavailable(review: Review) -> str | None:
-    """A check has no trustworthy answer, so that nobody could prove that an action helped."""
-    unknown = [f"{f.check} ({f.reason})" for f in review.seen.findings if f.verdict is Verdict.UNKNOWN]
+    """A check of the remedy is in error; or is without data, and no other one shows a breach."""
+    asked = of_remedy(review.policy, review.action.remedy, review.seen.findings)
+    shown = overall(asked) is Verdict.UNHEALTHY
+    unknown = [
+        f"{f.check} ({f.reason})" for f in asked if f.verdict is Verdict.UNKNOWN and not (shown and f.without_data)
+    ]
     return f"no trustworthy answer for {', '.join(unknown)}" if unknown else None
 
 

@@ -57,7 +57,9 @@ def evaluate(
             return _as_declared(check, blank, state, now, interval)
         case NoData(reason="Infinite") if check.infinite is not None:
             return replace(blank, reason=check.infinite.reason, message=check.infinite.message), state
-        case NoData(reason=reason, message=message) | Error(reason=reason, message=message):
+        case NoData(reason=reason, message=message):
+            return replace(blank, reason=reason, message=message, without_data=True), state
+        case Error(reason=reason, message=message):
             return replace(blank, reason=reason, message=message), state
 
 

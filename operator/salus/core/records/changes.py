@@ -11,7 +11,7 @@ from salus.core.actions import kind_of
 from salus.core.records.names import change_name, labels, patched_ref, policy_ref, target_ref
 from salus.model.change import ActionKind, ApprovalDecision, Decision, Facts, ManagedBy, Outcome, Proof, TakeBack
 from salus.model.meta import AutoscalerKind
-from salus.model.policy import Mode
+from salus.model.policy import Mode, Verdict
 from salus.model.scalars import API_VERSION, Body, format_decimal, format_time, parse_time
 from salus.model.values.changes import Action, Change, Refusal
 from salus.model.values.keys import ScalerKey, TargetKey
@@ -64,6 +64,8 @@ class Entry:
     decided_at: datetime
     incident: Body | None = None
     because: Sequence[Finding] = ()
+    findings: Sequence[Finding] = ()
+    """What all checks said; `because` is of these."""
     managed_by: ManagedBy | None = None
     operator: str = ""
     identity: str = ""
@@ -99,7 +101,7 @@ def _change_body(entry: Entry, sequence: int, patch: Sequence[Any], query_length
         "inverse": list(action.inverse),
         "actor": {"operator": entry.operator, "identity": entry.identity},
         "change": policy.spec.change.to_dict(),
-        **_fixed(policy, action, patch),
+        **_fixed(entry, patch),
     }
     if entry.incident is not None:
         metadata = entry.incident["metadata"]
@@ -123,14 +125,16 @@ def _change_body(entry: Entry, sequence: int, patch: Sequence[Any], query_length
     return {"apiVersion": API_VERSION, "kind": "ChangeEvent", "metadata": metadata, "spec": spec}
 
 
-def _fixed(policy: Policy, action: Action, patch: Sequence[Any]) -> dict[str, Any]:
+def _fixed(entry: Entry, patch: Sequence[Any]) -> dict[str, Any]:
     """What the policy says now of verifying this change and of taking it back: it holds for the change to its end.
 
     Who edits the policy afterwards may have no right on the workload, and has Salus write there by nothing else.
     """
+    policy, action = entry.policy, entry.action
     fixed: dict[str, Any] = {}
     if patch and not action.undoes:
-        fixed["proof"] = proof_by(policy).to_dict()
+        lacked = (entry.incident or {}).get("spec", {}).get("withoutData") or ()
+        fixed["proof"] = proof_by(policy, entry.findings, lacked).to_dict()
     if action.inverse:
         fixed["takeBack"] = take_back_by(policy, action.remedy).to_dict()
     return fixed
@@ -143,10 +147,18 @@ def take_back_by(policy: Policy, name: str) -> TakeBack:
     return TakeBack(on_failure=policy.spec.verify.on_failure, revert_after=wish(remedy) if remedy and wish else None)
 
 
-def proof_by(policy: Policy) -> Proof:
-    """By what a change is verified, as the policy is now."""
+def proof_by(policy: Policy, findings: Iterable[Finding] = (), without_data: Iterable[str] = ()) -> Proof:
+    """By what a change is verified, as the policy and its checks are now. `without_data`: before the fault."""
     pace = policy.spec.verify
-    return Proof(settle=pace.settle, stable=pace.stable, timeout=pace.timeout, checks=checks_digest(policy))
+    judged = {Verdict.HEALTHY, Verdict.UNHEALTHY}
+    return Proof(
+        settle=pace.settle,
+        stable=pace.stable,
+        timeout=pace.timeout,
+        checks=checks_digest(policy),
+        unjudged=tuple(found.check for found in findings if found.verdict not in judged),
+        without_data=tuple(without_data),
+    )
 
 
 def checks_digest(policy: Policy) -> str:

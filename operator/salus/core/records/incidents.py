@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from salus.core.health.timing import has_lasted
-from salus.core.health.verdict import overall
+from salus.core.health.verdict import Needed, healthy_for, overall
 from salus.core.records.changes import FORMAT, attempt
 from salus.core.records.names import incident_name, labels, policy_ref, target_ref
 from salus.core.records.record_conditions import condition
@@ -29,8 +29,10 @@ MOST_EVIDENCE = 16
 """Findings that a refusal shows."""
 
 
-def incident_body(policy: Policy, workload: Workload, opened_at: datetime, number: int) -> dict[str, Any]:
-    """A new Incident."""
+def incident_body(
+    policy: Policy, workload: Workload, opened_at: datetime, number: int, without_data: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A new Incident. `without_data`: the checks that had none before it."""
     severities = [r.notify.severity for r in policy.spec.remedies if r.notify]
     severity = Severity.CRITICAL if Severity.CRITICAL in severities else Severity.WARNING
     return {
@@ -47,6 +49,7 @@ def incident_body(policy: Policy, workload: Workload, opened_at: datetime, numbe
             "targetRef": target_ref(workload.key, workload.uid),
             "openedAt": format_time(opened_at),
             "severity": severity.value,
+            **({"withoutData": list(without_data)} if without_data else {}),
         },
     }
 
@@ -54,6 +57,19 @@ def incident_body(policy: Policy, workload: Workload, opened_at: datetime, numbe
 def began(findings: Iterable[Finding], now: datetime) -> datetime:
     """Since when the target is unhealthy, as its checks tell."""
     return min((f.since for f in findings if f.since and f.verdict is Verdict.UNHEALTHY), default=now)
+
+
+def healthy_again_for(incident: Body | None, findings: Sequence[Finding], now: datetime) -> timedelta | None:
+    """How long the target has been healthy again, by what its incident says is needed; None when it is not."""
+    if incident is None:
+        return healthy_for(findings, now)
+    unhealthy = (incident.get("status") or {}).get("checks") or ()
+    return healthy_for(findings, now, Needed(unhealthy, without_data(incident)))
+
+
+def without_data(incident: Body | None) -> tuple[str, ...]:
+    """The checks that had no data before this incident began."""
+    return tuple(incident["spec"].get("withoutData") or ()) if incident else ()
 
 
 def what_is_unhealthy(findings: Iterable[Finding]) -> str:

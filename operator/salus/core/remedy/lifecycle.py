@@ -18,7 +18,7 @@ from salus.core.actions.stamp import Reading, Stamp
 from salus.core.guards.chain import review
 from salus.core.guards.permissions import rehearses
 from salus.core.health.timing import backoff, has_lasted
-from salus.core.health.verdict import healthy_for, overall
+from salus.core.health.verdict import healthy_for, of_remedy, overall
 from salus.core.objects.workloads import same_release
 from salus.core.records import changes as records
 from salus.core.remedy import approvals, undo, verify
@@ -324,7 +324,8 @@ def _carry_on(change: Change, intended: str) -> Move:
 
 def _time_is_over(policy: Policy, change: Change, moment: Moment) -> bool:
     """What was scaled up goes back after `revertAfter` of health."""
-    lent_for, clear = undo.terms(change, policy).revert_after, healthy_for(moment.findings, moment.now)
+    lent_for = undo.terms(change, policy).revert_after
+    clear = healthy_for(moment.findings, moment.now, verify.needed_by(change))
     if moment.has_incident or lent_for is None or clear is None or change.completed_at is None:
         return False
     return has_lasted(max(moment.now - clear, change.completed_at), moment.now, lent_for)
@@ -371,7 +372,7 @@ def objection(policy: Policy, change: Change, recorded: Body, seen: Observation)
         return Finish(change, gone.outcome, gone.message)
     if change.target_uid != seen.workload.uid:
         return Finish(change, Outcome.ABANDONED, f"{seen.workload.key} was deleted and made again")
-    if not change.undoes and overall(seen.findings) is not Verdict.UNHEALTHY:
+    if not change.undoes and overall(of_remedy(policy, change.remedy, seen.findings)) is not Verdict.UNHEALTHY:
         return Finish(change, Outcome.ABANDONED, "no check is unhealthy any more")
     refusal = review(policy, records.action_of(change, recorded, seen.workload.key), seen)
     return Finish(change, Outcome.ABANDONED, f"{refusal.reason}: {refusal.message}") if refusal else None

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from salus.core.actions import KINDS
 from salus.core.health.timing import has_lasted
-from salus.core.health.verdict import overall, unknown_windows, widest_window
+from salus.core.health.verdict import Needed, unknown_windows, widest_window
 from salus.core.records.changes import checks_digest, is_by_this_text
 from salus.model.change import Outcome, Proof
 from salus.model.policy import Verdict, Verify
@@ -73,16 +73,27 @@ def judge(change: Change, policy: Policy, findings: Sequence[Finding], now: date
         return Judgement(None, f"settling, samples count from {start:%H:%M:%S} UTC{unknown_windows(policy)}")
     if worse := _worse(change, policy, findings, start):
         return Judgement(Outcome.WORSE, worse)
-    clear = _clear_for(findings, start, now)
+    needed = needed_by(change)
+    clear = _clear_for(needed.proof(findings), start, now)
     stable = pace.stable
     if clear is not None and has_lasted(now - clear, now, stable):
-        return Judgement(Outcome.RECOVERED, f"all checks healthy for {format_duration(clear)}")
+        return Judgement(Outcome.RECOVERED, f"{_who(needed, findings)} healthy for {format_duration(clear)}")
     deadline = max(_done_at(change) + pace.timeout, start + stable)
     if now < deadline or (clear is not None and now < deadline + stable):
         so_far = f"healthy for {format_duration(clear)}" if clear is not None else "not healthy yet"
         return Judgement(None, f"{so_far}, needs {format_duration(stable)}")
-    failed = _failed(findings, start, pace.timeout)
+    failed = _failed(needed, findings, start, pace.timeout)
     return replace(failed, message=f"{failed.message}{unknown_windows(policy)}")
+
+
+def needed_by(change: Change) -> Needed:
+    """What proves that the change helped: the checks of its evidence above all."""
+    return Needed({check for check, _ in change.evidence}, change.proof.without_data if change.proof else ())
+
+
+def _who(needed: Needed, findings: Sequence[Finding]) -> str:
+    proof = needed.proof(findings)
+    return "all checks" if len(proof) == len(findings) else ", ".join(finding.check for finding in proof)
 
 
 def _by_other_checks(change: Change, policy: Policy, now: datetime) -> Judgement:
@@ -94,12 +105,12 @@ def _by_other_checks(change: Change, policy: Policy, now: datetime) -> Judgement
     return Judgement(Outcome.INCONCLUSIVE, f"after {format_duration(timeout)} {edited}, which prove nothing of it")
 
 
-def _clear_for(findings: Sequence[Finding], start: datetime, now: datetime) -> timedelta | None:
-    """How long all checks have been clear, by samples from `start` on; None when one is not."""
-    if overall(findings) is not Verdict.HEALTHY:
+def _clear_for(proof: Sequence[Finding], start: datetime, now: datetime) -> timedelta | None:
+    """How long the checks that prove it have been clear, by samples from `start` on; None when one is not."""
+    if not proof:
         return None
     since = start
-    for finding in findings:
+    for finding in proof:
         if finding.since is None or finding.sampled_at is None or finding.sampled_at < start:
             return None
         since = max(since, finding.since)
@@ -109,9 +120,11 @@ def _clear_for(findings: Sequence[Finding], start: datetime, now: datetime) -> t
 def _worse(change: Change, policy: Policy, findings: Sequence[Finding], start: datetime) -> str | None:
     if change.before is not None and change.before.replicas == 0:
         return None  # where there was nothing, nothing can become worse: pods that start are not available yet
-    then = dict(change.evidence)
+    then, unjudged = dict(change.evidence), change.proof.unjudged if change.proof else ()
     for finding in findings:
         if finding.verdict is not Verdict.UNHEALTHY or finding.sampled_at is None or finding.sampled_at < start:
+            continue
+        if finding.check in unjudged:  # how it was before the action nobody knows
             continue
         if finding.check not in then:
             if finding.since and change.applied_at and finding.since >= change.applied_at:
@@ -133,16 +146,17 @@ def _farther(policy: Policy, finding: Finding, before: float | None) -> bool:
     return abs(finding.value - bound) >= max(WORSE_FACTOR * abs(before - bound), WORSE_AT_LEAST * abs(bound))
 
 
-def _failed(findings: Sequence[Finding], start: datetime, timeout: timedelta) -> Judgement:
+def _failed(needed: Needed, findings: Sequence[Finding], start: datetime, timeout: timedelta) -> Judgement:
     waited = format_duration(timeout)
     unhealthy = [f"{f.check}: {f.message}" for f in findings if f.verdict is Verdict.UNHEALTHY]
     if unhealthy:
         return Judgement(Outcome.NOT_RECOVERED, f"after {waited} still {'; '.join(unhealthy)}")
-    unknown = [f"{f.check}: {f.reason}" for f in findings if f.verdict is Verdict.UNKNOWN]
-    if unknown or not findings:
+    proof = needed.proof(findings)
+    if not proof:
+        missing = [f"{f.check}: {f.reason}" for f in needed.lacks(findings) or findings]
         return Judgement(
-            Outcome.INCONCLUSIVE, f"after {waited} no trustworthy answer: {'; '.join(unknown) or 'no findings'}"
+            Outcome.INCONCLUSIVE, f"after {waited} no trustworthy answer: {'; '.join(missing) or 'no findings'}"
         )
-    if any(f.sampled_at is None or f.sampled_at < start for f in findings):
+    if any(f.sampled_at is None or f.sampled_at < start for f in proof):
         return Judgement(Outcome.INCONCLUSIVE, f"after {waited} no sample newer than the action")
     return Judgement(Outcome.NOT_RECOVERED, f"after {waited} healthy only now and then")

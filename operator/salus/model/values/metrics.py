@@ -88,3 +88,5 @@ class Finding:
     """Unhealthy: beyond the bound since. Healthy: clear since; None while a breach is pending."""
     sampled_at: datetime | None = None
     """Time of the newest sample behind the value."""
+    without_data: bool = False
+    """Unknown, and not for an error: the source answered, and has nothing."""

@@ -22,6 +22,9 @@ from salus.reconcile.context import Context
 
 log = structlog.get_logger(__name__)
 
+BEFORE, STEP_BEFORE = timedelta(hours=1), timedelta(minutes=1)
+"""How far before a breach, and in what steps, it is seen whether a check had data while all was well."""
+
 Job = tuple[Policy, Case]
 Row = tuple[CompiledCheck, Query, Answer]
 
@@ -116,6 +119,19 @@ class Measurer:
         spans = ((check, max(span, check.hold)) for check in policy.checks)
         told = await asyncio.gather(*(self._look_back((policy, case), check, span, now) for check, span in spans))
         return all(told)
+
+    async def lacked(self, policy: Policy, case: Case, began: datetime) -> tuple[str, ...]:
+        """The checks without data that had none either in the hour before the breach; in doubt, one had some."""
+        checks = {check.name: check for check in policy.checks}
+        asked = [checks[found.check] for found in case.findings if found.without_data and found.check in checks]
+        had = await asyncio.gather(*(self._had_data((policy, case), check, began) for check in asked))
+        return tuple(check.name for check, some in zip(asked, had, strict=True) if not some)
+
+    async def _had_data(self, job: Job, check: CompiledCheck, began: datetime) -> bool:
+        policy, case = job
+        span, step = max(BEFORE, stale_after(policy.spec.interval)), max(STEP_BEFORE, policy.spec.interval)
+        past = await self.context.history.samples(question(policy, check, case), began - span, began, step)
+        return isinstance(past, Error) or bool(past)
 
     async def _look_back(self, job: Job, check: CompiledCheck, span: timedelta, now: datetime) -> bool:
         policy, case = job

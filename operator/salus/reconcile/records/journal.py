@@ -33,10 +33,10 @@ log = structlog.get_logger(__name__)
 # --- incidents
 
 
-async def open_incident(step: Step, workload: Workload, *, needed: bool = False) -> None:
+async def open_incident(step: Step, workload: Workload, lacked: Sequence[str] = (), *, needed: bool = False) -> None:
     """Have an incident for this case: one that is open, or a new one while the namespace has room for its record.
 
-    `needed`: something is about to be done, and is recorded in any case.
+    `lacked`: the checks that had no data before. `needed`: something is about to be done, and is recorded in any case.
     """
     if step.incident is not None:
         return
@@ -47,7 +47,8 @@ async def open_incident(step: Step, workload: Workload, *, needed: bool = False)
         step.case.is_on_record()
     stem = names.incident_name(step.policy, step.target, 0).removesuffix("0")
     number = step.context.records.last_incident_number(step.namespace, stem) + 1
-    body = incidents.incident_body(step.policy, workload, incidents.began(step.case.findings, step.now), number)
+    began = incidents.began(step.case.findings, step.now)
+    body = incidents.incident_body(step.policy, workload, began, number, lacked)
     step.context.fleet.opened(body, step.now)
     created = await _create(step, INCIDENTS, body)
     log.info("incident opened", incident=created["metadata"]["name"])
@@ -101,6 +102,7 @@ def entry(step: Step, action: Action, because: Sequence[Finding], decision: Deci
         decided_at=seen.now,
         incident=step.incident,
         because=because,
+        findings=step.case.findings,
         managed_by=seen.managed_by,
         identity=identity_of(step.context, step.policy) if acts else "",
         expires_at=seen.now + step.context.approval_expiry() if decision is Decision.AWAIT_APPROVAL else None,
