@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.installation import Installation, installed
 from tools.devcluster import sandbox
 from tools.devcluster.cluster import DevCluster
 from tools.devcluster.images import busybox_image
@@ -20,6 +21,15 @@ def devcluster() -> Iterator[DevCluster]:
     with DevCluster(nodes="kubelet") as cluster:
         cluster.node.load([busybox_image(cluster.node.programs["busybox"])])
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def salus(devcluster: DevCluster) -> Iterator[Installation]:
+    """Salus installed, its policy accepted, the shop healthy, and its release on record as good."""
+    with installed(devcluster) as scene:
+        scene.wait_ready()
+        scene.wait(lambda: bool(scene.kept_releases()), "the first release has baked")
+        yield scene
 
 
 @pytest.fixture(scope="session")

@@ -5,25 +5,15 @@ run in this order, on one installation.
 """
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from salus.version import __version__
-from tests.e2e.installation import REMEDIATOR, SYSTEM, TENANT, Installation, cold_start, installed
+from tests.e2e.installation import REMEDIATOR, SYSTEM, TENANT, Installation, cold_start
 from tests.package.pinned import NAME, dependencies, normal, not_as_pinned, tools
-from tools.devcluster.cluster import DevCluster, KubectlError
+from tools.devcluster.cluster import KubectlError
 
 pytestmark = pytest.mark.timeout(900)
-
-
-@pytest.fixture(scope="module")
-def salus(devcluster: DevCluster) -> Iterator[Installation]:
-    """Salus installed, its policy accepted, the shop healthy, and its release on record as good."""
-    with installed(devcluster) as scene:
-        scene.wait_ready()
-        scene.wait(lambda: bool(scene.kept_releases()), "the first release has baked")
-        yield scene
 
 
 def test_the_pod_is_admitted_under_the_restricted_standard(salus: Installation) -> None:
