@@ -113,7 +113,7 @@ def test_a_budget_that_is_spent(parts: Mapping[str, Scene], budget: str, reason:
 
 
 def test_a_freeze_window(parts: Mapping[str, Scene]) -> None:
-    """While it lasts nothing new is done, and the refusal says until when; when it is lifted, the action is."""
+    """While it lasts nothing new is done, and people are told until when; when it is lifted, the action is."""
     scene = parts["frozen"]
     services(scene, "web")
     tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
@@ -124,9 +124,13 @@ def test_a_freeze_window(parts: Mapping[str, Scene]) -> None:
     assert patched(scene) == []
     assert record["spec"]["message"].startswith(f"freeze season lasts until {tomorrow + dt.timedelta(days=1)}")
     assert record["spec"]["message"].endswith(": sales")
+    told = scene.wait_change(action="Notify", reason="FreezeWindow", decision="Act")
+    assert ": sales" in told["spec"]["message"]
+    scene.wait(lambda: scene.incidents()[0]["status"].get("toldBy") == told["metadata"]["name"], "the incident says so")
 
     configure(scene)
     scene.wait(lambda: patched(scene) == ["web"], "the restart")
+    assert len(scene.changes(action="Notify")) == 1
     scene.gauge(WELL)
 
 

@@ -215,6 +215,9 @@ async def test_fifty_targets_that_fail_together_are_told_of_once_and_healed_one_
         assert (fleet.actions, len(fleet.told())) == (actions, 1)
     await fleet.ticks(3 * PAUSE)
     assert (fleet.actions, len(fleet.told())) == (5, 1), "the budget, ten percent of fifty in an hour, is spent"
+    assert fleet.phases() == {"Escalated": 50}, "each incident says that people were told, by itself or by the brake"
+    told_by = Counter(body["status"].get("toldBy") for body in fleet.cluster.objects(INCIDENTS))
+    assert told_by["FleetBrake"] >= 40
 
 
 FROZEN = Switches(freezes=(Freeze("all year", "UTC", cron="0 0 1 1 *", lasts=timedelta(days=366)),))

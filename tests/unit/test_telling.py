@@ -16,16 +16,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from salus.core.guards.chain import review
 from salus.core.objects.workloads import workload_from
+from salus.core.records.changes import Entry, change_body
+from salus.model.change import Decision
 from salus.model.incident import IncidentStatus
-from salus.model.scalars import Body, parse_time
+from salus.model.scalars import Body, format_time, parse_time
 from salus.model.values.configuration import Budget, Freeze, Switches
 from salus.model.values.metrics import Answer, Error, NoData, Query, Sample, Value
 from salus.model.values.observation import Observation
 from salus.model.values.permissions import Permission
-from salus.ports import AUTOSCALERS, DISRUPTION_BUDGETS, HEALTH_POLICIES, KEPT_RELEASES, Ref, Resource
-from tests.builders import an_action, an_observation
+from salus.ports import AUTOSCALERS, CHANGE_EVENTS, DISRUPTION_BUDGETS, HEALTH_POLICIES, KEPT_RELEASES, Ref, Resource
+from tests.builders import NOW, a_policy, an_action, an_observation
 from tests.fakes.ports import RecordingRecorder
-from tests.unit.stage import NAME, NAMESPACE, TARGET, TICK, Stage, a_stage
+from tests.unit.stage import NAME, NAMESPACE, TARGET, TICK, UNSCALED, Stage, a_stage
 
 RESTART: dict[str, Any] = {"name": "restart", "restart": {}}
 UNDO: dict[str, Any] = {"name": "undo-release", "rollback": {"within": "30m"}}
@@ -177,6 +179,16 @@ async def test_a_rollout_that_kubernetes_does_not_time_makes_no_progress_once_no
     assert standing is None
 
 
+async def test_dead_nodes_under_a_daemon_set_hold_no_restart_back() -> None:
+    """Case 04: 99 of a hundred are updated; the last one's node is gone, and its pod stays as it is for ever."""
+    stage = a_stage(never, RESTART)
+    counts = {f"{count}NumberScheduled": 100 for count in ("desired", "current")}
+    ready = {"updatedNumberScheduled": 99, "numberReady": 99, "numberAvailable": 99, "numberUnavailable": 1}
+    body = {**stage.deployment, "kind": "DaemonSet", "status": {"observedGeneration": 1, **counts, **ready}}
+
+    assert review(stage.policy, an_action(), an_observation(workload=workload_from(body))) is None
+
+
 def seen_at(stage: Stage, moved: timedelta) -> Observation:
     """A StatefulSet with one of three pods updated, whose pods last moved so long ago."""
     body = {**stage.deployment, "kind": "StatefulSet", "status": {**STUCK, "replicas": 3, "observedGeneration": 1}}
@@ -315,6 +327,33 @@ async def test_what_cannot_be_read_at_all_is_told() -> None:
     assert len(notices(stage)) == 1
 
 
+@pytest.mark.parametrize("page", [True, False], ids=["by the notify rung", "without one"])
+async def test_metrics_that_vanish_in_an_incident_are_told(page: bool) -> None:
+    """Everything is down, and with it what would say so: nothing is done, and people hear of it."""
+    stage = a_stage(never, RESTART, *([PAGE] if page else []))
+    stage.reconciler.context = replace(stage.reconciler.context, metrics=Vanishing(stage.clock.now, NOW + MINUTE))
+    await lasts(stage, 4 * MINUTE, STUCK)
+    assert notices(stage) == []
+
+    await lasts(stage, 4 * MINUTE, STUCK)
+
+    (notice,) = notices(stage)
+    assert notice["message"].startswith("critical: ") is page
+    assert incident_of(stage)["status"]["message"].startswith("MetricsUnavailable: ")
+
+
+@dataclass
+class Vanishing:
+    """A source that has an answer until then."""
+
+    now: Callable[[], datetime]
+    until: datetime
+
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
+        now = self.now()
+        return [Value(0.3, now) if now < self.until else NoData("NoSeries", "none", empty=True) for _ in questions]
+
+
 # --- any history
 
 
@@ -359,6 +398,7 @@ class Told(RuleBasedStateMachine):
         self.stage = a_stage(never)
         self.reading, self.pods, self.switches = "healthy", "as wanted", Switches()
         self.quiet_since: datetime | None = None
+        self.theirs: list[Body] = []
 
     @initialize(
         ladder=st.sampled_from(sorted(LADDERS)),
@@ -422,6 +462,33 @@ class Told(RuleBasedStateMachine):
             TARGET, lambda body: body["spec"]["template"]["spec"]["containers"][0].update(image=f"shop:v{number}")
         )
 
+    @rule()
+    def others_put_back(self) -> None:
+        """Somebody takes back what Salus has done."""
+
+        def put_back(body: dict[str, Any]) -> None:
+            body["spec"]["replicas"] = UNSCALED
+            body["spec"]["template"]["metadata"].pop("annotations", None)
+
+        self.stage.cluster.edit(TARGET, put_back)
+
+    @rule(applied=st.booleans())
+    def another_policy_acts(self, applied: bool) -> None:
+        """Its change of the same workload is on record, and not finished."""
+        number = max((c["spec"]["sequence"] for c in self.stage.changes), default=0) + 1
+        entry = Entry(a_policy(name="other"), an_action(), Decision.ACT, "Test", "theirs", self.stage.clock.now())
+        status = {"appliedAt": format_time(self.stage.clock.now())} if applied else {}
+        self.theirs.append(self.stage.cluster.put({**change_body(entry, number, ()), "status": status}))
+
+    @rule()
+    def the_other_policy_is_done(self) -> None:
+        """Whatever came of it."""
+        now = format_time(self.stage.clock.now())
+        while self.theirs:
+            metadata = self.theirs.pop()["metadata"]
+            ref = Ref(CHANGE_EVENTS, metadata["namespace"], metadata["name"])
+            self.stage.cluster.edit(ref, lambda b: b["status"].update(completedAt=now, outcome="NotRecovered"))
+
     @rule(seconds=st.integers(6, 30))
     def the_policy_is_edited(self, seconds: int) -> None:
         """Each rung may have its turn again; people are not told again."""
@@ -455,7 +522,8 @@ class Told(RuleBasedStateMachine):
         """Whether it is unhealthy with no change under way, by what is on record and by what the metric says."""
         now = self.stage.clock.now()
         moments = [c["status"].get("completedAt") for c in self.stage.changes if c["status"].get("appliedAt")]
-        if self.reading != "unhealthy" or None in moments:
+        vanished = self.reading == "empty" and self.quiet_since is not None
+        if None in moments or not (self.reading == "unhealthy" or vanished):
             self.quiet_since = None
             return
         ends = [parse_time(moment) for moment in moments if moment]

@@ -10,11 +10,13 @@ from salus.core.actions import notify
 from salus.core.actions.kind import PlanRequest
 from salus.core.guards.budgets import BRAKE
 from salus.core.guards.chain import OF_MANY
+from salus.core.health.verdict import overall
 from salus.core.records import changes as records
 from salus.core.records import incidents
 from salus.core.remedy import ladder, telling
 from salus.core.remedy.telling import Matter, Word
 from salus.model.change import Decision
+from salus.model.policy import Verdict
 from salus.model.values.changes import Action, Refusal, Then
 from salus.model.values.observation import Observation
 from salus.reconcile.context import Came, Step
@@ -26,16 +28,25 @@ async def hear(step: Step, came: Came, why: Refusal) -> Came:
     """Nothing is done for this target, and why: people are told, once, as soon as they have to know."""
     if why.then is Then.ESCALATE:
         step.case.refuse(why)
-    match telling.word(_matter(step, came, why), of_many=_is_told_of(step, why)):
+    matter = _matter(step, came, why)
+    match telling.word(matter, of_many=_is_told_of(step, why)):
         case Word.RECORD:
             return await _call(step, came, why)
         case Word.OF_MANY:
             await _escalate(step, came, why, why.reason)
         case Word.STANDS:
-            await _escalate(step, came, why, telling.told_by(_matter(step, came, why)))
+            await _escalate(step, came, why, telling.told_by(matter))
         case Word.INCIDENT:
             await _say(step, why)
     return came.at_rest()
+
+
+async def hear_of_doubt(step: Step, came: Came) -> Came:
+    """Nobody can tell how a target is that was unhealthy: its incident goes on, and is told of like any other."""
+    incident, findings = step.incident, step.case.findings
+    if incident is None or incidents.is_recovering(incident) or overall(findings) is not Verdict.UNKNOWN:
+        return came.at_rest()
+    return await hear(step, came, telling.doubt(findings))
 
 
 def _matter(step: Step, came: Came, why: Refusal) -> Matter:

@@ -28,7 +28,7 @@ from salus.core.remedy.lifecycle import (
 from salus.model.values.keys import PolicyKey
 from salus.model.values.objects import Workload
 from salus.ports import NotFound
-from salus.reconcile import changes, healthy
+from salus.reconcile import changes, healthy, people
 from salus.reconcile.climb import climb
 from salus.reconcile.context import Came, Step
 from salus.reconcile.healthy import Others
@@ -123,7 +123,7 @@ async def _perform(step: Step, move: Move, came: Came, others: Others) -> Came:
             return await climb(step, came)
         case CloseOut():
             await healthy.close_out(step, came.workload, others)
-            return came.at_rest()
+            return await people.hear_of_doubt(step, came)
         case Wait(why=why):
             log.debug("waiting", why=why)
             return came.at_rest()

@@ -37,6 +37,8 @@ _KEDA_PAUSED_AT = "autoscaling.keda.sh/paused-replicas"
 _KEDA_SWITCHES = ("autoscaling.keda.sh/paused", "autoscaling.keda.sh/paused-scale-out")
 _FALSE = {"0", "f", "F", "false", "False", "FALSE"}
 _HISTORY_LIMIT = 10
+_NO_DEADLINE = 2**31 - 1
+"""Seconds; a Deployment with so many is never given up."""
 _Json = TypeVar("_Json", dict[str, Any], list[Any], str, int, bool)
 
 
@@ -201,6 +203,8 @@ def _workload(body: Body, stamps: Stamps) -> Workload:
         progressed_at=_progressed_at(body, _condition(body, "Progressing", "True")),
         replica_failure=_at(_condition(body, "ReplicaFailure", "True"), "message", str),
         settled=_settled(body, kind),
+        has_deadline=kind is WorkloadKind.DEPLOYMENT
+        and _at(body, "spec.progressDeadlineSeconds", int, default=0) != _NO_DEADLINE,
         deleting=bool(_at(body, "metadata.deletionTimestamp", str)),
     )
 

@@ -107,6 +107,16 @@ def told_by(incident: Body) -> str:
     return str((incident.get("status") or {}).get("toldBy") or "")
 
 
+def unhealthy_checks(incident: Body) -> frozenset[str]:
+    """Names of the checks that were unhealthy in it."""
+    return frozenset((incident.get("status") or {}).get("checks") or ())
+
+
+def is_recovering(incident: Body) -> bool:
+    """Whether its target was healthy of late, and nobody knows yet whether that lasts."""
+    return bool((incident.get("status") or {}).get("healthySince"))
+
+
 def says(incident: Body, reason: str) -> bool:
     """Whether the incident gives this reason already; numbers in its message may be older."""
     return str((incident.get("status") or {}).get("message", "")).startswith(f"{reason}: ")
@@ -137,6 +147,8 @@ def progress(incident: Body, changes: Sequence[Change], findings: Iterable[Findi
         "attempts": [attempt(change) for change in changes][-KEPT_ATTEMPTS:],
         "detectedAt": written.get("detectedAt") or format_time(now),
     }
+    if written.get("toldBy") and (begun := next((c for c in changes if c.open and c.action.writes), None)):
+        status["message"] = f"{begun.action} ({begun.name}) is under way"
     first = min((change.applied_at for change in changes if change.applied_at), default=None)
     if first is not None:
         status["firstActionAt"] = format_time(first)

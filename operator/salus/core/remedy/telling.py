@@ -82,7 +82,9 @@ def word(matter: Matter, *, of_many: bool) -> Word:
     """How people are to hear of it. `of_many`: they were told already of what holds back many, if that is why."""
     if not is_due(matter):
         brakes = matter.why.reason == BRAKE and not of_many
-        return Word.RECORD if brakes and _tells(matter) else Word.NOT_YET
+        if brakes and _tells(matter):
+            return Word.RECORD
+        return Word.STANDS if matter.incident and incidents.told_by(matter.incident) else Word.NOT_YET
     if matter.why.reason in OF_MANY and of_many and not _carries(matter):
         return Word.STANDS if told_by(matter) else Word.OF_MANY
     return _own_word(matter)
@@ -109,14 +111,31 @@ def rung(matter: Matter) -> Proposal | None:
     """
     if matter.why.reason == BRAKE and _tells(matter):
         return None
-    unhealthy = [finding for finding in matter.findings if finding.verdict is Verdict.UNHEALTHY]
+    evidence = _evidence(matter)
     for remedy in matter.policy.spec.remedies:
-        because = tuple(f for f in unhealthy if remedy.checks is None or f.check in remedy.checks)
+        because = tuple(f for f in evidence if remedy.checks is None or f.check in remedy.checks)
         if remedy.notify is None or not because or was_told(matter.mine, remedy.name):
             continue
         if mode_of(matter.policy, remedy, matter.mode_cap) is Mode.ENFORCE:
             return Proposal(remedy, because)
     return None
+
+
+def _evidence(matter: Matter) -> list[Finding]:
+    """What is unhealthy; or, where nobody can tell any more, what was in this incident."""
+    unhealthy = [finding for finding in matter.findings if finding.verdict is Verdict.UNHEALTHY]
+    if unhealthy or matter.incident is None:
+        return unhealthy
+    known = incidents.unhealthy_checks(matter.incident)
+    return [finding for finding in matter.findings if finding.check in known]
+
+
+def doubt(findings: Sequence[Finding]) -> Refusal:
+    """Why nothing is done for a target that was unhealthy, and of which nobody can tell any more."""
+    unknown = [f"{f.check} ({f.reason})" for f in findings if f.verdict is Verdict.UNKNOWN]
+    return Refusal(
+        "MetricsUnavailable", f"it was unhealthy, and there is no trustworthy answer for {', '.join(unknown)}"
+    )
 
 
 def has_rung(policy: Policy) -> bool:
@@ -138,7 +157,7 @@ def sentence(matter: Matter) -> str:
     if why.reason == BRAKE:
         return f"{why.message}. This is the one notification for all targets"
     once = ". This is told once for all that it holds back" if why.reason in OF_MANY else ""
-    unhealthy = incidents.what_is_unhealthy(matter.findings)
+    unhealthy = "; ".join(f"{finding.check}: {finding.message}" for finding in _evidence(matter))
     return f"{matter.workload.key} is unhealthy: {unhealthy}; {why.reason}: {why.message}{once}"
 
 

@@ -81,6 +81,8 @@ class Workload:
     """Message of the ReplicaFailure condition while pods cannot be created."""
     settled: bool = False
     """By its controller's own word no rollout is on its way: it has ended, was given up, or is left to people."""
+    has_deadline: bool = False
+    """Its controller gives up on a rollout that makes no progress, and says so."""
     deleting: bool = False
 
     @property
@@ -120,11 +122,6 @@ class Workload:
         if self.key.kind is WorkloadKind.DAEMON_SET:
             return self.updated < self.available
         return self.updated < self.replicas - self.partition or self.total > self.replicas
-
-    @property
-    def has_deadline(self) -> bool:
-        """Kubernetes itself says when it gives up on a rollout."""
-        return self.key.kind is WorkloadKind.DEPLOYMENT
 
     @property
     def rollout(self) -> tuple[object, ...]:
