@@ -470,3 +470,31 @@ async def test_a_release_that_bakes_does_not_begin_anew_at_a_restart(
         stage.clock.advance(TICK)
 
     assert (len(good(stage)), metrics.asked) == (1, asked)
+
+
+@pytest.mark.parametrize(
+    ("ready", "kept"),
+    [
+        pytest.param([timedelta(days=9), timedelta(days=3)], 1, id="its pods serve since long ago"),
+        pytest.param([timedelta(days=9), timedelta(hours=47)], 0, id="one came later"),
+        pytest.param([], 0, id="it has no pod that tells"),
+    ],
+)
+async def test_nor_does_that_of_a_stateful_set_which_does_not_tell_since_when_it_is_there(
+    ready: Sequence[timedelta], kept: int
+) -> None:
+    """Case 16, for kinds without the condition Progressing."""
+    stage = a_stage(lambda _: True, dict(UNDO), bake="48h", target={"kind": "StatefulSet", "name": "db"})
+    body = stage.cluster.put({**a_deployment_body(name="db", replicas=2), "kind": "StatefulSet"})
+    for number, ago in enumerate(ready):
+        conditions = [{"type": "Ready", "status": "True", "lastTransitionTime": format_time(stage.clock.now() - ago)}]
+        owner = {"uid": body["metadata"]["uid"], "controller": True}
+        labels = body["spec"]["selector"]["matchLabels"]
+        metadata = {"name": f"db-{number}", "namespace": NAMESPACE, "labels": labels, "ownerReferences": [owner]}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": {"conditions": conditions}}
+        stage.cluster.put(pod)
+    stage.reconciler = a_reconciler(stage.cluster, Forgetful(stage, 0), stage.clock, accounts=stage.accounts)
+
+    await stage.ticks(3)
+
+    assert len(stage.cluster.objects(KEPT_RELEASES)) == kept

@@ -1,11 +1,12 @@
 """Which pod holds the rollout of a StatefulSet back, and how the pods of each release fare."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from salus.core.objects.pods import pods_from, stuck_pod
+from salus.core.objects.pods import pods_from, ready_since, stuck_pod
 from salus.model.scalars import format_time
 from salus.model.values.objects import Revision
 from salus.model.values.surroundings import Pod
@@ -146,3 +147,24 @@ def test_which_release_a_pod_is_of(label: str, mark: str, release: str) -> None:
 )
 def test_a_pod_that_is_going_proves_nothing(status: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
     assert seen_pod(status, **metadata).name == "gone"
+
+
+def serving(seconds: float | None, **metadata: str) -> dict[str, Any]:
+    since = {} if seconds is None else {"lastTransitionTime": format_time(ago(seconds))}
+    conditions = [{"type": "Ready", "status": "True", **since}]
+    return {"metadata": {"name": "db-0", **metadata}, "status": {"conditions": conditions}}
+
+
+@pytest.mark.parametrize(
+    ("pods", "since"),
+    [
+        pytest.param([serving(60), serving(30)], ago(30), id="the last that came tells"),
+        pytest.param([serving(60), a_pod(1, ready=False)], ago(60), id="one that does not serve is left out"),
+        pytest.param([serving(60), serving(30, deletionTimestamp="now")], ago(60), id="one that goes, too"),
+        pytest.param([serving(60), serving(None)], None, id="one that does not tell"),
+        pytest.param([], None, id="no pod"),
+        pytest.param([a_pod(0, ready=False)], None, id="none that serves"),
+    ],
+)
+def test_since_when_all_that_serve_have_served(pods: list[dict[str, Any]], since: datetime | None) -> None:
+    assert ready_since(pods) == since

@@ -203,6 +203,10 @@ class Case:
         """Nothing comes of this change any more, or it is somebody else's."""
         self.carried -= {name}
 
+    def knows_rollout_of(self, release: str) -> bool:
+        """Whether it is known since when this release is rolled out."""
+        return self.rolled_out is not None and self.rolled_out[0] == release
+
     def rolled_out_since(self, workload: Workload, now: datetime) -> datetime | None:
         """Since when the live release is rolled out, as far as this process can tell; None: it never was.
 

@@ -9,9 +9,11 @@ import structlog
 from salus.core.actions.scale import goes_back
 from salus.core.health.timing import has_lasted
 from salus.core.health.verdict import overall
+from salus.core.objects.pods import ready_since
 from salus.core.records import incidents, releases
 from salus.core.records.incidents import Closing
 from salus.core.records.release_proof import NotProven, Witness, longest_bake, prove, vouches
+from salus.model.meta import WorkloadKind
 from salus.model.policy import Verdict
 from salus.model.values.metrics import CheckState, Finding
 from salus.model.values.objects import Workload
@@ -19,6 +21,7 @@ from salus.model.values.policies import Policy
 from salus.reconcile import releases as release_keeping
 from salus.reconcile.cases import Case
 from salus.reconcile.context import Step
+from salus.reconcile.observe import target
 from salus.reconcile.observe.measure import Measurer
 from salus.reconcile.records import journal
 from salus.reconcile.releases import Live
@@ -81,7 +84,7 @@ async def _keep_release(step: Step, workload: Workload, now: datetime, others: O
     is_kept, sized, notes_size = case.good_release == release, case.sized_since(workload, now), goes_back(step.policy)
     if is_kept and (not notes_size or case.good_size == workload.replicas):
         return
-    if (since := case.rolled_out_since(workload, now)) is None:
+    if (since := await _rolled_out_since(step, workload)) is None:
         return
     witnesses = [witness_of(step.policy, case, in_incident=step.incident is not None), *others(case, workload)]
     bake, since = longest_bake(witnesses), max(since, sized) if is_kept else since
@@ -95,6 +98,19 @@ async def _keep_release(step: Step, workload: Workload, now: datetime, others: O
         log.debug("the release is not kept yet", release=release, why=proof.message)
     elif await release_keeping.keep(step.context, case, Live(workload, since, size), proof):
         case.keeps(release, size)
+
+
+async def _rolled_out_since(step: Step, workload: Workload) -> datetime | None:
+    """Since when the live release is rolled out.
+
+    Only a Deployment tells; of others the pods do, once a release, or each restart of Salus would begin a bake anew.
+    """
+    is_told = workload.rolled_out_since is not None or step.case.knows_rollout_of(workload.release)
+    if workload.rolled_out and step.target.kind is not WorkloadKind.DEPLOYMENT and not is_told:
+        body = await step.context.cluster.get(target.workload_ref(step.target))
+        pods = await target.pods_of(step.context, step.target, body, ())
+        workload = replace(workload, rolled_out_since=ready_since(pods))
+    return step.case.rolled_out_since(workload, step.now)
 
 
 def witness_of(policy: Policy, case: Case | None, *, in_incident: bool) -> Witness:

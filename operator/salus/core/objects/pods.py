@@ -110,5 +110,20 @@ def is_ready(pod: Body) -> bool:
     return any(one.get("type") == "Ready" and one.get("status") == "True" for one in _conditions(pod))
 
 
+def ready_since(pods: Iterable[Body]) -> datetime | None:
+    """Since when all that serve have served; None where there is no such pod, or one does not tell."""
+    begun = [_ready_at(pod) for pod in pods if is_ready(pod) and not is_going(pod)]
+    known = [moment for moment in begun if moment is not None]
+    return max(known) if known and len(known) == len(begun) else None
+
+
+def _ready_at(pod: Body) -> datetime | None:
+    moments = (one.get("lastTransitionTime") for one in _conditions(pod) if one.get("type") == "Ready")
+    try:
+        return next((parse_time(moment) for moment in moments), None)
+    except ValueError:
+        return None
+
+
 def _conditions(pod: Body) -> Sequence[Mapping[str, Any]]:
     return (pod.get("status") or {}).get("conditions") or ()
