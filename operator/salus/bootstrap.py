@@ -34,6 +34,7 @@ from salus.adapters.telemetry import PrometheusTelemetry
 from salus.adapters.workload_writes import ApiAccounts
 from salus.contained import contained
 from salus.core.policy.compile import Catalog, SpecError
+from salus.core.policy.windows import Rules
 from salus.endpoints.settings import BasicAuth
 from salus.garbage import set_apart
 from salus.handlers import PolicyWatch
@@ -41,7 +42,7 @@ from salus.model.policy import Mode
 from salus.model.scalars import Body
 from salus.model.values.configuration import Bounds, Sink, Stamps, Switches
 from salus.model.values.keys import PolicyKey
-from salus.model.values.metrics import Answer, Error, Query, Sample
+from salus.model.values.metrics import Answer, Error, Query, Rule, Sample
 from salus.model.values.policies import Policy
 from salus.ports import HEALTH_POLICIES, LEASES, Accounts, Cluster, ClusterError, NotFound, Ref
 from salus.presets import load_presets
@@ -59,6 +60,7 @@ from salus.sources.clusters import Lookout
 from salus.sources.history import PrometheusHistory
 from salus.sources.prometheus import PrometheusSource
 from salus.sources.router import Sources
+from salus.sources.rules import PrometheusRules
 from salus.sources.settings import SourceSettings
 from salus.store import PolicyStore, bare, key_of
 from salus.version import __version__, described
@@ -147,12 +149,14 @@ class LiveMetrics:
     _sources: dict[str, PrometheusSource] = field(default_factory=dict)
     _now: Sources = field(default_factory=lambda: Sources({}))
     _past: PrometheusHistory = field(default_factory=lambda: PrometheusHistory({}))
+    _rules: PrometheusRules = field(default_factory=lambda: PrometheusRules({}))
 
     async def use(self, settings: Mapping[str, SourceSettings]) -> None:
         """Exchange the sources; questions under way end with the old ones."""
         old = list(self._sources.values())
         self._sources = {name: PrometheusSource(one, observe=self.observe) for name, one in settings.items()}
         self._now, self._past = Sources(self._sources), PrometheusHistory(settings)
+        self._rules = PrometheusRules(settings)
         self.names = frozenset(settings)
         for source in old:
             await source.close()
@@ -171,6 +175,10 @@ class LiveMetrics:
     def sources(self) -> Mapping[str, PrometheusSource]:
         """The sources by name."""
         return dict(self._sources)
+
+    async def rules(self, source: str) -> Sequence[Rule] | Error:
+        """The port RuleBook."""
+        return await self._rules.rules(source)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -521,14 +529,32 @@ class Operator:
             log.error("a defect in Salus met the new configuration, please report it", exc_info=error)
 
     async def _look_at_sources(self) -> None:
-        """See at start, after each change and now and then whether a source holds several clusters."""
+        """See at start, after each change and now and then what rules a source has, and whether several clusters."""
         lookout = Lookout(self.telemetry.clusters)
         while True:
             self._moved.clear()
+            with contained(self._not_learnt):
+                await self.learn_rules()
             known = await lookout.look(self.metrics.sources, self.settings.exporters(), self.settings.cluster)
             pause = LOOK_EVERY if known else LOOK_AGAIN
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), pause.total_seconds())
+
+    async def learn_rules(self) -> None:
+        """Ask the sources that policies name; of one that does not tell, what was known stays."""
+        sources, known = self.settings.sources, dict(self.store.catalog.rules)
+        for name in sorted({policy.spec.source for policy in self.store.policies.values()} & self.metrics.names):
+            told = await self.metrics.rules(name)
+            if isinstance(told, Error):
+                log.info("the rules of a source are not known", source=name, reason=told.reason, error=told.message)
+            else:
+                known[name] = Rules(tuple(told))
+        if sources == self.settings.sources and known != self.store.catalog.rules:  # else they are of other sources
+            await self.store.learn(known)
+
+    def _not_learnt(self, error: BaseException) -> None:
+        self.telemetry.failed("rules")
+        log.error("a defect in Salus met the rules of a source, please report it", exc_info=error)
 
     async def use(self, settings: Settings) -> None:
         """Exchange what has changed; at first, everything."""
@@ -547,7 +573,8 @@ class Operator:
         if moved or rewired or old is None or old.minimums != settings.minimums:
             names, bound = self.metrics.names, settings.bindings()
             signals, known, least = self.store.catalog.signals, settings.sink_values(), settings.minimums.value()
-            await self.store.use(Catalog(signals, names, bound, known, settings.exporters(), least))
+            rules = {} if moved else self.store.catalog.rules
+            await self.store.use(Catalog(signals, names, bound, known, settings.exporters(), least, rules))
 
     async def _tick(self, due: Sequence[Policy], late: float) -> None:
         if self._leads():

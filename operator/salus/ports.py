@@ -12,7 +12,7 @@ from salus.model.change import ActionKind
 from salus.model.meta import AutoscalerKind, WorkloadKind
 from salus.model.scalars import API_VERSION, Body
 from salus.model.values.keys import TargetKey
-from salus.model.values.metrics import Answer, Error, Query, Sample
+from salus.model.values.metrics import Answer, Error, Query, Rule, Sample
 from salus.model.values.objects import Selector, Workload
 from salus.model.values.permissions import Permission
 
@@ -304,6 +304,14 @@ class MetricSource(Protocol):
 
     async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         """One answer per question, in order."""
+        ...
+
+
+class RuleBook(Protocol):
+    """Tells what the recorded series and the alerts of a source are made from; never raises for what it does."""
+
+    async def rules(self, source: str) -> Sequence[Rule] | Error:
+        """All rules of a source, in an order of their own."""
         ...
 
 

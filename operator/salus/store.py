@@ -7,11 +7,12 @@ changes. A full LIST and another catalog are worked off policy by policy, and th
 
 import asyncio
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from salus.contained import INTERNAL_ERROR, apology, contained
 from salus.core.policy.compile import Catalog, SpecError, compile_policy, identity
+from salus.core.policy.windows import Rules
 from salus.model.problems import Problem
 from salus.model.scalars import Body
 from salus.model.values.keys import PolicyKey
@@ -92,6 +93,14 @@ class PolicyStore:
         self.catalog = catalog
         await self._compile_all(list(self._bodies.items()))
 
+    async def learn(self, rules: Mapping[str, Rules]) -> None:
+        """What sources tell of their rules; only a policy that says something else by that is accepted anew."""
+        self.catalog = replace(self.catalog, rules=rules)
+        for key, body in list(self._bodies.items()):
+            if key in self.policies and self._bodies.get(key) is body:
+                self._compile(key, body, unless=self.policies[key])
+            await asyncio.sleep(0)
+
     async def _compile_all(self, noted: Iterable[tuple[PolicyKey, Body]]) -> None:
         """One after the other; what was changed or removed meanwhile is no longer this work's."""
         for key, body in noted:
@@ -117,15 +126,16 @@ class PolicyStore:
         self._bodies[key] = noted
         return noted
 
-    def _compile(self, key: PolicyKey, body: Body) -> None:
+    def _compile(self, key: PolicyKey, body: Body, unless: Policy | None = None) -> None:
         with contained(lambda error: self._refuse(key, body, self._defect(key, error))):
             try:
                 policy = compile_policy(body, self.catalog)
             except SpecError as error:
                 self._refuse(key, body, error)
             else:
-                self.policies[key] = policy
-                self.listener.accepted(policy, body)
+                if policy != unless:
+                    self.policies[key] = policy
+                    self.listener.accepted(policy, body)
 
     def _refuse(self, key: PolicyKey, body: Body, error: SpecError) -> None:
         self.policies.pop(key, None)

@@ -154,8 +154,9 @@ ODD_VECTORS: Sequence[Any] = [
 
 @asynccontextmanager
 async def serving(handler: Handler, path: str = "/api/v1/query") -> AsyncIterator[TestServer]:
-    """A server on loopback with one handler, for POST."""
+    """A server on loopback with one handler, for GET and POST."""
     app = web.Application()
+    app.router.add_get(path, handler)
     app.router.add_post(path, handler)
     server = TestServer(app, host="127.0.0.1")
     await server.start_server(shutdown_timeout=0)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import count, pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -20,6 +20,7 @@ from salus.bootstrap import Operator, Readiness, RunOptions, Server
 from salus.core.leadership import Timing
 from salus.core.policy.compile import Catalog, compile_policy
 from salus.model.scalars import API_VERSION, Body
+from salus.model.values.metrics import Error, Rule
 from salus.model.values.policies import Policy
 from salus.ports import HEALTH_POLICIES, LEASES, Forbidden, Ref, Unavailable, right
 from salus.scheduler import FIRST_TICKS, SLOT
@@ -115,6 +116,38 @@ async def test_a_reload_ties_presets_to_the_exporters_that_are_named_now() -> No
     await operator.metrics.close()
 
     assert seen == [[], ["first"], ["second"]]
+
+
+@dataclass
+class Told:
+    """A RuleBook of one answer after the other."""
+
+    answers: list[Sequence[Rule] | Error]
+    names: frozenset[str] = frozenset({"default"})
+    asked: list[str] = field(default_factory=list)
+
+    async def rules(self, source: str) -> Sequence[Rule] | Error:
+        self.asked.append(source)
+        return self.answers.pop(0)
+
+
+async def test_what_a_source_told_of_its_rules_stays_where_it_tells_nothing_more() -> None:
+    """Case 07: only the sources that policies name are asked, and a failure is no harm."""
+    operator = an_operator()
+    operator.store.catalog = Catalog({}, ("default", "other"))
+    operator.store.put(a_policy_body(checks=[{"name": "c", "alert": {"name": "Down"}}]))
+    rule = Rule("Down", "rate(errors[1h]) > 1", alert=True)
+    book = Told([Error("HttpError", "404"), [rule], Error("Timeout", "late"), []], frozenset({"default", "other"}))
+    operator.metrics = cast("Any", book)
+    seen = []
+    for _ in range(4):
+        await operator.learn_rules()
+        (policy,) = operator.store.policies.values()
+        seen.append((policy.checks[0].window, bool(policy.checks[0].hidden)))
+
+    unknown, told = (timedelta(0), True), (timedelta(hours=1), False)
+    assert seen == [unknown, told, told, unknown]
+    assert book.asked == ["default"] * 4
 
 
 class Panic(BaseException):

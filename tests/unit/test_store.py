@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,8 +10,10 @@ import pytest
 import yaml
 
 from salus.core.policy.compile import Catalog, SpecError, compile_policy
+from salus.core.policy.windows import Rules
 from salus.model.scalars import Body
 from salus.model.values.keys import PolicyKey
+from salus.model.values.metrics import Rule
 from salus.model.values.policies import Policy
 from salus.store import PolicyStore, bare, key_of
 from tests.builders import a_policy_body
@@ -182,6 +185,23 @@ async def test_another_catalog_compiles_everything_anew() -> None:
 
     assert heard == ["refused a: spec.source", "accepted b 1"]
     assert [key.name for key in store.policies] == ["b"]
+
+
+async def test_what_is_told_of_rules_renews_only_the_policies_that_it_speaks_of() -> None:
+    """Case 07: the others go on with what their checks remember."""
+    store, told = a_store()
+    recorded = {"name": "x", "query": "job:errors:sum", "unhealthy": {"above": "0"}}
+    for body in (policy("a"), policy("b", checks=[recorded]), broken("c")):
+        store.put(body)
+    rules = Rules((Rule("job:errors:sum", "sum(rate(errors[1h]))"),))
+    del told[:]
+
+    await store.learn({"default": rules, "other": rules})
+    await store.learn({"default": rules})
+
+    assert told == ["accepted b 1"]
+    (check,) = store.policies[PolicyKey("shop", "b")].checks
+    assert (check.window, check.hidden) == (timedelta(hours=1), ())
 
 
 def test_the_same_name_in_two_namespaces_is_two_policies() -> None:

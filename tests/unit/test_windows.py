@@ -6,9 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salus.core.policy.windows import Window, in_name, window
+from salus.core.policy.windows import Rules, Window, in_name, window
+from salus.model.values.metrics import Rule
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+def recording(name: str, query: str) -> Rule:
+    return Rule(name, query)
+
+
+def alerting(name: str, query: str, minutes: int = 0) -> Rule:
+    return Rule(name, query, alert=True, lasts=minutes * MINUTE)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +64,89 @@ def test_no_name_is_too_odd(name: str) -> None:
         pytest.param("count(ALERTS) + rate(x[5m])", Window(5 * MINUTE, ("ALERTS",)), id="an alert hides its own"),
         pytest.param("told:x + rate(x[1m])", Window(HOUR), id="one that somebody told"),
         pytest.param("rate(plain[1m])", Window(HOUR + MINUTE), id="so one that does not look like a rule"),
+        pytest.param(
+            "max(b:rate5m > 14.4 * 0.001) without (w) and max(b:rate1h > 14.4 * 0.001) without (w)",
+            Window(5 * MINUTE),
+            id="the same of a short window and of a long one ends with the short",
+        ),
+        pytest.param("(rate(x[5m]) > 1 and rate(x[1h]) > 1)", Window(5 * MINUTE), id="by ranges, and in brackets"),
+        pytest.param(
+            """(max(b:rate5m{w="5m"} > 14.4) and max(b:rate1h{w="1h"} > 14.4))
+                 or (max(b:rate30m{w="30m"} > 6) and max(b:rate6h{w="6h"} > 6))""",
+            Window(30 * MINUTE),
+            id="of two pairs the longer of the short ones, as SLO generators write them",
+        ),
+        pytest.param("a:b or c:d or a:b", Window(0 * MINUTE, ("a:b", "c:d")), id="either hides its own"),
+        pytest.param("rate(x[1h]) > 1 and rate(y[5m]) > 1", Window(HOUR), id="not of two things"),
+        pytest.param("rate(x[1h]) > 1 and rate(x[5m]) > 2", Window(HOUR), id="nor of one thing and two bounds"),
+        pytest.param("rate(x[1h]) > 1 or rate(x[5m]) > 1", Window(HOUR), id="nor if one of them is enough"),
         pytest.param("longer:rate5m", Window(HOUR), id="what is told, rather than what the name says"),
     ],
 )
 def test_a_window(query: str, expected: Window) -> None:
-    assert window(query, {"told:x": HOUR, "plain": HOUR, "longer:rate5m": HOUR}) == expected
+    told = Rules(tuple(recording(name, "rate(x[1h])") for name in ("told:x", "plain", "longer:rate5m")))
+
+    assert window(query, told) == expected
+
+
+BURNS = "max(slo:burn:ratio > 14.4) without (w) and max(slo:sli_error:ratio_rate1h > 14.4) without (w)"
+RULES = Rules(
+    (
+        recording("slo:burn:ratio", "job:errors:sum / 0.001"),
+        recording("job:errors:sum", "sum(rate(errors[5m]))"),
+        recording("job:errors:sum", "sum(rate(old_errors[10m]))"),
+        recording("round:a", "round:b + rate(x[5m])"),
+        recording("round:b", "round:a"),
+        recording("job:odd:sum", "sum("),
+        recording("job:hides:sum", "not:told / 2"),
+        alerting("Burns", BURNS, minutes=2),
+        alerting("Plain", "rate(errors[1m]) > 1", minutes=15),
+        alerting("Hides", "not:told > 1"),
+        recording("Plain", "rate(errors[3h])"),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("job:errors:sum", 10 * MINUTE, id="the widest of the rules of one name"),
+        pytest.param("slo:burn:ratio", 10 * MINUTE, id="a rule on a rule"),
+        pytest.param("round:b", None, id="rules on each other"),
+        pytest.param("job:odd:sum", None, id="one that nobody can read"),
+        pytest.param("job:hides:sum", None, id="one on a series that hides it in its turn"),
+        pytest.param("job:gone:sum", None, id="none of this name"),
+        pytest.param("Burns", None, id="an alert is no series"),
+    ],
+)
+def test_what_a_recording_rule_tells(name: str, expected: timedelta | None) -> None:
+    assert RULES.recorded(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("Burns", HOUR + 2 * MINUTE, id="what it reads, by rules and names, and its for"),
+        pytest.param("Plain", 16 * MINUTE, id="not the series of the same name"),
+        pytest.param("Hides", None, id="one on a series that hides it"),
+        pytest.param("Gone", None, id="none of this name"),
+    ],
+)
+def test_what_the_rule_of_an_alert_tells(name: str, expected: timedelta | None) -> None:
+    """Case 07."""
+    assert RULES.alert(name) == expected
+    assert window("count(ALERTS)", RULES, name) == Window(expected or 0 * MINUTE, () if expected else ("ALERTS",))
+
+
+def test_a_tower_of_rules_ends() -> None:
+    tower = [recording(f"a:{n}", f"a:{n + 1}") for n in range(10_000)]
+
+    assert Rules((*tower, recording("a:10000", "x"))).recorded("a:0") is None
+    assert Rules((*tower, recording("a:10000", "x"))).recorded("a:9990") == timedelta(0)
+
+
+def test_rules_are_the_same_whatever_was_asked_of_them() -> None:
+    other = Rules(RULES.known)
+
+    assert (other.recorded("job:errors:sum"), other == RULES) == (10 * MINUTE, True)
+    assert other != Rules()

@@ -55,6 +55,8 @@ class Catalog:
     """By source, how the series of exporters are known that presets may believe."""
     minimums: Minimums = field(default_factory=Minimums)
     """What no window of a policy goes below."""
+    rules: Mapping[str, windows.Rules] = field(default_factory=dict)
+    """By source, the rules that are known."""
 
 
 def parse_spec(body: Body) -> HealthPolicySpec:
@@ -185,6 +187,11 @@ def _in_doubt(check: Check) -> NoData | None:
     return NoData("AlertWithoutLabel", f"{check.alert.name} fires without {one}: {advice}"[:1024])
 
 
+def _window(check: Check, template: str, spec: HealthPolicySpec, catalog: Catalog) -> windows.Window:
+    alert = check.alert.name if check.alert is not None else ""
+    return windows.window(template, catalog.rules.get(spec.source), alert)
+
+
 def _warnings(spec: HealthPolicySpec, checks: Sequence[CompiledCheck]) -> Iterator[Problem]:
     for index, (written, check) in enumerate(zip(spec.checks, checks, strict=True)):
         path = f"spec.checks[{index}]"
@@ -205,7 +212,7 @@ def _compiled(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> Compile
     template = _template(check, spec, catalog)
     default_hold = signal.hold if signal else timedelta(0)
     hold = max(default_hold if check.for_ is None else check.for_, catalog.minimums.hold)
-    found = windows.window(template) if check.window is None else windows.Window(check.window)
+    found = windows.Window(check.window) if check.window is not None else _window(check, template, spec, catalog)
     return CompiledCheck(
         name=check.name,
         template=template,

@@ -192,6 +192,20 @@ def tree(query: str) -> ast.Expr:
     return _read(query).tree
 
 
+@readable
+def sides(query: str, operator: str) -> tuple[str, ...]:
+    """What this outermost operator joins, as text; none where it is another one.
+
+    Raises ValueError if the query cannot be read.
+    """
+    tree = _read(query).tree
+    while isinstance(tree, ast.ParenExpr):
+        tree = tree.expr
+    if isinstance(tree, ast.BinaryExpr) and str(tree.op) == operator:
+        return tuple(side.prettify().strip() for side in (tree.lhs, tree.rhs))
+    return ()
+
+
 def is_scalar(tree: ast.Expr) -> bool:
     """Whether it answers with a number, and not with series."""
     return _value_type(tree) == "scalar"

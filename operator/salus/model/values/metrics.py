@@ -90,3 +90,14 @@ class Finding:
     """Time of the newest sample behind the value."""
     without_data: bool = False
     """Unknown, and not for an error: the source answered, and has nothing."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Rule:
+    """A rule that a source evaluates: what a recorded series, or an alert, is made from."""
+
+    name: str
+    query: str
+    alert: bool = False
+    lasts: timedelta = timedelta(0)
+    """Of an alert, how much longer than its query it takes to come and to go: its `for` and `keep_firing_for`."""
