@@ -64,7 +64,7 @@ def values_schema() -> Files:
     schema["properties"]["config"] = _plain(settings) | {
         "description": "The operator's configuration, as in docs/operator.md. The chart says where the Lease is."
     }
-    found: dict[str, list[str]] = {"lists": [], "texts": []}
+    found: dict[str, list[str]] = {"durations": [], "lists": [], "texts": []}
     for kind, where in _softened(schema, schema["$defs"]):
         found[kind].append(where)
     kinds = KINDS + _dumped({kind: sorted(set(paths)) for kind, paths in found.items()})
@@ -74,32 +74,40 @@ def values_schema() -> Files:
 KINDS = (
     "# Made from values.schema.json by `make manifests`: values whose kind the templates check, to say what to do.\n"
 )
-_NUMBER = "123"
+_NUMBER, _DURATION = "123", "30s"
 _TEXT = ["string", "number", "boolean"]
 _LIST = ["array", "string"]
 
 
 def _softened(node: Object, defs: Mapping[str, Object], path: str = "") -> Iterator[tuple[str, str]]:
-    """The paths of texts that a number in quotes would be, and of lists of texts; the schema lets both pass."""
+    """The paths of texts that a number in quotes would be, of durations, and of lists; the schema lets all pass."""
     if "$ref" in node:
         node = defs[node["$ref"].rpartition("/")[2]]
-    for name, field in node.get("properties", {}).items():
-        yield from _softened(field, defs, f"{path}.{name}".removeprefix("."))
-    for field in (*node.get("patternProperties", {}).values(), node.get("additionalProperties")):
-        if path and isinstance(field, dict):
-            yield from _softened(field, defs, f"{path}.*")
+    for name, inner in _inside(node):
+        if path or name != "*":
+            yield from _softened(inner, defs, f"{path}.{name}".removeprefix(".") if name else path)
+    if kind := _kind(node):
+        node["type"] = _LIST if kind == "lists" else _TEXT
+        yield kind, path
+
+
+def _inside(node: Object) -> Iterator[tuple[str, Object]]:
+    """The schemas of what is in a value, by name (`*`: by any), and its own by other words."""
+    yield from node.get("properties", {}).items()
+    others = (*node.get("patternProperties", {}).values(), node.get("additionalProperties"), node.get("items"))
+    yield from (("*", inner) for inner in others if isinstance(inner, dict))
     choices = node.get("anyOf", ())
     if not any(choice.get("type") in ("integer", "number", "boolean") for choice in choices):
-        for choice in choices:
-            yield from _softened(choice, defs, path)
-    if isinstance(node.get("items"), dict):
-        yield from _softened(node["items"], defs, f"{path}.*")
-    if node.get("type") in ("array", _LIST) and node.get("items", {}).get("type") in ("string", _TEXT):
-        node["type"] = _LIST
-        yield "lists", path
-    if node.get("type") in ("string", _TEXT) and "enum" not in node and re.search(node.get("pattern", ""), _NUMBER):
-        node["type"] = _TEXT
-        yield "texts", path
+        yield from (("", choice) for choice in choices)
+
+
+def _kind(node: Object) -> str:
+    if node.get("type") in ("array", _LIST):
+        return "lists" if node.get("items", {}).get("type") in ("string", _TEXT) else ""
+    if node.get("type") not in ("string", _TEXT) or "enum" in node:
+        return ""
+    fits = {"texts": _NUMBER, "durations": _DURATION}
+    return next((kind for kind, example in fits.items() if re.search(node.get("pattern", ""), example)), "")
 
 
 _ONLY_OURS = ("title", "default", "x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys")

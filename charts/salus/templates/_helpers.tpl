@@ -93,7 +93,7 @@ annotations:
 {{/* The registry of a parent chart takes the place of the image's own. */}}
 {{- define "salus.image" -}}
 {{- $repository := .Values.image.repository }}
-{{- with .Values.global.imageRegistry }}
+{{- with (.Values.global | default dict).imageRegistry }}
 {{- $repository = printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $repository "") }}
 {{- end }}
 {{- $tag := .Values.image.tag | default .Chart.AppVersion }}
@@ -107,7 +107,7 @@ annotations:
 {{/* Names of Secrets to pull with: the chart's own, and those of a parent chart, which come as names or as objects. */}}
 {{- define "salus.imagePullSecrets" -}}
 {{- $secrets := .Values.imagePullSecrets }}
-{{- range .Values.global.imagePullSecrets }}
+{{- range (.Values.global | default dict).imagePullSecrets }}
 {{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) }}
 {{- end }}
 {{- toYaml ($secrets | uniq) }}
@@ -169,7 +169,10 @@ template begins with this, or it might stumble over them first.
 {{- define "salus.checkKind" -}}
 {{- $kind := kindOf .value }}
 {{- if not .path }}
-{{- if and (eq .kind "texts") (has $kind (list "bool" "float64" "int" "int64")) }}
+{{- $number := has $kind (list "float64" "int" "int64") }}
+{{- if and (eq .kind "durations") (or $number (eq $kind "bool")) }}
+{{- fail (printf "%s: %v is no duration, such as 30s or 5m" .name .value) }}
+{{- else if and (eq .kind "texts") (or $number (eq $kind "bool")) }}
 {{- fail (printf "%s: %v is a %s, and text is meant: quote it as you wrote it, or use --set-string" .name .value (ternary "switch" "number" (eq $kind "bool"))) }}
 {{- else if and (eq .kind "lists") (eq $kind "string") }}
 {{- fail (printf "%s: %q is text, and a list is meant: [%s], or --set '%s={%s}'" .name .value .value .name .value) }}
