@@ -96,6 +96,9 @@ RESOURCE_QUOTAS = Resource("v1", "resourcequotas", "ResourceQuota")
 CONFIG_MAPS = Resource("v1", "configmaps", "ConfigMap")
 NODES = Resource("v1", "nodes", "Node", namespaced=False)
 LIMIT_RANGES = Resource("v1", "limitranges", "LimitRange")
+SECRETS = Resource("v1", "secrets", "Secret")
+VOLUME_CLAIMS = Resource("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+PRIORITY_CLASSES = Resource("scheduling.k8s.io/v1", "priorityclasses", "PriorityClass", namespaced=False)
 SERVICE_ACCOUNTS = Resource("v1", "serviceaccounts", "ServiceAccount")
 EVENTS = Resource("events.k8s.io/v1", "events", "Event")
 LEASES = Resource("coordination.k8s.io/v1", "leases", "Lease")
@@ -185,6 +188,10 @@ class Cluster(Protocol):
 
     async def list_metadata(self, resource: Resource, namespace: str | None) -> Sequence[Body]:
         """All objects of a kind in a namespace (None: in all), without what is in them: `metadata` only."""
+        ...
+
+    async def may(self, right: Permission, namespace: str) -> bool:
+        """Whether the operator itself has this right on all objects of a kind in a namespace (empty: in none)."""
         ...
 
     async def create(self, resource: Resource, body: Body) -> Body:

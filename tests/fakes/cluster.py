@@ -41,6 +41,7 @@ from salus.ports import (
     KEPT_RELEASES,
     LONGEST_LIST,
     NODES,
+    PRIORITY_CLASSES,
     RECORD_KEEPING,
     REMEDIATION,
     SCALERS,
@@ -73,6 +74,9 @@ SPECIMENS = RECORD_KEEPING | {
     for subresource in ("", "status")
 }
 """Wider rights, for tests of what a Cluster does with any kind of object."""
+
+LOOKED_AT = frozenset({right("list", CONFIG_MAPS), right("get", SERVICE_ACCOUNTS)})
+"""Of that to which templates refer, what the operator's role lets it read."""
 
 _PATCHED = {resource.kind for resource in (*WORKLOADS.values(), *SCALERS.values())}
 _WITH_GENERATION = {*(resource.kind for resource in (*WORKLOADS.values(), *SCALERS.values())), *SPECS}
@@ -114,6 +118,8 @@ class FakeCluster:
     """What the operator may write as itself."""
     writes: list[Write] = field(default_factory=list)
     refused: list[Write] = field(default_factory=list)
+    readable: set[Permission] = field(default_factory=lambda: set(LOOKED_AT))
+    """What of that to which templates refer Salus may read."""
     unreadable: set[Resource] = field(default_factory=set)
     """Kinds that Salus has no right to read."""
     closed: set[str] = field(default_factory=set)
@@ -163,6 +169,11 @@ class FakeCluster:
         return [
             {key: body[key] for key in ("apiVersion", "kind", "metadata")} for body in self.objects(resource, namespace)
         ]
+
+    async def may(self, right: Permission, namespace: str) -> bool:  # noqa: ARG002 - rights are on all of a kind here
+        """What the roles of today give, and what a test adds."""
+        kinds = {kind.plural for kind in self.unreadable}
+        return right in self.readable and right.resource not in kinds
 
     async def create(self, resource: Resource, body: Body) -> Body:
         """Create the object."""
@@ -486,7 +497,7 @@ def _check(write: Write, rights: Set[Permission]) -> None:
 
 _SERVERS_OWN = ("uid", "resourceVersion", "generation", "creationTimestamp")
 _SALUS = (HEALTH_POLICIES, INCIDENTS, CHANGE_EVENTS, KEPT_RELEASES)
-_RESOURCES = (*WORKLOADS.values(), CONTROLLER_REVISIONS, *_SALUS, EVENTS, NODES)
+_RESOURCES = (*WORKLOADS.values(), CONTROLLER_REVISIONS, *_SALUS, EVENTS, NODES, PRIORITY_CLASSES)
 
 
 def _resource_of(body: Body) -> Resource:

@@ -368,7 +368,7 @@ def test_only_one_module_impersonates() -> None:
     package = Path(__file__).parents[2] / "operator" / "salus"
     found = [path.name for path in package.rglob("*.py") if re.search("[Ii]mpersonate-", path.read_text("utf-8"))]
 
-    assert found == ["accounts.py"]
+    assert found == ["workload_writes.py"]
 
 
 def test_a_rollback_of_an_ordered_stateful_set_deletes_its_stuck_pod() -> None:

@@ -1,6 +1,6 @@
 """Rollbacks from the first breach to the end, on fakes: the edge cases that have cost people their trust."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from datetime import timedelta
 from typing import Any
@@ -27,10 +27,16 @@ from salus.ports import (
     KEPT_RELEASES,
     NODES,
     PODS,
+    PRIORITY_CLASSES,
     REPLICA_SETS,
+    SECRETS,
+    SERVICE_ACCOUNTS,
     STATEFUL_SETS,
+    VOLUME_CLAIMS,
     Forbidden,
     Ref,
+    Resource,
+    right,
 )
 from salus.reconcile import stuck_pod
 from salus.reconcile.cases import Case
@@ -337,6 +343,126 @@ async def test_an_undo_that_is_owed_at_the_upgrade_is_done() -> None:
 
     assert stage.deployment["spec"]["template"] == stamped("v2", value="12:00")
     assert of_rollbacks(stage, "outcome")[:2] == ["Worse", "Undone"]
+
+
+# --- what a template refers to has to be there
+
+
+def configured(picture: str, name: str, *others: dict[str, Any], **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    """With a ConfigMap of this name, and others' references beside it; `fields` of the first."""
+    template = a_template(picture)
+    refs = [{"configMapRef": {"name": f"checkout-{name}", **fields}}, *others]
+    template["spec"]["containers"][0]["envFrom"] = refs
+    return template
+
+
+def put(stage: Stage, kind: str, *names: str) -> None:
+    for name in names:
+        stage.cluster.put({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE}})
+
+
+async def pruned(*templates: dict[str, Any], there: Sequence[str] = ("checkout-bbbb",)) -> Stage:
+    """All of these were good but the last, which is unhealthy; what is not `there` was pruned when it came."""
+    stage = a_stage(lambda _: True, dict(UNDO), {"name": "page", "notify": {"severity": "critical"}})
+    await redeployed(stage, *templates[:-1])
+    put(stage, "ConfigMap", *there)
+    roll_out(stage, len(templates), templates[-1])
+    stage.service.is_cured = lambda body: body["spec"]["template"] == templates[0]
+    return stage
+
+
+async def test_no_rollback_to_a_template_whose_config_map_was_pruned() -> None:
+    """Case 12: v1 names a ConfigMap by its hash, which the GitOps tool pruned when v2 came."""
+    stage = await pruned(configured("v1", "aaaa"), configured("v2", "bbbb"))
+    await stage.ticks(20)
+    (refused,) = [c["spec"] for c in stage.changes if c["spec"]["action"] == "Rollback"]
+
+    assert (refused["decision"], refused["reason"]) == ("Refuse", "ReferencesGone")
+    assert refused["message"].endswith("to ConfigMap checkout-aaaa")
+    assert stage.remedial_writes == []
+    assert stage.incidents[0]["status"]["phase"] == "Escalated"
+
+
+async def test_the_next_good_release_whose_references_are_there_is_gone_back_to() -> None:
+    stage = await pruned(configured("v0", "bbbb"), configured("v1", "aaaa"), configured("v2", "bbbb"))
+    await stage.ticks(20)
+    (done,) = [c["spec"] for c in stage.changes if c["spec"]["action"] == "Rollback"]
+
+    assert image(stage.deployment) == "v0"
+    assert "which refers to ConfigMap checkout-aaaa, and that is not there any more" in done["message"]
+
+
+async def test_what_is_optional_need_not_be_there() -> None:
+    stage = await pruned(configured("v1", "aaaa", optional=True), configured("v2", "bbbb"))
+    await stage.ticks(20)
+
+    assert image(stage.deployment) == "v1"
+
+
+@pytest.mark.parametrize("unreadable", [False, True], ids=["no right to Secrets", "nor to ConfigMaps"])
+async def test_what_may_not_be_read_is_said_and_refuses_nothing(unreadable: bool) -> None:
+    """Whether it may, the API server is asked: nobody tries to read Secrets."""
+    secret = {"secretRef": {"name": "db"}}
+    stage = await pruned(configured("v1", "bbbb", secret), configured("v2", "bbbb", secret))
+    stage.cluster.unreadable |= {SECRETS, *([CONFIG_MAPS] if unreadable else [])}
+    await stage.ticks(20)
+    (done,) = [c["spec"] for c in stage.changes if c["spec"]["action"] == "Rollback"]
+
+    assert image(stage.deployment) == "v1"
+    unseen = "ConfigMap checkout-bbbb, Secret db" if unreadable else "Secret db"
+    assert done["message"].endswith(f"was not looked at, for lack of a right: {unseen}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "resource", "spec"),
+    [
+        pytest.param("Secret", SECRETS, {"imagePullSecrets": [{"name": "it"}]}, id="a Secret"),
+        pytest.param(
+            "PersistentVolumeClaim",
+            VOLUME_CLAIMS,
+            {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "it"}}]},
+            id="a volume claim",
+        ),
+        pytest.param("PriorityClass", PRIORITY_CLASSES, {"priorityClassName": "it"}, id="a priority class"),
+        pytest.param("ServiceAccount", SERVICE_ACCOUNTS, {"serviceAccountName": "it"}, id="a service account"),
+    ],
+)
+@pytest.mark.parametrize("there", [True, False])
+async def test_whoever_may_look_at_a_kind_does(
+    kind: str, resource: Resource, spec: dict[str, Any], there: bool
+) -> None:
+    first, second = a_template("v1"), a_template("v2")
+    for template in (first, second):
+        template["spec"] |= spec
+    stage = await pruned(first, second)
+    stage.cluster.readable.add(right("list", resource))
+    if there:
+        namespace = NAMESPACE if resource.namespaced else ""
+        group = resource.api_version
+        stage.cluster.put({"apiVersion": group, "kind": kind, "metadata": {"name": "it", "namespace": namespace}})
+    await stage.ticks(20)
+
+    assert image(stage.deployment) == ("v1" if there else "v2")
+    if not there:
+        assert of_rollbacks(stage, "reason") == ["ReferencesGone"]
+
+
+async def test_what_goes_between_the_decision_and_the_action_is_seen() -> None:
+    """The ConfigMap is pruned as the intent is put on record: nothing is done, and nothing quarantined."""
+    stage = await pruned(configured("v1", "aaaa"), configured("v2", "bbbb"), there=("checkout-aaaa", "checkout-bbbb"))
+
+    def prune(write: Write) -> None:
+        there = {body["metadata"]["name"] for body in stage.cluster.peek(CONFIG_MAPS)}
+        meant = write.verb == "create" and write.body["spec"].get("decision") == "Act"
+        if meant and "checkout-aaaa" in there:
+            stage.cluster.remove(Ref(CONFIG_MAPS, NAMESPACE, "checkout-aaaa"))
+
+    stage.cluster.on_write = prune
+    await stage.ticks(20)
+
+    assert of_rollbacks(stage, "outcome")[0] == "Abandoned"
+    assert stage.remedial_writes == []
+    assert not [kept for kept in stage.cluster.objects(KEPT_RELEASES) if kept["status"].get("quarantinedBy")]
 
 
 def owned_by(kind: str, group: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
+from salus.adapters import reviews
 from salus.adapters.api import JSON, Connection, Gone, Request
 from salus.adapters.paths import collection_path, label_selector, object_path
 from salus.model.scalars import FIELD_MANAGER, Body
@@ -61,6 +62,10 @@ class ApiCluster:
     async def list_metadata(self, resource: Resource, namespace: str | None) -> Sequence[Body]:
         """LIST as PartialObjectMetadata: the server itself leaves everything else out."""
         return await _patient_list(self._connection, resource, namespace, {}, METADATA_ONLY)
+
+    async def may(self, right: Permission, namespace: str) -> bool:
+        """SelfSubjectAccessReview, as the operator."""
+        return await reviews.may(self._connection, right, namespace)
 
     async def create(self, resource: Resource, body: Body) -> Body:
         """POST `body` to its namespace."""

@@ -10,8 +10,8 @@ from functools import partial
 
 import structlog
 
-from salus.core.actions import KINDS, inverse
-from salus.core.actions.patch import resolved, template_of
+from salus.core.actions import KINDS, inverse, rollback
+from salus.core.actions.patch import resolved
 from salus.core.actions.stamp import Reading, Stamp, names, read
 from salus.core.guards.chain import UNKNOWN, review
 from salus.core.guards.reverted import is_reverted
@@ -23,13 +23,13 @@ from salus.model.change import Decision, Facts, Outcome
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Verdict
 from salus.model.scalars import Body
-from salus.model.values.changes import Action, Change, Infeasible, Refusal
+from salus.model.values.changes import Action, Change, Infeasible, PatchOps, Refusal
 from salus.model.values.observation import Observation
 from salus.ports import CHANGE_EVENTS, ClusterError, Invalid, NotFound, Ref, Rejected
 from salus.reconcile import healthy, people, stuck_pod
 from salus.reconcile import releases as release_keeping
 from salus.reconcile.context import Came, Step, client_for
-from salus.reconcile.observe import target
+from salus.reconcile.observe import references, target
 from salus.reconcile.observe.measure import Measurer
 from salus.reconcile.records import journal
 
@@ -70,32 +70,38 @@ async def do(step: Step, change: Change, came: Came) -> Came:
     await Measurer(step.context).measure([(step.policy, step.case)])
     await step.context.records.refresh(step.target)
     seen = await target.observe(step, [c for c in step.changes if c.name != change.name])
+    if KINDS[change.action].replaces_release:
+        seen = await references.what_exists(step.context, seen)
     recorded = await step.context.cluster.get(Ref(CHANGE_EVENTS, step.namespace, change.name))
     if lifecycle.is_ended(recorded):
         step.context.records.note(recorded)
         log.info("somebody else has ended this change, it is not done", change=change.name)
         return came.at_end()
     end = lifecycle.objection(step.policy, change, recorded, seen)
-    if end is None:
-        await release_keeping.quarantine(step.context, step.case, change, seen.body)
-        match await _write(step, change, recorded, seen):
-            case Finish() as failed:
-                end = failed
-            case after:
-                return await _applied(step, change, after, came)
-    await finish(step, end)
-    return came.at_end()
+    came_of = await _write(step, change, seen, _patch_of(change, recorded, seen) if end is None else end)
+    if isinstance(came_of, Finish):
+        await finish(step, came_of)
+        return came.at_end()
+    return await _applied(step, change, came_of, came)
 
 
-async def _write(step: Step, change: Change, recorded: Body, seen: Observation) -> Body | Finish:
-    """The one write of a change: what the object is after it, or how the change ends that was not done."""
-    account, ref = client_for(step.context, step.policy), target.patched_ref(step.target, change.patched)
+def _patch_of(change: Change, recorded: Body, seen: Observation) -> PatchOps | Finish:
+    """The patch of a change as it is sent, or how the change ends whose template is of no use any more."""
     try:
-        patch = resolved(tuple(recorded["spec"]["patch"]), partial(template_of, seen.releases))
-        await account.get(ref)  # what it may not even see, an account does not change
-        return await account.patch(ref, patch)
+        return resolved(tuple(recorded["spec"]["patch"]), partial(rollback.usable, seen))
     except KeyError as error:
         return lifecycle.without_its_template(change, str(error.args[0]))
+
+
+async def _write(step: Step, change: Change, seen: Observation, patch: PatchOps | Finish) -> Body | Finish:
+    """The one write of a change: what the object is after it, or how the change ends that was not done."""
+    if isinstance(patch, Finish):
+        return patch
+    await release_keeping.quarantine(step.context, step.case, change, seen.body)
+    account, ref = client_for(step.context, step.policy), target.patched_ref(step.target, change.patched)
+    try:
+        await account.get(ref)  # what it may not even see, an account does not change
+        return await account.patch(ref, patch)
     except Invalid as error:  # a failed `test` has no causes: the object has changed since it was judged
         return lifecycle.refused(change, step.target, str(error), was_changed=not error.causes)
     except Rejected as error:

@@ -27,7 +27,7 @@ from salus.model.values.observation import Observation
 from salus.ports import ClusterError, Conflict
 from salus.reconcile import people
 from salus.reconcile.context import Came, Step
-from salus.reconcile.observe import suspects, target
+from salus.reconcile.observe import references, suspects, target
 from salus.reconcile.observe.measure import Measurer
 from salus.reconcile.records import journal
 
@@ -130,6 +130,7 @@ async def _attempt(step: Step, came: Came, proposal: Proposal, seen: Observation
     incident = step.incident["metadata"]["name"] if step.incident else ""
     if kind_of(remedy).replaces_release:
         seen = await suspects.release_suspect(step, seen)
+        seen = await references.what_exists(step.context, seen)
     place = step.policy.spec.remedies.index(remedy)
     planned = plan(PlanRequest(remedy, place, because, seen, seen.body, incident))
     if isinstance(planned, Infeasible):

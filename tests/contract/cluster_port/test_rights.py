@@ -1,22 +1,28 @@
 """What leaves the house: names, writes of the operator's own, and none behind the fence."""
 
+import asyncio
+import uuid
 from dataclasses import dataclass
 
 import pytest
 
-from salus.adapters.api import Connection
+from salus.adapters.api import Connection, Login
 from salus.adapters.cluster import ApiCluster
 from salus.ports import (
     CHANGE_EVENTS,
+    CONFIG_MAPS,
     DEPLOYMENTS,
     HEALTH_POLICIES,
     PODS,
+    PRIORITY_CLASSES,
     RECORD_KEEPING,
+    SECRETS,
     Cluster,
     Forbidden,
     Invalid,
     Ref,
     Rejected,
+    right,
 )
 from tests.contract.cluster_port.objects import change_event, deployment
 from tests.contract.cluster_port.subjects import OnFake, OnServer
@@ -79,6 +85,9 @@ class RightsContract:
                 await write
         assert await itself.create(CHANGE_EVENTS, change_event(namespace))
 
+    async def test_it_knows_what_the_operator_may_read(self, cluster: Cluster, namespace: str) -> None:
+        assert await cluster.may(right("list", CONFIG_MAPS), namespace)
+
     def as_the_operator(self, cluster: Cluster) -> Cluster:
         """The same cluster with the rights of the product, not of this test."""
         raise NotImplementedError
@@ -123,6 +132,21 @@ class TestApiCluster(RightsContract, OnServer):
         ]
         assert len(writes) == 4
         assert last.code == 200
+
+    async def test_what_nobody_gave_is_no_right(self, devcluster: DevCluster, namespace: str) -> None:
+        """In a namespace, and of what is in none."""
+        name = f"reader-{uuid.uuid4().hex[:6]}"
+        devcluster.kubectl("-n", namespace, "create", "role", "r", "--verb=list", "--resource=configmaps")
+        devcluster.kubectl("-n", namespace, "create", "rolebinding", "r", "--role=r", f"--user={name}")
+        async with await Connection.open(Login(devcluster.kubeconfig_for(name))) as connection:
+            cluster = ApiCluster(connection)
+            async with asyncio.timeout(30):
+                while not await cluster.may(right("list", CONFIG_MAPS), namespace):  # noqa: ASYNC110 - RBAC tells nobody
+                    await asyncio.sleep(0.1)
+
+            assert not await cluster.may(right("list", SECRETS), namespace)
+            assert not await cluster.may(right("list", CONFIG_MAPS), "default")
+            assert not await cluster.may(right("list", PRIORITY_CLASSES), "")
 
     async def test_the_fence_stands_before_every_write(
         self, connection: Connection, devcluster: DevCluster, namespace: str

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from salus.core.actions.kind import InGit, Kind, Need, PlanRequest, Written
-from salus.core.actions.patch import KEEPS_OLD_PODS, RELEASE_PREFIX, guarded, keeps_old_pods
+from salus.core.actions.patch import KEEPS_OLD_PODS, RELEASE_PREFIX, guarded, keeps_old_pods, template_of
 from salus.core.cause.ruled_out import CLOCK_SKEW, newest_configuration, ruled_out
 from salus.core.cause.ruled_out import REASONS as RULED_OUT
 from salus.core.objects.privileges import gains
+from salus.core.objects.references import gone, listed, not_looked_at
 from salus.core.objects.stamps import differing
 from salus.core.objects.workloads import images_of, same_release, short
 from salus.model.change import ActionKind, Facts, ManagedBy, Outcome
@@ -25,6 +26,7 @@ from salus.model.values.observation import Observation
 from salus.model.values.permissions import Permission
 
 _NONE = timedelta(0)
+REFERENCES_GONE = "ReferencesGone"
 _IMAGES = 5
 """Images that an advice names; one more is counted."""
 
@@ -37,7 +39,7 @@ def plan(asked: PlanRequest) -> Action | Infeasible:
     useless = keeps_old_pods(workload) or _has_no_pods(workload) or _hopeless(asked)
     if objection := useless or _reconfigured(asked):
         return objection
-    good = _within_the_loan(asked, newest_good(seen))
+    good = _within_the_loan(asked)
     if isinstance(good, Infeasible):
         return good
     if not workload.paused and (blameless := _blameless(asked, _breach_began(asked), wish.within)):
@@ -79,7 +81,14 @@ def _message(seen: Observation, good: Release) -> str:
     text = f"roll {workload.key} back from release {short(workload.named)} to {short(good.named)}, known healthy"
     live = next((known.checksums for known in reversed(seen.history) if known.release == workload.release), ())
     changed = differing(live, good.checksums)
-    return f"{text}; what it is configured with has changed too ({_some(changed)}), and stays" if changed else text
+    if changed:
+        text = f"{text}; what it is configured with has changed too ({_some(changed)}), and stays"
+    if passed := [kept for kept in _goods(seen) if gone(kept.template, seen.existing)][:1]:
+        what = listed(gone(passed[0].template, seen.existing))
+        text = f"{text}; not to {short(passed[0].named)}, which refers to {what}, and that is not there any more"
+    if unseen := not_looked_at(good.template, seen.existing):
+        text = f"{text}; whether these are there was not looked at, for lack of a right: {listed(unseen)}"
+    return text
 
 
 def _reconfigured(asked: PlanRequest) -> Infeasible | None:
@@ -107,19 +116,38 @@ def _some(places: Sequence[str]) -> str:
 
 
 def newest_good(seen: Observation) -> Release | None:
-    """The release to go back to: known healthy, not quarantined, not the live one, and the only one of its name."""
-    for release in seen.releases:
-        clear = sum(same_release(release.hash, other.hash) for other in seen.releases) == 1
-        if release.good and clear and release.hash != seen.workload.release:
-            return release
-    return None
+    """The release to go back to: the first good one of which all is there that it refers to."""
+    return next((release for release in _goods(seen) if not gone(release.template, seen.existing)), None)
 
 
-def _within_the_loan(asked: PlanRequest, good: Release | None) -> Release | Infeasible:
+def _goods(seen: Observation) -> list[Release]:
+    """Known healthy, not quarantined, not the live one, and the only one of its name."""
+    return [
+        release
+        for release in seen.releases
+        if release.good
+        and release.hash != seen.workload.release
+        and sum(same_release(release.hash, other.hash) for other in seen.releases) == 1
+    ]
+
+
+def usable(seen: Observation, named: str) -> Mapping[str, Any]:
+    """The template that a patch means by this release. KeyError, with the reason, where it is of no use any more."""
+    template = template_of(seen.releases, named)
+    if missing := gone(template, seen.existing):
+        raise KeyError(f"{REFERENCES_GONE}: release {short(named)} refers to {listed(missing)}, which is not there")
+    return template
+
+
+def _within_the_loan(asked: PlanRequest) -> Release | Infeasible:
     """The release to go back to, if there is one and it widens nothing."""
-    target = asked.seen.workload.key
+    seen, target, good = asked.seen, asked.seen.workload.key, newest_good(asked.seen)
     if good is None:
-        return Infeasible("NoKnownGoodRelease", _nothing_to_go_back_to(asked.seen))
+        missing = [(release, gone(release.template, seen.existing)) for release in _goods(seen)]
+        if not missing:
+            return Infeasible("NoKnownGoodRelease", _nothing_to_go_back_to(seen))
+        told = "; ".join(f"release {short(kept.named)} to {listed(what)}" for kept, what in missing)
+        return Infeasible(REFERENCES_GONE, f"the good releases of {target} refer to what is not there any more: {told}")
     if gained := gains(asked.body["spec"]["template"], good.template):
         text = f"release {short(good.named)} has what the live one of {target} has not: {', '.join(gained)}"
         return Infeasible("MoreThanLent", f"{text}; no loan covers that, a person has to put it back")
@@ -237,6 +265,7 @@ KIND = Kind(
         "NoRevisionHistory",
         "ConfigurationChanged",
         "NoKnownGoodRelease",
+        REFERENCES_GONE,
         "MoreThanLent",
         "ReleaseTooOld",
         "ScaledToZero",

@@ -3,10 +3,10 @@
 Reads Kubernetes' objects into values, from `managedFields`, conditions and taints; never what a ConfigMap holds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
+from salus.core.objects.references import CONFIG_MAP, references_of
 from salus.model.scalars import FIELD_MANAGER, Body, parse_time
 from salus.model.values.surroundings import Edit, NodeTrouble
 
@@ -30,12 +30,8 @@ def edits_of(body: Body, *, used: bool) -> Iterator[Edit]:
 
 
 def config_maps_of(template: Body) -> frozenset[str]:
-    """Names of the ConfigMaps that a pod template refers to: volumes, `envFrom` and `valueFrom`."""
-    spec = template.get("spec") or {}
-    kinds = ("containers", "initContainers", "ephemeralContainers")
-    containers = [container for kind in kinds for container in spec.get(kind) or ()]
-    references = [*_in_volumes(spec.get("volumes") or ()), *_in_environment(containers)]
-    return frozenset(reference["name"] for reference in references if reference and reference.get("name"))
+    """Names of the ConfigMaps that a pod template refers to."""
+    return frozenset(one.name for one in references_of(template) if one.kind == CONFIG_MAP)
 
 
 def troubles_of(node: Body) -> Iterator[NodeTrouble]:
@@ -58,21 +54,6 @@ def _cordoned_at(node: Body) -> datetime | None:
     writers = [e for e in entries if "f:unschedulable" in ((e.get("fieldsV1") or {}).get("f:spec") or {})]
     moments = (_time(text) for text in (*(t.get("timeAdded") for t in taints), *(e.get("time") for e in writers)))
     return next((moment for moment in moments if moment is not None), None)
-
-
-def _in_volumes(volumes: Iterable[Body]) -> Iterator[Mapping[str, Any] | None]:
-    for volume in volumes:
-        yield volume.get("configMap")
-        for source in (volume.get("projected") or {}).get("sources") or ():
-            yield source.get("configMap")
-
-
-def _in_environment(containers: Iterable[Body]) -> Iterator[Mapping[str, Any] | None]:
-    for container in containers:
-        for source in container.get("envFrom") or ():
-            yield source.get("configMapRef")
-        for variable in container.get("env") or ():
-            yield (variable.get("valueFrom") or {}).get("configMapKeyRef")
 
 
 def _time(text: str | None) -> datetime | None:

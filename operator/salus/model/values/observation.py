@@ -12,7 +12,7 @@ from salus.model.values.fleet import Fleet
 from salus.model.values.metrics import Finding
 from salus.model.values.objects import Autoscaler, Disruption, Headroom, Release, Revision, Workload
 from salus.model.values.permissions import Permissions
-from salus.model.values.surroundings import Surroundings
+from salus.model.values.surroundings import Existing, Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class Observation:
     """When the pods of a rollout were last seen to move; None where nobody has looked."""
     release_started_at: datetime | None = None
     """When the live release began, as far as the workload's own history tells."""
+    existing: Existing = field(default_factory=dict)
+    """What there is of that to which the kept templates refer; read where one of them may be put back."""
     surroundings: Surroundings = field(default_factory=Surroundings)
     switches: Switches = field(default_factory=Switches)
     fleet: Fleet | None = field(default_factory=Fleet)

@@ -1,7 +1,11 @@
 """What lies around a target, and may be to blame."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+
+Existing = Mapping[str, frozenset[str] | None]
+"""By kind, the names that there are; None where Salus may not look. Of a kind that is missing, nobody has asked."""
 
 
 @dataclass(frozen=True, slots=True)
