@@ -24,6 +24,8 @@ Edits = Mapping[str, object]
 DATA = Path(__file__).with_name("data")
 BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
 
+RATIO = {"of": 'sum(errors{app="$target"})', "in": 'sum(requests{app="$target"})'}
+
 POLICY, INCIDENT, CHANGE, RELEASE = "HealthPolicy", "Incident", "ChangeEvent", "KeptRelease"
 
 
@@ -138,12 +140,30 @@ RULES = [
                     "/checks/0/healthy": None,
                 },
             },
-            ("spec.checks[1]", "set exactly one of query, preset and alert"): {
+            ("spec.checks[1]", "set exactly one of query, ratio, preset and alert"): {
                 "a check asks something": {"/checks/1/preset": None},
                 "a check asks one thing": {"/checks/1/alert": {"name": "CheckoutDown"}},
+                "a check asks one thing, a ratio too": {
+                    "/checks/1/ratio": RATIO,
+                    "/checks/1/unhealthy": {"above": "1"},
+                },
             },
-            ("spec.checks[0].unhealthy", "a query needs unhealthy.above or unhealthy.below"): {
+            ("spec.checks[0].unhealthy", "a query or a ratio needs unhealthy.above or unhealthy.below"): {
                 "a query without a threshold says nothing": {"/checks/0/unhealthy": None, "/checks/0/healthy": None},
+                "a ratio without a threshold says nothing": {
+                    "/checks/0": {"name": "error-ratio", "ratio": RATIO},
+                },
+            },
+            (
+                "spec.checks",
+                "with target.selector both parts of a ratio need $target, or the check needs targetLabel",
+            ): {
+                "a whole for many targets must be told apart": {
+                    "/target": _selector({"app": "shop"}),
+                    "/checks/0/query": None,
+                    "/checks/0/ratio": {**RATIO, "in": "sum(requests)"},
+                    "/checks/2/alert/matchLabels": {"deployment": "$target"},
+                },
             },
             ("spec.checks[2]", "an alert brings its own threshold: leave out unhealthy, healthy and onNoData"): {
                 "an alert takes no threshold": {"/checks/2/unhealthy": {"above": "1"}},
@@ -460,6 +480,14 @@ ACCEPTED = [
         {
             "the policy as it is": {},
             "sixteen checks and no remedy": {"/checks": _presets(16), "/remedies": None},
+            "a ratio": {"/checks/0/query": None, "/checks/0/ratio": RATIO},
+            "a ratio of many targets, told apart by a label": {
+                "/target": _selector({"app": "shop"}),
+                "/checks/0/query": None,
+                "/checks/0/ratio": {"of": "sum by (app) (errors)", "in": "sum by (app) (requests)"},
+                "/checks/0/targetLabel": "app",
+                "/checks/2/alert/matchLabels": {"deployment": "$target"},
+            },
             "hysteresis without a gap": {"/checks/0/healthy": {"below": "0.05"}},
             "hysteresis around a negative number": {
                 "/checks/0/unhealthy": {"below": "-1.5"},

@@ -8,7 +8,7 @@ import math
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -192,6 +192,64 @@ async def test_what_is_proposed_for_a_filter_is_0_while_all_is_well_and_1_when_i
         assert isinstance(as_it_was, NoData) == (expected[0] is None), as_it_was
         assert isinstance(as_proposed, Value), as_proposed
         assert as_proposed.value == expected[1]
+
+
+FAILED, ALL = {"app": "checkout", "code": "500"}, {"app": "checkout", "code": "200"}
+
+
+@pytest.mark.parametrize(
+    ("counted", "expected"),
+    [
+        pytest.param([(1, FAILED), (3, ALL)], 0.25, id="some failed"),
+        pytest.param([(3, ALL)], 0.0, id="no failure was ever counted"),
+        pytest.param([(0, FAILED), (3, ALL)], 0.0, id="none failed of late"),
+        pytest.param([(0, ALL)], "NotANumber", id="nothing was asked, nor ever failed"),
+        pytest.param([(0, FAILED), (0, ALL)], "NotANumber", id="nothing was asked"),
+        pytest.param([], "NoSeries", id="nothing is there"),
+        pytest.param([(3, {**ALL, "app": "cart"})], "NoSeries", id="another's requests"),
+    ],
+)
+async def test_a_ratio_is_0_where_nothing_failed_and_no_number_where_nothing_was_asked(
+    prometheus: PrometheusRig, counted: list[tuple[float, dict[str, str]]], expected: float | str
+) -> None:
+    name = metric_name()
+    prometheus.push(name, *(Pushed(value, labels) for value, labels in counted))
+
+    answered = await prometheus.ask(question(a_ratio(f'sum({name}{{app="$target",code="500"}})', name)))
+
+    assert (answered.value if isinstance(answered, Value) else answered.reason) == expected
+
+
+async def test_a_part_with_labels_of_its_own_is_not_taken_for_none(prometheus: PrometheusRig) -> None:
+    """There is nothing to divide it by, and it is not 0."""
+    name = metric_name()
+    prometheus.push(name, Pushed(1, FAILED), Pushed(3, ALL))
+
+    answered = await prometheus.ask(question(a_ratio(f'sum by (code) ({name}{{app="$target",code="500"}})', name)))
+
+    assert isinstance(answered, NoData)
+
+
+@pytest.mark.parametrize(("target", "expected"), [("checkout", 0.25), ("cart", 0.0), ("till", "NotANumber")])
+async def test_a_ratio_of_all_targets_at_once(prometheus: PrometheusRig, target: str, expected: float | str) -> None:
+    """The failures of one are not in the way of another's 0."""
+    name = metric_name()
+    others = [Pushed(3, {**ALL, "app": "cart"}), Pushed(0, {**ALL, "app": "till"})]
+    prometheus.push(name, Pushed(1, FAILED), Pushed(3, ALL), *others)
+    query = a_ratio(f'sum by (app) ({name}{{code="500"}})', f"sum by (app) ({name})", target_label="app")
+
+    answered = await prometheus.ask(replace(question(query), select=("app", target)))
+
+    assert (answered.value if isinstance(answered, Value) else answered.reason) == expected
+
+
+def a_ratio(of: str, whole: str, **check: str) -> str:
+    """The query of a ratio of checkout's; `whole`: a query, or the name of the metric alone."""
+    whole = whole if "(" in whole else f'sum({whole}{{app="$target"}})'
+    written = {"name": "it", "ratio": {"of": of, "in": whole}, "unhealthy": {"above": "0.05"}}
+    label = {"targetLabel": check["target_label"]} if check else {}
+    (compiled,) = compile_policy(a_policy_body(checks=[{**written, **label}]), Catalog({}, ("default",))).checks
+    return promql.render(compiled.template, "shop", "checkout")
 
 
 class TestTheAgeOfSamples:

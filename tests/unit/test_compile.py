@@ -40,6 +40,7 @@ def problems(*checks: Mapping[str, Any], **spec: Any) -> list[tuple[str, str]]: 
 
 
 QUERY = {"query": "sum(rate(errors[5m]))", "unhealthy": {"above": "0.05"}}
+RATIO = {"ratio": {"of": "sum(rate(e[5m]))", "in": "sum(rate(r[5m]))"}, "unhealthy": {"above": "0.05"}}
 PRESET = {"preset": "PodsCrashLooping"}
 ALERT = {"alert": {"name": "CheckoutDown"}}
 
@@ -79,6 +80,11 @@ def test_identity_is_taken_over() -> None:
         ),
         pytest.param(
             {**ALERT, "window": "10m"}, {"window": timedelta(minutes=10), "hidden": ()}, id="unless it is said"
+        ),
+        pytest.param(
+            {**RATIO, "ratio": {"of": "rate(e[1m])", "in": "rate(r[10m])"}},
+            {"window": timedelta(minutes=10)},
+            id="the wider window of a ratio's parts",
         ),
         pytest.param(QUERY, {"hold": timedelta(0)}, id="no `for` is none"),
         pytest.param({**QUERY, "for": "1m30s"}, {"hold": timedelta(seconds=90)}, id="its `for`"),
@@ -435,3 +441,29 @@ def test_labels_of_an_alert_are_within_the_bounds_too() -> None:
 
     assert path == "spec.checks[0].alert"
     assert "characters long with the longest names" in message
+
+
+@pytest.mark.parametrize(
+    ("of", "whole", "expected"),
+    [
+        pytest.param("sum(", "sum(r)", ("spec.checks[0].ratio.of", "cannot be read as PromQL"), id="of is no PromQL"),
+        pytest.param("sum(e)", "sum(r", ("spec.checks[0].ratio.in", "cannot be read as PromQL"), id="in is no PromQL"),
+        pytest.param("sum(e)", "r[5m]", ("spec.checks[0].ratio.in", "range vector"), id="in is no number"),
+        pytest.param(
+            "sum(e)", "$target", ("spec.checks[0].ratio.in", "outside quotes"), id="a placeholder that is none"
+        ),
+        pytest.param("1", "sum(r)", ("spec.checks[0].ratio", "cannot be divided"), id="of is a scalar"),
+        pytest.param("e) or (f", "sum(r)", ("spec.checks[0].ratio.of", "cannot be read"), id="half of something else"),
+    ],
+)
+def test_what_is_wrong_with_a_part_of_a_ratio_is_told_there(of: str, whole: str, expected: tuple[str, str]) -> None:
+    ((path, message),) = problems({"ratio": {"of": of, "in": whole}, "unhealthy": {"above": "0.05"}})
+
+    assert path == expected[0]
+    assert expected[1] in message
+
+
+def test_a_comment_in_a_part_of_a_ratio_ends_with_its_line() -> None:
+    commented = {**RATIO, "ratio": {"of": "sum(e) # failures", "in": "sum(r) # all"}}
+
+    assert problems_in(compiled(commented).template) is None

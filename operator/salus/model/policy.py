@@ -215,19 +215,28 @@ class Alert(Resource):
         return any("$target" in text for text in (self.name, *self.match_labels.values()))
 
 
+class Ratio(Resource):
+    """A share of something, such as failures in all requests; a part that was never counted is none of it."""
+
+    of: Annotated[str, Field(min_length=1, max_length=2048)]
+    """PromQL for the part, such as failed requests. Empty: 0, as long as `in` has data."""
+    in_: Annotated[str, Field(alias="in", min_length=1, max_length=2048)]
+    """PromQL for the whole, such as all requests, with the same labels. Empty, or 0: no data."""
+
+
 class Check(Resource):
     """One question to Prometheus with a bound on its answer."""
 
     RULES: ClassVar = (
         Rule(
-            cel_exactly_one("query", "preset", "alert"),
-            "set exactly one of query, preset and alert",
-            exactly_one("query", "preset", "alert"),
+            cel_exactly_one("query", "ratio", "preset", "alert"),
+            "set exactly one of query, ratio, preset and alert",
+            exactly_one("query", "ratio", "preset", "alert"),
         ),
         Rule(
-            "!has(self.query) || has(self.unhealthy)",
-            "a query needs unhealthy.above or unhealthy.below",
-            lambda c: c.query is None or c.unhealthy is not None,
+            "!(has(self.query) || has(self.ratio)) || has(self.unhealthy)",
+            "a query or a ratio needs unhealthy.above or unhealthy.below",
+            lambda c: (c.query is None and c.ratio is None) or c.unhealthy is not None,
             field=".unhealthy",
         ),
         Rule(
@@ -250,6 +259,8 @@ class Check(Resource):
     """Name of the check, unique in the policy."""
     query: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     """PromQL that answers with one number per target. `$namespace` and `$target` are replaced, inside quotes only."""
+    ratio: Ratio | None = None
+    """A share, by two queries: the one for the commonest query of all, errors by requests."""
     preset: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """Name of a check that Salus brings along, such as PodsCrashLooping."""
     alert: Alert | None = None
@@ -482,6 +493,19 @@ class HealthPolicySpec(Resource):
             lambda s: (
                 s.target.name is not None
                 or all(c.query is None or "$target" in c.query or c.target_label for c in s.checks)
+            ),
+            field=".checks",
+        ),
+        Rule(
+            "has(self.target.name) || self.checks.all(c, !has(c.ratio) || has(c.targetLabel) || "
+            "(c.ratio.of.contains('$target') && c.ratio.__in__.contains('$target')))",
+            "with target.selector both parts of a ratio need $target, or the check needs targetLabel",
+            lambda s: (
+                s.target.name is not None
+                or all(
+                    c.ratio is None or c.target_label or ("$target" in c.ratio.of and "$target" in c.ratio.in_)
+                    for c in s.checks
+                )
             ),
             field=".checks",
         ),

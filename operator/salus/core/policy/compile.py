@@ -11,7 +11,7 @@ from salus.core.policy.exporters import Trusted, tied
 from salus.core.policy.minimums import effective
 from salus.core.policy.value_form import advice
 from salus.model.meta import WorkloadKind
-from salus.model.policy import Alert, Check, HealthPolicySpec, Threshold, Verdict
+from salus.model.policy import Alert, Check, HealthPolicySpec, Ratio, Threshold, Verdict
 from salus.model.problems import Problem, problems
 from salus.model.scalars import Body, format_duration
 from salus.model.values.configuration import Binding, Minimums, Sink
@@ -129,7 +129,7 @@ def _foreign(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> Iterat
 
 def _asked_by(check: Check) -> str:
     """The field that what is asked comes from."""
-    fields = {"query": check.query, "preset": check.preset, "alert.matchLabels": check.alert}
+    fields = {"query": check.query, "ratio": check.ratio, "preset": check.preset, "alert.matchLabels": check.alert}
     return next(name for name, value in fields.items() if value is not None)
 
 
@@ -144,8 +144,22 @@ def _problems_in_check(path: str, check: Check, kind: WorkloadKind, catalog: Cat
             yield Problem(
                 f"{path}.healthy", f"must lie on the other side of the preset's own bound, {signal.unhealthy}"
             )
-    elif wrong := promql.problems_in(_alert_query(check) if check.query is None else check.query):
-        yield Problem(f"{path}.{'query' if check.query is not None else 'alert'}", wrong)
+    else:
+        yield from _problems_in_queries(path, check)
+
+
+def _problems_in_queries(path: str, check: Check) -> Iterator[Problem]:
+    """The parts of a ratio are looked at one by one first, since the whole is nothing that its author wrote."""
+    if check.query is not None:
+        texts = {"query": check.query}
+    elif check.ratio is not None:
+        texts = {"ratio.of": check.ratio.of, "ratio.in": check.ratio.in_}
+    else:
+        texts = {"alert": _alert_query(check)}
+    found = [Problem(f"{path}.{at}", wrong) for at, text in texts.items() if (wrong := promql.problems_in(text))]
+    if check.ratio is not None and not found and (wrong := promql.problems_in(_ratio_query(check.ratio, check))):
+        found = [Problem(f"{path}.ratio", f"of and in cannot be divided: {wrong}")]
+    yield from found
 
 
 def _menu(names: Collection[str]) -> str:
@@ -155,10 +169,21 @@ def _menu(names: Collection[str]) -> str:
 def _template(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> str:
     if check.query is not None:
         return check.query
+    if check.ratio is not None:
+        return _ratio_query(check.ratio, check)
     if check.preset is not None:
         query = catalog.signals[check.preset].queries[spec.target.kind]
         return tied(query, catalog.exporters.get(spec.source, {}))
     return _alert_query(check)
+
+
+def _ratio_query(ratio: Ratio, check: Check) -> str:
+    """0 where the whole has data and the part has none at all.
+
+    A part with labels that the whole has not finds nothing to be divided by; it must not be taken for none.
+    """
+    none = f"0 * ((\n{ratio.in_}\n) unless on ({check.target_label or ''}) (\n{ratio.of}\n))"
+    return f"((\n{ratio.of}\n) or {none}) / (\n{ratio.in_}\n)"
 
 
 def _alert_query(check: Check) -> str:
