@@ -23,7 +23,7 @@ from salus.model.values.keys import PolicyKey, TargetKey
 from salus.model.values.metrics import Finding
 from salus.model.values.objects import Autoscaler, Release, Workload
 from salus.model.values.observation import Observation
-from salus.model.values.policies import CompiledCheck, Policy
+from salus.model.values.policies import CompiledCheck, CompiledVolume, Policy
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 INTERVAL = timedelta(seconds=15)
@@ -82,8 +82,9 @@ def a_check(
     on_no_data: Verdict = Verdict.UNKNOWN,
     window: float = 0,
     hidden: tuple[str, ...] = (),
+    at_least: float | None = None,
 ) -> CompiledCheck:
-    """A compiled check, `above 0.05` unless told otherwise; `hold` and `window` in seconds."""
+    """A compiled check, `above 0.05` unless told otherwise; `hold` and `window` in seconds; `at_least`: its volume."""
     bound = Threshold.model_construct(above=0.05 if below is None and above is None else above, below=below)
     clear = Threshold.model_construct(above=healthy_above, below=healthy_below)
     return CompiledCheck(
@@ -96,6 +97,7 @@ def a_check(
         target_label=None,
         window=seconds(window),
         hidden=hidden,
+        volume=None if at_least is None else CompiledVolume("requests", at_least, seconds(120)),
     )
 
 
@@ -130,6 +132,7 @@ def a_finding(
         Verdict.HEALTHY: "WithinThreshold",
         Verdict.UNHEALTHY: "AboveThreshold",
         Verdict.UNKNOWN: "Timeout",
+        Verdict.QUIET: "LowVolume",
     }
     message = "no answer" if value is None else f"{value:.6g}, above 0.05"
     return Finding(
@@ -154,6 +157,11 @@ def healthy(check: str = "error-ratio", *, since: datetime | None = NOW, sampled
 def unknown(check: str = "error-ratio", reason: str = "Timeout") -> Finding:
     """A check without a trustworthy answer."""
     return a_finding(Verdict.UNKNOWN, check=check, value=None, sampled_at=None, reason=reason)
+
+
+def quiet(check: str = "latency") -> Finding:
+    """A check with too little traffic to say anything."""
+    return a_finding(Verdict.QUIET, check=check, value=None, sampled_at=None, reason="LowVolume")
 
 
 def without_data(check: str = "latency", reason: str = "NoSeries") -> Finding:

@@ -154,6 +154,20 @@ RULES = [
                     "/checks/0": {"name": "error-ratio", "ratio": RATIO},
                 },
             },
+            ("spec.checks[0].volume", "volume needs query and atLeast; a ratio brings its own"): {
+                "a volume without a bound": {"/checks/0/volume": {"query": "sum(requests)"}},
+                "a volume without a query": {"/checks/0/volume": {"atLeast": "60"}},
+            },
+            ("spec.checks[0].onNoData", "onNoData must be Unknown, Healthy or Unhealthy"): {
+                "nobody declares how much there is": {"/checks/0/onNoData": "Quiet"},
+            },
+            ("spec.checks", "with target.selector volume.query needs $target, or the check needs targetLabel"): {
+                "the traffic of many targets must be told apart": {
+                    "/target": _selector({"app": "shop"}),
+                    "/checks/0/volume": {"query": "sum(requests)", "atLeast": "60"},
+                    "/checks/2/alert/matchLabels": {"deployment": "$target"},
+                },
+            },
             (
                 "spec.checks",
                 "with target.selector both parts of a ratio need $target, or the check needs targetLabel",
@@ -480,6 +494,13 @@ ACCEPTED = [
         {
             "the policy as it is": {},
             "sixteen checks and no remedy": {"/checks": _presets(16), "/remedies": None},
+            "a volume": {"/checks/0/volume": {"query": "sum(requests)", "atLeast": "60"}},
+            "a volume beside a preset": {"/checks/1/volume": {"query": "sum(requests)", "atLeast": "0.5"}},
+            "a ratio that is never quiet": {
+                "/checks/0/query": None,
+                "/checks/0/ratio": RATIO,
+                "/checks/0/volume": {"atLeast": "0"},
+            },
             "a ratio": {"/checks/0/query": None, "/checks/0/ratio": RATIO},
             "a ratio of many targets, told apart by a label": {
                 "/target": _selector({"app": "shop"}),

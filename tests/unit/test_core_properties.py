@@ -49,6 +49,7 @@ from tests.builders import (
     an_observation,
     healthy,
     later,
+    quiet,
     seconds,
     unknown,
     without_data,
@@ -164,6 +165,26 @@ def test_only_a_source_in_good_order_is_without_data(check: CompiledCheck, reply
     assert finding.without_data == (reply in NOTHING_THERE)
 
 
+REPLIES = st.one_of(st.sampled_from(sorted(NO_NUMBERS)), st.floats(-100, 100))
+
+
+@deterministic
+@given(replies=st.lists(st.tuples(REPLIES, st.floats(0, 59.9)), max_size=40), step=st.integers(1, 400))
+def test_too_little_traffic_begins_ends_and_teaches_nothing(
+    replies: list[tuple[str | float, float]], step: int
+) -> None:
+    check, memory = a_check(above=0.05, at_least=60), CheckState()
+    for count, (reply, much) in enumerate(replies):
+        now = NOW + seconds(count * step)
+        asked = a_number(reply) if isinstance(reply, float) else NO_NUMBERS[reply]
+        reading = Reading(QUERY, understood(asked, now), now, Value(much, now))
+        finding, memory = evaluate(check, reading, memory, INTERVAL)
+
+        in_error = isinstance(reply, str) and reply not in NOTHING_THERE
+        assert finding.verdict is (Verdict.UNKNOWN if in_error else Verdict.QUIET)
+        assert memory == CheckState()
+
+
 # --- only Unhealthy acts
 
 CHECKS = (a_check("error-ratio"), a_check("latency"), a_check("ready"))
@@ -237,14 +258,14 @@ def test_what_may_be_done_rests_on_a_breach_and_on_no_error_among_the_checks_of_
         action = an_action(ActionKind.RESTART, remedy=remedy["name"])
         refusal = review(policy, action, an_observation(findings=findings))
 
-        if refusal is None and not all(finding.verdict is Verdict.HEALTHY for finding in asked):
+        if refusal is None and not all(finding.verdict in {Verdict.HEALTHY, Verdict.QUIET} for finding in asked):
             assert breach
             assert not error
         if breach and not error:
             assert refusal is None
 
 
-VERDICTS = ("healthy", "unhealthy", "in error", "without data")
+VERDICTS = ("healthy", "unhealthy", "in error", "without data", "quiet")
 
 
 @deterministic
@@ -254,12 +275,13 @@ VERDICTS = ("healthy", "unhealthy", "in error", "without data")
     before=st.sets(st.sampled_from([check.name for check in CHECKS])),
 )
 def test_a_proof_is_strict(said: tuple[str, ...], evidence: set[str], before: set[str]) -> None:
-    """Recovered: the evidence is healthy, and each other check healthy, or without data as it was before the fault."""
+    """Recovered: the evidence is healthy, each other check healthy, quiet, or without data as before the fault."""
     made: Mapping[str, Callable[[str], Finding]] = {
         "healthy": lambda name: healthy(name, since=NOW, sampled_at=later(600)),
         "unhealthy": lambda name: a_finding(check=name, since=ago(60), sampled_at=later(600)),
         "in error": unknown,
         "without data": without_data,
+        "quiet": quiet,
     }
     policy = a_policy(*CHECKS)
     proof = proof_by(policy).model_copy(update={"without_data": tuple(before)})
@@ -268,7 +290,9 @@ def test_a_proof_is_strict(said: tuple[str, ...], evidence: set[str], before: se
     outcome = judge(change, policy, findings, later(600)).outcome
 
     proven = all(
-        word == "healthy" or (word == "without data" and check.name in before - evidence)
+        word == "healthy"
+        or (word == "without data" and check.name in before - evidence)
+        or (word == "quiet" and check.name not in evidence)
         for word, check in zip(said, CHECKS, strict=True)
     )
     assert (outcome is Outcome.RECOVERED) == (proven and "healthy" in said)

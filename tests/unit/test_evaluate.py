@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salus.core.health.evaluate import Reading, evaluate, recall, stale_after
+from salus.core.health.evaluate import Reading, enough, evaluate, recall, stale_after
 from salus.core.health.timing import has_lasted
 from salus.model.policy import Verdict
 from salus.model.values.metrics import Answer, CheckState, Error, Finding, NoData, Sample, Value
@@ -364,3 +364,67 @@ def test_recall_brings_back_a_for_in_progress() -> None:
 
     assert memory == CheckState(breached_since=later(0), seen_at=later(30))
     assert fold(MINUTE, [(60, 1)], memory)[0][0].verdict is UNHEALTHY
+
+
+# --- too little traffic
+
+SIXTY = a_check(above=0.05, hold=60, at_least=60)
+
+
+def said(answer: Answer, volume: Answer | None, check: CompiledCheck = SIXTY) -> Finding:
+    return evaluate(check, Reading("errors", answer, NOW, volume), CheckState(), INTERVAL)[0]
+
+
+HALF, NAN = Value(0.5, NOW), NoData("NotANumber", "the query gives NaN, as 0/0 does")
+
+
+@pytest.mark.parametrize(
+    ("answer", "volume", "expected"),
+    [
+        pytest.param(HALF, Value(59, NOW), (Verdict.QUIET, "LowVolume"), id="too little for what is beyond the bound"),
+        pytest.param(Value(0, NOW), Value(0, NOW), (Verdict.QUIET, "LowVolume"), id="and for what is within it"),
+        pytest.param(HALF, Value(60, NOW), (HEALTHY, "Pending"), id="just enough"),
+        pytest.param(NAN, Value(0, NOW), (Verdict.QUIET, "LowVolume"), id="0/0, of which the volume tells why"),
+        pytest.param(EMPTY, Value(3, NOW), (Verdict.QUIET, "LowVolume"), id="nothing, and little to be had"),
+        pytest.param(NAN, Value(100, NOW), (UNKNOWN, "NotANumber"), id="no number, though there is enough"),
+        pytest.param(LOST, Value(0, NOW), (UNKNOWN, "Timeout"), id="an error stays one"),
+        pytest.param(HALF, LOST, (UNKNOWN, "Timeout"), id="nobody knows how much: an error"),
+        pytest.param(HALF, EMPTY, (UNKNOWN, "NoSeries"), id="nobody knows how much: nothing is there"),
+        pytest.param(NAN, EMPTY, (UNKNOWN, "NotANumber"), id="neither answers: the check's own reason"),
+    ],
+)
+def test_too_little_traffic_says_nothing(answer: Answer, volume: Answer, expected: tuple[Verdict, str]) -> None:
+    finding = said(answer, volume)
+
+    assert (finding.verdict, finding.reason) == expected
+    assert finding.without_data == (finding.reason in {"NoSeries", "NotANumber"})
+
+
+def test_how_little_is_told() -> None:
+    assert said(HALF, Value(41, NOW)).message == "quiet, 41 in 2m, at least 60 are needed"
+    assert said(HALF, LOST).message == "volume: no answer within 5s"
+
+
+def test_an_empty_answer_that_is_declared_is_so_where_nothing_was_counted_either() -> None:
+    check = a_check(above=0.05, at_least=60, on_no_data=HEALTHY)
+
+    assert said(EMPTY, EMPTY, check).verdict is HEALTHY
+    assert said(EMPTY, Value(3, NOW), check).verdict is Verdict.QUIET
+
+
+def test_for_stands_still_while_it_is_quiet() -> None:
+    """Neither does a breach begin, nor go on, nor end."""
+    memory, verdicts_ = CheckState(), []
+    for at, value, volume in ((0, 0.5, 100), (30, 0.0, 3), (60, 0.5, 100), (90, 0.0, 3), (120, 0.5, 100)):
+        reading = Reading("errors", Value(value, later(at)), later(at), Value(volume, later(at)))
+        finding, memory = evaluate(SIXTY, reading, memory, INTERVAL)
+        verdicts_.append(finding.verdict)
+
+    assert verdicts_ == [HEALTHY, Verdict.QUIET, UNHEALTHY, Verdict.QUIET, UNHEALTHY]
+
+
+def test_the_past_counts_where_there_was_enough() -> None:
+    values = [Sample(later(at), 0.5) for at in (0, 15, 30)]
+    volume = [Sample(later(at), much) for at, much in ((0, 60), (15, 59))]
+
+    assert enough(SIXTY, values, volume) == [values[0]]

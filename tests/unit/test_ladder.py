@@ -29,6 +29,7 @@ from tests.builders import (
     a_workload,
     ago,
     healthy,
+    quiet,
     seconds,
     unknown,
     without_data,
@@ -349,6 +350,9 @@ def test_an_open_change_of_an_older_generation_is_still_waited_for() -> None:
         pytest.param([healthy(), healthy("latency")], Verdict.HEALTHY, id="all healthy"),
         pytest.param([healthy(), unknown("latency")], Verdict.UNKNOWN, id="Unknown outweighs health"),
         pytest.param([unknown(), UNHEALTHY, healthy()], Verdict.UNHEALTHY, id="Unhealthy outweighs all"),
+        pytest.param([quiet(), healthy()], Verdict.HEALTHY, id="health outweighs Quiet"),
+        pytest.param([quiet(), unknown()], Verdict.UNKNOWN, id="and so does Unknown"),
+        pytest.param([quiet(), quiet("p99")], Verdict.QUIET, id="nothing but Quiet"),
         pytest.param([], Verdict.UNKNOWN, id="nothing to judge by is Unknown"),
     ],
 )
@@ -364,6 +368,7 @@ def test_the_worst_check_speaks_for_the_target(findings: list[Finding], verdict:
         pytest.param([healthy(since=ago(60)), healthy("latency", since=None)], None, id="a pending breach breaks it"),
         pytest.param([healthy(since=ago(60)), unknown("latency")], None, id="an Unknown breaks it"),
         pytest.param([a_finding(since=ago(60))], None, id="an unhealthy check breaks it"),
+        pytest.param([healthy(since=ago(60)), quiet("latency")], 60, id="a Quiet does not"),
         pytest.param([], None, id="nothing to judge by is not health"),
     ],
 )
@@ -379,6 +384,9 @@ def test_healthy_for(findings: list[Finding], expected: float | None) -> None:
         pytest.param([healthy(since=ago(60)), unknown("p99")], None, id="an error is no lack of data"),
         pytest.param([without_data(), without_data("p99")], None, id="the check of the evidence without data"),
         pytest.param([without_data("p99")], None, id="nobody says that all is well"),
+        pytest.param([healthy(since=ago(60)), quiet("p99"), quiet("other")], 60, id="quiet ones"),
+        pytest.param([quiet(), healthy("p99", since=ago(60))], None, id="the check of the evidence is quiet"),
+        pytest.param([quiet("p99"), quiet("other")], None, id="all of them are quiet"),
         pytest.param([healthy(since=ago(60)), a_finding(check="p99")], None, id="an unhealthy one"),
     ],
 )

@@ -157,7 +157,7 @@ def test_many_targets_are_counted_and_some_are_named() -> None:
     targets = [TargetKey("shop", WorkloadKind.DEPLOYMENT, f"t{n}") for n in range(7)]
     said = status(*[report(a_finding(), target=target) for target in targets], WELL, LOST)
 
-    assert said["targets"] == {"total": 9, "healthy": 1, "unhealthy": 7, "unknown": 1}
+    assert said["targets"] == {"total": 9, "healthy": 1, "unhealthy": 7, "unknown": 1, "quiet": 0}
     message = conditions(said)["Healthy"][2]
     assert message.startswith("Deployment/t0 error-ratio AboveThreshold; Deployment/t1")
     assert message.endswith("Deployment/t4 error-ratio AboveThreshold and 2 more")

@@ -23,6 +23,7 @@ from tests.builders import (
     ago,
     healthy,
     later,
+    quiet,
     seconds,
     unknown,
     without_data,
@@ -372,6 +373,15 @@ WELL = healthy(since=NOW, sampled_at=later(300))
             Outcome.WORSE,
             id="what was well then is",
         ),
+        pytest.param([WELL, quiet()], lacking(), 90, Outcome.RECOVERED, id="a quiet one proves and blocks nothing"),
+        pytest.param(
+            [quiet("error-ratio"), healthy("latency", since=NOW, sampled_at=later(300))],
+            lacking(),
+            300,
+            Outcome.INCONCLUSIVE,
+            id="the evidence is quiet",
+        ),
+        pytest.param([quiet("error-ratio"), quiet()], lacking(), 300, Outcome.INCONCLUSIVE, id="all are quiet"),
     ],
 )
 def test_proof_beside_a_check_without_data(

@@ -99,12 +99,12 @@ async def test_what_had_no_data_before_the_fault_need_not_have_any_for_the_proof
 
 @pytest.mark.parametrize("minutes_ago", [[1.0], [59.0], [30.0, 29.0]], ids=str)
 async def test_what_had_data_before_the_fault_has_to_have_some_again(minutes_ago: Iterable[float]) -> None:
-    """The restart may have healed it, or may not: it stays, and so does the incident until the check answers."""
+    """The restart may have healed it, or may not: it stays, and so does the incident; people are told after a while."""
     scene = Scene(RESTART)
     scene.had(*minutes_ago)
 
     await scene.ticks(80, EMPTY)
-    assert scene.records() == [("Act", "Restart", "Inconclusive")]
+    assert scene.records() == [("Act", "Restart", "Inconclusive"), ("Act", "Notify", "MetricsUnavailable")]
     assert "withoutData" not in scene.incident["spec"]
     assert scene.incident["status"]["phase"] != "Resolved"
 
@@ -118,7 +118,7 @@ async def test_a_past_that_nobody_tells_counts_as_one_with_data() -> None:
 
     await scene.ticks(80, NAN)
 
-    assert scene.records() == [("Act", "Restart", "Inconclusive")]
+    assert scene.records() == [("Act", "Restart", "Inconclusive"), ("Act", "Notify", "MetricsUnavailable")]
 
 
 async def test_the_past_is_asked_once_an_incident() -> None:

@@ -60,11 +60,12 @@ def weakest_mode(*modes: Mode) -> Mode:
 
 
 class Verdict(StrEnum):
-    """What a check says. Only Unhealthy can lead to an action."""
+    """What a check says. Only Unhealthy can lead to an action; of Quiet, too little traffic, nothing follows at all."""
 
     HEALTHY = "Healthy"
     UNHEALTHY = "Unhealthy"
     UNKNOWN = "Unknown"
+    QUIET = "Quiet"
 
 
 class OnFailure(StrEnum):
@@ -224,6 +225,17 @@ class Ratio(Resource):
     """PromQL for the whole, such as all requests, with the same labels. Empty, or 0: no data."""
 
 
+class Volume(Resource):
+    """How much there must be for a check to say anything: below it, it is Quiet."""
+
+    query: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
+    """PromQL that answers with a number, such as the requests of the last minutes. Default of a ratio: its `in`,
+    counted over its range."""
+    at_least: Decimal | None = None
+    """Below this the check is Quiet. A decimal in a string. Default of a ratio: ceil(3 / bound), so that it takes three
+    failures to cross the bound; 0: never quiet."""
+
+
 class Check(Resource):
     """One question to Prometheus with a bound on its answer."""
 
@@ -252,6 +264,22 @@ class Check(Resource):
             lambda c: c.healthy is None or c.unhealthy is None or c.healthy.lies_opposite(c.unhealthy),
             field=".healthy",
         ),
+        Rule(
+            "!has(self.volume) || has(self.ratio) || (has(self.volume.query) && has(self.volume.atLeast))",
+            "volume needs query and atLeast; a ratio brings its own",
+            lambda c: (
+                c.volume is None
+                or c.ratio is not None
+                or (c.volume.query is not None and c.volume.at_least is not None)
+            ),
+            field=".volume",
+        ),
+        Rule(
+            "!has(self.onNoData) || self.onNoData != 'Quiet'",
+            "onNoData must be Unknown, Healthy or Unhealthy",
+            lambda c: c.on_no_data is not Verdict.QUIET,
+            field=".onNoData",
+        ),
         _at_most("for", _DAY, "for_"),
         _at_most("window", _MONTH),
     )
@@ -275,6 +303,8 @@ class Check(Resource):
     """How far back the answer looks, at most 720h. Default: as the query says, or the names of recorded series do."""
     on_no_data: Verdict | None = None
     """What an empty answer means. Default Unknown, which never acts."""
+    volume: Volume | None = None
+    """How much traffic there must be for the check to say anything. Default: any; a ratio of rates brings its own."""
     target_label: MetricLabel | None = None
     """Label that names the workload, for a query that answers for all targets at once (one without `$target`)."""
 
@@ -497,6 +527,19 @@ class HealthPolicySpec(Resource):
             field=".checks",
         ),
         Rule(
+            "has(self.target.name) || self.checks.all(c, !has(c.volume) || !has(c.volume.query) || "
+            "has(c.targetLabel) || c.volume.query.contains('$target'))",
+            "with target.selector volume.query needs $target, or the check needs targetLabel",
+            lambda s: (
+                s.target.name is not None
+                or all(
+                    c.volume is None or c.volume.query is None or c.target_label or "$target" in c.volume.query
+                    for c in s.checks
+                )
+            ),
+            field=".checks",
+        ),
+        Rule(
             "has(self.target.name) || self.checks.all(c, !has(c.ratio) || has(c.targetLabel) || "
             "(c.ratio.of.contains('$target') && c.ratio.__in__.contains('$target')))",
             "with target.selector both parts of a ratio need $target, or the check needs targetLabel",
@@ -557,11 +600,13 @@ class TargetCounts(Resource):
     total: Count = 0
     """Workloads that the policy speaks of."""
     healthy: Count = 0
-    """All checks healthy."""
+    """All checks healthy, or quiet but for one at least."""
     unhealthy: Count = 0
     """At least one check unhealthy."""
     unknown: Count = 0
     """At least one check without a trustworthy answer, none unhealthy."""
+    quiet: Count = 0
+    """Too little traffic for any check to say anything."""
 
 
 class CheckStatus(Resource):
@@ -570,7 +615,7 @@ class CheckStatus(Resource):
     name: DnsLabel
     """Name of the check."""
     verdict: Verdict
-    """Healthy, Unhealthy or Unknown."""
+    """Healthy, Unhealthy, Unknown or Quiet."""
     value: ShortText | None = None
     """The value then."""
     since: Time | None = None

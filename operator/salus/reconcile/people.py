@@ -10,13 +10,11 @@ from salus.core.actions import notify
 from salus.core.actions.kind import PlanRequest
 from salus.core.guards.budgets import BRAKE
 from salus.core.guards.chain import OF_MANY
-from salus.core.health.verdict import overall
 from salus.core.records import changes as records
 from salus.core.records import incidents
 from salus.core.remedy import ladder, telling
 from salus.core.remedy.telling import Matter, Word
 from salus.model.change import Decision
-from salus.model.policy import Verdict
 from salus.model.values.changes import Action, Refusal, Then
 from salus.model.values.observation import Observation
 from salus.reconcile.context import Came, Step
@@ -43,10 +41,10 @@ async def hear(step: Step, came: Came, why: Refusal) -> Came:
 
 async def hear_of_doubt(step: Step, came: Came) -> Came:
     """Nobody can tell how a target is that was unhealthy: its incident goes on, and is told of like any other."""
-    incident, findings = step.incident, step.case.findings
-    if incident is None or incidents.is_recovering(incident) or overall(findings) is not Verdict.UNKNOWN:
+    if step.incident is None or incidents.is_recovering(step.incident):
         return came.at_rest()
-    return await hear(step, came, telling.doubt(findings))
+    doubted = incidents.in_doubt(step.incident, step.case.findings)
+    return await hear(step, came, telling.doubt(doubted)) if doubted else came.at_rest()
 
 
 def _matter(step: Step, came: Came, why: Refusal) -> Matter:

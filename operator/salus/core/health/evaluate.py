@@ -1,11 +1,11 @@
 """From an answer to a finding: threshold, hysteresis, `for`, and what no data means.
 
 The memory between two readings is a value, so a `for` in progress is recovered after a restart by folding the same
-function over one range query (`recall`). An Unknown reading neither counts towards `for` nor resets it, unless it
-lasts too long.
+function over one range query (`recall`). An Unknown or Quiet reading neither counts towards `for` nor resets it, unless
+it lasts too long.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -32,6 +32,8 @@ class Reading:
     query: str
     answer: Answer
     at: datetime
+    volume: Answer | None = None
+    """How much there is of what is judged; None: nobody asked."""
 
 
 def evaluate(
@@ -48,6 +50,8 @@ def evaluate(
         observed_at=now,
         threshold=str(check.unhealthy),
     )
+    if (held := _too_little(check, reading, blank)) is not None:
+        return held, state
     match reading.answer:
         case Value(value=value, sampled_at=sampled_at):
             remembered = advance(check, value, state, now, interval)
@@ -61,6 +65,31 @@ def evaluate(
             return replace(blank, reason=reason, message=message, without_data=True), state
         case Error(reason=reason, message=message):
             return replace(blank, reason=reason, message=message), state
+
+
+def _too_little(check: CompiledCheck, reading: Reading, blank: Finding) -> Finding | None:
+    """What a check says where there is too little to judge, or nobody knows how much; None: enough."""
+    wanted, there = check.volume, reading.volume
+    if wanted is None or isinstance(reading.answer, Error):
+        return None
+    match there:
+        case Value(value=value) if value < wanted.at_least:
+            over = f" in {format_duration(wanted.window)}" if wanted.window else ""
+            message = f"quiet, {format_decimal(value)}{over}, at least {format_decimal(wanted.at_least)} are needed"
+            return replace(blank, verdict=Verdict.QUIET, reason="LowVolume", message=message)
+        case Error(reason=reason, message=message):
+            return replace(blank, reason=reason, message=f"volume: {message}")
+        case NoData(reason=reason, message=message) if isinstance(reading.answer, Value):
+            return replace(blank, reason=reason, message=f"volume: {message}", without_data=True)
+        case _:
+            return None
+
+
+def enough(check: CompiledCheck, samples: Iterable[Sample], volume: Iterable[Sample]) -> Sequence[Sample]:
+    """Those samples of a check's past at which there was enough to judge."""
+    least = check.volume.at_least if check.volume else 0.0
+    loud = {sample.at for sample in volume if sample.value >= least}
+    return [sample for sample in samples if sample.at in loud]
 
 
 def not_judged(check: CompiledCheck, message: str, now: datetime) -> Finding:

@@ -10,9 +10,9 @@ from salus.model.values.policies import Policy
 
 
 def overall(findings: Iterable[Finding]) -> Verdict:
-    """The worst of the checks: Unhealthy, else Unknown, else Healthy; Unknown when there is nothing to judge by."""
+    """The worst of the checks: Unhealthy, else Unknown, else Healthy, else Quiet; Unknown when nothing was asked."""
     verdicts = {finding.verdict for finding in findings}
-    for verdict in (Verdict.UNHEALTHY, Verdict.UNKNOWN, Verdict.HEALTHY):
+    for verdict in (Verdict.UNHEALTHY, Verdict.UNKNOWN, Verdict.HEALTHY, Verdict.QUIET):
         if verdict in verdicts:
             return verdict
     return Verdict.UNKNOWN
@@ -29,7 +29,7 @@ class Needed:
     """What a proof of health takes besides that nothing is unhealthy."""
 
     checks: Collection[str] = ()
-    """These have to be healthy themselves."""
+    """These have to be healthy themselves; any other may be quiet."""
     without_data: Collection[str] = ()
     """Any other of these may be without data, as it was when all was well."""
 
@@ -42,11 +42,13 @@ class Needed:
         return [] if self.lacks(findings) else [found for found in findings if found.verdict is Verdict.HEALTHY]
 
     def _excuses(self, found: Finding) -> bool:
-        return found.check not in self.checks and found.without_data and found.check in self.without_data
+        if found.check in self.checks:
+            return False
+        return found.verdict is Verdict.QUIET or (found.without_data and found.check in self.without_data)
 
 
 ALL = Needed()
-"""Every check has to be healthy."""
+"""Every check has to be healthy, or quiet, and one healthy at least."""
 
 
 def healthy_for(findings: Sequence[Finding], now: datetime, needed: Needed = ALL) -> timedelta | None:

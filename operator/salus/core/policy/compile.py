@@ -1,5 +1,6 @@
 """From a HealthPolicy as it was written to a policy that can be asked: once a generation, errors with their path."""
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,13 +12,13 @@ from salus.core.policy.exporters import Trusted, tied
 from salus.core.policy.minimums import effective
 from salus.core.policy.value_form import advice
 from salus.model.meta import WorkloadKind
-from salus.model.policy import Alert, Check, HealthPolicySpec, Ratio, Threshold, Verdict
+from salus.model.policy import Alert, Check, HealthPolicySpec, Ratio, Threshold, Verdict, Volume
 from salus.model.problems import Problem, problems
 from salus.model.scalars import Body, format_duration
 from salus.model.values.configuration import Binding, Minimums, Sink
 from salus.model.values.keys import PolicyKey
 from salus.model.values.metrics import NoData
-from salus.model.values.policies import CompiledCheck, Policy
+from salus.model.values.policies import CompiledCheck, CompiledVolume, Policy
 
 
 class SpecError(Exception):
@@ -120,11 +121,14 @@ def _foreign(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> Iterat
     """Queries that contradict what their source binds all queries to."""
     binding = catalog.bound.get(spec.source, Binding())
     for index, check in enumerate(spec.checks):
-        try:
-            template = _template(check, spec, catalog)
-            promql.bound_to(promql.render(template, namespace, "any"), binding.matchers(namespace))
-        except ValueError as error:
-            yield Problem(f"spec.checks[{index}].{_asked_by(check)}", f'source "{spec.source}": {error}')
+        texts = {_asked_by(check): _template(check, spec, catalog)}
+        if check.volume is not None and check.volume.query is not None:
+            texts["volume.query"] = check.volume.query
+        for name, template in texts.items():
+            try:
+                promql.bound_to(promql.render(template, namespace, "any"), binding.matchers(namespace))
+            except ValueError as error:
+                yield Problem(f"spec.checks[{index}].{name}", f'source "{spec.source}": {error}')
 
 
 def _asked_by(check: Check) -> str:
@@ -134,6 +138,7 @@ def _asked_by(check: Check) -> str:
 
 
 def _problems_in_check(path: str, check: Check, kind: WorkloadKind, catalog: Catalog) -> Iterator[Problem]:
+    yield from _problems_in_queries(path, check)
     if check.preset is not None:
         signal = catalog.signals.get(check.preset)
         if signal is None:
@@ -144,8 +149,6 @@ def _problems_in_check(path: str, check: Check, kind: WorkloadKind, catalog: Cat
             yield Problem(
                 f"{path}.healthy", f"must lie on the other side of the preset's own bound, {signal.unhealthy}"
             )
-    else:
-        yield from _problems_in_queries(path, check)
 
 
 def _problems_in_queries(path: str, check: Check) -> Iterator[Problem]:
@@ -155,7 +158,9 @@ def _problems_in_queries(path: str, check: Check) -> Iterator[Problem]:
     elif check.ratio is not None:
         texts = {"ratio.of": check.ratio.of, "ratio.in": check.ratio.in_}
     else:
-        texts = {"alert": _alert_query(check)}
+        texts = {"alert": _alert_query(check)} if check.alert is not None else {}
+    if check.volume is not None and check.volume.query is not None:
+        texts["volume.query"] = check.volume.query
     found = [Problem(f"{path}.{at}", wrong) for at, text in texts.items() if (wrong := promql.problems_in(text))]
     if check.ratio is not None and not found and (wrong := promql.problems_in(_ratio_query(check.ratio, check))):
         found = [Problem(f"{path}.ratio", f"of and in cannot be divided: {wrong}")]
@@ -229,6 +234,7 @@ def _warnings(spec: HealthPolicySpec, checks: Sequence[CompiledCheck]) -> Iterat
             yield Problem(f"{path}.window", f"{unknown}, or samples count {instead} after an action, by for")
 
 
+FAILURES = 3
 _FIRING = Threshold.model_validate({"above": "0"})
 
 
@@ -249,4 +255,26 @@ def _compiled(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> Compile
         window=max(found.known, hold) if found.hidden else found.known,
         hidden=found.hidden,
         infinite=_in_doubt(check),
+        volume=_volume(check),
     )
+
+
+def _volume(check: Check) -> CompiledVolume | None:
+    """How much there must be, as the check says; by default a ratio of rates counts its whole."""
+    said = check.volume or Volume()
+    least = _three_failures(check) if said.at_least is None else said.at_least
+    counts = (said.query, promql.window(said.query)) if said.query else _whole(check)
+    return CompiledVolume(counts[0], least, counts[1]) if counts and least else None
+
+
+def _whole(check: Check) -> tuple[str, timedelta] | None:
+    return promql.counted(check.ratio.in_) if check.ratio else None
+
+
+def _three_failures(check: Check) -> int:
+    """So many that three failures are needed to cross the bound, and not one; 0 where a single one is meant to."""
+    bound = check.unhealthy
+    if check.ratio is None or bound is None:
+        return 0
+    failing = bound.above if bound.above is not None else 1 - (bound.below or 0)
+    return math.ceil(round(FAILURES / failing, 6)) if 0 < failing <= 1 else 0  # 1 - 0.9 is a little less than 0.1

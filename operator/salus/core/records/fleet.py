@@ -31,7 +31,7 @@ PRUNE_EVERY = timedelta(minutes=1)
 WATCH_EVERY = timedelta(milliseconds=250)
 SAME_OUTAGE = timedelta(hours=1)
 """A process that starts takes a notification that is not older than this for one of an outage that may still last."""
-_WORST_FIRST = (Verdict.UNHEALTHY, Verdict.HEALTHY, Verdict.UNKNOWN)
+_WORST_FIRST = (Verdict.UNHEALTHY, Verdict.HEALTHY, Verdict.QUIET, Verdict.UNKNOWN)
 """A target of two policies counts once; what one of them cannot judge, the other may."""
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from salus.core.health.timing import has_lasted
-from salus.core.health.verdict import Needed, healthy_for, overall
+from salus.core.health.verdict import ALL, Needed, healthy_for, overall
 from salus.core.records.changes import FORMAT, attempt
 from salus.core.records.names import incident_name, labels, policy_ref, target_ref
 from salus.core.records.record_conditions import condition
@@ -61,15 +61,21 @@ def began(findings: Iterable[Finding], now: datetime) -> datetime:
 
 def healthy_again_for(incident: Body | None, findings: Sequence[Finding], now: datetime) -> timedelta | None:
     """How long the target has been healthy again, by what its incident says is needed; None when it is not."""
-    if incident is None:
-        return healthy_for(findings, now)
-    unhealthy = (incident.get("status") or {}).get("checks") or ()
-    return healthy_for(findings, now, Needed(unhealthy, without_data(incident)))
+    return healthy_for(findings, now, _needed(incident) if incident else ALL)
 
 
-def without_data(incident: Body | None) -> tuple[str, ...]:
+def in_doubt(incident: Body, findings: Sequence[Finding]) -> list[Finding]:
+    """The checks of which nobody can tell, and without which this incident is not over."""
+    return [finding for finding in _needed(incident).lacks(findings) if finding.verdict is not Verdict.UNHEALTHY]
+
+
+def _needed(incident: Body) -> Needed:
+    return Needed(unhealthy_checks(incident), without_data(incident))
+
+
+def without_data(incident: Body) -> tuple[str, ...]:
     """The checks that had no data before this incident began."""
-    return tuple(incident["spec"].get("withoutData") or ()) if incident else ()
+    return tuple(incident["spec"].get("withoutData") or ())
 
 
 def what_is_unhealthy(findings: Iterable[Finding]) -> str:
@@ -78,8 +84,8 @@ def what_is_unhealthy(findings: Iterable[Finding]) -> str:
 
 
 def relevant(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """What a refusal shows: everything that is not simply healthy."""
-    return tuple(f for f in findings if f.verdict is not Verdict.HEALTHY)[:MOST_EVIDENCE]
+    """What a refusal shows: everything that is not simply healthy, or quiet."""
+    return tuple(f for f in findings if f.verdict not in {Verdict.HEALTHY, Verdict.QUIET})[:MOST_EVIDENCE]
 
 
 def unanswered(change: Change) -> tuple[Outcome, str] | None:

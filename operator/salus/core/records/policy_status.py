@@ -23,7 +23,7 @@ from salus.model.values.metrics import Finding
 from salus.model.values.permissions import Permissions
 from salus.model.values.policies import Policy
 
-_ORDER = (Verdict.UNHEALTHY, Verdict.UNKNOWN, Verdict.HEALTHY)
+_ORDER = (Verdict.UNHEALTHY, Verdict.UNKNOWN, Verdict.HEALTHY, Verdict.QUIET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,11 @@ def _healthy(reports: Sequence[TargetReport]) -> _Row:
         unknown = _findings(reports, Verdict.UNKNOWN)
         reason = unknown[0][1].reason if unknown else "NoTarget"
         return ("Healthy", "Unknown", reason, _sentence(unknown) or "nothing to judge by")
-    return ("Healthy", "True", "AllChecksHealthy", "all checks of all targets are healthy")
+    quiet = _findings(reports, Verdict.QUIET)
+    if not counted[Verdict.HEALTHY]:
+        return ("Healthy", "Unknown", quiet[0][1].reason, _sentence(quiet))
+    but = f"; too little traffic to judge: {_sentence(quiet)}" if quiet else ""
+    return ("Healthy", "True", "AllChecksHealthy", f"all checks of all targets are healthy{but}"[:1024])
 
 
 def _metrics(reports: Sequence[TargetReport]) -> _Row:

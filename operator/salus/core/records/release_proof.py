@@ -1,8 +1,8 @@
 """When a release counts as known healthy: what every policy of its workload has to say for it.
 
 A rollback trusts this with the service, so it takes more than one policy's word: for the longest `bake` of all, no
-check may be unhealthy, unknown, or beyond its bound within its `for`; and somebody who may act on the workload must be
-among them. Whoever may only watch can hold a release back, and can prove none.
+check may be unhealthy, unknown, or beyond its bound within its `for`, and one has to be healthy; and somebody who may
+act on the workload must be among them. Whoever may only watch can hold a release back, and can prove none.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from salus.core.health.timing import has_lasted
-from salus.core.health.verdict import overall
+from salus.core.health.verdict import ALL, overall
 from salus.model.policy import Mode, Verdict
 from salus.model.scalars import format_duration
 from salus.model.values.metrics import Finding
@@ -73,7 +73,7 @@ def _doubt(witness: Witness, rolled_out: datetime, bake: timedelta) -> str | Non
         return "has an incident that is not over"
     if overall(witness.findings) is not Verdict.HEALTHY:
         return f"says {overall(witness.findings)}"
-    for finding in witness.findings:
+    for finding in ALL.proof(witness.findings):
         if finding.since is None:
             return f"has {finding.check} beyond its bound, within its `for`"
         if not has_lasted(max(finding.since, rolled_out), finding.observed_at, bake):

@@ -131,11 +131,9 @@ def _evidence(matter: Matter) -> list[Finding]:
 
 
 def doubt(findings: Sequence[Finding]) -> Refusal:
-    """Why nothing is done for a target that was unhealthy, and of which nobody can tell any more."""
-    unknown = [f"{f.check} ({f.reason})" for f in findings if f.verdict is Verdict.UNKNOWN]
-    return Refusal(
-        "MetricsUnavailable", f"it was unhealthy, and there is no trustworthy answer for {', '.join(unknown)}"
-    )
+    """Why nothing is done for a target that was unhealthy, and of which nobody can tell any more by these checks."""
+    unknown = ", ".join(f"{finding.check} ({finding.reason})" for finding in findings)
+    return Refusal("MetricsUnavailable", f"it was unhealthy, and there is no trustworthy answer for {unknown}")
 
 
 def has_rung(policy: Policy) -> bool:

@@ -10,6 +10,16 @@ from salus.model.values.metrics import NoData
 
 
 @dataclass(frozen=True, slots=True)
+class CompiledVolume:
+    """How much there must be for a check to say anything."""
+
+    template: str
+    at_least: float
+    window: timedelta
+    """Over which it is counted; 0 where the query does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledCheck:
     """A check ready to be asked: PromQL with its placeholders still in, thresholds as numbers."""
 
@@ -27,6 +37,8 @@ class CompiledCheck:
     """Series of rules whose windows nobody knows, so that `for` stands in for them."""
     infinite: NoData | None = None
     """What an infinite answer means, where it is no division by 0."""
+    volume: CompiledVolume | None = None
+    """None: any will do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Looks into the past are made side by side, since they are slow; how many there a
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,9 +12,9 @@ from functools import partial
 import structlog
 
 from salus.contained import apology, contained
-from salus.core.health.evaluate import Reading, evaluate, not_judged, recall, stale_after
+from salus.core.health.evaluate import Reading, enough, evaluate, not_judged, recall, stale_after
 from salus.core.policy import promql
-from salus.model.values.metrics import Answer, CheckState, Error, Query, Value
+from salus.model.values.metrics import Answer, CheckState, Error, Query, Sample, Value
 from salus.model.values.policies import CompiledCheck, Policy
 from salus.reconcile import defects
 from salus.reconcile.cases import Case
@@ -26,15 +26,25 @@ BEFORE, STEP_BEFORE = timedelta(hours=1), timedelta(minutes=1)
 """How far before a breach, and in what steps, it is seen whether a check had data while all was well."""
 
 Job = tuple[Policy, Case]
-Row = tuple[CompiledCheck, Query, Answer]
 
 
-def question(policy: Policy, check: CompiledCheck, case: Case) -> Query:
-    """One check of one target as PromQL."""
-    shared = check.target_label is not None and "$target" not in check.template
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A check, what was asked for it, and what came back."""
+
+    check: CompiledCheck
+    query: str
+    answer: Answer
+    volume: Answer | None = None
+
+
+def question(policy: Policy, check: CompiledCheck, case: Case, template: str = "") -> Query:
+    """One check of one target as PromQL; `template`: what is asked instead of the check's own query."""
+    template = template or check.template
+    shared = check.target_label is not None and "$target" not in template
     return Query(
         source=policy.spec.source,
-        query=promql.render(check.template, namespace=policy.key.namespace, target=case.target.name),
+        query=promql.render(template, namespace=policy.key.namespace, target=case.target.name),
         stale_after=stale_after(policy.spec.interval),
         select=(check.target_label, case.target.name) if shared and check.target_label else None,
         namespace=policy.key.namespace,
@@ -43,7 +53,13 @@ def question(policy: Policy, check: CompiledCheck, case: Case) -> Query:
 
 def questions(policy: Policy, case: Case) -> Sequence[Query]:
     """All checks of one target, made once for each generation of the policy."""
-    return case.asks(policy, lambda: tuple(question(policy, check, case) for check in policy.checks))
+    return case.asks(policy, lambda: tuple(q for check in policy.checks for q in _asked(policy, check, case)))
+
+
+def _asked(policy: Policy, check: CompiledCheck, case: Case) -> Sequence[Query]:
+    """The check's query, and that of its volume."""
+    templates = [check.template, *([check.volume.template] if check.volume else [])]
+    return [question(policy, check, case, template) for template in templates]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +85,10 @@ class Measurer:
         """Ask for all jobs in one go; None where that failed, which is then what the findings say."""
         with contained(partial(self._failed, jobs)):
             asked = [questions(policy, case) for policy, case in jobs]
-            answers = iter(await self.context.metrics.ask([q for of_job in asked for q in of_job]))
-            now, checks = self.context.clock.now(), [policy.checks for policy, _ in jobs]
-            return [
-                Answered([(check, q, next(answers)) for check, q in zip(*of_job, strict=True)], now)
-                for of_job in zip(checks, asked, strict=True)
-            ]
+            flat = [q for of_job in asked for q in of_job]
+            told = zip(flat, await self.context.metrics.ask(flat), strict=True)
+            now = self.context.clock.now()
+            return [Answered([_row(check, told) for check in policy.checks], now) for policy, _ in jobs]
         return [None] * len(jobs)
 
     async def judge(self, job: Job, told: Answered | None) -> None:
@@ -95,18 +109,18 @@ class Measurer:
 
     def _evaluate(self, policy: Policy, case: Case, told: Answered) -> None:
         findings = []
-        for check, q, answer in told.rows:
-            state, interval = case.states.get(check.name, CheckState()), policy.spec.interval
-            reading = Reading(q.query, answer, told.at)
-            finding, state = evaluate(check, reading, state, interval)
-            case.remember(check.name, state)
+        for row in told.rows:
+            state, interval = case.states.get(row.check.name, CheckState()), policy.spec.interval
+            reading = Reading(row.query, row.answer, told.at, row.volume)
+            finding, state = evaluate(row.check, reading, state, interval)
+            case.remember(row.check.name, state)
             findings.append(finding)
             self.context.telemetry.evaluated(finding.verdict.value)
         case.found(tuple(findings), policy)
 
     async def _recover_for(self, policy: Policy, case: Case, told: Answered) -> None:
         """A breach seen for the first time may have begun before this process did: look back once, over `for`."""
-        breached = [check for check, _, answer in told.rows if _is_first_breach(check, answer, case)]
+        breached = [row.check for row in told.rows if _is_first_breach(row, case)]
         if breached:
             await asyncio.gather(*(self._look_back((policy, case), check, check.hold, told.at) for check in breached))
 
@@ -137,7 +151,7 @@ class Measurer:
         policy, case = job
         interval = policy.spec.interval
         start = now - span - 2 * interval
-        samples = await self.context.history.samples(question(policy, check, case), start, now, interval)
+        samples = await judged_past(self.context, job, check, start, now)
         if isinstance(samples, Error):
             log.warning("no look into the past", check=check.name, reason=samples.reason, error=samples.message)
             return False
@@ -147,10 +161,31 @@ class Measurer:
         return True
 
 
-def _is_first_breach(check: CompiledCheck, answer: Answer, case: Case) -> bool:
+async def judged_past(
+    context: Context, job: Job, check: CompiledCheck, start: datetime, end: datetime
+) -> Sequence[Sample] | Error:
+    """What a check was told in the past, where there was enough of what it judges."""
+    policy, case = job
+    asked = (context.history.samples(q, start, end, policy.spec.interval) for q in _asked(policy, check, case))
+    samples, *volume = await asyncio.gather(*asked)
+    counted = volume[0] if volume else ()
+    if isinstance(samples, Error) or isinstance(counted, Error):
+        return samples if isinstance(samples, Error) else counted
+    return enough(check, samples, counted) if volume else samples
+
+
+def _row(check: CompiledCheck, told: Iterator[tuple[Query, Answer]]) -> Row:
+    """The check's own answer, and after it that of its volume."""
+    asked, answer = next(told)
+    return Row(check, asked.query, answer, next(told)[1] if check.volume else None)
+
+
+def _is_first_breach(row: Row, case: Case) -> bool:
+    check, answer, volume = row.check, row.answer, row.volume
     first = case.states.get(check.name, CheckState()).seen_at is None  # errors teach nothing
     breached = isinstance(answer, Value) and check.unhealthy.crossed_by(answer.value)
-    return first and bool(check.hold) and breached
+    judged = check.volume is None or (isinstance(volume, Value) and volume.value >= check.volume.at_least)
+    return first and bool(check.hold) and breached and judged
 
 
 def _longer(past: CheckState, present: CheckState) -> CheckState:

@@ -24,7 +24,7 @@ from salus.model.values.policies import CompiledCheck
 from salus.model.values.surroundings import Edit, NodeTrouble, Pod, Surroundings, UnhealthyBefore
 from salus.ports import CONFIG_MAPS, NODES, ClusterError, NotFound, Ref
 from salus.reconcile.context import Context, Step
-from salus.reconcile.observe.measure import question
+from salus.reconcile.observe.measure import judged_past
 from salus.reconcile.observe.target import pods_of
 
 log = structlog.get_logger(__name__)
@@ -119,8 +119,8 @@ async def _unhealthy_at(step: Step, check: CompiledCheck, began: datetime) -> Un
     """Whether the check was unhealthy at that moment, by Prometheus' history."""
     interval = step.policy.spec.interval
     end = began - CLOCK_SKEW
-    asked = question(step.policy, check, step.case)
-    samples = await step.context.history.samples(asked, end - LOOK_BEFORE - check.hold, end, interval)
+    job = step.policy, step.case
+    samples = await judged_past(step.context, job, check, end - LOOK_BEFORE - check.hold, end)
     if isinstance(samples, Error):
         return samples
     state = recall(check, samples, interval)
