@@ -27,7 +27,7 @@ from salus.core.objects.edits import config_maps_of, edits_of, troubles_of
 from salus.core.objects.ownership import git_holds
 from salus.core.objects.pods import pods_from, stuck_pod
 from salus.core.objects.workloads import managed_by, workload_from
-from salus.core.policy import promql, value_form, windows
+from salus.core.policy import promql, quotient, value_form, windows
 from salus.core.policy.compile import Catalog, SpecError, compile_policy
 from salus.core.records import changes as records
 from salus.core.records import releases
@@ -76,6 +76,7 @@ def _query(text: Input) -> None:
     filled = promql.render(text, "shop", "check(out")
     proposed = value_form.advice(text, _BOUND)
     assert not proposed or not proposed.text or value_form.advice(proposed.text, _BOUND) is None, proposed
+    quotient.as_ratio(text)
     for read in (windows.window, promql.selectors, promql.with_sample_times):
         _refuses(ValueError, read, filled)
     _refuses(ValueError, promql.with_sample_times, filled, "pod")

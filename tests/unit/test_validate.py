@@ -7,6 +7,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+import yaml
 
 from salus.bounded_yaml import UnreadableError
 from salus.cli.documents import Document, read_documents
@@ -643,3 +644,18 @@ def test_progress_is_silent_for_two_seconds(stream: io.StringIO, written: str) -
     progress.end()
 
     assert stream.getvalue() == written
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_quotient_is_offered_as_a_ratio_and_is_no_problem() -> None:
+    quotient = 'sum(rate(e{n="$namespace"}[5m])) / sum(rate(r[5m]))'
+    text = POLICY.replace("""up{namespace="$namespace"}""", quotient)
+    assert text != POLICY
+    Path("policy.yaml").write_text(text, encoding="utf-8")
+
+    report = checked("policy.yaml")
+
+    (note,) = report.notes
+    assert (report.findings, report.exit_code, note.path) == ([], 0, "spec.checks[0].query")
+    offered = note.message.partition("; write ")[2].partition(", which")[0]
+    assert yaml.safe_load(offered) == {"ratio": dict(zip(("of", "in"), quotient.split(" / "), strict=True))}

@@ -4,6 +4,7 @@ The words are those of the API server and of the condition Stalled, since the sa
 references. Reading files and printing are left to `validate`.
 """
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from pydantic import ConfigDict, ValidationError
 from salus.cli.documents import Document
 from salus.core.policy.compile import Catalog, SpecError, compile_policy
 from salus.core.policy.promql import bound_to, render
+from salus.core.policy.quotient import as_ratio
 from salus.model.meta import WorkloadKind
 from salus.model.policy import HealthPolicySpec
 from salus.model.problems import Problem, problems
@@ -109,7 +111,7 @@ def notes_in(document: Document, file: str, catalog: Catalog) -> Iterator[Findin
         policy = compile_policy({"metadata": metadata, "spec": document.body.get("spec")}, catalog)
     except SpecError:
         return
-    for note in (*_raised(policy), *_asked(policy, catalog), *policy.warnings):
+    for note in (*_raised(policy), *_asked(policy, catalog), *_offered(policy), *policy.warnings):
         yield replace(where, line=document.line(note.path), path=note.path, message=note.message)
 
 
@@ -129,6 +131,15 @@ def _asked(policy: Policy, catalog: Catalog) -> Iterator[Problem]:
             query = bound_to(query, binding.labels)
             of_all = f'; of a source that binds, as "{policy.spec.source}" does, no alert without namespace is seen'
             yield Problem(f"spec.checks[{index}].alert", f"asks {query}{of_all if binding.namespace else ''}")
+
+
+def _offered(policy: Policy) -> Iterator[Problem]:
+    """Quotients that have a form of their own."""
+    for index, check in enumerate(policy.spec.checks):
+        if check.query is not None and (parts := as_ratio(check.query)) is not None:
+            offer = f"ratio: {{of: {json.dumps(parts[0])}, in: {json.dumps(parts[1])}}}"
+            without = "which is 0 where nothing was ever counted, and Quiet where there is little traffic"
+            yield Problem(f"spec.checks[{index}].query", f"is a quotient; write {offer}, {without}")
 
 
 def _place(document: Document, file: str) -> Finding:
