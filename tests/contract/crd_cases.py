@@ -104,13 +104,20 @@ RULES = [
         {
             ("spec.target", "set exactly one of name and selector"): {
                 "a target has a name or a selector, not both": {"/target": _selector({"app": "shop"}, name="checkout")},
-                "a target without name and selector is nobody": {"/target": {"kind": "Deployment"}},
+                "a target without name and selector is nobody": {
+                    "/target": {"kind": "Deployment"},
+                    "/checks/2/alert/matchLabels": {"deployment": "$target"},
+                },
             },
             (
                 "spec.target.selector.matchLabels",
                 "matchLabels must be keyed by names of labels, such as app.kubernetes.io/name",
             ): {
-                "a selector takes names of labels": {"/target": _selector({"not a label": "x"}), "/remedies": None},
+                "a selector takes names of labels": {
+                    "/target": _selector({"not a label": "x"}),
+                    "/remedies": None,
+                    "/checks/2/alert/matchLabels": {"deployment": "$target"},
+                },
             },
             (
                 "spec.checks[2].alert.matchLabels",
@@ -373,13 +380,20 @@ BOUNDS = [
                 "a name too long for Kubernetes": {"/target/name": "x" * 254},
             },
             ("spec.target.selector.matchLabels", "expected at least 1 item, got 0"): {
-                "a selector that would take everything": {"/target": _selector({}), "/remedies": None},
+                "a selector that would take everything": {
+                    "/target": _selector({}),
+                    "/remedies": None,
+                    "/checks/2/alert/matchLabels": {"deployment": "$target"},
+                },
             },
             (
                 "spec.target.selector.matchLabels.app",
                 'expected letters, digits, "-", "_" and ".", a letter or digit at both ends, got "a b"',
             ): {
-                "a label's value with a space": {"/target": _selector({"app": "a b"})},
+                "a label's value with a space": {
+                    "/target": _selector({"app": "a b"}),
+                    "/checks/2/alert/matchLabels": {"deployment": "$target"},
+                },
             },
             ("spec.checks[0].name", _LABEL + '"Error ratio"'): {
                 "a check's name with a space": {"/checks/0/name": "Error ratio", "/remedies": None},

@@ -48,7 +48,7 @@ class _Book:
         fetched = await self._fetch()
         if isinstance(fetched, Error):
             return fetched
-        data = data_in(self._settings.title, *fetched)
+        data = data_in(self._settings.title, *fetched, "GET")
         return data if isinstance(data, Error) else rules_in(self._settings.title, data)
 
     async def _fetch(self) -> tuple[int, bytes] | Error:
