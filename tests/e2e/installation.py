@@ -158,6 +158,12 @@ class Installation:
         """The rollbacks that were meant to be done."""
         return [c for c in self.changes() if (c["spec"]["decision"], c["spec"]["action"]) == ("Act", "Rollback")]
 
+    def open_incidents(self) -> list[Object]:
+        """Those of the shop that are not over."""
+        found = self.cluster.api().items(f"{_SALUS}/incidents")
+        mine = [incident for incident in found if incident["spec"]["targetRef"]["name"] == TARGET]
+        return [incident for incident in mine if incident.get("status", {}).get("phase") != "Resolved"]
+
     def breached(self, change: Object) -> set[str]:
         """The checks whose values, on record with the change, were beyond their bounds: those of POLICY are counts."""
         return {str(one["check"]) for one in change["spec"]["evidence"] if float(one.get("value") or 0) > 0}

@@ -41,6 +41,7 @@ def shop(salus: Installation) -> Iterator[Installation]:
     salus.wait(salus.rolled_out, "the shop is as it was")
     _apply(salus, POLICY)
     salus.wait_ready()
+    salus.wait(lambda: not salus.open_incidents(), "its incident is over")
 
 
 def _apply(salus: Installation, *objects: Object) -> None:
@@ -63,6 +64,13 @@ def _seconds_until(salus: Installation, condition: Callable[[], bool], what: str
     began = time.monotonic()
     salus.wait(condition, what)
     return time.monotonic() - began
+
+
+def _wait_healed(salus: Installation, before: int) -> None:
+    """Wait for one more rollback than before, and for the proof that it helped."""
+    salus.wait(lambda: len(salus.rollbacks()) > before, "a rollback")
+    change = salus.rollbacks()[-1]
+    salus.wait(lambda: salus.outcome(change) == "Recovered", "proof that it helped")
 
 
 def _note(figures: dict[str, str], fault: str, seconds: float, after: str) -> None:
@@ -95,7 +103,7 @@ def test_a_freeze(shop: Installation, figures: dict[str, str]) -> None:
     seconds = _seconds_until(shop, lambda: len(_told(shop, TARGET)) > told, "people are told")
     frozen = len(shop.rollbacks())
     shop.upgrade()
-    shop.wait(lambda: len(shop.rollbacks()) > before, "the rollback is done after the freeze")
+    _wait_healed(shop, before)
 
     _note(figures, "a freeze", seconds, "a bad release")
     assert frozen == before
@@ -109,7 +117,7 @@ def test_a_missing_right(shop: Installation, figures: dict[str, str]) -> None:
         shop.release("missing-image")
         seconds = _seconds_until(shop, lambda: len(_told(shop, TARGET)) > told, "people are told")
         assert len(shop.rollbacks()) == before
-    shop.wait(lambda: len(shop.rollbacks()) > before, "the rollback is done with the right")
+    _wait_healed(shop, before)
 
     _note(figures, "a missing right", seconds, "a bad release")
 
@@ -139,12 +147,11 @@ def test_all_pods_crash_at_once_under_a_ratio_that_nobody_answers(shop: Installa
 
     shop.release("crash")
     seconds = _seconds_until(shop, lambda: len(shop.rollbacks()) > before, "a rollback")
-    shop.wait(lambda: shop.environment() == environment, "the good release is back")
-    change = shop.rollbacks()[-1]
-    shop.wait(lambda: shop.outcome(change) == "Recovered", "proof that it helped")
+    _wait_healed(shop, before)
 
     figures["healed: all pods crash, no requests are counted"] = f"rolled back {seconds:.0f} s after the release"
-    assert shop.breached(change) == {"crash-looping"}
+    assert shop.breached(shop.rollbacks()[-1]) == {"crash-looping"}
+    assert shop.environment() == environment
 
 
 @contextlib.contextmanager
