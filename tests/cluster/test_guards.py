@@ -19,7 +19,7 @@ from tools.devcluster.salus import Salus, lend_account
 pytestmark = pytest.mark.xdist_group("guards")
 """One operator, whose configuration the tests change: they stay on one worker."""
 
-PARTS = ("budget", "frozen", "killed", "disrupted", "full", "stuck")
+PARTS = ("budget", "frozen", "killed", "disrupted", "full", "stuck", "emptied", "secured", "hooked")
 UNBRAKED: Mapping[str, Any] = {"fleetBrake": {"enabled": False}, "recordsPerHour": 1000}
 """Half of everything here is unhealthy on purpose."""
 RESTART = {"name": "restart", "restart": {}}
@@ -212,6 +212,73 @@ def test_replica_sets_that_cannot_create_pods_freeze_restarts(parts: Mapping[str
     refused(scene, "PodsCannotBeCreated", "web")
     scene.wait(lambda: scene.incidents()[0]["status"].get("phase") == "Escalated", "people are called")
     assert scene.writes() == []
+
+
+def test_a_quota_of_nothing_freezes_restarts(parts: Mapping[str, Scene]) -> None:
+    """What goes would not come back."""
+    scene = parts["emptied"]
+    services(scene, "web", replicas=2)
+    quota(scene, pods="0")
+    scene.gauge(UNHEALTHY)
+
+    assert "overdrawn by 2 of pods" in refused(scene, "QuotaExceeded", "web")[0]["spec"]["message"]
+    scene.wait(lambda: scene.incidents()[0]["status"].get("phase") == "Escalated", "people are called")
+    assert scene.writes() == []
+
+
+def test_pod_security_that_came_later_freezes_restarts(parts: Mapping[str, Scene]) -> None:
+    """The pods that run were made before."""
+    scene = parts["secured"]
+    services(scene, "web", replicas=2)
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    scene.cluster.api().patch(f"/api/v1/namespaces/{scene.namespace}", {"metadata": {"labels": labels}})
+    scene.gauge(UNHEALTHY)
+
+    assert "Pod Security" in refused(scene, "PodsRefused", "web")[0]["spec"]["message"]
+    scene.wait(lambda: scene.incidents()[0]["status"].get("phase") == "Escalated", "people are called")
+    assert scene.writes() == []
+
+
+def test_a_webhook_that_is_down_ends_a_restart(parts: Mapping[str, Scene]) -> None:
+    """Nobody knows beforehand; when no new pod comes the restart is over, long before its time, and is not repeated."""
+    scene = parts["hooked"]
+    api = scene.cluster.api()
+    api.create(f"/apis/apps/v1/namespaces/{scene.namespace}/deployments", deployment("web", replicas=4))
+    scene.gauge(WELL)
+    verify = {"settle": "0s", "stable": "5s", "timeout": "30m"}
+    scene.apply(remedies=[RESTART], limits={"cooldown": "5s"}, verify=verify)
+    scene.wait_rolled_out("web")
+    scene.wait_condition("Healthy", "True")
+    hooks = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+    api.create(hooks, webhook_that_is_down(scene.namespace))
+    try:
+        scene.gauge(UNHEALTHY)
+        ended = scene.wait_outcome("NotRecovered", action="Restart")
+        scene.wait(lambda: scene.incidents()[0]["status"].get("phase") == "Escalated", "people are called")
+    finally:
+        api.delete(f"{hooks}/{scene.namespace}")
+
+    assert "failed calling webhook" in ended["status"]["message"]
+    assert patched(scene) == ["web"]
+    assert scene.deployment()["status"]["availableReplicas"] >= 3
+    scene.gauge(WELL)
+
+
+def webhook_that_is_down(namespace: str) -> Object:
+    """One that has a say about every new pod of a namespace, and does not answer."""
+    return {
+        "metadata": {"name": namespace},
+        "webhooks": [
+            {
+                "name": "pods.example.com",
+                "admissionReviewVersions": ["v1"],
+                "sideEffects": "None",
+                "clientConfig": {"url": "https://127.0.0.1:1/"},
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
+            }
+        ],
+    }
 
 
 FLEET = [f"app-{number}" for number in range(50)]

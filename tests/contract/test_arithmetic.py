@@ -3,7 +3,9 @@
 import pytest
 
 from salus.core.objects.disruptions import disruptions_from
+from salus.core.objects.pod_security import forbidden_by
 from tests.contract.pod_cases import CASES, EVICTIONS, Case, Eviction
+from tests.contract.pod_security_cases import SECURITY
 from tools.devcluster.api import Api, ApiError, Object
 from tools.devcluster.cluster import DevCluster
 from tools.devcluster.processes import wait_until
@@ -45,6 +47,25 @@ def test_whether_a_pod_is_let_in(devcluster: DevCluster, namespace: str, case: C
     wait_until(is_judged, timeout=_PATIENCE, what="the server's judgement")
 
     assert bool(said[-1]) == bool(case.says), said[-1]
+
+
+@pytest.mark.parametrize("level", ["baseline", "restricted", "privileged"])
+def test_pod_security(devcluster: DevCluster, namespace: str, level: str) -> None:
+    """Each rule of the standards, in a namespace that enforces them."""
+    api, path = devcluster.api(), f"/api/v1/namespaces/{namespace}"
+    api.patch(path, {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": level}}})
+    canary = {"metadata": {"name": "canary"}, "spec": {**SECURITY[0].template()["spec"], "hostPID": True}}
+    if level != "privileged":
+        wait_until(lambda: bool(refusal(api, f"{path}/pods", canary)), timeout=_PATIENCE, what="the label is known")
+    labels = api.get(path)["metadata"]["labels"]
+
+    for case in SECURITY:
+        template = case.template()
+        body = {**template, "metadata": {**template["metadata"], "name": "web"}}
+        said = refusal(api, f"{path}/pods", body)
+        assert "PodSecurity" in said or not said, f"{case.case}: {said}"
+        lets_in = {"baseline": case.baseline, "restricted": case.restricted}.get(level, True)
+        assert (not said, not forbidden_by(labels, template)) == (lets_in, lets_in), f"{case.case}: {said}"
 
 
 def put_pod(api: Api, path: str, name: str, letter: str) -> None:

@@ -40,6 +40,7 @@ from salus.ports import (
     INCIDENTS,
     KEPT_RELEASES,
     LONGEST_LIST,
+    NAMESPACES,
     NODES,
     PRIORITY_CLASSES,
     RECORD_KEEPING,
@@ -497,7 +498,7 @@ def _check(write: Write, rights: Set[Permission]) -> None:
 
 _SERVERS_OWN = ("uid", "resourceVersion", "generation", "creationTimestamp")
 _SALUS = (HEALTH_POLICIES, INCIDENTS, CHANGE_EVENTS, KEPT_RELEASES)
-_RESOURCES = (*WORKLOADS.values(), CONTROLLER_REVISIONS, *_SALUS, EVENTS, NODES, PRIORITY_CLASSES)
+_RESOURCES = (*WORKLOADS.values(), CONTROLLER_REVISIONS, *_SALUS, EVENTS, NAMESPACES, NODES, PRIORITY_CLASSES)
 
 
 def _resource_of(body: Body) -> Resource:

@@ -13,9 +13,11 @@ import pytest
 from salus.core.objects.capacity import goes_first, headroom_from, no_way_back, shortfall
 from salus.core.objects.disruptions import disruptions_from
 from salus.core.objects.pod_resources import quantity, refused_by, resources_of
+from salus.core.objects.pod_security import forbidden_by
 from salus.model.scalars import Body
 from salus.model.values.objects import Disruption
 from tests.contract.pod_cases import CASES, EVICTIONS, GIVEN, HALF, PLAIN, Case, Eviction, container, pod, requests
+from tests.contract.pod_security_cases import SECURITY, Security
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def template(spec: Mapping[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.case)
 def test_whether_a_pod_is_let_in(case: Case) -> None:
     headroom = headroom_from(map(counted, case.quotas()), case.ranges(), template(case.spec))
-    said = refused_by(case.ranges(), resources_of(case.spec, case.ranges())) or shortfall(headroom, 1) or ""
+    said = refused_by(case.ranges(), template(case.spec)) or shortfall(headroom, 1) or ""
 
     assert case.says in said
     assert bool(said) == bool(case.says)
@@ -269,6 +271,26 @@ def test_what_a_quota_wants_said_is_wanted_of_what_comes_back() -> None:
     headroom = headroom_from([quota({"limits.cpu": "9"}, {})], [], template(pod(HALF)))
 
     assert no_way_back(headroom) == "ResourceQuota/team counts limits.cpu, and the pods do not say theirs"
+
+
+# --- Pod Security
+
+
+@pytest.mark.parametrize("case", SECURITY, ids=lambda case: case.case)
+@pytest.mark.parametrize("level", ["baseline", "restricted"])
+def test_what_the_namespace_forbids(case: Security, level: str) -> None:
+    said = forbidden_by({"pod-security.kubernetes.io/enforce": level}, case.template())
+
+    assert bool(said) == (not (case.baseline if level == "baseline" else case.restricted))
+    assert f"(pod-security.kubernetes.io/enforce: {level}) forbids it" in said or not said
+
+
+def test_a_level_that_nobody_knows_is_the_strictest() -> None:
+    """Kubernetes takes it for that; and no label is none of them."""
+    root = SECURITY[3].template()
+
+    assert "runAsNonRoot" in forbidden_by({"pod-security.kubernetes.io/enforce": "resticted"}, root)
+    assert forbidden_by({}, root) == forbidden_by({"pod-security.kubernetes.io/enforce": "privileged"}, root) == ""
 
 
 # --- disruption budgets

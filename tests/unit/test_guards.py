@@ -94,6 +94,7 @@ def test_the_composed_order() -> None:
         ("GlobalBudgetSpent", Then.WAIT),
         ("FleetBrake", Then.WAIT),
         ("DisruptionBudget", Then.NEXT),
+        ("PodsRefused", Then.NEXT),
         ("QuotaExceeded", Then.NEXT),
     ]
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from salus.contained import INTERNAL_ERROR
+from salus.core.health.timing import has_lasted
+from salus.core.objects.pods import NO_PODS_FOR, not_coming
 from salus.core.remedy.lifecycle import Standing, standing
 from salus.core.remedy.waiting import Held
 from salus.model.values.changes import Change, Refusal
@@ -76,6 +78,8 @@ class Case:
     """The release for which Prometheus' history was asked, and when it is asked again where it did not tell."""
     before_release: tuple[datetime, frozenset[str], tuple[UnhealthyBefore, ...]] | None = None
     """When the suspect release began, the checks that were asked about, and those that were unhealthy then already."""
+    without_pods: datetime | None = None
+    """Since when the target wants pods and does not get them."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the step that runs."""
     leaves: bool = False
@@ -139,6 +143,13 @@ class Case:
         """Whether the time since this change was seen by this process, or asked about; from now on it was."""
         seen, self.looked_back_for = self.looked_back_for == change.name, change.name
         return seen
+
+    def not_coming(self, workload: Workload, now: datetime) -> str:
+        """Which pods that it wants the target did not get for long, as far as this process can tell."""
+        said = not_coming(workload)
+        self.without_pods = (self.without_pods or now) if said else None
+        lasted = self.without_pods is not None and has_lasted(self.without_pods, now, NO_PODS_FOR)
+        return said if lasted else ""
 
     # --- why nothing is done
 

@@ -133,12 +133,17 @@ async def verify(step: Step, change: Change, came: Came) -> Came:
     if not change.undoes and await _is_contested(step, change):
         end: Finish | lifecycle.Wait = lifecycle.contested(change, step.target)
     else:
-        end = lifecycle.verified(step.policy, change, step.case.findings, step.now)
+        end = lifecycle.verified(step.policy, change, step.case.findings, step.now, _not_coming(step))
     if isinstance(end, lifecycle.Wait):
         log.debug("waiting", why=end.why)
         return came.at_rest()
     await finish(step, end)
     return came.at_end()
+
+
+def _not_coming(step: Step) -> str:
+    watched = step.context.workloads.get(step.target)
+    return step.case.not_coming(watched, step.now) if watched is not None else ""
 
 
 async def as_it_stands(step: Step, move: LetGo) -> Finish:

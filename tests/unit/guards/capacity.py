@@ -30,6 +30,20 @@ OBJECTS = [
         seen=replace(USUAL, headroom=Headroom((Quota("small", {"pods": Decimal(-3)}),))),
     ),
     Row(
+        "pods that the namespace forbids",
+        "PodsRefused",
+        RESTART,
+        says="no new pod of Deployment/checkout is let in: container app is privileged",
+        seen=replace(USUAL, pods_refused="container app is privileged"),
+    ),
+    Row(
+        "more of them",
+        "PodsRefused",
+        SCALE,
+        says="no new pod of Deployment/checkout is let in: container app is privileged",
+        seen=replace(USUAL, pods_refused="container app is privileged"),
+    ),
+    Row(
         "more pods than the quota has room for",
         "QuotaExceeded",
         SCALE,
@@ -54,10 +68,18 @@ PASSES = [
         RESTART,
         seen=replace(USUAL, headroom=Headroom((Quota("full", {"pods": Decimal(0)}),))),
     ),
+    Row("another template is another question", "PodsRefused", ROLLBACK, seen=replace(USUAL, pods_refused="it")),
     Row("a rollback is how a bad release ends", "QuotaExceeded", ROLLBACK, seen=replace(USUAL, headroom=None)),
 ]
 
 CANNOT_TELL = [
+    Row(
+        "a namespace that could not be read",
+        "PodsRefused",
+        RESTART,
+        says="the namespace or its LimitRanges could not be read",
+        seen=replace(USUAL, pods_refused=None),
+    ),
     Row(
         "disruption budgets that could not be read",
         "DisruptionBudget",

@@ -265,19 +265,41 @@ def disruption_budget(review: Review) -> str | None:
     return f"{both}, and of such a pod Kubernetes allows no disruption at all"
 
 
+def pods_refused(review: Review) -> str | None:
+    """By a LimitRange or its Pod Security the namespace lets no new pod in: what goes would not come back."""
+    if not _needs_new_pods(review.action):
+        return None
+    if review.seen.pods_refused is None:
+        raise Unknowable("the namespace or its LimitRanges could not be read")
+    return f"no new pod of {review.action.target} is let in: {said}" if (said := review.seen.pods_refused) else None
+
+
+def _needs_new_pods(action: Action) -> bool:
+    """Whether the same template has to make pods again, or more of them."""
+    return KINDS[action.kind].disrupts or _more(action) > 0
+
+
+def _more(action: Action) -> int:
+    return (action.intended.replicas or 0) - (action.before.replicas or 0)
+
+
 def quota_exceeded(review: Review) -> str | None:
     """The namespace's quotas have no room for the pods that a scaling would add, or that a restart would bring back."""
-    more = (review.action.intended.replicas or 0) - (review.action.before.replicas or 0)
-    restarts = KINDS[review.action.kind].disrupts
-    if more <= 0 and not restarts:
+    if not _needs_new_pods(review.action):
         return None
     if review.seen.headroom is None:
         raise Unknowable("the ResourceQuotas and LimitRanges of this namespace could not be read")
-    return no_way_back(review.seen.headroom) if restarts else shortfall(review.seen.headroom, more)
+    if KINDS[review.action.kind].disrupts:
+        return no_way_back(review.seen.headroom)
+    return shortfall(review.seen.headroom, _more(review.action))
 
 
 def _waits_for_rollouts(kind: Kind) -> bool:
     return kind.writes and not kind.replaces_release
+
+
+def _makes_pods(kind: Kind) -> bool:
+    return kind.sets_replicas or kind.disrupts
 
 
 GUARDS: tuple[Guard, ...] = (
@@ -300,7 +322,8 @@ GUARDS: tuple[Guard, ...] = (
     Guard("GlobalBudgetSpent", global_budget_spent),
     Guard(budgets.BRAKE, fleet_brake, of_many=True),
     Guard("DisruptionBudget", disruption_budget, Then.NEXT, lambda kind: kind.disrupts),
-    Guard("QuotaExceeded", quota_exceeded, Then.NEXT, lambda kind: kind.sets_replicas or kind.disrupts),
+    Guard("PodsRefused", pods_refused, Then.NEXT, _makes_pods),
+    Guard("QuotaExceeded", quota_exceeded, Then.NEXT, _makes_pods),
 )
 """The composed order; one test guards it."""
 

@@ -105,11 +105,12 @@ def resources_of(spec: Body, limit_ranges: Sequence[Body]) -> PodResources:
     )
 
 
-def refused_by(limit_ranges: Iterable[Body], asked: PodResources) -> str:
+def refused_by(limit_ranges: Sequence[Body], template: Body) -> str:
     """Which bound of a LimitRange a pod breaks, or where it makes a request larger than its limit; else nothing.
 
-    The latter happens to a container that says the one, and is given the other.
+    The latter happens to a container that says the one, and is given the other. Raises ValueError for odd quantities.
     """
+    asked = resources_of(template.get("spec") or {}, limit_ranges)
     found = (*_too_large(asked.containers), *(text for body in limit_ranges for text in _beyond(body, asked)))
     return next(iter(found), "")
 

@@ -13,10 +13,12 @@ from salus.core.health.timing import has_lasted
 from salus.core.objects.selectors import controlled_by
 from salus.core.objects.workloads import POD_TEMPLATE_HASH
 from salus.model.scalars import Body, format_duration, parse_time, whole_number
-from salus.model.values.objects import Revision
+from salus.model.values.objects import Revision, Workload
 from salus.model.values.surroundings import Pod
 
 REVISION_LABEL = "controller-revision-hash"
+NO_PODS_FOR = timedelta(minutes=2)
+"""Pods that do not come for so long will not come by themselves."""
 UNREADY_FOR = timedelta(seconds=30)
 """A pod that is not ready for so long is no longer one that is just starting."""
 _HOPELESS = {
@@ -46,6 +48,18 @@ def stuck_pod(stateful_set: Body, pods: Iterable[Body]) -> Body | None:
     if first is None or first["metadata"].get("deletionTimestamp"):
         return None
     return first if (first["metadata"].get("labels") or {}).get(REVISION_LABEL) != wanted else None
+
+
+def not_coming(workload: Workload) -> str:
+    """What a workload says of pods that it wants and does not get; nothing: it does, or makes none at the moment.
+
+    It may pass: a pod that goes leaves its place empty for a moment, and its share of a quota is given back late.
+    """
+    if workload.replica_failure:
+        return f"new pods of {workload.key} cannot be created: {workload.replica_failure}"
+    if workload.total < workload.replicas:
+        return f"only {workload.total} of {workload.replicas} pods of {workload.key} are there, and no more are created"
+    return ""
 
 
 def pods_from(bodies: Iterable[Body], workload: str, history: Sequence[Revision], now: datetime) -> tuple[Pod, ...]:

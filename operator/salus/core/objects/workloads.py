@@ -30,6 +30,7 @@ LONGEST_LABELS = 4096
 """Characters of all keys and values."""
 
 _LONGEST_MOMENT = 64
+_LONGEST_MESSAGE = 200
 SHORT = 10
 """Characters of a release that people are shown, and that Salus once kept of it (records of format 0)."""
 _KEDA_DEFAULT_MAX = 100
@@ -64,7 +65,7 @@ def watched(workload: Workload) -> Workload:
         labels=_few(workload.labels),
         images=(),
         owner="",
-        replica_failure="",
+        replica_failure=workload.replica_failure[:_LONGEST_MESSAGE],
         restarted_at=workload.restarted_at[:_LONGEST_MOMENT],
     )
 

@@ -401,11 +401,16 @@ def refused(change: Change, target: TargetKey, error: str, *, was_changed: bool)
     return Finish(change, outcome, f"{change.patched or target} was changed by someone else in between")
 
 
-def verified(policy: Policy, change: Change, findings: Sequence[Finding], now: datetime) -> Finish | Wait:
-    """Whether an applied change helped; an undo is not verified, it was owed."""
+def verified(
+    policy: Policy, change: Change, findings: Sequence[Finding], now: datetime, not_coming: str = ""
+) -> Finish | Wait:
+    """Whether an applied change helped; an undo is not verified, it was owed.
+
+    `not_coming`: which pods did not come for long. Then nothing is waited for, unless all is well without them.
+    """
     if change.undoes:
         return Finish(change, Outcome.UNDONE, f"{change.undoes} was taken back")
-    judgement = verify.judge(change, policy, findings, now)
+    judgement = verify.without_pods(verify.judge(change, policy, findings, now), change, policy, findings, not_coming)
     return (
         Wait(judgement.message) if judgement.outcome is None else Finish(change, judgement.outcome, judgement.message)
     )

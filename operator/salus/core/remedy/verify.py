@@ -96,6 +96,20 @@ def _who(needed: Needed, findings: Sequence[Finding]) -> str:
     return "all checks" if len(proof) == len(findings) else ", ".join(finding.check for finding in proof)
 
 
+def without_pods(
+    judgement: Judgement, change: Change, policy: Policy, findings: Sequence[Finding], not_coming: str
+) -> Judgement:
+    """The same, where pods that were to come do not: the end of waiting, unless all is well without them."""
+    if not not_coming or judgement.outcome is Outcome.RECOVERED or not asks_the_same(change, policy):
+        return judgement
+    if judgement.outcome is not None:
+        return replace(judgement, message=f"{judgement.message}; {not_coming}")
+    if needed_by(change).proof(findings):
+        return judgement
+    unhealthy = any(finding.verdict is Verdict.UNHEALTHY for finding in findings)
+    return Judgement(Outcome.NOT_RECOVERED if unhealthy else Outcome.INCONCLUSIVE, not_coming)
+
+
 def _by_other_checks(change: Change, policy: Policy, now: datetime) -> Judgement:
     """Nothing is concluded from them, good or bad; until time is up somebody may put the checks back."""
     edited = f"{policy.key.name} has other checks than when this was decided"

@@ -56,6 +56,8 @@ class Observation:
     """None when they could not be read."""
     headroom: Headroom | None = field(default_factory=Headroom)
     """None when it could not be read."""
+    pods_refused: str | None = ""
+    """Why the namespace would let no new pod of the live template in, beside quotas; None when that cannot be told."""
     permissions: Permissions | None = field(default_factory=Permissions)
     """None when the API server did not say."""
     mode_cap: Mode = Mode.ENFORCE

@@ -1,8 +1,8 @@
 """The target and all around it, read afresh, so that planning and judging are pure."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
 import structlog
@@ -13,6 +13,8 @@ from salus.core.objects.capacity import goes_first, headroom_from
 from salus.core.objects.disruptions import disruptions_from
 from salus.core.objects.owners import PRIMARY, follower_of
 from salus.core.objects.ownership import git_holds
+from salus.core.objects.pod_resources import refused_by
+from salus.core.objects.pod_security import forbidden_by
 from salus.core.objects.selectors import controlled_by, of_workload
 from salus.core.objects.workloads import managed_by, workload_from
 from salus.core.records import releases
@@ -33,6 +35,7 @@ from salus.ports import (
     CONTROLLER_REVISIONS,
     DISRUPTION_BUDGETS,
     LIMIT_RANGES,
+    NAMESPACES,
     PODS,
     REPLICA_SETS,
     RESOURCE_QUOTAS,
@@ -136,7 +139,7 @@ async def observe(step: Step, changes: Sequence[Change] | None = None) -> Observ
     good = next((release.hash for release in kept if release.healthy and release.hash != workload.release), None)
     made = await _made_of(context, body, case.target)
     history = releases.history_from(controlled_by(made, {body["metadata"]["uid"]}), context.stamps)
-    (disruptions, headroom), permissions, copy = await asyncio.gather(
+    protections, permissions, copy = await asyncio.gather(
         _protections(context, workload, body, history),
         _rights(step, workload, scalers),
         _primary(context, case.target),
@@ -157,8 +160,9 @@ async def observe(step: Step, changes: Sequence[Change] | None = None) -> Observ
         release_started_at=releases.release_started_at(history, good),
         moved_at=case.moved_at(workload, context.clock.now()),
         switches=context.switches(),
-        disruptions=disruptions,
-        headroom=headroom,
+        disruptions=protections.disruptions,
+        headroom=protections.headroom,
+        pods_refused=protections.pods_refused,
         permissions=permissions,
         mode_cap=context.mode_cap,
     )
@@ -197,30 +201,48 @@ async def _rights(step: Step, workload: Workload, scalers: tuple[Autoscaler, ...
         return None
 
 
-async def _protections(
-    context: Context, workload: Workload, body: Body, history: Sequence[Revision]
-) -> tuple[tuple[Disruption, ...] | None, Headroom | None]:
-    """What keeps the target's pods from going, and more of them from coming."""
+@dataclass(frozen=True, slots=True)
+class _Protections:
+    """What keeps the target's pods from going, and more of them from coming; None of each when it cannot be told."""
+
+    disruptions: tuple[Disruption, ...] | None
+    headroom: Headroom | None
+    pods_refused: str | None
+
+
+async def _protections(context: Context, workload: Workload, body: Body, history: Sequence[Revision]) -> _Protections:
     namespace, template = workload.key.namespace, body["spec"]["template"]
-    budgets, quotas, ranges = await asyncio.gather(
-        *(_listed(context, resource, namespace) for resource in (DISRUPTION_BUDGETS, RESOURCE_QUOTAS, LIMIT_RANGES))
+    labels, budgets, quotas, ranges = await asyncio.gather(
+        _labels_of(context, namespace),
+        _listed(context, DISRUPTION_BUDGETS, namespace),
+        _listed(context, RESOURCE_QUOTAS, namespace),
+        _listed(context, LIMIT_RANGES, namespace),
     )
     pods: list[Body] | None = []
     if budgets or quotas:
         pods = await _or_none(pods_of(context, workload.key, body, history))
+    headroom = refused = None
+    if quotas is not None and ranges is not None and pods is not None:
+        first = _read(goes_first, body, workload.replicas)
+        headroom = _read(headroom_from, quotas, ranges, template, pods)
+        headroom = None if headroom is None or first is None else replace(headroom, goes_first=first)
+    if labels is not None and ranges is not None:
+        refused = forbidden_by(labels, template) or _read(refused_by, ranges, template)
     disruptions = None if budgets is None or pods is None else _read(disruptions_from, budgets, pods)
-    if quotas is None or ranges is None or pods is None:
-        return disruptions, None
-    headroom, first = _read(headroom_from, quotas, ranges, template, pods), _read(goes_first, body, workload.replicas)
-    return disruptions, None if headroom is None or first is None else replace(headroom, goes_first=first)
+    return _Protections(disruptions, headroom, refused)
 
 
-async def _or_none(pods: Awaitable[list[Body]]) -> list[Body] | None:
+async def _labels_of(context: Context, namespace: str) -> Mapping[str, str] | None:
+    """The labels of the namespace itself; None when they cannot be read."""
     try:
-        return await pods
+        body = await context.cluster.get(Ref(NAMESPACES, "", namespace))
+    except NotFound:
+        return {}
     except ClusterError as error:
-        log.warning("not readable", kind=PODS.kind, error=str(error))
+        log.warning("not readable", kind=NAMESPACES.kind, namespace=namespace, error=str(error))
         return None
+    labels: Mapping[str, str] = body["metadata"].get("labels") or {}
+    return labels
 
 
 def _read(read: Callable[_Asked, _Read], *bodies: _Asked.args, **named: _Asked.kwargs) -> _Read | None:
@@ -229,6 +251,14 @@ def _read(read: Callable[_Asked, _Read], *bodies: _Asked.args, **named: _Asked.k
         return read(*bodies, **named)
     except ValueError as error:
         log.warning("what a namespace allows cannot be told", error=str(error))
+        return None
+
+
+async def _or_none(pods: Awaitable[list[Body]]) -> list[Body] | None:
+    try:
+        return await pods
+    except ClusterError as error:
+        log.warning("not readable", kind=PODS.kind, error=str(error))
         return None
 
 
