@@ -25,6 +25,8 @@ from salus.core.objects.capacity import goes_first, headroom_from
 from salus.core.objects.disruptions import disruptions_from
 from salus.core.objects.edits import config_maps_of, edits_of, troubles_of
 from salus.core.objects.ownership import git_holds
+from salus.core.objects.pod_resources import refused_by
+from salus.core.objects.pod_security import forbidden_by
 from salus.core.objects.pods import pods_from, stuck_pod
 from salus.core.objects.workloads import managed_by, workload_from
 from salus.core.policy import promql, quotient, value_form, windows
@@ -268,6 +270,8 @@ def _words_of_objects(words: Input) -> None:
     quota = {"metadata": {"name": name}, "spec": {"scopeSelector": {"matchExpressions": [scope]}}, "status": status}
     ranges = [{"metadata": {"name": name}, "spec": {"limits": [{"type": "Container", "max": {label: quantity}}]}}]
     _refuses(ValueError, headroom_from, [quota, {**quota, "spec": {}}], ranges, template)
+    _refuses(ValueError, refused_by, ranges, template)
+    forbidden_by({"pod-security.kubernetes.io/enforce": text}, template)
     _refuses(
         ValueError, goes_first, {"kind": "Deployment", "spec": {"strategy": {"rollingUpdate": {"maxSurge": text}}}}, 3
     )
