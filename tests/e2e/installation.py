@@ -28,6 +28,7 @@ from tools.devcluster.sandbox import NODE_ADDRESS
 SYSTEM = "salus-system"
 TENANT = "shop"
 TARGET = "checkout"
+REPLICAS = "checkout-replicas"
 OPERATOR = f"system:serviceaccount:{SYSTEM}:salus"
 REMEDIATOR = f"system:serviceaccount:{TENANT}:salus-remediator"
 
@@ -61,6 +62,19 @@ POLICY: Object = {
         "bake": "20s",
     },
 }
+
+
+def replicas_policy(*remedies: Object) -> Object:
+    """A second policy of the shop, that says how many pods there should be at least."""
+    spec = {
+        **POLICY["spec"],
+        "checks": [
+            {"name": "replicas", "preset": "ReplicasMissing", "unhealthy": {"below": "2"}, "for": "10s"},
+            {"name": "available", "preset": "Unavailable"},
+        ],
+        "remedies": [*remedies, {"name": "page", "notify": {}}],
+    }
+    return {**POLICY, "metadata": {"name": REPLICAS, "namespace": TENANT}, "spec": spec}
 
 
 @dataclass
@@ -104,6 +118,16 @@ class Installation:
         patch = SHOP / "releases" / f"{name}.yaml"
         self.cluster.kubectl("patch", "-n", TENANT, f"deployment/{TARGET}", f"--patch-file={patch}")
 
+    def apply(self, policy: Object) -> None:
+        """`kubectl apply`, and wait until the policy is accepted and finds the shop healthy."""
+        self.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(policy))
+        self.wait_ready(policy["metadata"]["name"])
+
+    def scale(self, replicas: int) -> float:
+        """`kubectl scale` the shop; answers when, by a clock that never goes back."""
+        self.cluster.kubectl("scale", "-n", TENANT, f"deployment/{TARGET}", f"--replicas={replicas}")
+        return time.monotonic()
+
     # --- what is seen
 
     def revisions(self) -> list[str]:
@@ -139,9 +163,9 @@ class Installation:
         answer = self.cluster.api().create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
         return bool(answer["status"]["allowed"])
 
-    def policy_condition(self, kind: str) -> str:
-        """The status of a condition of the policy; empty for none."""
-        conditions = self._policy().get("status", {}).get("conditions", [])
+    def policy_condition(self, kind: str, policy: str = TARGET) -> str:
+        """The status of a condition of a policy; empty for none."""
+        conditions = self._policy(policy).get("status", {}).get("conditions", [])
         return next((str(condition["status"]) for condition in conditions if condition["type"] == kind), "")
 
     def kept_releases(self) -> list[Object]:
@@ -163,6 +187,19 @@ class Installation:
         found = self.cluster.api().items(f"{_SALUS}/incidents")
         mine = [incident for incident in found if incident["spec"]["targetRef"]["name"] == TARGET]
         return [incident for incident in mine if incident.get("status", {}).get("phase") != "Resolved"]
+
+    def of_replicas(self, action: str) -> list[Object]:
+        """What the second policy had done, or told."""
+        return [
+            change
+            for change in self.changes()
+            if change["spec"]["policyRef"]["name"] == REPLICAS
+            and (change["spec"]["decision"], change["spec"]["action"]) == ("Act", action)
+        ]
+
+    def replicas(self) -> int:
+        """How many the shop is asked to have."""
+        return int(self.cluster.api().get(_DEPLOYMENT)["spec"]["replicas"])
 
     def breached(self, change: Object) -> set[str]:
         """The checks whose values, on record with the change, were beyond their bounds: those of POLICY are counts."""
@@ -203,10 +240,10 @@ class Installation:
 
     # --- waiting
 
-    def wait_ready(self) -> None:
-        """Wait until the policy is accepted and the service found healthy."""
-        self.wait(lambda: self.policy_condition("Ready") == "True", "the policy is Ready")
-        self.wait(lambda: self.policy_condition("Healthy") == "True", "the shop is found healthy")
+    def wait_ready(self, policy: str = TARGET) -> None:
+        """Wait until a policy is accepted and the service found healthy."""
+        self.wait(lambda: self.policy_condition("Ready", policy) == "True", "the policy is Ready")
+        self.wait(lambda: self.policy_condition("Healthy", policy) == "True", "the shop is found healthy")
 
     def wait(self, condition: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
         """Wait on a condition; on failure say what the operator logged last."""
@@ -237,8 +274,8 @@ class Installation:
         file.write_text(yaml.safe_dump({**values, **more}), encoding="utf-8")
         return file
 
-    def _policy(self) -> Object:
-        return self.cluster.api().get(f"{_SALUS}/healthpolicies/{TARGET}")
+    def _policy(self, name: str) -> Object:
+        return self.cluster.api().get(f"{_SALUS}/healthpolicies/{name}")
 
     def _container(self) -> Object:
         containers: list[Object] = self.cluster.api().get(_DEPLOYMENT)["spec"]["template"]["spec"]["containers"]

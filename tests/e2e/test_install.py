@@ -5,11 +5,12 @@ run in this order, on one installation.
 """
 
 import json
+import time
 
 import pytest
 
 from salus.version import __version__
-from tests.e2e.installation import REMEDIATOR, SYSTEM, TENANT, Installation, cold_start
+from tests.e2e.installation import REMEDIATOR, REPLICAS, SYSTEM, TENANT, Installation, cold_start, replicas_policy
 from tests.package.pinned import NAME, dependencies, normal, not_as_pinned, tools
 from tools.devcluster.cluster import KubectlError
 
@@ -165,6 +166,44 @@ def test_each_rollback_was_one_write_in_the_tenants_name(salus: Installation) ->
 
     assert [write.verb for write in writes] == ["patch"] * 2
     assert {write.impersonated for write in writes} == {REMEDIATOR}
+
+
+def test_a_shop_that_is_scaled_to_zero_is_told_of_where_no_remedy_may_undo_it(
+    salus: Installation, figures: dict[str, str]
+) -> None:
+    """Everything else is well with it: it wants no pods, and has them."""
+    salus.apply(replicas_policy())
+    before = salus.traffic.tally
+    began = salus.scale(0)
+    salus.wait(lambda: bool(salus.of_replicas("Notify")), "people are told")
+    figures["scaled to zero, to the notification"] = f"{time.monotonic() - began:.0f} s, `for` 10s"
+
+    assert salus.traffic.tally.since(before).failures > 0
+    assert salus.replicas() == 0
+    salus.scale(3)
+    salus.wait(salus.rolled_out, "a person has scaled it up again")
+    salus.wait_ready(REPLICAS)
+
+
+def test_a_shop_that_is_scaled_to_zero_is_given_back_what_it_had_where_a_remedy_says_so(
+    salus: Installation, figures: dict[str, str]
+) -> None:
+    salus.apply(replicas_policy({"name": "scale-back", "scale": {"to": "LastHealthy", "max": 6}}))
+    salus.wait(
+        lambda: 3 in [kept["status"].get("healthyReplicas") for kept in salus.kept_releases()], "its size is noted"
+    )
+    began = salus.scale(0)
+    salus.wait(lambda: bool(salus.of_replicas("Scale")), "a scaling")
+    salus.wait(lambda: salus.replicas() == 3, "its replicas are back")
+    figures["scaled to zero, to its replicas"] = f"{time.monotonic() - began:.0f} s, `for` 10s"
+    back = salus.traffic.tally
+    salus.wait(lambda: salus.traffic.tally.since(back).ok > 0, "callers are answered")
+    figures["scaled to zero, to the first answer"] = f"{time.monotonic() - began:.0f} s, `for` 10s"
+    (change,) = salus.of_replicas("Scale")
+    salus.wait(lambda: salus.outcome(change) == "Recovered", "proof that it helped")
+
+    assert salus.rolled_out()
+    assert salus.writes_to_target()[-1].impersonated == REMEDIATOR
 
 
 def test_records_and_kinds_outlive_the_release_and_a_second_installation_goes_on_with_them(salus: Installation) -> None:
