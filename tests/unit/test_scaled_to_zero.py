@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from salus.model.scalars import Body
+from salus.model.values.configuration import Brake, Switches
 from salus.model.values.metrics import Answer, Query, Value
-from salus.ports import AUTOSCALERS, KEPT_RELEASES, SCALED_OBJECTS, Ref, Resource
+from salus.ports import AUTOSCALERS, DEPLOYMENTS, KEPT_RELEASES, SCALED_OBJECTS, Ref, Resource
 from tests.builders import a_scaled_object_body, a_template, an_hpa_body
 from tests.unit.stage import KEY, NAME, NAMESPACE, TARGET, Stage, a_reconciler, a_stage
+from tests.unit.test_budgets import Fleet
 from tests.unit.test_kept_releases import Many, beside
 
 BACK = {"name": "back", "scale": {"to": "LastHealthy", "max": 9}}
@@ -359,3 +361,31 @@ async def test_a_target_that_never_had_pods_does_not_count() -> None:
 
     fleet = stage.reconciler.context.fleet.fleet(KEY, frozenset(), stage.clock.now())
     assert (fleet.healthy, fleet.unhealthy) == (0, 0)
+
+
+class Baked(Fleet):
+    """Many Deployments whose releases are on record within a few ticks."""
+
+    @property
+    def body(self) -> Body:
+        policy = super().body
+        return {**policy, "spec": {**policy["spec"], "bake": "10s"}}
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["by the same process", "by one that was started since"])
+async def test_a_whole_fleet_that_is_scaled_to_zero_is_given_back_what_it_had_one_by_one(killed: bool) -> None:
+    fleet = Baked(size=10, switches=Switches(fleet_brake=Brake()), remedies=[BACK])
+    apps = [Ref(DEPLOYMENTS, NAMESPACE, f"app-{number}") for number in range(10)]
+    fleet.metrics.well = {app.name for app in apps}
+    await fleet.ticks(BAKED)
+    assert len(fleet.cluster.objects(KEPT_RELEASES)) == 10
+
+    for app in apps:
+        fleet.cluster.edit(app, lambda body: body["spec"].update(replicas=0))
+        fleet.cluster.edit(app, lambda body: body.update(status={"observedGeneration": body["metadata"]["generation"]}))
+    fleet.metrics.well = set()
+    if killed:
+        fleet.restart()
+    await fleet.ticks(4)
+
+    assert (fleet.actions, len(fleet.told())) == (1, 1)
