@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from salus.core.objects.ownership import git_holds
+from salus.core.objects.ownership import declarer, git_holds
 from salus.core.objects.workloads import LAST_APPLIED
 
 REPLICAS: Mapping[str, Any] = {"f:spec": {"f:replicas": {}, "f:template": {}}}
@@ -57,3 +57,27 @@ def applied(text: str) -> dict[str, Any]:
 )
 def test_whether_git_holds(metadata: Mapping[str, Any], expected: bool) -> None:
     assert git_holds({"metadata": metadata}) is expected
+
+
+def of(manager: str, operation: str = "Update", owned: Mapping[str, Any] = REPLICAS) -> dict[str, Any]:
+    return {"managedFields": [{"manager": manager, "operation": operation, "fieldsV1": owned}]}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        pytest.param({}, "", id="nothing is told, as after `kubectl scale`"),
+        pytest.param(of("kubectl-edit"), "", id="a person's hand"),
+        pytest.param(of("kubectl-patch"), "", id="a script's hand"),
+        pytest.param(of("helm"), "helm", id="a release of Helm"),
+        pytest.param(of("helm", owned=TEMPLATE), "", id="a release of Helm that leaves replicas out"),
+        pytest.param(of("terraform", "Apply"), "terraform", id="whoever applied it"),
+        pytest.param(of("terraform", "Apply", TEMPLATE), "", id="whoever applied the rest"),
+        pytest.param(applied(json.dumps({"spec": {"replicas": 0}})), "kubectl apply", id="a manifest that says so"),
+        pytest.param(applied(json.dumps({"spec": {"replicas": 3}})), "", id="a manifest that says another number"),
+        pytest.param(applied(json.dumps({"spec": {}})), "", id="a manifest that says nothing"),
+        pytest.param(applied("{"), "kubectl apply", id="one that cannot be read may say so"),
+    ],
+)
+def test_who_has_declared_a_zero(metadata: Mapping[str, Any], expected: str) -> None:
+    assert declarer({"metadata": metadata, "spec": {"replicas": 0}}) == expected

@@ -322,8 +322,57 @@ async def test_git_has_its_way_where_it_names_the_replicas() -> None:
     advice = next(body["spec"] for body in stage.changes if body["spec"]["decision"] == "Advise")
 
     assert stage.remedial_writes == []
-    assert "set spec.replicas from 0 to 3" in advice["message"]
+    assert advice["reason"] == "GitOpsOwnsField"
+    assert "in Git, have spec.replicas, which is 0 now, applied as 3 again" in advice["message"]
     assert said(stage)[-1] == TOLD
+
+
+BY_FLUX = {"kustomize.toolkit.fluxcd.io/name": "shop", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
+OWNED_BY_FLUX = {"manager": "kustomize-controller", "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["by the same process", "by one that was started since"])
+@pytest.mark.parametrize(
+    ("git_ops", "expected"),
+    [
+        pytest.param("Respect", ("Advise", "Scale", ""), id="it is advised"),
+        pytest.param("Ignore", SCALED_BACK, id="unless the policy ignores Git"),
+    ],
+)
+async def test_git_has_its_way_though_kubectl_scale_has_taken_its_name_off(
+    git_ops: str, expected: tuple[str, str, str], killed: bool
+) -> None:
+    """The API server takes `f:replicas` from its owner then, and gives it to nobody (seen on 1.37)."""
+    stage = a_service(gitOps=git_ops)
+    stage.cluster.edit(TARGET, lambda body: body["metadata"].update(managedFields=[OWNED_BY_FLUX], labels=BY_FLUX))
+    await stage.ticks(BAKED)
+    stage.cluster.edit(TARGET, lambda body: body["metadata"].update(managedFields=[]))
+    scale(stage, 0)
+    if killed:
+        watch(stage)
+    await stage.ticks(12)
+
+    assert said(stage)[0] == expected
+
+
+async def test_who_leaves_the_replicas_out_of_git_is_given_them_back() -> None:
+    stage = a_service()
+    stage.cluster.edit(TARGET, lambda body: body["metadata"].update(labels=BY_FLUX))
+    await stage.ticks(BAKED)
+    scale(stage, 0)
+    await stage.ticks(12)
+
+    assert said(stage) == [SCALED_BACK]
+
+
+async def test_that_git_names_the_replicas_by_now_is_noted_by_the_next_process() -> None:
+    stage = a_service()
+    await stage.ticks(BAKED)
+    stage.cluster.edit(TARGET, lambda body: body["metadata"].update(managedFields=[OWNED_BY_FLUX], labels=BY_FLUX))
+    watch(stage)
+    await stage.ticks(BAKED)
+
+    assert [body["status"]["gitHoldsReplicas"] for body in stage.cluster.objects(KEPT_RELEASES)] == [True]
 
 
 async def test_nothing_is_written_where_the_policy_only_observes() -> None:

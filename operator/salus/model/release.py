@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from salus.model.meta import WorkloadRef
-from salus.model.scalars import Count, DnsName, Generation, LongText, Resource, Rule, ShortText, Time
+from salus.model.scalars import Count, DnsName, Flag, Generation, LongText, Resource, Rule, ShortText, Time
 
 FORMAT = 1
 """Of what is kept; what an older Salus kept is taken over into it."""
@@ -87,6 +87,8 @@ class KeptReleaseStatus(Resource):
     """When it was last proven healthy; absent: never."""
     healthy_replicas: Count | None = None
     """How many replicas it had then; noted where a remedy may go back to them (scale.to: LastHealthy)."""
+    git_holds_replicas: Flag = False
+    """Git named them then; whoever scales by hand takes the sign of that away."""
     proven_by: ProvenBy | None = None
     """Acting: a policy that may act was among those that proved it. Observe: only rehearsals go back to it."""
     quarantined_by: ShortText = ""

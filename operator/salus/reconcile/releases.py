@@ -10,6 +10,7 @@ from datetime import datetime
 import structlog
 
 from salus.core.actions import KINDS
+from salus.core.objects.ownership import git_holds
 from salus.core.objects.stamps import configuration
 from salus.core.objects.workloads import release_hash
 from salus.core.records import releases
@@ -53,9 +54,9 @@ async def keep(context: Context, case: Case, live: Live, proof: Proven) -> bool:
     mine = next((one for one in kept if one.hash == release), None)
     another = mine is not None and configuration(mine.checksums) != workload.configuration
     since = live.since if another else None
-    rehearsed = proof.rehearsed
-    if not releases.nothing_to_note(kept, release, rehearsed=rehearsed, replicas=replicas, reconfigured=since):
-        status = releases.proven(now, rehearsed=rehearsed, replicas=replicas)
+    rehearsed, size = proof.rehearsed, releases.Noted(replicas, replicas > 0 and git_holds(body))
+    if not releases.nothing_to_note(kept, release, rehearsed=rehearsed, size=size, reconfigured=since):
+        status = releases.proven(now, rehearsed=rehearsed, size=size)
         await _write(context, case.target, body, kept, status)
         log.info("release kept as good", release=release, rehearsed=rehearsed, replicas=replicas or None)
         kept = await kept_releases.kept_releases(context, case.target)

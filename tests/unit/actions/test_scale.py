@@ -9,6 +9,7 @@ import pytest
 from salus.core.actions import plan
 from salus.core.actions.patch import applies
 from salus.core.guards.chain import review
+from salus.core.objects.workloads import LAST_APPLIED
 from salus.model.meta import WorkloadKind
 from salus.model.scalars import Body
 from salus.model.values.changes import Action, Infeasible, Then
@@ -208,6 +209,8 @@ BACKS = [
         "ScaledToZero",
         annotations={"idling.alpha.openshift.io/previous-scale": "6"},
     ),
+    Back("a manifest that says 0", 0, (GOOD,), "ScaledToZero", annotations={LAST_APPLIED: '{"spec":{"replicas":0}}'}),
+    Back("a manifest that says 6", 0, (GOOD,), 6, annotations={LAST_APPLIED: '{"spec":{"replicas":6}}'}),
     Back("an old mark on what is awake", 1, (GOOD,), 6, annotations={"downscaler/original-replicas": "6"}),
 ]
 

@@ -11,11 +11,12 @@ from datetime import timedelta
 from salus.core.actions import autoscaler_minimum
 from salus.core.actions.kind import InGit, Kind, Need, PlanRequest, Written
 from salus.core.actions.patch import diff, guarded
+from salus.core.objects.ownership import declarer
 from salus.core.objects.workloads import same_release, short
 from salus.model.change import ActionKind, Facts, ManagedBy, Outcome
 from salus.model.meta import AutoscalerKind, WorkloadKind
 from salus.model.policy import Remedy, Scale, Size
-from salus.model.scalars import Body, format_decimal
+from salus.model.scalars import format_decimal
 from salus.model.values.changes import Action, Infeasible
 from salus.model.values.objects import Autoscaler, Workload
 from salus.model.values.observation import Observation
@@ -73,18 +74,21 @@ def _out_of_bounds(asked: PlanRequest, wish: Scale, live: int) -> Infeasible | N
     if live == 0 and wish.to is not Size.LAST_HEALTHY:
         text = f"{target} was scaled to 0, which only people undo, and a remedy that says `to: {Size.LAST_HEALTHY}`"
         return Infeasible("ScaledToZero", text)
-    if live == 0 and (idled := _idled_by(asked.body)):
-        return Infeasible("ScaledToZero", f"{target} was scaled to 0 on purpose, as its annotation {idled} says")
+    if live == 0 and (declared := _declared_by(asked)):
+        return Infeasible("ScaledToZero", f"{target} was scaled to 0 on purpose, as {declared} says")
     if live > wish.max:
         path = asked.path("scale.max")
         return Infeasible("AboveMaximum", f"{path}: {wish.max} is below the current size {live}")
     return None
 
 
-def _idled_by(body: Body) -> str | None:
-    """The annotation of a tool that has scaled the workload to 0, and will scale it up again."""
-    annotations = body["metadata"].get("annotations") or {}
-    return next((mark for mark in _IDLED if mark in annotations), None)
+def _declared_by(asked: PlanRequest) -> str:
+    """Who says that the workload is to have no pods; what Git says is for its own guard."""
+    annotations = asked.body["metadata"].get("annotations") or {}
+    if idled := next((mark for mark in _IDLED if mark in annotations), None):
+        return f"its annotation {idled}"
+    in_git = asked.seen.managed_by is not None and asked.seen.managed_by.tool in {"ArgoCD", "Flux"}
+    return "" if in_git else declarer(asked.body)
 
 
 def _wanted(asked: PlanRequest, wish: Scale, live: int) -> int | Infeasible:
@@ -149,6 +153,8 @@ def _git_holds(seen: Observation) -> bool:
 
 def _advice(action: Action, _: Observation, owner: ManagedBy) -> str:
     was, wanted = action.before.replicas, action.intended.replicas
+    if not was:
+        return f"have spec.replicas, which is 0 now, applied as {wanted} again"
     return f"set spec.replicas from {was} to {wanted}; or, so that Salus may scale, {_left_alone(owner)}"
 
 

@@ -7,7 +7,7 @@ read. What counts as proof is in `core/records/release_proof`; how long a releas
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,18 @@ from salus.model.values.objects import Release, Revision, Workload
 
 REVISION = "deployment.kubernetes.io/revision"
 _NEVER = parse_time("1970-01-01T00:00:00Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """How many replicas a release has had for as long as it was proven healthy; 0: that is not noted."""
+
+    replicas: int = 0
+    in_git: bool = False
+    """Git names them."""
+
+
+NOT_NOTED = Noted()
 
 
 def release_names(target: TargetKey, release: str) -> tuple[str, str]:
@@ -56,16 +68,13 @@ def release_body(
     }
 
 
-def proven(now: datetime, *, rehearsed: bool, replicas: int = 0) -> dict[str, Any]:
-    """The status of a release that all policies have proven; only a proof that counts lifts a quarantine.
-
-    `replicas`: how many it had for as long; 0: that is not noted.
-    """
+def proven(now: datetime, *, rehearsed: bool, size: Noted = NOT_NOTED) -> dict[str, Any]:
+    """The status of a release that all policies have proven; only a proof that counts lifts a quarantine."""
     by = ProvenBy.OBSERVE if rehearsed else ProvenBy.ACTING
     lifted = {} if rehearsed else {"quarantinedBy": None}
-    size = {"healthyReplicas": replicas} if replicas else {}
+    noted = {"healthyReplicas": size.replicas, "gitHoldsReplicas": size.in_git} if size.replicas else {}
     told = {"observedGeneration": 1, "healthyAt": format_time(now), "provenBy": by.value, "orphanedAt": None}
-    return {**told, **lifted, **size}
+    return {**told, **lifted, **noted}
 
 
 def quarantined(change: str) -> dict[str, Any]:
@@ -112,6 +121,7 @@ def _release_from(body: Body, target: TargetKey, stamps: Stamps) -> Release | No
         seen=status.get("observedGeneration", -1) >= 0,
         uid=metadata.get("uid", ""),
         healthy_replicas=_replicas(status.get("healthyReplicas")),
+        git_holds_replicas=status.get("gitHoldsReplicas") is True,
     )
 
 
@@ -171,7 +181,7 @@ def nothing_to_note(
     release: str,
     *,
     rehearsed: bool,
-    replicas: int = 0,
+    size: Noted = NOT_NOTED,
     reconfigured: datetime | None = None,
 ) -> bool:
     """Whether a proof of the live release, and of its size where that is noted, changes nothing on record.
@@ -189,8 +199,13 @@ def nothing_to_note(
     if reconfigured is not None and mine.healthy_at is not None and mine.healthy_at < reconfigured:
         return False
     alike = [kept for kept in releases if kept.healthy_at and kept.rehearsed == rehearsed and not kept.withdrawn_by]
-    is_noted = replicas in {0, mine.healthy_replicas}
+    is_noted = not size.replicas or size == Noted(mine.healthy_replicas, mine.git_holds_replicas)
     return mine.healthy and mine.orphaned_at is None and alike[:1] == [mine] and is_noted
+
+
+def git_held(releases: Iterable[Release], live: str) -> bool:
+    """Whether Git named the replicas of the live release when they were last noted."""
+    return any(release.git_holds_replicas for release in releases if release.hash == live)
 
 
 def rollout_has_settled(workload: Workload, finished: datetime, bake: timedelta, now: datetime) -> bool:

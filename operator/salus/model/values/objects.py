@@ -177,6 +177,8 @@ class Release:
     uid: str = ""
     healthy_replicas: int = 0
     """How many replicas it had when it was last healthy; 0: nobody has noted it."""
+    git_holds_replicas: bool = False
+    """Git named them then."""
     template_hash: str = ""
     """SHA-256 of the template itself: the name by which it is kept."""
     checksums: tuple[tuple[str, str], ...] = ()
