@@ -220,6 +220,7 @@ def test_an_infinite_answer_may_mean_something_else_than_a_division_by_0() -> No
     (finding,), memory = fold(replace(MINUTE, infinite=lacking), [(0, NoData("Infinite", "infinity"))])
 
     assert (finding.verdict, finding.reason, finding.message) == (UNKNOWN, lacking.reason, lacking.message)
+    assert finding.without_data, "it holds back nobody else's remedy"
     assert memory == CheckState()
 
 

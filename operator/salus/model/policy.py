@@ -553,10 +553,11 @@ class HealthPolicySpec(Resource):
             field=".checks",
         ),
         Rule(
-            "has(self.target.name) || self.checks.all(c, !has(c.alert) || c.alert.name.contains('$target') || "
+            "has(self.target.name) || !has(self.target.selector) || self.checks.all(c, !has(c.alert) || "
+            "c.alert.name.contains('$target') || "
             "c.alert.matchLabels.exists(l, c.alert.matchLabels[l].contains('$target')))",
             "with target.selector an alert needs $target in matchLabels, such as deployment: $target",
-            lambda s: s.target.name is not None or all(c.alert is None or c.alert.names_target for c in s.checks),
+            lambda s: s.target.selector is None or all(c.alert is None or c.alert.names_target for c in s.checks),
             field=".checks",
         ),
         _at_most("bake", _WEEK),

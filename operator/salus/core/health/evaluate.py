@@ -60,7 +60,8 @@ def evaluate(
         case NoData(empty=True) if check.on_no_data is not Verdict.UNKNOWN:
             return _as_declared(check, blank, state, now, interval)
         case NoData(reason="Infinite") if check.infinite is not None:
-            return replace(blank, reason=check.infinite.reason, message=check.infinite.message), state
+            said = check.infinite
+            return replace(blank, reason=said.reason, message=said.message, without_data=True), state
         case NoData(reason=reason, message=message):
             return replace(blank, reason=reason, message=message, without_data=True), state
         case Error(reason=reason, message=message):
