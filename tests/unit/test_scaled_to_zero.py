@@ -7,7 +7,7 @@ import pytest
 
 from salus.model.scalars import Body
 from salus.model.values.configuration import Brake, Switches
-from salus.model.values.metrics import Answer, Query, Value
+from salus.model.values.metrics import Answer, NoData, Query, Value
 from salus.ports import AUTOSCALERS, DEPLOYMENTS, KEPT_RELEASES, SCALED_OBJECTS, Ref, Resource
 from tests.builders import a_scaled_object_body, a_template, an_hpa_body
 from tests.unit.stage import KEY, NAME, NAMESPACE, TARGET, Stage, a_reconciler, a_stage
@@ -35,7 +35,10 @@ class Available:
         wanted, now = size(self._stage), self._stage.clock.now()
         available = 0 if self.slow else wanted
         share = available / wanted if wanted else 1.0
-        return [Value(float(available) if "available" in q.query else share, now) for q in questions]
+        gone = NoData("NoSeries", "no series", empty=True)
+        pods = [gone if "gone_without_pods" in q.query and not available else None for q in questions]
+        told = [Value(float(available) if "available" in q.query else share, now) for q in questions]
+        return [nothing or value for nothing, value in zip(pods, told, strict=True)]
 
 
 def a_service(*remedies: dict[str, Any], **spec: Any) -> Stage:  # noqa: ANN401 — as YAML has it
@@ -272,6 +275,17 @@ async def test_pods_that_take_their_time_recover() -> None:
     await stage.ticks(6)
     available.slow = False
     await stage.ticks(6)
+
+    assert (size(stage), said(stage)) == (3, [SCALED_BACK])
+
+
+async def test_metrics_that_went_with_the_pods_hold_nothing_back() -> None:
+    """The service's own series are gone with it; that the pods are missing is beyond doubt."""
+    errors = {"name": "errors", "query": "gone_without_pods", "unhealthy": {"above": "1.5"}}
+    stage = a_service(checks=[MISSING, errors])
+    await stage.ticks(BAKED)
+    scale(stage, 0)
+    await stage.ticks(12)
 
     assert (size(stage), said(stage)) == (3, [SCALED_BACK])
 
