@@ -25,6 +25,7 @@ from salus.core.policy.compile import Catalog, SpecError, compile_policy
 from salus.model.meta import WorkloadKind
 from salus.model.problems import Problem
 from salus.model.scalars import API_VERSION, Body
+from salus.model.values.configuration import Stamps
 from salus.model.values.keys import PolicyKey, TargetKey
 from salus.model.values.metrics import Answer, Query, Sample, Value
 from salus.model.values.objects import Workload
@@ -464,10 +465,10 @@ async def watching(mirror: Mirror, added: Sequence[Body]) -> None:
 async def test_a_workload_that_cannot_be_read_does_not_end_the_watch_of_the_others(
     kind: Callable[[], BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read_or_fail(body: Body) -> Workload:
+    def read_or_fail(body: Body, stamps: Stamps) -> Workload:
         if body["metadata"]["name"] == "odd":
             raise kind()
-        return workload_from(body)
+        return workload_from(body, stamps)
 
     monkeypatch.setattr("salus.adapters.informer.workload_from", read_or_fail)
     mirror = WorkloadMirror(WorkloadKind.DEPLOYMENT)
