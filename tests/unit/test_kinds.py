@@ -177,6 +177,7 @@ def test_it_is_asked_every_guard_that_its_kind_does_not_rule_out(steady: Kind) -
         "HpaOwnsReplicas",
         "GitOpsOwnsField",
         "DisruptionBudget",
+        "PodsRefused",
         "QuotaExceeded",
     ]
     action = plan(asked(a_deployment_body()))

@@ -228,6 +228,7 @@ def test_which_refusals_last() -> None:
         "OperatorOwned",
         "AttemptsExhausted",
         "DisruptionBudget",
+        "PodsRefused",
         "QuotaExceeded",
     } == LASTING - INFEASIBLE
 
