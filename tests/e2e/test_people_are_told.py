@@ -5,6 +5,7 @@ docs/reliability.md; nothing is held to it.
 """
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -29,6 +30,19 @@ ERRORS = {
 }
 """Has no answer where no pod serves; nothing says what that means."""
 ALL_YEAR = {"name": "all-year", "cron": "0 0 1 1 *", "duration": "8784h"}
+
+ANOTHER_TYPO = {
+    "spec": {
+        "template": {
+            "spec": {
+                "containers": [
+                    {"name": "shop", "image": "salus.dev/shop:v3-typo", "imagePullPolicy": "IfNotPresent"},
+                ]
+            }
+        }
+    }
+}
+"""A release whose image is not there."""
 
 
 @pytest.fixture
@@ -114,7 +128,8 @@ def test_a_missing_right(shop: Installation, figures: dict[str, str]) -> None:
     """What waits for a right is told at once, and done when it is given."""
     before, told = len(shop.rollbacks()), len(_told(shop, TARGET))
     with _without_rights(shop):
-        shop.release("missing-image")
+        # Another one than under the freeze: to bring that back would be to take Salus' rollback back.
+        shop.cluster.kubectl("patch", "-n", TENANT, f"deployment/{TARGET}", f"--patch={json.dumps(ANOTHER_TYPO)}")
         seconds = _seconds_until(shop, lambda: len(_told(shop, TARGET)) > told, "people are told")
         assert len(shop.rollbacks()) == before
     _wait_healed(shop, before)
