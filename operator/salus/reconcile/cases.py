@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from salus.contained import INTERNAL_ERROR
 from salus.core.health.timing import has_lasted
 from salus.core.objects.pods import NO_PODS_FOR, not_coming
-from salus.core.remedy.lifecycle import Standing, standing
+from salus.core.remedy.change_lifecycle import Standing, standing
 from salus.core.remedy.waiting import Held
 from salus.model.values.changes import Change, Refusal
 from salus.model.values.keys import PolicyKey, TargetKey

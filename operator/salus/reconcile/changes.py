@@ -1,4 +1,4 @@
-"""The moves of a change: settle, do, verify, finish, take back. Which one is next is `core.remedy.lifecycle`'s to say.
+"""The moves of a change: settle, do, verify, finish, take back. `core.remedy.change_lifecycle` says which is next.
 
 Every move starts from what is on record, so the first time, the time after a crash and the time after a lost reply are
 the same code: the object itself tells whether the write was done, by the change's name on it and by who wrote it there.
@@ -17,8 +17,8 @@ from salus.core.guards.chain import UNKNOWN, review
 from salus.core.guards.reverted import is_reverted
 from salus.core.health.verdict import overall
 from salus.core.records import incidents
-from salus.core.remedy import lifecycle
-from salus.core.remedy.lifecycle import LOOK_AGAIN, Applied, Finish, LetGo, TakeBack
+from salus.core.remedy import change_lifecycle
+from salus.core.remedy.change_lifecycle import LOOK_AGAIN, Applied, Finish, LetGo, TakeBack
 from salus.model.change import Decision, Facts, Outcome
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Verdict
@@ -53,7 +53,7 @@ async def settle(step: Step, change: Change, came: Came) -> Came:
     found = await _stamp_on(step, body, change)
     if found.stamp is Stamp.FORGED:
         change = await _tell_of_forgery(step, change, found.message)
-    match lifecycle.settled(step.policy, change, found, step.now):
+    match change_lifecycle.settled(step.policy, change, found, step.now):
         case Applied():
             return await _applied(step, change, body, came)
         case Finish() as end:
@@ -73,11 +73,11 @@ async def do(step: Step, change: Change, came: Came) -> Came:
     if KINDS[change.action].replaces_release:
         seen = await references.what_exists(step.context, seen)
     recorded = await step.context.cluster.get(Ref(CHANGE_EVENTS, step.namespace, change.name))
-    if lifecycle.is_ended(recorded):
+    if change_lifecycle.is_ended(recorded):
         step.context.records.note(recorded)
         log.info("somebody else has ended this change, it is not done", change=change.name)
         return came.at_end()
-    end = lifecycle.objection(step.policy, change, recorded, seen)
+    end = change_lifecycle.objection(step.policy, change, recorded, seen)
     came_of = await _write(step, change, seen, _patch_of(change, recorded, seen) if end is None else end)
     if isinstance(came_of, Finish):
         await finish(step, came_of)
@@ -90,7 +90,7 @@ def _patch_of(change: Change, recorded: Body, seen: Observation) -> PatchOps | F
     try:
         return resolved(tuple(recorded["spec"]["patch"]), partial(rollback.usable, seen))
     except KeyError as error:
-        return lifecycle.without_its_template(change, str(error.args[0]))
+        return change_lifecycle.without_its_template(change, str(error.args[0]))
 
 
 async def _write(step: Step, change: Change, seen: Observation, patch: PatchOps | Finish) -> Body | Finish:
@@ -103,9 +103,9 @@ async def _write(step: Step, change: Change, seen: Observation, patch: PatchOps 
         await account.get(ref)  # what it may not even see, an account does not change
         return await account.patch(ref, patch)
     except Invalid as error:  # a failed `test` has no causes: the object has changed since it was judged
-        return lifecycle.refused(change, step.target, str(error), was_changed=not error.causes)
+        return change_lifecycle.refused(change, step.target, str(error), was_changed=not error.causes)
     except Rejected as error:
-        return lifecycle.refused(change, step.target, str(error), was_changed=False)
+        return change_lifecycle.refused(change, step.target, str(error), was_changed=False)
 
 
 async def _applied(step: Step, change: Change, body: Body, came: Came) -> Came:
@@ -131,10 +131,10 @@ async def verify(step: Step, change: Change, came: Came) -> Came:
             return came.at_rest()
         change = await stuck_pod.delete_stuck_pod(step, change)
     if not change.undoes and await _is_contested(step, change):
-        end: Finish | lifecycle.Wait = lifecycle.contested(change, step.target)
+        end: Finish | change_lifecycle.Wait = change_lifecycle.contested(change, step.target)
     else:
-        end = lifecycle.verified(step.policy, change, step.case.findings, step.now, _not_coming(step))
-    if isinstance(end, lifecycle.Wait):
+        end = change_lifecycle.verified(step.policy, change, step.case.findings, step.now, _not_coming(step))
+    if isinstance(end, change_lifecycle.Wait):
         log.debug("waiting", why=end.why)
         return came.at_rest()
     await finish(step, end)
@@ -155,7 +155,7 @@ async def as_it_stands(step: Step, move: LetGo) -> Finish:
             found = await _stamp_on(step, body, move.change)
         except NotFound:
             found = None
-    return lifecycle.left(move.change, found, move.why)
+    return change_lifecycle.left(move.change, found, move.why)
 
 
 async def finish(step: Step, end: Finish) -> None:
@@ -197,7 +197,7 @@ async def take_back(step: Step, move: TakeBack, came: Came) -> Came:
 async def _hold_back(step: Step, planned: Action, refusal: Refusal, seen: Observation) -> None:
     """It stays due, and is looked at again; of each reason people are told once."""
     step.case.refuse(refusal)
-    if not lifecycle.is_held_back_already(seen.changes, planned, refusal):
+    if not change_lifecycle.is_held_back_already(seen.changes, planned, refusal):
         text = f"{planned.undoes} is not taken back yet: {refusal.message}"
         await journal.refuse(step, planned, replace(refusal, message=text), seen)
     if refusal.reason != UNKNOWN:
@@ -215,7 +215,7 @@ async def _not_judged(step: Step, came: Came, refusal: Refusal) -> Came:
 
 async def _skip(step: Step, change: Change, why: Infeasible, seen: Observation) -> None:
     """Hands off, and say so: the record of the undo that was not done ends as it began."""
-    entry = journal.entry(step, lifecycle.hands_off(change, seen.workload), (), Decision.REFUSE, seen)
+    entry = journal.entry(step, change_lifecycle.hands_off(change, seen.workload), (), Decision.REFUSE, seen)
     entry = replace(entry, reason=why.reason, message=why.message)
     skipped = await journal.record(step, entry, seen, seen.body)
     await finish(step, Finish(skipped, Outcome.UNDO_SKIPPED, why.message))

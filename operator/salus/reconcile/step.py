@@ -1,4 +1,4 @@
-"""One step of one case: ask `core.remedy.lifecycle` what is next, do it, and ask again, a few times a tick at most.
+"""One step of one case: ask `core.remedy.change_lifecycle` what is next, do it, ask again, a few times a tick at most.
 
 What is on record says how things stand; after an error the records of the target are read anew, and that is all there
 is to starting over.
@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import structlog
 
-from salus.core.remedy import approvals, lifecycle
-from salus.core.remedy.lifecycle import (
+from salus.core.remedy import approvals, change_lifecycle
+from salus.core.remedy.change_lifecycle import (
     Climb,
     CloseOut,
     Do,
@@ -73,15 +73,15 @@ async def _make_certain(step: Step) -> None:
         await step.context.records.refresh(step.target)
         step.case.is_certain()
     if step.case.begins():
-        step.case.carry_on(lifecycle.unfinished(step.policy, step.changes))
+        step.case.carry_on(change_lifecycle.unfinished(step.policy, step.changes))
     if not step.case.followed:
         await journal.follow(step)
         step.case.is_followed()
-    step.case.carry_on(lifecycle.left_behind(step.policy, step.changes, step.case.carried, step.now))
+    step.case.carry_on(change_lifecycle.left_behind(step.policy, step.changes, step.case.carried, step.now))
 
 
 def _forsaken(step: Step) -> LetGo | None:
-    return lifecycle.forsaken(step.policy, step.changes, lambda name: _keeper(step, name), step.now)
+    return change_lifecycle.forsaken(step.policy, step.changes, lambda name: _keeper(step, name), step.now)
 
 
 def _keeper(step: Step, policy: str) -> Keeper:
@@ -108,7 +108,7 @@ def _next(step: Step, came: Came) -> Move:
         held_until=step.case.look_again,
         ended=came.ended,
     )
-    return _forsaken(step) or lifecycle.next_move(step.policy, standing, moment)
+    return _forsaken(step) or change_lifecycle.next_move(step.policy, standing, moment)
 
 
 async def _perform(step: Step, move: Move, came: Came, others: Others) -> Came:

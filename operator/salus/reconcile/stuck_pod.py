@@ -8,7 +8,7 @@ another one.
 import structlog
 
 from salus.core.objects.pods import stuck_pod
-from salus.core.remedy import lifecycle
+from salus.core.remedy import change_lifecycle
 from salus.model.scalars import Body
 from salus.model.values.changes import Change
 from salus.ports import PODS, NotFound, Ref, Rejected
@@ -25,13 +25,13 @@ async def delete_stuck_pod(step: Step, change: Change) -> Change:
     Nothing is deleted while the kill switch is on or the policy is suspended or observes, nor where someone has put
     another release there since.
     """
-    if not lifecycle.may_delete_stuck_pod(step.policy, change, step.context.switches(), step.context.mode_cap):
+    if not change_lifecycle.may_delete_stuck_pod(step.policy, change, step.context.switches(), step.context.mode_cap):
         return change
     try:
         body = await step.context.cluster.get(target.workload_ref(step.target))
     except NotFound:
         return change
-    if not lifecycle.waits_for_its_pods(change, target.workload_of(body, step.context.stamps)):
+    if not change_lifecycle.waits_for_its_pods(change, target.workload_of(body, step.context.stamps)):
         return change
     pod = stuck_pod(body, await target.pods_of(step.context, step.target, body, ()))
     return change if pod is None else await _delete(step, change, pod)

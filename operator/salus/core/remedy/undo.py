@@ -1,6 +1,6 @@
 """Whether a change is taken back, and whether it was: by its outcome, its kind, and what its record says.
 
-How, `core.actions.inverse` says; when, `core.remedy.lifecycle`.
+How, `core.actions.inverse` says; when, `core.remedy.change_lifecycle`.
 """
 
 from collections.abc import Sequence

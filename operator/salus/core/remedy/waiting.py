@@ -7,8 +7,8 @@ from itertools import takewhile
 
 from salus.core.guards.chain import ENDING, UNKNOWN, again
 from salus.core.health.timing import backoff, has_lasted
+from salus.core.remedy.change_lifecycle import LONGEST_VAIN
 from salus.core.remedy.ladder import Exhausted, Proposal, Step, Wait, decide, grace, still_relevant
-from salus.core.remedy.lifecycle import LONGEST_VAIN
 from salus.model.change import Decision, Outcome
 from salus.model.values.changes import Action, Change, Refusal, Then
 from salus.model.values.metrics import Finding

@@ -17,7 +17,7 @@ from salus.core.records.changes import Entry
 from salus.core.records.delivery import recipients
 from salus.core.records.withholding import may_be_withheld
 from salus.core.remedy import ladder
-from salus.core.remedy.lifecycle import Finish
+from salus.core.remedy.change_lifecycle import Finish
 from salus.model.change import Decision, Facts
 from salus.model.scalars import Body
 from salus.model.values.changes import Action, Change, Refusal

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salus.core.actions.stamp import Reading, Stamp
-from salus.core.remedy import lifecycle
-from salus.core.remedy.lifecycle import (
+from salus.core.remedy import change_lifecycle
+from salus.core.remedy.change_lifecycle import (
     Applied,
     Climb,
     CloseOut,
@@ -128,8 +128,8 @@ ROWS = (
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.told)
 def test_what_is_next_follows_from_the_records(row: Row) -> None:
     moment = Moment(**{"now": NOW, "workload": WORKLOAD, "findings": (UNHEALTHY,), **row.moment})
-    move = lifecycle.next_move(
-        POLICY, lifecycle.standing(POLICY, row.changes, lifecycle.unfinished(POLICY, row.changes)), moment
+    move = change_lifecycle.next_move(
+        POLICY, change_lifecycle.standing(POLICY, row.changes, change_lifecycle.unfinished(POLICY, row.changes)), moment
     )
     assert type(move) is row.move, move
 
@@ -145,29 +145,29 @@ KEEPERS = (
 @pytest.mark.parametrize(("keeper", "applied", "is_let_go", "told"), KEEPERS, ids=[row[3] for row in KEEPERS])
 def test_a_change_is_let_go_when_nobody_carries_it_on(keeper: Keeper, applied: Any, is_let_go: bool, told: str) -> None:  # noqa: ANN401, ARG001
     other = a_change(policy="other", policy_uid="uid-of-other", decided_at=applied, applied_at=applied)
-    move = lifecycle.forsaken(POLICY, (other,), lambda _: keeper, NOW)
+    move = change_lifecycle.forsaken(POLICY, (other,), lambda _: keeper, NOW)
     assert (move == LetGo(other, move.why)) if move else not is_let_go
     assert bool(move) is is_let_go
 
 
 def test_a_policy_that_was_made_anew_is_another_one() -> None:
     old = a_change(policy_uid="uid-of-the-one-before")
-    move = lifecycle.forsaken(POLICY, (old,), lambda _: Keeper.THERE, NOW)
+    move = change_lifecycle.forsaken(POLICY, (old,), lambda _: Keeper.THERE, NOW)
     assert move is not None
     assert "is gone" in move.why
-    assert lifecycle.standing(POLICY, (old,), {old.name}).under_way is None
+    assert change_lifecycle.standing(POLICY, (old,), {old.name}).under_way is None
 
 
 def test_what_another_process_is_about_to_do_is_left_to_it() -> None:
     """Nobody but who carries a change on ends it, unless it is so late that nobody does."""
     meant = a_change(proof=None)
-    theirs = lifecycle.standing(POLICY, (meant,), frozenset())
+    theirs = change_lifecycle.standing(POLICY, (meant,), frozenset())
     assert (theirs.under_way, theirs.newest) == (None, meant)
-    assert type(lifecycle.next_move(POLICY, theirs, Moment(NOW, WORKLOAD, (UNHEALTHY,)))) is Climb
+    assert type(change_lifecycle.next_move(POLICY, theirs, Moment(NOW, WORKLOAD, (UNHEALTHY,)))) is Climb
     late = NOW + timedelta(hours=1)
-    assert lifecycle.left_behind(POLICY, (meant,), frozenset(), NOW) == frozenset()
-    assert lifecycle.left_behind(POLICY, (meant,), frozenset(), late) == {meant.name}
-    assert lifecycle.left_behind(POLICY, (meant,), {meant.name}, late) == frozenset()
+    assert change_lifecycle.left_behind(POLICY, (meant,), frozenset(), NOW) == frozenset()
+    assert change_lifecycle.left_behind(POLICY, (meant,), frozenset(), late) == {meant.name}
+    assert change_lifecycle.left_behind(POLICY, (meant,), {meant.name}, late) == frozenset()
 
 
 READINGS = (
@@ -182,13 +182,13 @@ READINGS = (
 
 @pytest.mark.parametrize(("stamp", "decided", "what", "told"), READINGS, ids=[row[3] for row in READINGS])
 def test_the_object_tells_whether_it_was_done(stamp: Stamp, decided: Any, what: type, told: str) -> None:  # noqa: ANN401, ARG001
-    found = lifecycle.settled(POLICY, a_change(decided_at=decided), Reading(stamp, "?"), NOW)
+    found = change_lifecycle.settled(POLICY, a_change(decided_at=decided), Reading(stamp, "?"), NOW)
     assert type(found) is what
 
 
 def test_what_was_approved_late_is_not_too_old_since_people_were_asked() -> None:
     change = a_change(decided_at=ago(3000), **{**ASKED, "approval": "Approved"})
-    assert lifecycle.settled(POLICY, change, Reading(Stamp.ABSENT), NOW) == Do(change)
+    assert change_lifecycle.settled(POLICY, change, Reading(Stamp.ABSENT), NOW) == Do(change)
 
 
 LEFT = (
@@ -206,7 +206,7 @@ def test_what_is_let_go_counts_as_done_if_it_may_have_been(
     change: Change, stamp: Stamp | None, outcome: Outcome, perhaps: bool
 ) -> None:
     found = None if stamp is None else Reading(stamp)
-    assert lifecycle.left(change, found, "why") == Finish(change, outcome, "why", perhaps=perhaps)
+    assert change_lifecycle.left(change, found, "why") == Finish(change, outcome, "why", perhaps=perhaps)
 
 
 DRAWN = re.compile(r"^(\w+) ─+(\w+)─+▶", re.MULTILINE)
@@ -252,8 +252,8 @@ def test_whatever_is_on_record_nothing_new_begins_while_something_is_open(
     changes: list[Change], findings: tuple[Any, ...], ended: bool
 ) -> None:
     changes = sorted(changes, key=lambda change: change.sequence)
-    now = lifecycle.standing(POLICY, changes, lifecycle.unfinished(POLICY, changes))
-    move = lifecycle.next_move(POLICY, now, Moment(NOW, WORKLOAD, findings, ended=ended))
+    now = change_lifecycle.standing(POLICY, changes, change_lifecycle.unfinished(POLICY, changes))
+    move = change_lifecycle.next_move(POLICY, now, Moment(NOW, WORKLOAD, findings, ended=ended))
     if now.under_way is not None:
         assert not isinstance(move, TakeBack | Climb | CloseOut | Do)
     if isinstance(move, TakeBack):
