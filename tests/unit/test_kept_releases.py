@@ -10,7 +10,7 @@ import pytest
 
 from salus.core.objects.workloads import release_hash, short
 from salus.core.policy.compile import Catalog, SpecError, compile_policy
-from salus.core.records import releases, takeover
+from salus.core.records import legacy_releases, releases
 from salus.core.records.names import target_id
 from salus.core.records.release_retention import ShelfLife
 from salus.model.scalars import API_VERSION, Body, format_time
@@ -408,7 +408,9 @@ async def test_nothing_that_a_person_withdrew_or_scrubbed_is_taken_over_again() 
         pytest.param(lambda body: body["metadata"]["labels"].pop("salus.dev/release"), 0, id="without its hash"),
         pytest.param(lambda body: body.update(data=["odd"]), 0, id="no workload in it"),
         pytest.param(
-            lambda body: body["metadata"]["annotations"].update({takeover.HEALTHY_AT: "yesterday"}), 0, id="no time"
+            lambda body: body["metadata"]["annotations"].update({legacy_releases.HEALTHY_AT: "yesterday"}),
+            0,
+            id="no time",
         ),
     ],
 )
@@ -417,7 +419,7 @@ def test_what_somebody_has_tampered_with_is_not_taken_over(spoil: Any, taken: in
     body["metadata"]["creationTimestamp"] = "2026-11-22T11:00:00Z"
     spoil(body)
 
-    assert len(takeover.still_to_take([body], [], KEY)) == taken
+    assert len(legacy_releases.still_to_take([body], [], KEY)) == taken
 
 
 # --- after a restart

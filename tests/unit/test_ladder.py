@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from salus.core.guards.chain import GUARDS, INFEASIBLE, LASTING
-from salus.core.health.verdict import Needed, healthy_for, overall
+from salus.core.health.overall import Needed, healthy_for, overall
 from salus.core.remedy.ladder import Exhausted, Proposal, Wait, decide, grace, mode_of, still_relevant
 from salus.model.change import ActionKind, Facts
 from salus.model.policy import Mode, Verdict

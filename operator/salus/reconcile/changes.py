@@ -15,7 +15,7 @@ from salus.core.actions.patch import resolved
 from salus.core.actions.stamp import Reading, Stamp, names, read
 from salus.core.guards.chain import UNKNOWN, review
 from salus.core.guards.reverted import is_reverted
-from salus.core.health.verdict import overall
+from salus.core.health.overall import overall
 from salus.core.records import incidents
 from salus.core.remedy import change_lifecycle
 from salus.core.remedy.change_lifecycle import LOOK_AGAIN, Applied, Finish, LetGo, TakeBack

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from salus.core.actions.scale import goes_back
+from salus.core.health.overall import overall
 from salus.core.health.timing import has_lasted
-from salus.core.health.verdict import overall
 from salus.core.objects.pods import ready_since
 from salus.core.records import incidents, releases
 from salus.core.records.incidents import Closing

@@ -21,7 +21,7 @@ import structlog
 from salus.contained import INTERNAL_ERROR, apology, contained
 from salus.core.actions.scale import goes_back
 from salus.core.guards.fleet import is_real
-from salus.core.health.verdict import overall
+from salus.core.health.overall import overall
 from salus.core.policy.caps import Caps
 from salus.core.policy.compile import SpecError
 from salus.core.records import incidents

@@ -18,7 +18,7 @@ from salus.core.guards.freeze import frozen_until
 from salus.core.guards.permissions import NOT_PERMITTED, rehearses, writes
 from salus.core.guards.reverted import REASON as CONTESTED
 from salus.core.guards.reverted import newest_write, reverted_by_others
-from salus.core.health.verdict import of_remedy, overall
+from salus.core.health.overall import of_remedy, overall
 from salus.core.objects.autoscalers import named, objection
 from salus.core.objects.capacity import no_way_back, shortfall
 from salus.model.change import Outcome

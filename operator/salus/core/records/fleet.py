@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from salus.core.guards.budgets import can_be_judged, counted_action, is_braking, notified_at
 from salus.core.guards.chain import OF_MANY
 from salus.core.guards.fleet import Census, Tally
-from salus.core.health.verdict import overall
+from salus.core.health.overall import overall
 from salus.core.records.entries import AnyRecord, ChangeRecord, IncidentRecord, Key
 from salus.core.records.withholding import REASON as WITHHELD
 from salus.core.records.withholding import WINDOW, is_budgeted

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from salus.core.health.overall import ALL, Needed, healthy_for, overall
 from salus.core.health.timing import has_lasted
-from salus.core.health.verdict import ALL, Needed, healthy_for, overall
 from salus.core.records.changes import FORMAT, attempt
 from salus.core.records.names import incident_name, labels, policy_ref, target_ref
 from salus.core.records.record_conditions import condition

@@ -12,7 +12,7 @@ from typing import Any
 
 from salus.core.guards.chain import KILL_SWITCH
 from salus.core.guards.permissions import DENIED, MISSING, acts
-from salus.core.health.verdict import overall
+from salus.core.health.overall import overall
 from salus.core.policy.caps import LeftOut
 from salus.core.policy.compile import SpecError, identity
 from salus.model.policy import Verdict

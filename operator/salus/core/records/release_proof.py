@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from salus.core.health.overall import ALL, overall
 from salus.core.health.timing import has_lasted
-from salus.core.health.verdict import ALL, overall
 from salus.model.policy import Mode, Verdict
 from salus.model.scalars import format_duration
 from salus.model.values.metrics import Finding

@@ -17,8 +17,8 @@ from salus.core.actions.inverse import REVERT, UNDO
 from salus.core.actions.stamp import Reading, Stamp
 from salus.core.guards.chain import review
 from salus.core.guards.permissions import rehearses
+from salus.core.health.overall import healthy_for, of_remedy, overall
 from salus.core.health.timing import backoff, has_lasted
-from salus.core.health.verdict import healthy_for, of_remedy, overall
 from salus.core.objects.workloads import same_release
 from salus.core.records import changes as records
 from salus.core.remedy import approvals, undo, verify

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from salus.core.guards.budgets import BRAKE
 from salus.core.guards.chain import LASTING
+from salus.core.health.overall import widest_window
 from salus.core.health.timing import has_lasted
-from salus.core.health.verdict import widest_window
 from salus.core.objects.workloads import same_release, short
 from salus.model.change import ApprovalDecision, Decision, Outcome
 from salus.model.policy import Mode, Remedy, Verdict, weakest_mode

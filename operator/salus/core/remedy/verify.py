@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from salus.core.actions import KINDS
+from salus.core.health.overall import Needed, unknown_windows, widest_window
 from salus.core.health.timing import has_lasted
-from salus.core.health.verdict import Needed, unknown_windows, widest_window
 from salus.core.records.changes import checks_digest, is_by_this_text
 from salus.model.change import Outcome, Proof
 from salus.model.policy import Verdict, Verify

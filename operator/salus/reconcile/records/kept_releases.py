@@ -3,7 +3,7 @@
 import structlog
 
 from salus.core.objects.workloads import short
-from salus.core.records import releases, takeover
+from salus.core.records import legacy_releases, releases
 from salus.core.records.names import TARGET_LABEL, target_id
 from salus.model.scalars import Body
 from salus.model.values.keys import TargetKey
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 async def kept_releases(context: Context, target: TargetKey) -> tuple[Release, ...]:
     """The releases of a target that are on record, newest known healthy first."""
     bodies = await _listed(context, target)
-    if target not in context.taken_over and not takeover.is_through(bodies):
+    if target not in context.taken_over and not legacy_releases.is_through(bodies):
         bodies = await _with_old_ones(context, target, bodies)
     context.taken_over.add(target)
     return releases.releases_from(bodies, target, context.stamps)
@@ -56,7 +56,7 @@ async def _with_old_ones(context: Context, target: TargetKey, bodies: list[Body]
     """Take over what an older Salus kept; a crash leaves what the next look finds and goes on with."""
     labels = {TARGET_LABEL: target_id(target)}
     revisions = await context.cluster.list(CONTROLLER_REVISIONS, target.namespace, labels)
-    found = takeover.still_to_take(revisions, bodies, target)
+    found = legacy_releases.still_to_take(revisions, bodies, target)
     for one in found:
         await tell(context, target, await put(context, target, one.body), one.status)
     if not found:

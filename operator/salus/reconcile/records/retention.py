@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from salus.core.records import takeover
+from salus.core.records import legacy_releases
 from salus.core.records.entries import ChangeRecord, IncidentRecord
 from salus.core.records.names import TARGET_LABEL
 from salus.core.records.retention import (
@@ -126,7 +126,7 @@ class Collector:
         found = [(body.get("status") or {}).get("quarantinedBy", "") async for body in kept]
         old = await self.context.cluster.list_metadata(CONTROLLER_REVISIONS, namespace)
         ours = [body["metadata"] for body in old if TARGET_LABEL in (body["metadata"].get("labels") or {})]
-        found += [(metadata.get("annotations") or {}).get(takeover.QUARANTINED_BY, "") for metadata in ours]
+        found += [(metadata.get("annotations") or {}).get(legacy_releases.QUARANTINED_BY, "") for metadata in ours]
         return frozenset(name for name in found if name)
 
     async def _collect(self, namespace: str, entry: Entry) -> int:
