@@ -475,6 +475,43 @@ async def test_a_release_that_bakes_does_not_begin_anew_at_a_restart(
 
 
 @pytest.mark.parametrize(
+    ("old_is_ready", "kept"),
+    [
+        pytest.param(True, 0, id="the old pod serves, the new one crashes"),
+        pytest.param(False, 1, id="the old pod is on a dead node, the new one serves"),
+    ],
+)
+async def test_a_release_is_proven_by_pods_of_its_own(old_is_ready: bool, kept: int) -> None:
+    """One of two is updated, and one of two is available: which one, the numbers do not tell."""
+    stage = a_stage(lambda _: True, dict(UNDO), bake="48h", target={"kind": "StatefulSet", "name": "db"})
+    status = {
+        **dict.fromkeys(("readyReplicas", "availableReplicas", "updatedReplicas"), 1),
+        "replicas": 2,
+        "observedGeneration": 1,
+        "currentRevision": "db-1",
+        "updateRevision": "db-2",
+    }
+    body = stage.cluster.put({**a_deployment_body(name="db", replicas=2), "kind": "StatefulSet", "status": status})
+    for revision, ready in (("db-1", old_is_ready), ("db-2", not old_is_ready)):
+        since = format_time(stage.clock.now() - timedelta(days=9))
+        condition = {"type": "Ready", "status": str(ready), "lastTransitionTime": since}
+        metadata = {
+            "name": f"of-{revision}",
+            "namespace": NAMESPACE,
+            "labels": {**body["spec"]["selector"]["matchLabels"], "controller-revision-hash": revision},
+            "ownerReferences": [{"uid": body["metadata"]["uid"], "controller": True}],
+        }
+        stage.cluster.put(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": {"conditions": [condition]}}
+        )
+    stage.reconciler = a_reconciler(stage.cluster, Forgetful(stage, 0), stage.clock, accounts=stage.accounts)
+
+    await stage.ticks(3)
+
+    assert len(stage.cluster.objects(KEPT_RELEASES)) == kept
+
+
+@pytest.mark.parametrize(
     ("ready", "kept"),
     [
         pytest.param([timedelta(days=9), timedelta(days=3)], 1, id="its pods serve since long ago"),

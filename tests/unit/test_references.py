@@ -61,7 +61,7 @@ KEY = {"name": "x", "key": "k"}
             ["ConfigMap x"],
             id="an init container",
         ),
-        pytest.param(with_spec(imagePullSecrets=[{"name": "x"}]), ["Secret x"], id="a pull secret"),
+        pytest.param(with_spec(imagePullSecrets=[{"name": "x"}]), [], id="a pull secret, without which kubelet tries"),
         pytest.param(with_spec(serviceAccountName="x"), ["ServiceAccount x"], id="a service account"),
         pytest.param(with_spec(serviceAccount="x"), ["ServiceAccount x"], id="a service account, by its old field"),
         pytest.param(with_spec(serviceAccountName="default"), [], id="the account that every namespace has"),

@@ -91,6 +91,18 @@ def test_an_empty_configuration_has_no_source_and_no_kill_switch(text: str, tmp_
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("http://a.example/api/v1/namespaces/m/services/prometheus:web/proxy", id="the API server's proxy"),
+        pytest.param("http://a.example/prometheus", id="a prefix"),
+        pytest.param("http://a.example/query", id="a prefix that is also the name of a page"),
+    ],
+)
+def test_a_base_of_more_parts_is_taken_as_it_is(url: str) -> None:
+    assert Settings.parse({"sources": {"a": {"url": url}}}).sources["a"].url == url
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         pytest.param("sorces: {}", "sorces: unknown field", id="a misspelt field"),

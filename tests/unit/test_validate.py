@@ -346,6 +346,21 @@ def test_what_an_alert_is_asked_for_is_told(text: str, configuration: str, asked
 
 
 @pytest.mark.usefixtures("folder")
+def test_an_alert_of_another_cluster_is_said_though_its_namespace_is_not_known() -> None:
+    alert = ALERT.replace("{name: Down}", "{name: Down, matchLabels: {cluster: us}}")
+    Path("operator.yaml").write_text(
+        "sources: {default: {url: http://p, matchLabels: {cluster: eu}}}", encoding="utf-8"
+    )
+    Path("policy.yaml").write_text(alert.replace(", namespace: shop", ""), encoding="utf-8")
+
+    report = validate(["policy.yaml"], catalog_of(read_settings(Path("operator.yaml"))), Progress(io.StringIO()))
+
+    said = [(one.path, one.message) for one in (*report.findings, *report.notes)]
+    assert [path for path, message in said if "cluster" in message] == ["spec.checks[0].alert"]
+    assert all("error of its own" not in message for _, message in said)
+
+
+@pytest.mark.usefixtures("folder")
 def test_what_is_empty_while_all_is_well_is_told_and_is_no_problem() -> None:
     """Case 28."""
     text = POLICY.replace("""up{namespace="$namespace"}""", """up{namespace="$namespace"} == 0""")

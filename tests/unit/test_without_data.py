@@ -128,7 +128,7 @@ async def test_the_past_is_asked_once_an_incident() -> None:
 
     asked = [(start, end, step) for question, start, end, step in scene.history.asked if "latency" in question.query]
     began = parse_time(scene.incident["spec"]["openedAt"])
-    assert asked == [(began - timedelta(hours=1), began, timedelta(minutes=1))]
+    assert asked == [(began - timedelta(hours=1), began, timedelta(seconds=5))]
 
 
 async def test_a_check_that_turns_unhealthy_when_it_can_be_seen_again_is_not_worse() -> None:

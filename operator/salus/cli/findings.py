@@ -13,7 +13,7 @@ from pydantic import ConfigDict, ValidationError
 
 from salus.cli.documents import Document
 from salus.core.policy.compile import Catalog, SpecError, compile_policy
-from salus.core.policy.promql import bound_to, render
+from salus.core.policy.promql import Foreign, bound_to, render
 from salus.core.policy.quotient import as_ratio
 from salus.model.meta import WorkloadKind
 from salus.model.policy import HealthPolicySpec
@@ -128,7 +128,11 @@ def _asked(policy: Policy, catalog: Catalog) -> Iterator[Problem]:
     for index, (written, check) in enumerate(zip(policy.spec.checks, policy.checks, strict=True)):
         if written.alert is not None:
             query = render(check.template, namespace, target) if namespace and target else check.template
-            query = bound_to(query, binding.labels)
+            try:
+                query = bound_to(query, binding.labels)
+            except Foreign as error:  # where the namespace is not known yet, nobody has said so before
+                yield Problem(f"spec.checks[{index}].alert", str(error))
+                continue
             of_all = f'; of a source that binds, as "{policy.spec.source}" does, no alert without namespace is seen'
             yield Problem(f"spec.checks[{index}].alert", f"asks {query}{of_all if binding.namespace else ''}")
 

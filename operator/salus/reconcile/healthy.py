@@ -9,7 +9,7 @@ import structlog
 from salus.core.actions.scale import goes_back
 from salus.core.health.overall import overall
 from salus.core.health.timing import has_lasted
-from salus.core.objects.pods import ready_since
+from salus.core.objects.pods import only_the_newest_serves, ready_since
 from salus.core.records import incidents, releases
 from salus.core.records.incidents import Closing
 from salus.core.records.release_proof import NotProven, Witness, longest_bake, prove, vouches
@@ -104,11 +104,14 @@ async def _rolled_out_since(step: Step, workload: Workload) -> datetime | None:
     """Since when the live release is rolled out.
 
     Only a Deployment tells; of others the pods do, once a release, or each restart of Salus would begin a bake anew.
+    While some pods are of an older template, they also have to tell that none of those serves.
     """
-    is_told = workload.rolled_out_since is not None or step.case.knows_rollout_of(workload.release)
+    is_told = workload.rolled_out_since is not None or step.case.knows_rollout_of(workload.proves)
     if workload.rolled_out and step.target.kind is not WorkloadKind.DEPLOYMENT and not is_told:
         body = await step.context.cluster.get(target.workload_ref(step.target))
         pods = await target.pods_of(step.context, step.target, body, ())
+        if workload.updated < workload.replicas and not only_the_newest_serves(body, pods):
+            return None
         workload = replace(workload, rolled_out_since=ready_since(pods))
     return step.case.rolled_out_since(workload, step.now)
 

@@ -9,8 +9,13 @@ from urllib.parse import urlsplit, urlunsplit
 from salus.endpoints.settings import EndpointSettings, NotTheBase, check_url
 from salus.model.values.configuration import Binding
 
-_BEYOND = re.compile(r"(/api/v1(/.*)?|(?<=/api/prom)/push|/(classic/)?graph|/vmui(/.*)?|/-/(ready|healthy))/*$")
-"""Of what people paste: the API itself, what is written to, what a browser shows, and probes."""
+_ASKED = "query|query_range|query_exemplars|series|labels?|rules|alerts|targets|metadata|status|write|push|receive|read"
+_PAGES = "(classic/)?graph|alerts|targets"
+_BEYOND = re.compile(
+    rf"(/api/v1(/({_ASKED})(/.*)?)?|(?<=/api/prom)/push|/({_PAGES})|/vmui(/.*)?|/-/(ready|healthy))/*$"
+)
+"""Of what people paste: the API itself, what is written to, what a browser shows, and probes. A path through the API
+server's proxy has an `/api/v1/` of its own, further to the left."""
 
 
 def check_source_url(text: str) -> str:

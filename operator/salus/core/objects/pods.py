@@ -12,6 +12,7 @@ from typing import Any
 from salus.core.health.timing import has_lasted
 from salus.core.objects.selectors import controlled_by
 from salus.core.objects.workloads import POD_TEMPLATE_HASH
+from salus.model.meta import WorkloadKind
 from salus.model.scalars import Body, format_duration, parse_time, whole_number
 from salus.model.values.objects import Revision, Workload
 from salus.model.values.surroundings import Pod
@@ -122,6 +123,21 @@ def _numbered(pods: Iterable[Body], stateful_set: Body) -> Iterator[tuple[int, B
 def is_ready(pod: Body) -> bool:
     """Whether a pod serves, as its kubelet sees it."""
     return any(one.get("type") == "Ready" and one.get("status") == "True" for one in _conditions(pod))
+
+
+def only_the_newest_serves(body: Body, pods: Iterable[Body]) -> bool:
+    """Whether every pod that serves is of the newest template of this StatefulSet or DaemonSet, by its labels.
+
+    Numbers do not tell: with one of two pods updated and one available, that may be the old one, beside a new one that
+    crashes. The controllers label each pod with its template: `controller-revision-hash`, `pod-template-generation`.
+    """
+    if body["kind"] == WorkloadKind.STATEFUL_SET:
+        label, newest = "controller-revision-hash", (body.get("status") or {}).get("updateRevision")
+    else:
+        annotations = body["metadata"].get("annotations") or {}
+        label, newest = "pod-template-generation", annotations.get("deprecated.daemonset.template.generation")
+    serving = [pod for pod in pods if is_ready(pod) and not is_going(pod)]
+    return bool(newest) and all((pod["metadata"].get("labels") or {}).get(label) == newest for pod in serving)
 
 
 def ready_since(pods: Iterable[Body]) -> datetime | None:

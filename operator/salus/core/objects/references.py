@@ -70,8 +70,6 @@ def _references(spec: Part) -> Iterator[Reference]:
         for variable in _parts(container, "env"):
             yield from _one(CONFIG_MAP, _part(variable, "valueFrom"), "configMapKeyRef")
             yield from _one(SECRET, _part(variable, "valueFrom"), "secretKeyRef")
-    for secret in _parts(spec, "imagePullSecrets"):
-        yield Reference(SECRET, _text(secret, "name"))
     yield Reference(ACCOUNT, _text(spec, "serviceAccountName") or _text(spec, "serviceAccount"))
     yield Reference(PRIORITY, _text(spec, "priorityClassName"))
 

@@ -22,8 +22,8 @@ from salus.reconcile.context import Context
 
 log = structlog.get_logger(__name__)
 
-BEFORE, STEP_BEFORE = timedelta(hours=1), timedelta(minutes=1)
-"""How far before a breach, and in what steps, it is seen whether a check had data while all was well."""
+BEFORE = timedelta(hours=1)
+"""How far before a breach it is seen whether a check had data while all was well."""
 
 Job = tuple[Policy, Case]
 
@@ -142,9 +142,8 @@ class Measurer:
         return tuple(check.name for check, some in zip(asked, had, strict=True) if not some)
 
     async def _had_data(self, job: Job, check: CompiledCheck, began: datetime) -> bool:
-        policy, case = job
-        span, step = max(BEFORE, stale_after(policy.spec.interval)), max(STEP_BEFORE, policy.spec.interval)
-        past = await self.context.history.samples(question(policy, check, case), began - span, began, step)
+        span = max(BEFORE, stale_after(job[0].spec.interval))
+        past = await judged_past(self.context, job, check, began - span, began)
         return isinstance(past, Error) or bool(past)
 
     async def _look_back(self, job: Job, check: CompiledCheck, span: timedelta, now: datetime) -> bool:
