@@ -9,10 +9,12 @@ import pytest
 
 from salus.core.policy.compile import Catalog, Signal, SpecError, compile_policy
 from salus.core.policy.promql import bound_to, problems_in, render, selectors
+from salus.core.policy.windows import Rules
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Threshold, Verdict
 from salus.model.values.configuration import Binding, Sink
 from salus.model.values.keys import PolicyKey
+from salus.model.values.metrics import Rule
 from salus.model.values.policies import CompiledCheck
 from salus.presets import load_presets
 from tests.builders import a_policy_body
@@ -467,3 +469,24 @@ def test_a_comment_in_a_part_of_a_ratio_ends_with_its_line() -> None:
     commented = {**RATIO, "ratio": {"of": "sum(e) # failures", "in": "sum(r) # all"}}
 
     assert problems_in(compiled(commented).template) is None
+
+
+@pytest.mark.parametrize(
+    ("timeout", "written", "expected"),
+    [
+        pytest.param("5m", {}, (timedelta(minutes=1), ("shop:x",)), id="too wide, so for is waited for"),
+        pytest.param("3h", {}, (timedelta(hours=2), ()), id="no wider than the policy waits anyway"),
+        pytest.param("5m", {"window": "720h"}, (timedelta(days=30), ()), id="what its author says"),
+    ],
+)
+def test_what_a_rule_tells_is_believed_up_to_a_bound(
+    timeout: str, written: Mapping[str, Any], expected: tuple[timedelta, tuple[str, ...]]
+) -> None:
+    check = {"name": "x", "query": "shop:x", "unhealthy": {"above": "1"}, "for": "1m", **written}
+    told = {"default": Rules((Rule("shop:x", "rate(e[2h])"),))}
+
+    policy = compile_policy(
+        a_policy_body(checks=[check], verify={"timeout": timeout}), Catalog({}, ("default",), rules=told)
+    )
+
+    assert (policy.checks[0].window, policy.checks[0].hidden) == expected

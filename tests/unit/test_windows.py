@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salus.core.policy.windows import Rules, Window, in_name, window
+from salus.core.policy import promql, windows
+from salus.core.policy.windows import DEEPEST, LARGEST_OF_A_NAME, MOST_OF_A_NAME, Rules, Window, in_name, window
 from salus.model.values.metrics import Rule
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -80,13 +81,30 @@ def test_no_name_is_too_odd(name: str) -> None:
         pytest.param("rate(x[1h]) > 1 and rate(y[5m]) > 1", Window(HOUR), id="not of two things"),
         pytest.param("rate(x[1h]) > 1 and rate(x[5m]) > 2", Window(HOUR), id="nor of one thing and two bounds"),
         pytest.param("rate(x[1h]) > 1 or rate(x[5m]) > 1", Window(HOUR), id="nor if one of them is enough"),
+        pytest.param("rate(x[1h]) and rate(x[5m])", Window(HOUR), id="without a condition the values of the first"),
+        pytest.param("rate(x[5m]) and rate(x[1h])", Window(5 * MINUTE), id="which may be the short one"),
+        pytest.param("rate(x[1h]) > bool 1 and rate(x[5m]) > bool 1", Window(HOUR), id="0 and 1 are values too"),
+        pytest.param("x and rate(y[1h]) > 1", Window(HOUR), id="a condition on another thing counts"),
+        pytest.param("count(rate(x[5m]) > 1 and rate(x[1h]) > 1)", Window(5 * MINUTE), id="inside another"),
+        pytest.param(
+            "max_over_time((rate(x[5m]) > 1 and rate(x[1h]) > 1)[10m:] offset 1m)",
+            Window(16 * MINUTE),
+            id="with what is around it",
+        ),
+        pytest.param("max_over_time(vector(1)[1h:])", Window(0 * MINUTE), id="a range over no series"),
+        pytest.param("rate(x[3h])", Window(3 * HOUR), id="what the query says, however wide"),
+        pytest.param("b:rate3h", Window(0 * MINUTE, ("b:rate3h",)), id="a name that tells too much"),
+        pytest.param("x_1d + rate(y[5m])", Window(5 * MINUTE, ("x_1d",)), id="so one without a colon"),
+        pytest.param("wide:x + rate(y[5m])", Window(5 * MINUTE, ("wide:x",)), id="a rule that tells too much"),
+        pytest.param("wide:rate5m", Window(0 * MINUTE, ("wide:rate5m",)), id="whatever its name says then"),
         pytest.param("longer:rate5m", Window(HOUR), id="what is told, rather than what the name says"),
     ],
 )
 def test_a_window(query: str, expected: Window) -> None:
-    told = Rules(tuple(recording(name, "rate(x[1h])") for name in ("told:x", "plain", "longer:rate5m")))
+    told = tuple(recording(name, "rate(x[1h])") for name in ("told:x", "plain", "longer:rate5m"))
+    wide = tuple(recording(name, "max_over_time(x[366d])") for name in ("wide:x", "wide:rate5m"))
 
-    assert window(query, told) == expected
+    assert window(query, Rules((*told, *wide))) == expected
 
 
 BURNS = "max(slo:burn:ratio > 14.4) without (w) and max(slo:sli_error:ratio_rate1h > 14.4) without (w)"
@@ -135,7 +153,8 @@ def test_what_a_recording_rule_tells(name: str, expected: timedelta | None) -> N
 def test_what_the_rule_of_an_alert_tells(name: str, expected: timedelta | None) -> None:
     """Case 07."""
     assert RULES.alert(name) == expected
-    assert window("count(ALERTS)", RULES, name) == Window(expected or 0 * MINUTE, () if expected else ("ALERTS",))
+    found = window("count(ALERTS)", RULES, name, believed=2 * HOUR)
+    assert found == Window(expected or 0 * MINUTE, () if expected else ("ALERTS",))
 
 
 def test_a_tower_of_rules_ends() -> None:
@@ -150,3 +169,63 @@ def test_rules_are_the_same_whatever_was_asked_of_them() -> None:
 
     assert (other.recorded("job:errors:sum"), other == RULES) == (10 * MINUTE, True)
     assert other != Rules()
+
+
+def test_a_rule_of_somebody_else_hides_a_window_and_stretches_none() -> None:
+    """Of the same name: which of the two made the series cannot be told."""
+    mine, theirs = recording("shop:x", "rate(e[1m])"), recording("shop:x", "max_over_time(x[366d])")
+
+    assert window("shop:x", Rules((mine,))) == Window(MINUTE)
+    assert window("shop:x", Rules((mine, theirs))) == Window(0 * MINUTE, ("shop:x",))
+
+
+def test_a_policy_that_waits_longer_believes_more() -> None:
+    told = Rules((recording("shop:x", "rate(e[6h])"),))
+
+    assert window("shop:x", told, believed=6 * HOUR) == Window(6 * HOUR)
+    assert window("shop:x", told, believed=5 * HOUR) == Window(0 * MINUTE, ("shop:x",))
+
+
+def parsed_and_walked(monkeypatch: pytest.MonkeyPatch, query: str, rules: Rules | None = None) -> tuple[int, int]:
+    """How often the parser is asked, and how many nodes are looked at."""
+    counted = {"parsed": 0, "walked": 0}
+    read, part = promql._read, windows._Walk.part  # noqa: SLF001 — to count
+
+    def reading(text: str) -> promql._Reading:
+        counted["parsed"] += 1
+        return read(text)
+
+    def walking(self: windows._Walk, node: object, reach: timedelta) -> windows._Part:
+        counted["walked"] += 1
+        return part(self, node, reach)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(promql, "_read", reading)
+        patched.setattr(windows._Walk, "part", walking)  # noqa: SLF001 — to count
+        window(query, rules)
+    return counted["parsed"], counted["walked"]
+
+
+@pytest.mark.parametrize("operator", ["or", "and", "+", "unless"])
+def test_a_query_is_parsed_once_and_each_node_is_seen_once(monkeypatch: pytest.MonkeyPatch, operator: str) -> None:
+    for places in (10, 99):
+        query = f" {operator} ".join(f'a{n}{{l="{"x" * 24}"}}' for n in range(places))
+
+        assert parsed_and_walked(monkeypatch, query) == (1, 2 * places - 1)
+
+
+def test_so_many_rules_of_a_name_are_read_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = tuple(recording("a:b", f"x{n}") for n in range(MOST_OF_A_NAME))
+    large = tuple(recording("a:b", f'x{{l="{str(n) * (LARGEST_OF_A_NAME // 2)}"}}') for n in range(2))
+
+    assert parsed_and_walked(monkeypatch, "a:b", Rules(few)) == (1 + MOST_OF_A_NAME, 1 + MOST_OF_A_NAME)
+    for many in ((*few, recording("a:b", "y")), large):
+        assert parsed_and_walked(monkeypatch, "a:b", Rules(many)) == (1, 1)
+        assert window("a:b", Rules(many)) == Window(0 * MINUTE, ("a:b",))
+
+
+def test_the_deepest_queries_of_the_deepest_rules_have_an_end() -> None:
+    """Each walks its own tree, not one within the other."""
+    tower = [recording(f"a:{n}", "-" * 95 + "(" * 30 + f"a:{n + 1}" + ")" * 30) for n in range(DEEPEST - 1)]
+
+    assert window("a:0", Rules((*tower, recording(f"a:{DEEPEST - 1}", "rate(x[5m])")))) == Window(5 * MINUTE)

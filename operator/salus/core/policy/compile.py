@@ -219,7 +219,8 @@ def _in_doubt(check: Check) -> NoData | None:
 
 def _window(check: Check, template: str, spec: HealthPolicySpec, catalog: Catalog) -> windows.Window:
     alert = check.alert.name if check.alert is not None else ""
-    return windows.window(template, catalog.rules.get(spec.source), alert)
+    believed = max(spec.verify.timeout, windows.BELIEVED)
+    return windows.window(template, catalog.rules.get(spec.source), alert, believed)
 
 
 def _warnings(spec: HealthPolicySpec, checks: Sequence[CompiledCheck]) -> Iterator[Problem]:

@@ -192,18 +192,9 @@ def tree(query: str) -> ast.Expr:
     return _read(query).tree
 
 
-@readable
-def sides(query: str, operator: str) -> tuple[str, ...]:
-    """What this outermost operator joins, as text; none where it is another one.
-
-    Raises ValueError if the query cannot be read.
-    """
-    tree = _read(query).tree
-    while isinstance(tree, ast.ParenExpr):
-        tree = tree.expr
-    if isinstance(tree, ast.BinaryExpr) and str(tree.op) == operator:
-        return tuple(side.prettify().strip() for side in (tree.lhs, tree.rhs))
-    return ()
+def names(tree: ast.Expr) -> tuple[str, ...]:
+    """Of the series that it reads, each once; empty for one that has none."""
+    return tuple(dict.fromkeys(metric_name(leaf.node) or "" for leaf in _leaves(tree)))
 
 
 def is_scalar(tree: ast.Expr) -> bool:
@@ -436,7 +427,7 @@ def _value_type(tree: ast.Expr) -> str:
 def _nameless(leaves: Iterable["_Leaf"]) -> str | None:
     """Series of several names cannot be asked for their samples' times: `timestamp` drops the name, so they clash."""
     for leaf in leaves:
-        if not _metric_name(leaf.node):
+        if not metric_name(leaf.node):
             return (
                 f"{_printed(leaf.node)} names no metric, so the age of its samples cannot be told; "
                 "write one selector per metric, joined by `or`"
@@ -480,7 +471,7 @@ def _examine(query: str) -> _Examined:
 def _examined(query: str) -> _Examined:
     reading = _read(query)
     problem = _wrong_type(reading.tree) or _nameless(reading.leaves)
-    reads = dict.fromkeys((_metric_name(leaf.node) or "", leaf.reach) for leaf in reading.leaves)
+    reads = dict.fromkeys((metric_name(leaf.node) or "", leaf.reach) for leaf in reading.leaves)
     return _Examined(problem, tuple(reads))
 
 
@@ -522,14 +513,15 @@ def _leaves(tree: ast.Expr) -> Iterator[_Leaf]:
             case ast.SubqueryExpr():
                 pending.append((node.expr, around.widened(node, node.range)))
             case _:
-                pending += [(child, around) for child in reversed(_children(node))]
+                pending += [(child, around) for child in reversed(children(node))]
 
 
 def _leaf(node: ast.VectorSelector, around: _Around) -> _Leaf:
     return _Leaf(node, node.offset or _NOTHING, around.reach, around.ranged, around.pinned)
 
 
-def _children(node: Any) -> list[Any]:  # noqa: ANN401 — the parser types its own children as Any
+def children(node: Any) -> list[Any]:  # noqa: ANN401 — the parser types its own children as Any
+    """What it is made of; ranges and subqueries are for the caller to see."""
     match node:
         case ast.ParenExpr() | ast.UnaryExpr():
             return [node.expr]
@@ -548,7 +540,8 @@ def _pins(at: ast.AtModifier | None) -> bool:
     return at is not None and at.at is not None
 
 
-def _metric_name(node: ast.VectorSelector) -> str | None:
+def metric_name(node: ast.VectorSelector) -> str | None:
+    """The name that a selector asks for, in front of its braces or inside."""
     if node.name:
         return node.name
     named = (m.value for m in node.matchers.matchers if m.name == "__name__" and m.op == ast.MatchOp.Equal)

@@ -5,20 +5,32 @@ the series tells it, as `job:http_errors:rate5m` and `slo:sli_error:ratio_rate1h
 somebody told of the rules of the source. Of every other series of a rule the window is not known, and that is said.
 
 An alert on the rate at which a budget burns asks the same of a short window and of a long one, and ends with the short.
+
+Whoever may make a rule could stretch the windows of others with it, so what a rule or a name tells is believed up to a
+bound, and rules of one name are read up to a bound. What is beyond either is not known.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
-from salus.core.policy import promql
+import promql_parser as ast
+
+from salus.core.policy import bounds, promql
 from salus.model.values.metrics import Rule
 
 ALERTS = "ALERTS"
 """The series of alerts that fire or are pending."""
 DEEPEST = 16
 """Rules upon rules; what lies deeper is not known."""
+MOST_OF_A_NAME = 64
+"""Rules of one name that are read; of more of them nothing is known."""
+LARGEST_OF_A_NAME = bounds.LONGEST_FILLED
+"""Characters of all rules of one name."""
+BELIEVED = timedelta(hours=1)
+"""What a rule or a name tells at most, unless a policy waits longer than that anyway."""
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
 _LONGEST = timedelta(days=366)
@@ -27,10 +39,11 @@ _RECORDED = re.compile(rf"(?<![0-9]){_SPAN}(?![A-Za-z0-9])")
 """In a name with colons, which are for rules: wherever a span ends a word."""
 _PLAIN = re.compile(rf"(?:_|rate|increase|delta|avg|min|max|sum){_SPAN}$")
 """In any other name: at its end, after a word that has spans."""
-_NO_MATTER = re.compile(rf"{_SPAN}|\s")
+_NO_MATTER = re.compile(_SPAN)
 """What may differ between a short window and a long one of the same."""
 _PART = re.compile(r"([0-9]+)([smhdwy])")
 _NOTHING = timedelta(0)
+_COMPARISONS = frozenset({"==", "!=", ">", "<", ">=", "<="})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +82,16 @@ class Rules:
         """The widest of the rules of one name."""
         if key not in self._windows:
             self._windows[key] = None  # so that a series which is made from itself has an end
-            found = [self._of_rule(rule, deeper - 1) for rule in self._by_name.get(key, ())]
+            found = [self._of_rule(rule, deeper - 1) for rule in self._readable(key)]
             widest = None if None in found else max((one for one in found if one is not None), default=None)
             self._windows[key] = widest
         return self._windows[key]
+
+    def _readable(self, key: tuple[str, bool]) -> Sequence[Rule]:
+        """The rules of one name; none where they are too many."""
+        found = self._by_name.get(key, ())
+        few = len(found) <= MOST_OF_A_NAME and sum(len(rule.query) for rule in found) <= LARGEST_OF_A_NAME
+        return found if few else ()
 
     def _of_rule(self, rule: Rule, deeper: int) -> timedelta | None:
         try:
@@ -82,31 +101,131 @@ class Rules:
         return None if found.hidden else min(found.known + rule.lasts, _LONGEST)
 
 
-def window(query: str, rules: Rules | None = None, alert: str = "") -> Window:
+def window(query: str, rules: Rules | None = None, alert: str = "", believed: timedelta = BELIEVED) -> Window:
     """The widest stretch of the past behind an answer; `alert`: the name of the only alert that the query reads.
+
+    What a rule or a name tells is not known if it is wider than `believed`. The query's own ranges always count.
 
     Raises ValueError if the query cannot be read.
     """
     if rules is None:
-        return _window(query, lambda _: None)
-    return _window(query, lambda name: rules.alert(alert) if name == ALERTS else rules.recorded(name))
+        return _window(query, lambda _: None, believed)
+    return _window(query, lambda name: rules.alert(alert) if name == ALERTS else rules.recorded(name), believed)
 
 
-def _window(query: str, told: Callable[[str], timedelta | None]) -> Window:
-    if both := promql.sides(query, "and"):
-        if len({_NO_MATTER.sub("", side) for side in both}) == 1:
-            return min((_window(side, told) for side in both), key=lambda one: (bool(one.hidden), one.known))
-    elif either := promql.sides(query, "or"):
-        one, other = (_window(side, told) for side in either)
-        return Window(max(one.known, other.known), tuple(dict.fromkeys((*one.hidden, *other.hidden))))
-    widest, hidden = _NOTHING, []
-    for name, reach in promql.reads(query):
-        own = told(name)
-        own = in_name(name) if own is None else own
-        if own is None and (":" in name or name == ALERTS):
-            hidden.append(name)
-        widest = max(widest, reach + (own or _NOTHING))
-    return Window(min(widest, _LONGEST), tuple(dict.fromkeys(hidden)))
+def _window(query: str, told: Callable[[str], timedelta | None], believed: timedelta = _LONGEST) -> Window:
+    tree = promql.tree(query)
+    series = {name: _series(name, told(name), believed) for name in promql.names(tree)}
+    return _walked(tree, series)
+
+
+def _series(name: str, told: timedelta | None, believed: timedelta) -> Window:
+    """Of one series, by itself."""
+    own = in_name(name) if told is None else told
+    if own is None:
+        return Window(_NOTHING, (name,) if ":" in name or name == ALERTS else ())
+    return Window(own) if own <= believed else Window(_NOTHING, (name,))
+
+
+@promql.readable
+def _walked(tree: ast.Expr, series: Mapping[str, Window]) -> Window:
+    return _Walk(series).part(tree, _NOTHING).window
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a part of a query comes to."""
+
+    window: Window
+    shape: int
+    """The same for parts that differ in nothing but spans and brackets."""
+    filters: bool
+    """Whether it gives nothing while a condition does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Once through a tree, each node once."""
+
+    series: Mapping[str, Window]
+    _shapes: dict[Hashable, int] = field(default_factory=dict)
+
+    def part(self, node: Any, reach: timedelta) -> _Part:  # noqa: ANN401 — the parser types its nodes as Any
+        """`reach`: what the ranges and offsets around the node add up to."""
+        match node:
+            case ast.ParenExpr():
+                return self.part(node.expr, reach)
+            case ast.VectorSelector():
+                return self._selector(node, reach, ranged=False)
+            case ast.MatrixSelector(vector_selector=selector):
+                return self._selector(selector, reach + node.range, ranged=True)
+            case ast.SubqueryExpr():
+                inner = self.part(node.expr, reach + (node.range or _NOTHING) + max(node.offset or _NOTHING, _NOTHING))
+                return _Part(inner.window, self._shape("[:]", _shifted(node), inner.shape), filters=False)
+        parts = [self.part(child, reach) for child in promql.children(node)]
+        shape = self._shape(type(node).__name__, _said(node), *(part.shape for part in parts))
+        return _Part(_joined(node, parts), shape, _filters(node, parts))
+
+    def _selector(self, node: ast.VectorSelector, reach: timedelta, *, ranged: bool) -> _Part:
+        name = promql.metric_name(node) or ""
+        own = self.series[name]
+        alternatives = [node.matchers.matchers, *node.matchers.or_matchers]
+        matchers = tuple(
+            tuple((str(one.op), one.name, _NO_MATTER.sub("", one.value)) for one in some) for some in alternatives
+        )
+        shape = self._shape(_NO_MATTER.sub("", name), matchers, ranged, _shifted(node))
+        far = reach + max(node.offset or _NOTHING, _NOTHING) + own.known
+        return _Part(Window(min(far, _LONGEST), own.hidden), shape, filters=False)
+
+    def _shape(self, *what: Hashable) -> int:
+        return self._shapes.setdefault(what, len(self._shapes))
+
+
+def _shifted(node: Any) -> Hashable:  # noqa: ANN401
+    moment = node.at and (str(node.at.type), str(node.at.at))
+    return (node.offset or _NOTHING) > _NOTHING, (node.offset or _NOTHING) < _NOTHING, moment
+
+
+def _said(node: Any) -> Hashable:  # noqa: ANN401
+    """What a node says besides its parts."""
+    match node:
+        case ast.BinaryExpr() | ast.AggregateExpr():
+            return str(node.op), str(node.modifier)
+        case ast.Call():
+            return str(node.func.name)
+        case ast.NumberLiteral():
+            return repr(node.val)
+        case ast.StringLiteral():
+            return _NO_MATTER.sub("", node.val)
+    return None
+
+
+def _joined(node: Any, parts: Sequence[_Part]) -> Window:  # noqa: ANN401
+    """The widest of the parts, but for an `and` of the same with two spans: it has the values of the first.
+
+    Where both filter, it also ends with either.
+    """
+    if isinstance(node, ast.BinaryExpr) and str(node.op) == "and":
+        one, other = parts
+        if one.shape == other.shape:
+            both = (one.window, other.window)
+            return min(both, key=lambda side: (bool(side.hidden), side.known)) if one.filters else one.window
+    hidden = dict.fromkeys(name for part in parts for name in part.window.hidden)
+    return Window(max((part.window.known for part in parts), default=_NOTHING), tuple(hidden))
+
+
+def _filters(node: Any, parts: Sequence[_Part]) -> bool:  # noqa: ANN401
+    filtering = [part.filters for part in parts]
+    if not isinstance(node, ast.BinaryExpr):
+        return any(filtering)
+    match str(node.op):
+        case "or":
+            return all(filtering)
+        case "unless":
+            return filtering[0]
+        case op if op in _COMPARISONS and not (node.modifier is not None and node.modifier.return_bool):
+            return True
+    return any(filtering)
 
 
 def in_name(name: str) -> timedelta | None:
