@@ -92,6 +92,12 @@ def crash_looping(store: Prometheus, cluster: str, namespace: str) -> Callable[[
     return lambda: bool(store.query(query))
 
 
+def of_both(store: Prometheus, namespace: str) -> Callable[[], bool]:
+    """Whether the store has what Salus tells clusters by, of either."""
+    query = f'count(count by (cluster) (kube_deployment_spec_replicas{{namespace="{namespace}"}}))'
+    return lambda: [float(series["value"][1]) for series in store.query(query)] == [2.0]
+
+
 def of_the_store(store: Prometheus, **source: Any) -> dict[str, Any]:  # noqa: ANN401 - handed on
     return {"cluster": EU, "sources": {"default": {"url": store.url, "timeout": "2s", **source}}}
 
@@ -128,7 +134,7 @@ def test_without_the_matcher_the_operator_is_told_and_what_to_set(scene: Scene, 
     """In the log, and by a metric; once it is set, the metric says one cluster."""
     scene.salus.configure(of_the_store(together))
     scene.deploy(release="v1")
-    scene.wait(crash_looping(together, US, scene.namespace), "the other cluster crashes", PATIENCE)
+    scene.wait(of_both(together, scene.namespace), "there are two clusters", PATIENCE)
     scene.salus.start()
 
     scene.wait_log("a source holds several clusters")

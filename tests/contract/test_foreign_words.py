@@ -55,7 +55,8 @@ async def tried(way: Way, talk: Talk, log: io.StringIO, **more: Any) -> Told:  #
     token.write_text(TOKEN, encoding="utf-8")
     async with speaking(talk, tls) as port:
         scheme = more.pop("scheme", "http")
-        url = f"{scheme}://127.0.0.1:{port}/services/{PATH}?key={PATH}"
+        key = f"?key={PATH}" if way is sink else ""  # the URL of a source has none
+        url = f"{scheme}://127.0.0.1:{port}/services/{PATH}{key}"
         told = await way(url, bearer_token_file=token, **{"timeout": PATIENCE, **more})
     said = f"{told.reason}: {told.message}\n{log.getvalue()}"
     assert [word for word in (MARK.decode(), PATH, TOKEN, "services", "\\x", "Set-Cookie") if word in said] == []
