@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -17,10 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from salus.core.guards.chain import review
 from salus.core.objects.workloads import workload_from
 from salus.core.records.changes import Entry, change_body
-from salus.model.change import Decision
+from salus.model.change import ActionKind, Decision
 from salus.model.incident import IncidentStatus
 from salus.model.scalars import Body, format_time, parse_time
-from salus.model.values.configuration import Budget, Freeze, Switches
+from salus.model.values.configuration import Bounds, Budget, Freeze, Switches
 from salus.model.values.metrics import Answer, Error, NoData, Query, Sample, Value
 from salus.model.values.observation import Observation
 from salus.model.values.permissions import Permission
@@ -354,6 +355,127 @@ class Vanishing:
         return [Value(0.3, now) if now < self.until else NoData("NoSeries", "none", empty=True) for _ in questions]
 
 
+def goes(stage: Stage, *stretches: tuple[timedelta, float | Answer]) -> None:
+    """What the metric says from now on: this for so long, then that; the last for ever."""
+    stage.reconciler.context = replace(stage.reconciler.context, metrics=Going(stage.clock.now, NOW, stretches))
+
+
+@dataclass
+class Going:
+    """A source that says one thing after another."""
+
+    now: Callable[[], datetime]
+    begun: datetime
+    stretches: Sequence[tuple[timedelta, float | Answer]]
+
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
+        now, ends = self.now(), accumulate((span for span, _ in self.stretches), initial=self.begun)
+        said = [said for begun, (_, said) in zip(ends, self.stretches, strict=False) if begun <= now][-1]
+        return [Value(said, now) if isinstance(said, float) else said for _ in questions]
+
+
+GONE = NoData("NoSeries", "none", empty=True)
+
+
+@pytest.mark.parametrize("page", [True, False], ids=["by the notify rung", "without one"])
+async def test_metrics_that_vanish_while_a_recovery_is_waited_out_are_told(page: bool) -> None:
+    """The restart helped for two minutes; then everything is down, and with it what would say so."""
+    stage = a_stage(never, RESTART, *([PAGE] if page else []))
+    stage.bounds = Bounds(hold_down=10 * MINUTE)
+    stretches = (MINUTE / 2, 0.3), (8 * MINUTE, 0.0), (MINUTE, GONE)
+    goes(stage, *stretches)
+    await lasts(stage, 13 * MINUTE)
+    status = incident_of(stage)["status"]
+    assert notices(stage) == []
+    assert status["message"].startswith("MetricsUnavailable: ")
+    assert "closes at" not in str(status)
+
+    stage.restart()
+    goes(stage, *stretches)
+    await lasts(stage, MINUTE)
+
+    assert len(notices(stage)) == 1
+    assert incident_of(stage)["status"]["phase"] == "Escalated"
+
+
+async def test_a_gap_in_the_metrics_of_a_recovery_is_told_to_nobody() -> None:
+    stage = a_stage(never, RESTART)
+    stage.bounds = Bounds(hold_down=20 * MINUTE)
+    goes(stage, (MINUTE / 2, 0.3), (8 * MINUTE, 0.0), (4 * MINUTE, GONE), (MINUTE, 0.0))
+
+    await lasts(stage, 15 * MINUTE)
+
+    status = incident_of(stage)["status"]
+    assert notices(stage) == []
+    assert status["message"].startswith("healthy since ")
+    assert status["phase"] == "Verifying"
+
+
+async def test_what_is_unhealthy_after_a_gap_has_relapsed() -> None:
+    stage = a_stage(never, RESTART)
+    stage.bounds = Bounds(hold_down=20 * MINUTE)
+    goes(stage, (MINUTE / 2, 0.3), (8 * MINUTE, 0.0), (4 * MINUTE, GONE), (MINUTE, 0.3))
+
+    await lasts(stage, 14 * MINUTE)
+
+    assert incident_of(stage)["status"]["relapses"] == 1
+
+
+def told_before(stage: Stage, message: str, spec: dict[str, Any]) -> None:
+    """People were told of the freeze by a record of another target."""
+    others = a_policy(**{"name": "other", **spec})
+    facts = an_action()
+    rung = next((remedy.name for remedy in others.spec.remedies if remedy.notify), "")
+    notice = replace(facts, kind=ActionKind.NOTIFY, remedy=rung, patch=(), reason="FreezeWindow")
+    notice = replace(notice, target=replace(notice.target, name="other"))
+    said = f"it is unhealthy; FreezeWindow: {message}"
+    entry = Entry(others, notice, Decision.ACT, "FreezeWindow", said, stage.clock.now())
+    record = stage.cluster.put(change_body(entry, 1, ()))
+    stage.reconciler.context.records.note(record)
+
+
+THIS_FREEZE = "freeze christmas lasts until 2027-01-02T00:00:00Z: no changes"
+
+
+@pytest.mark.parametrize("page", [True, False], ids=["by the notify rung", "without one"])
+async def test_what_comes_after_what_held_back_many_is_told(page: bool) -> None:
+    """That the freeze holds was told for all; that a right is missing after it is of this target."""
+    stage = a_stage(never, RESTART, *([PAGE] if page else []))
+    told_before(stage, THIS_FREEZE, {"name": NAME, "remedies": [PAGE]} if page else {})
+    under(stage, FROZEN)
+    await lasts(stage, 2 * MINUTE)
+    assert incident_of(stage)["status"]["toldBy"] == "FreezeWindow"
+    before = len(notices(stage))
+
+    under(stage, Switches())
+    forbid(stage)
+    await lasts(stage, 10 * MINUTE)
+
+    assert len(notices(stage)) == before + 1
+    assert incident_of(stage)["status"]["toldBy"] == f"checkout-f7524989-{notices(stage)[-1]['sequence']}"
+
+
+@pytest.mark.parametrize(
+    ("message", "spec", "told"),
+    [
+        pytest.param(THIS_FREEZE, {}, 0, id="told of this one in general words"),
+        pytest.param(THIS_FREEZE, {"mode": "Observe", "remedies": [PAGE]}, 1, id="told in the words of a policy"),
+        pytest.param("freeze easter lasts until 2026-04-07T00:00:00Z", {}, 1, id="told of another freeze"),
+    ],
+)
+async def test_what_others_were_told_counts_where_it_is_of_the_same_freeze(
+    message: str, spec: dict[str, Any], told: int
+) -> None:
+    stage = a_stage(never, RESTART)
+    told_before(stage, message, spec)
+    before = len(notices(stage))
+    under(stage, FROZEN)
+
+    await lasts(stage, 10 * MINUTE)
+
+    assert len(notices(stage)) == before + told
+
+
 # --- any history
 
 
@@ -404,12 +526,14 @@ class Told(RuleBasedStateMachine):
         ladder=st.sampled_from(sorted(LADDERS)),
         mode=st.sampled_from(["Enforce", "Approve"]),
         cooldown=st.sampled_from(["5s", "30m"]),
+        hold_down=st.sampled_from([0, 20]),
     )
-    def begins(self, ladder: str, mode: str, cooldown: str) -> None:
+    def begins(self, ladder: str, mode: str, cooldown: str, hold_down: int) -> None:
         """A policy with this ladder."""
         remedies = (dict(remedy) for remedy in LADDERS[ladder])
         limits = {"cooldown": cooldown, "maxActions": 2, "per": "30m"}
         self.stage = a_stage(never, *remedies, mode=mode, limits=limits)
+        self.stage.bounds = Bounds(hold_down=hold_down * MINUTE)
         self.new_process()
         self.passes("healthy", 3)
 
@@ -522,7 +646,8 @@ class Told(RuleBasedStateMachine):
         """Whether it is unhealthy with no change under way, by what is on record and by what the metric says."""
         now = self.stage.clock.now()
         moments = [c["status"].get("completedAt") for c in self.stage.changes if c["status"].get("appliedAt")]
-        vanished = self.reading == "empty" and self.quiet_since is not None
+        lasts = any(incident["status"].get("phase") != "Resolved" for incident in self.stage.incidents)
+        vanished = self.reading == "empty" and (lasts or self.quiet_since is not None)
         if None in moments or not (self.reading == "unhealthy" or vanished):
             self.quiet_since = None
             return

@@ -78,6 +78,8 @@ class Case:
     """The release for which Prometheus' history was asked, and when it is asked again where it did not tell."""
     before_release: tuple[datetime, frozenset[str], tuple[UnhealthyBefore, ...]] | None = None
     """When the suspect release began, the checks that were asked about, and those that were unhealthy then already."""
+    no_answer: datetime | None = None
+    """Since when nobody can tell whether the target is healthy again."""
     without_pods: datetime | None = None
     """Since when the target wants pods and does not get them."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -150,6 +152,11 @@ class Case:
         self.without_pods = (self.without_pods or now) if said else None
         lasted = self.without_pods is not None and has_lasted(self.without_pods, now, NO_PODS_FOR)
         return said if lasted else ""
+
+    def in_doubt(self, doubted: bool, now: datetime) -> datetime | None:
+        """Since when nobody can tell whether the target is healthy again, as far as this process knows."""
+        self.no_answer = (self.no_answer or now) if doubted else None
+        return self.no_answer
 
     # --- why nothing is done
 

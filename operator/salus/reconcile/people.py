@@ -10,6 +10,7 @@ from salus.core.actions import notify
 from salus.core.actions.kind import PlanRequest
 from salus.core.guards.budgets import BRAKE
 from salus.core.guards.chain import OF_MANY
+from salus.core.health.timing import has_lasted
 from salus.core.records import changes as records
 from salus.core.records import incidents
 from salus.core.remedy import ladder, telling
@@ -41,10 +42,17 @@ async def hear(step: Step, came: Came, why: Refusal) -> Came:
 
 async def hear_of_doubt(step: Step, came: Came) -> Came:
     """Nobody can tell how a target is that was unhealthy: its incident goes on, and is told of like any other."""
-    if step.incident is None or incidents.is_recovering(step.incident):
+    if step.incident is None:
         return came.at_rest()
     doubted = incidents.in_doubt(step.incident, step.case.findings)
-    return await hear(step, came, telling.doubt(doubted)) if doubted else came.at_rest()
+    since = step.case.in_doubt(bool(doubted), step.now)
+    if since is None or (incidents.is_recovering(step.incident) and not has_lasted(since, step.now, telling.LASTS)):
+        return came.at_rest()
+    why = telling.doubt(doubted)
+    if incidents.is_recovering(step.incident):
+        status = incidents.progress(step.incident, step.of_incident, step.case.findings, step.now)
+        await journal.write_incident(step, incidents.doubted(status, since, why))
+    return await hear(step, came, why)
 
 
 def _matter(step: Step, came: Came, why: Refusal) -> Matter:
@@ -58,6 +66,7 @@ def _matter(step: Step, came: Came, why: Refusal) -> Matter:
         why=why,
         now=step.now,
         mode_cap=step.context.mode_cap,
+        brake_holds=step.context.fleet.told_of_brake(),
     )
 
 
@@ -66,7 +75,7 @@ def _is_told_of(step: Step, why: Refusal) -> bool:
     if why.reason == BRAKE:
         return step.context.fleet.told_of_brake()
     by = step.policy.key.name if telling.has_rung(step.policy) else ""
-    return why.reason in OF_MANY and step.context.fleet.told_of(why.reason, step.namespace, by, step.now)
+    return why.reason in OF_MANY and step.context.fleet.told_of(why, step.namespace, by, step.now)
 
 
 async def _call(step: Step, came: Came, why: Refusal) -> Came:

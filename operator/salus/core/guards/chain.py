@@ -6,6 +6,7 @@ its docstring is its documentation. Which kinds of action a guard is asked of is
 kind has its guards at once.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -24,7 +25,7 @@ from salus.core.objects.capacity import no_way_back, shortfall
 from salus.model.change import Outcome
 from salus.model.policy import GitOps, Mode, Verdict
 from salus.model.scalars import format_duration, format_time
-from salus.model.values.changes import Action, Refusal, Then
+from salus.model.values.changes import Action, Change, Refusal, Then
 from salus.model.values.configuration import Budget
 from salus.model.values.fleet import Fleet
 from salus.model.values.observation import Observation
@@ -332,6 +333,18 @@ BY_PEOPLE = frozenset(guard.reason for guard in GUARDS if guard.by_people)
 
 OF_MANY = frozenset(guard.reason for guard in GUARDS if guard.of_many)
 """Reasons that hold back many targets at a time, of which people are told once."""
+
+_FREEZE = re.compile(r"FreezeWindow: freeze (.+?) lasts until ")
+
+
+def is_same_holder(why: Refusal, told: Change) -> bool:
+    """Whether people were told of the very thing that holds back many: of freezes, of that one.
+
+    Where a record's message was cut before the name, nobody can tell, and it counts.
+    """
+    known, now = (_FREEZE.search(text) for text in (told.message, f"{why.reason}: {why.message}"))
+    return told.reason == why.reason and (known is None or now is None or known[1] == now[1])
+
 
 ENDING = frozenset(guard.reason for guard in GUARDS if guard.then is Then.ESCALATE)
 """Refusals that end the ladder."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from salus.core.guards.budgets import can_be_judged, counted_action, is_braking, notified_at
-from salus.core.guards.chain import OF_MANY
+from salus.core.guards.chain import OF_MANY, is_same_holder
 from salus.core.guards.fleet import Census, Tally
 from salus.core.health.overall import overall
 from salus.core.records.entries import AnyRecord, ChangeRecord, IncidentRecord, Key
@@ -21,7 +21,7 @@ from salus.core.records.withholding import WINDOW, is_budgeted
 from salus.model.change import Decision
 from salus.model.policy import Verdict
 from salus.model.scalars import Body
-from salus.model.values.changes import Change
+from salus.model.values.changes import Change, Refusal
 from salus.model.values.configuration import Brake
 from salus.model.values.fleet import CountedAction, Fleet
 from salus.model.values.keys import TargetKey
@@ -65,8 +65,8 @@ class FleetView:
     _census: Census = field(default_factory=Census)
     _notified: dict[Key, datetime] = field(default_factory=dict)
     """Record → when it told people that the fleet brake holds."""
-    _told: dict[Key, tuple[str, str, datetime]] = field(default_factory=dict)
-    """Record → the reason that holds back many of which it told people, its policy, and when."""
+    _told: dict[Key, Change] = field(default_factory=dict)
+    """The records by which people were told of what holds back many."""
     _written: defaultdict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
     """Namespace → record → when it was made; those that count against the budget of records."""
     _withheld: dict[str, Withheld] = field(default_factory=dict)
@@ -173,11 +173,17 @@ class FleetView:
         """Whether people were told that the brake holds, since it came on."""
         return any(self._lifted_at is None or at > self._lifted_at for at in self._notified.values())
 
-    def told_of(self, reason: str, namespace: str, policy: str, now: datetime) -> bool:
-        """Whether people of a namespace were told of late that this holds changes back; `policy`: in its own words."""
+    def told_of(self, why: Refusal, namespace: str, policy: str, now: datetime) -> bool:
+        """Whether people of a namespace were told of late that this holds changes back.
+
+        `policy`: in its own words; empty: in those that are of no policy, which may be for others, or of less weight.
+        """
         return any(
-            (said, space) == (reason, namespace) and policy in ("", by) and now - at < SAME_OUTAGE
-            for (space, _), (said, by, at) in self._told.items()
+            space == namespace
+            and (told.policy == policy if policy else not told.remedy)
+            and now - told.decided_at < SAME_OUTAGE
+            and is_same_holder(why, told)
+            for (space, _), told in self._told.items()
         )
 
     def _fleet(self, namespace: str) -> Fleet:
@@ -199,7 +205,7 @@ class FleetView:
         if (at := notified_at(change)) is not None:
             self._notified[record.key] = at
         elif change.reason in OF_MANY and not change.action.writes and change.decision is Decision.ACT:
-            self._told[record.key] = change.reason, change.policy, change.decided_at
+            self._told[record.key] = change
         self._enter_written(record.namespace, change)
 
     def _prune(self, now: datetime) -> None:

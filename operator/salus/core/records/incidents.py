@@ -17,7 +17,7 @@ from salus.model.change import Decision, Outcome
 from salus.model.incident import Blame, Phase
 from salus.model.policy import Severity, Verdict
 from salus.model.scalars import API_VERSION, Body, format_time, parse_time
-from salus.model.values.changes import Change
+from salus.model.values.changes import Change, Refusal
 from salus.model.values.metrics import Finding
 from salus.model.values.objects import Workload
 from salus.model.values.policies import Policy
@@ -25,6 +25,8 @@ from salus.model.values.policies import Policy
 KEPT_ATTEMPTS = 64
 SETTLES = 10
 """After this part of the hold-down an incident says that its target is healthy."""
+DOUBT = "MetricsUnavailable"
+"""Nobody can tell of a target that was unhealthy: the reason to tell people, and of the incident's condition."""
 MOST_EVIDENCE = 16
 """Findings that a refusal shows."""
 
@@ -129,10 +131,16 @@ def says(incident: Body, reason: str) -> bool:
 
 
 def unhealthy_since(incident: Body) -> datetime | None:
-    """Since when Salus counts it, or its last relapse; None while nothing is written of that."""
+    """Since when Salus counts it, or its last relapse, or the doubt that lasts; None while none of that is written."""
     status = incident.get("status") or {}
-    moments = [parse_time(status[field]) for field in ("detectedAt", "relapsedAt") if status.get(field)]
-    return max(moments, default=None)
+    moments = [status.get("detectedAt"), status.get("relapsedAt"), _doubted_since(status)]
+    return max((parse_time(moment) for moment in moments if moment), default=None)
+
+
+def _doubted_since(status: Mapping[str, Any]) -> str:
+    """Since when nobody can tell any more whether its target stays healthy; empty: that is not so."""
+    found = (c["lastTransitionTime"] for c in status.get("conditions") or () if c["reason"] == DOUBT)
+    return str(next(found, ""))
 
 
 def _phase(incident: Body) -> str:
@@ -143,7 +151,7 @@ def progress(incident: Body, changes: Sequence[Change], findings: Iterable[Findi
     """The status of an incident that goes on. `changes`: its own records, oldest first."""
     written = incident.get("status") or {}
     unhealthy = {finding.check for finding in findings if finding.verdict is Verdict.UNHEALTHY}
-    holds = bool(written.get("healthySince"))
+    holds = bool(written.get("healthySince") or _doubted_since(written))
     status: dict[str, Any] = {
         **({field: written[field] for field in ("relapses", "relapsedAt", "toldBy") if field in written}),
         **(_relapsed(written, now) if holds and unhealthy else {}),
@@ -188,6 +196,17 @@ def held(status: Mapping[str, Any], since: datetime, hold_down: timedelta, now: 
 def is_held(incident: Body, since: datetime) -> bool:
     """Whether the incident says already that its target is healthy since then."""
     return (incident.get("status") or {}).get("healthySince") == format_time(since)
+
+
+def doubted(status: Mapping[str, Any], since: datetime, why: Refusal) -> dict[str, Any]:
+    """The status of an incident whose target was healthy, and of which nobody can tell any more whether that lasts."""
+    text = f"{why.reason}: {why.message}, since {since:%H:%M:%S} UTC"
+    return {
+        **status,
+        **_said(status, text),
+        "healthySince": None,
+        "conditions": [condition("Verified", "Unknown", DOUBT, text, since)],
+    }
 
 
 class Closing(StrEnum):

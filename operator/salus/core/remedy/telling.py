@@ -41,6 +41,8 @@ class Matter:
     why: Refusal
     now: datetime
     mode_cap: Mode = Mode.ENFORCE
+    brake_holds: bool = False
+    """People were told of the fleet brake, and it has not lifted since."""
 
 
 def is_due(matter: Matter) -> bool:
@@ -86,15 +88,15 @@ def word(matter: Matter, *, of_many: bool) -> Word:
             return Word.RECORD
         return Word.STANDS if matter.incident and incidents.told_by(matter.incident) else Word.NOT_YET
     if matter.why.reason in OF_MANY and of_many and not _carries(matter):
-        return Word.STANDS if told_by(matter) else Word.OF_MANY
+        return Word.STANDS if _is_told(matter) else Word.OF_MANY
     return _own_word(matter)
 
 
 def _own_word(matter: Matter) -> Word:
     ended, own = matter.why.then is Then.ESCALATE, _own(matter)
-    if rung(matter) is not None and (own or ended or not told_by(matter)):
+    if rung(matter) is not None and (own or ended or not _is_told(matter)):
         return Word.RECORD
-    if own or (told_by(matter) and not ended):
+    if own or (_is_told(matter) and not ended):
         return Word.STANDS
     if _tells(matter):
         return Word.RECORD
@@ -133,7 +135,7 @@ def _evidence(matter: Matter) -> list[Finding]:
 def doubt(findings: Sequence[Finding]) -> Refusal:
     """Why nothing is done for a target that was unhealthy, and of which nobody can tell any more by these checks."""
     unknown = ", ".join(f"{finding.check} ({finding.reason})" for finding in findings)
-    return Refusal("MetricsUnavailable", f"it was unhealthy, and there is no trustworthy answer for {unknown}")
+    return Refusal(incidents.DOUBT, f"it was unhealthy, and there is no trustworthy answer for {unknown}")
 
 
 def has_rung(policy: Policy) -> bool:
@@ -145,6 +147,17 @@ def told_by(matter: Matter) -> str:
     """The record by which people were told of this incident, or the reason of what holds it back; empty: nobody was."""
     own = next((change.name for change in _own(matter)), "")
     return own or (incidents.told_by(matter.incident) if matter.incident else "")
+
+
+def _is_told(matter: Matter) -> bool:
+    """Whether people were told of this incident; what held it back with many others tells of that alone.
+
+    A brake that still holds also tells of what passes by itself, since it paces all: a spent budget only hides it.
+    """
+    by, reason = told_by(matter), matter.why.reason
+    if by == BRAKE and matter.brake_holds and reason not in BY_PEOPLE:
+        return True
+    return bool(by) and (by not in OF_MANY or by == reason)
 
 
 def sentence(matter: Matter) -> str:
