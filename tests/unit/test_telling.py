@@ -369,8 +369,9 @@ class Going:
     stretches: Sequence[tuple[timedelta, float | Answer]]
 
     async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
-        now, ends = self.now(), accumulate((span for span, _ in self.stretches), initial=self.begun)
-        said = [said for begun, (_, said) in zip(ends, self.stretches, strict=False) if begun <= now][-1]
+        now = self.now()
+        begins = accumulate((span for span, _ in self.stretches), initial=timedelta())
+        said = [said for at, (_, said) in zip(begins, self.stretches, strict=False) if at <= now - self.begun][-1]
         return [Value(said, now) if isinstance(said, float) else said for _ in questions]
 
 
