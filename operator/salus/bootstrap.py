@@ -533,9 +533,11 @@ class Operator:
         lookout = Lookout(self.telemetry.clusters)
         while True:
             self._moved.clear()
+            known = False
             with contained(self._not_learnt):
                 await self.learn_rules()
-            known = await lookout.look(self.metrics.sources, self.settings.exporters(), self.settings.cluster)
+            with contained(self._not_learnt):
+                known = await lookout.look(self.metrics.sources, self.settings.exporters(), self.settings.cluster)
             pause = LOOK_EVERY if known else LOOK_AGAIN
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), pause.total_seconds())
@@ -554,7 +556,7 @@ class Operator:
 
     def _not_learnt(self, error: BaseException) -> None:
         self.telemetry.failed("rules")
-        log.error("a defect in Salus met the rules of a source, please report it", exc_info=error)
+        log.error("a defect in Salus met the rules or the clusters of a source, please report it", exc_info=error)
 
     async def use(self, settings: Settings) -> None:
         """Exchange what has changed; at first, everything."""
