@@ -416,7 +416,7 @@ async def test_what_may_not_be_read_is_said_and_refuses_nothing(unreadable: bool
 @pytest.mark.parametrize(
     ("kind", "resource", "spec"),
     [
-        pytest.param("Secret", SECRETS, {"imagePullSecrets": [{"name": "it"}]}, id="a Secret"),
+        pytest.param("Secret", SECRETS, {"volumes": [{"name": "v", "secret": {"secretName": "it"}}]}, id="a Secret"),
         pytest.param(
             "PersistentVolumeClaim",
             VOLUME_CLAIMS,
