@@ -12,6 +12,7 @@ from salus.adapters.api import Connection, Login
 from salus.adapters.informer import Informer
 from salus.model.meta import WorkloadKind
 from salus.model.values.keys import TargetKey
+from tests.memory import peak
 
 
 async def watch(config: Path) -> None:
@@ -24,13 +25,7 @@ async def watch(config: Path) -> None:
             await asyncio.sleep(0.05)
         following.cancel()
         held = sum(len(informer.select("play", kind, {})) for kind in WorkloadKind)
-        sys.stdout.write(json.dumps({"workloads": held, "peak": _peak()}))
-
-
-def _peak() -> int:
-    """The most memory that this process had, in bytes. What `getrusage` says begins with that of whoever started it."""
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines())
-    return int(status["VmHWM"].split()[0]) * 1024
+        sys.stdout.write(json.dumps({"workloads": held, "peak": peak()}))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tests.fuzz.hunts import HUNTS, Hunt, Input
 from tests.fuzz.running import SLOW, Escape, Tally, keep, run
+from tests.memory import peak
 
 MEMORY = 2 * 1024**3
 """Bytes of address space that the child may take."""
@@ -72,8 +73,7 @@ class Run:
         self._say(at_once=True)
         slowest = ", ".join(f"{name} {tally.slowest:.2f}" for name, tally in self.tallies.items())
         print(f"slowest input, in seconds of the processor: {slowest}")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"peak of memory: {peak:.0f} MiB; escapes: {len(self.escaped)}", flush=True)
+        print(f"peak of memory: {peak() / 2**20:.0f} MiB; escapes: {len(self.escaped)}", flush=True)
 
 
 def report(escape: Escape) -> None:

@@ -19,6 +19,7 @@ from tests.chaos.director import Director
 from tests.chaos.proxy import TENANT_HEADER, Fault, Kind, Proxy, Seen
 from tests.chaos.serving import in_background, serving
 from tests.cluster.scene import Object, Pump, deployment, policy_spec
+from tests.memory import resident
 from tests.tenants import mallory
 from tests.tenants.mallory import Mallory
 from tools.devcluster.cluster import DevCluster
@@ -107,7 +108,7 @@ class Town:
                 process = self.salus.process
                 assert process is not None
                 process.check_alive()
-                phase.memory.append(_resident(process.pid))
+                phase.memory.append(resident(process.pid) / 2**20)
                 time.sleep(_SAMPLE_EVERY)  # a measurement, not a wait for anything
         phase.seconds = time.monotonic() - began
         phase.writes = self._writes() - before
@@ -256,12 +257,6 @@ def _report(
 mallory edited {bad.edits} times, {bad.refused} of its requests were refused; it has {records["incidents"]} Incidents
 and {records["changeevents"]} ChangeEvents.
 """
-
-
-def _resident(pid: int) -> float:
-    """MiB of memory of a process."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
 
 
 if __name__ == "__main__":

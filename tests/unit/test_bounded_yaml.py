@@ -101,16 +101,14 @@ from salus.cli.findings import AnyName
 from salus.cli.progress import Progress
 from salus.cli.validate import validate
 from salus.core.policy.compile import Catalog
-
-def peak():  # in KiB; what getrusage says begins with that of whoever started it
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+from tests.memory import peak
 
 before = peak()
 space = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (space + (512 << 20), -1))
 resource.setrlimit(resource.RLIMIT_CPU, (60, -1))
 report = validate(sys.argv[1:], Catalog({}, AnyName()), Progress(io.StringIO()))
-print(len(report.unreadable), peak() - before)
+print(len(report.unreadable), (peak() - before) // 1024)
 """
 
 

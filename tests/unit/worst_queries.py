@@ -16,6 +16,7 @@ from typing import Any
 from salus.core.policy import bounds, promql
 from salus.core.policy.compile import Catalog, SpecError, compile_policy
 from salus.model.values.configuration import Binding
+from tests.memory import peak
 
 LABEL, NAMESPACE, TARGET = "l" * 128, "n" * 63, "a." * 126 + "a"
 LONGEST = 4_096
@@ -107,19 +108,13 @@ def main() -> None:
     """Limits first: memory, and seconds of the processor for each policy, as the arguments say."""
     growth, seconds = int(sys.argv[1]), int(sys.argv[2])
     policies = json.load(sys.stdin)
-    before = _peak()
+    before = peak()
     resource.setrlimit(resource.RLIMIT_AS, (_address_space() + 4 * growth, -1))
     for query, checks in policies:
         spent = resource.getrusage(resource.RUSAGE_SELF)
         resource.setrlimit(resource.RLIMIT_CPU, (int(spent.ru_utime + spent.ru_stime) + 1 + seconds, -1))
         _say(work(policy(query, checks))[:300])
-    _say(_peak() - before)
-
-
-def _peak() -> int:
-    """The most memory of this process, in bytes; what `getrusage` says begins with that of whoever started it."""
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines())
-    return int(status["VmHWM"].split()[0]) * 1024
+    _say(peak() - before)
 
 
 def _say(what: object) -> None:
