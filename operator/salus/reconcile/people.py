@@ -14,6 +14,7 @@ from salus.core.health.timing import has_lasted
 from salus.core.records import changes as records
 from salus.core.records import incidents
 from salus.core.remedy import ladder, telling
+from salus.core.remedy.ladder import Proposal
 from salus.core.remedy.telling import Matter, Word
 from salus.model.change import Decision
 from salus.model.values.changes import Action, Refusal, Then
@@ -30,7 +31,7 @@ async def hear(step: Step, came: Came, why: Refusal) -> Came:
     matter = _matter(step, came, why)
     match telling.word(matter, of_many=_is_told_of(step, why)):
         case Word.RECORD:
-            return await _call(step, came, why)
+            return await _call(step, came, matter)
         case Word.OF_MANY:
             await _escalate(step, came, why, why.reason)
         case Word.STANDS:
@@ -78,9 +79,10 @@ def _is_told_of(step: Step, why: Refusal) -> bool:
     return why.reason in OF_MANY and step.context.fleet.told_of(why, step.namespace, by, step.now)
 
 
-async def _call(step: Step, came: Came, why: Refusal) -> Came:
+async def _call(step: Step, came: Came, matter: Matter) -> Came:
     """Put the notification on record, unless another target's step was first; it is posted as the next move."""
-    decision = _decision(step, came, why)
+    why, rehearses = matter.why, ladder.rehearses_all(step.policy, step.context.mode_cap)
+    decision = Decision.DRY_RUN if rehearses and telling.rung(matter) is None else Decision.ACT
     if decision is Decision.ACT:
         await journal.open_incident(step, came.workload, needed=True)
     seen = target.known(step, came.workload)
@@ -88,7 +90,7 @@ async def _call(step: Step, came: Came, why: Refusal) -> Came:
     if telling.word(matter, of_many=_is_told_of(step, why)) is not Word.RECORD:
         return came.at_rest()  # the next tick says by what they were told
     rung = telling.rung(matter)
-    made = journal.entry(step, _notice(matter, seen), rung.because if rung else (), decision, seen)
+    made = journal.entry(step, _notice(matter, rung, seen), rung.because if rung else (), decision, seen)
     change = await journal.enter(step, made, seen, seen.body)
     if decision is not Decision.ACT:
         await _escalate(step, came, why, "")
@@ -98,14 +100,9 @@ async def _call(step: Step, came: Came, why: Refusal) -> Came:
     return came.meaning(change)
 
 
-def _decision(step: Step, came: Came, why: Refusal) -> Decision:
-    rehearses = ladder.rehearses_all(step.policy, step.context.mode_cap)
-    return Decision.DRY_RUN if rehearses and telling.rung(_matter(step, came, why)) is None else Decision.ACT
-
-
-def _notice(matter: Matter, seen: Observation) -> Action:
+def _notice(matter: Matter, rung: Proposal | None, seen: Observation) -> Action:
     """What they are told: in the words of the policy's own rung, and why it waits; else in general ones."""
-    rung, why = telling.rung(matter), matter.why
+    why = matter.why
     if rung is None:
         return records.notification(seen.workload, replace(why, message=telling.sentence(matter)))
     place = matter.policy.spec.remedies.index(rung.remedy)

@@ -55,12 +55,24 @@ class Keeper(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """An undo or a revert that the API server has refused."""
+class Retry:
+    """What was tried in vain, and when it is tried again: after an interval, then after twice as long each time."""
 
     last: datetime
-    again: datetime
-    """It is tried again then, unless nobody did so for long: then how things are is how people want them."""
+    pause: timedelta
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether the pause is over."""
+        return has_lasted(self.last, now, self.pause)
+
+    def __str__(self) -> str:
+        """When, for people."""
+        return f"tried again at {self.last + self.pause:%H:%M:%S} UTC"
+
+
+def retry(policy: Policy, ended: Sequence[datetime]) -> Retry | None:
+    """`ended`: when each try came to nothing, oldest first; None: it was not tried in vain."""
+    return Retry(ended[-1], backoff(policy.spec.interval, len(ended), LONGEST_VAIN)) if ended else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +89,8 @@ class Standing:
     """The scaling that goes back when its time is over."""
     newest: Change | None = None
     """The policy's newest record, whatever it says."""
-    refused: Refused | None = None
-    """How often the API server has refused what is owed."""
+    refused: Retry | None = None
+    """What is owed, and the API server has refused; long after that, how things are is how people want them."""
 
 
 def standing(policy: Policy, changes: Sequence[Change], carried: AbstractSet[str]) -> Standing:
@@ -138,12 +150,9 @@ def _to_revert(policy: Policy, changes: Sequence[Change]) -> Change | None:
     return None
 
 
-def _refused(policy: Policy, owed: Change | None, changes: Sequence[Change]) -> Refused | None:
+def _refused(policy: Policy, owed: Change | None, changes: Sequence[Change]) -> Retry | None:
     undos = [change for change in changes if owed is not None and change.undoes == owed.name]
-    refusals = [change.completed_at for change in undos if change.outcome is Outcome.FAILED and change.completed_at]
-    if not refusals:
-        return None
-    return Refused(refusals[-1], refusals[-1] + backoff(policy.spec.interval, len(refusals), LONGEST_VAIN))
+    return retry(policy, [one.completed_at for one in undos if one.outcome is Outcome.FAILED and one.completed_at])
 
 
 # --- what is next
@@ -281,8 +290,8 @@ def next_move(policy: Policy, standing: Standing, moment: Moment) -> Move:
 
 def _what_is_owed(policy: Policy, standing: Standing, moment: Moment) -> Move | None:
     """An undo, the end of a question, a revert; nothing else is done before them."""
-    if (wait := _after_refusal(standing.refused, moment.now)) is not None:
-        return wait
+    if standing.refused is not None and not standing.refused.is_due(moment.now):
+        return Wait(f"an undo was refused, it is {standing.refused}")  # else another change would lie upon it
     held = _is_held(standing.refused, moment)
     if standing.failed is not None and not held:
         return TakeBack(standing.failed, UNDO, f"outcome {standing.failed.outcome}")
@@ -293,14 +302,7 @@ def _what_is_owed(policy: Policy, standing: Standing, moment: Moment) -> Move | 
     return None
 
 
-def _after_refusal(refused: Refused | None, now: datetime) -> Wait | None:
-    """What was refused a moment ago is tried again before anything else is done; else it would lie under that."""
-    if refused is None or has_lasted(refused.last, now, refused.again - refused.last):
-        return None
-    return Wait(f"an undo was refused, it is tried again at {refused.again:%H:%M:%S} UTC")
-
-
-def _is_held(refused: Refused | None, moment: Moment) -> bool:
+def _is_held(refused: Retry | None, moment: Moment) -> bool:
     """Whether what is owed is not looked at: something holds it back, or it was refused so long ago that it stays."""
     given_up = refused is not None and moment.now - refused.last > verify.OVERDUE_AFTER
     return given_up or (moment.held_until is not None and moment.now < moment.held_until)

@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from salus.core.guards.chain import ENDING, UNKNOWN, again
-from salus.core.health.timing import backoff, has_lasted
-from salus.core.remedy.change_lifecycle import LONGEST_VAIN
+from salus.core.remedy.change_lifecycle import retry
 from salus.core.remedy.ladder import Exhausted, Proposal, Step, Wait, decide, grace, still_relevant
 from salus.model.change import Decision, Outcome
 from salus.model.values.changes import Action, Change, Refusal, Then
@@ -82,16 +81,13 @@ def next_step(
 
 
 def _in_vain(policy: Policy, remedy: str, changes: Sequence[Change], now: datetime) -> Wait | None:
-    """A remedy that was recorded and then not done is recorded again after an interval, then after twice as long."""
+    """A remedy that was recorded and then not done, again and again, has to wait before it is recorded again."""
     tries = [change for change in reversed(changes) if change.remedy == remedy and change.acted and not change.undoes]
     vain = list(takewhile(lambda change: change.outcome is Outcome.ABANDONED, tries))
-    if not vain or vain[0].completed_at is None:
+    again = retry(policy, [change.completed_at for change in reversed(vain) if change.completed_at])
+    if again is None or again.is_due(now):
         return None
-    pause = backoff(policy.spec.interval, len(vain), LONGEST_VAIN)
-    if has_lasted(vain[0].completed_at, now, pause):
-        return None
-    again = vain[0].completed_at + pause
-    return Wait("NotDone", f"{vain[0].name} was not done ({len(vain)} in a row); tried again at {again:%H:%M:%S} UTC")
+    return Wait("NotDone", f"{vain[0].name} was not done ({len(vain)} in a row); {again}")
 
 
 def refusal(why: Wait | Exhausted) -> Refusal:
