@@ -7,7 +7,7 @@ Everything else in Salus works with `timedelta` and `float`, parsed here, once.
 import decimal
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
@@ -41,6 +41,12 @@ _DURATION = re.compile(r"^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$")
 _DECIMAL = re.compile(r"^-?[0-9]{1,15}(\.[0-9]{1,9})?$")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 _TIME = re.compile(r"^[0-9-]{10}T[0-9:]{8}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$")
+
+
+def first_few(texts: Sequence[str], most: int) -> str:
+    """So many of these in a row, and how many more there are."""
+    shown = ", ".join(texts[:most])
+    return f"{shown} and {len(texts) - most} more" if len(texts) > most else shown
 
 
 def quote(value: object) -> str:

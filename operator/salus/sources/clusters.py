@@ -12,6 +12,7 @@ from typing import Protocol
 import structlog
 
 from salus.core.policy.exporters import Trusted, tied
+from salus.model.scalars import first_few
 from salus.model.values.metrics import Error
 from salus.sources.reply import Labels
 
@@ -45,12 +46,11 @@ class Mixed:
 
     def advice(self, source: str, own: str) -> str:
         """What is wrong, and what to set; `own` is how the operator's configuration calls its cluster."""
-        listed = ", ".join(value or "none at all" for value in self.values[:_SHOWN])
-        more = f" and {len(self.values) - _SHOWN} more" if len(self.values) > _SHOWN else ""
+        values = first_few([value or "none at all" for value in self.values], _SHOWN)
         mine = own if own in self.values else "…"
         return (
             f"source {source} holds series of kube-state-metrics with {len(self.values)} values of the label "
-            f"{self.label} ({listed}{more}), which presets take for one cluster, so that a fault of another would be "
+            f"{self.label} ({values}), which presets take for one cluster, so that a fault of another would be "
             f'acted upon here: set sources.{source}.matchLabels: {{{self.label}: "{mine}"}} to this cluster\'s own'
         )
 

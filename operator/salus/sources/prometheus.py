@@ -201,7 +201,7 @@ class PrometheusSource:
                 ssl=self._credentials.tls(),
                 allow_redirects=False,
             ) as response:
-                body = await _read(response)
+                body = await body_of(response)
                 return (response.status, body) if body is not None else too_large(self._name, MAX_BODY)
         except (CredentialsUnreadable, aiohttp.ClientError, OSError) as error:
             failed = failure(self._settings, error)
@@ -226,7 +226,7 @@ def _answer(reply: Reply | Error, question: Query) -> Answer:
     return reply if isinstance(reply, Error) else answer(reply, question)
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+async def body_of(response: aiohttp.ClientResponse) -> bytes | None:
     """The body, or None if it is too large. A redirect's body is of no interest."""
     if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:
         return b""

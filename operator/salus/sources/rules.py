@@ -4,7 +4,6 @@ It is asked now and then, and an Error, whatever it is, means only that nothing 
 tenants is not asked, as if it had none: whose rules would these be?
 """
 
-from asyncio import IncompleteReadError
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -15,7 +14,7 @@ from salus.endpoints.failures import failure
 from salus.endpoints.session import open_session
 from salus.endpoints.settings import Credentials, CredentialsUnreadable
 from salus.model.values.metrics import Error, Rule
-from salus.sources.prometheus import MAX_BODY
+from salus.sources.prometheus import MAX_BODY, body_of
 from salus.sources.reply import data_in, too_large
 from salus.sources.router import unknown_source
 from salus.sources.settings import SourceSettings
@@ -68,11 +67,8 @@ class _Book:
             ssl=self._credentials.tls(),
             allow_redirects=False,
         ) as response:
-            try:
-                await response.content.readexactly(MAX_BODY + 1)
-            except IncompleteReadError as whole:
-                return response.status, whole.partial
-            return too_large(self._settings.title, MAX_BODY)
+            body = await body_of(response)
+            return (response.status, body) if body is not None else too_large(self._settings.title, MAX_BODY)
 
 
 def rules_in(source: str, data: Mapping[str, Any]) -> Sequence[Rule] | Error:

@@ -19,7 +19,7 @@ from salus.core.objects.stamps import differing
 from salus.core.objects.workloads import images_of, same_release, short
 from salus.model.change import ActionKind, Facts, ManagedBy, Outcome
 from salus.model.meta import WorkloadKind
-from salus.model.scalars import format_duration
+from salus.model.scalars import first_few, format_duration
 from salus.model.values.changes import Action, Infeasible
 from salus.model.values.objects import Autoscaler, Release, Workload
 from salus.model.values.observation import Observation
@@ -27,7 +27,7 @@ from salus.model.values.permissions import Permission
 
 _NONE = timedelta(0)
 REFERENCES_GONE = "ReferencesGone"
-_IMAGES = 5
+_SHOWN = 5
 """Images that an advice names; one more is counted."""
 
 
@@ -82,7 +82,7 @@ def _message(seen: Observation, good: Release) -> str:
     live = next((known.checksums for known in reversed(seen.history) if known.release == workload.release), ())
     changed = differing(live, good.checksums)
     if changed:
-        text = f"{text}; what it is configured with has changed too ({_some(changed)}), and stays"
+        text = f"{text}; what it is configured with has changed too ({_listed(changed)}), and stays"
     if passed := [kept for kept in _goods(seen) if gone(kept.template, seen.existing)][:1]:
         what = listed(gone(passed[0].template, seen.existing))
         text = f"{text}; not to {short(passed[0].named)}, which refers to {what}, and that is not there any more"
@@ -104,15 +104,11 @@ def _reconfigured(asked: PlanRequest) -> Infeasible | None:
     before, after = found
     if after.made_at <= live.healthy_at or after.made_at > breach + CLOCK_SKEW:
         return None
-    what, ago = _some(differing(before.checksums, after.checksums)), format_duration(max(breach - after.made_at, _NONE))
+    what = _listed(differing(before.checksums, after.checksums))
+    ago = format_duration(max(breach - after.made_at, _NONE))
     text = f"release {short(live.named)} was known healthy before only its configuration changed ({what}, revision"
     text = f"{text} {after.number}), {ago} before the breach; no template brings back what that was"
     return Infeasible("ConfigurationChanged", text)
-
-
-def _some(places: Sequence[str]) -> str:
-    names = ", ".join(place[:128] for place in places[:_IMAGES])
-    return f"{names} and {len(places) - _IMAGES} more" if len(places) > _IMAGES else names
 
 
 def newest_good(seen: Observation) -> Release | None:
@@ -249,9 +245,8 @@ def _images(template: Mapping[str, Any], live: Sequence[str]) -> str:
     return f"image {_listed(wanted)}" + (f" instead of {_listed(unwanted)}" if unwanted else "")
 
 
-def _listed(images: Sequence[str]) -> str:
-    names = ", ".join(image[:128] for image in images[:_IMAGES])
-    return f"{names} and {len(images) - _IMAGES} more" if len(images) > _IMAGES else names
+def _listed(texts: Sequence[str]) -> str:
+    return first_few([text[:128] for text in texts], _SHOWN)
 
 
 KIND = Kind(

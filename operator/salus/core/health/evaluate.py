@@ -74,7 +74,7 @@ def _too_little(check: CompiledCheck, reading: Reading, blank: Finding) -> Findi
     if wanted is None or isinstance(reading.answer, Error):
         return None
     match there:
-        case Value(value=value) if value < wanted.at_least:
+        case Value(value=value) if not wanted.is_reached(value):
             over = f" in {format_duration(wanted.window)}" if wanted.window else ""
             message = f"quiet, {format_decimal(value)}{over}, at least {format_decimal(wanted.at_least)} are needed"
             return replace(blank, verdict=Verdict.QUIET, reason="LowVolume", message=message)
@@ -88,8 +88,7 @@ def _too_little(check: CompiledCheck, reading: Reading, blank: Finding) -> Findi
 
 def enough(check: CompiledCheck, samples: Iterable[Sample], volume: Iterable[Sample]) -> Sequence[Sample]:
     """Those samples of a check's past at which there was enough to judge."""
-    least = check.volume.at_least if check.volume else 0.0
-    loud = {sample.at for sample in volume if sample.value >= least}
+    loud = {sample.at for sample in volume if check.volume is None or check.volume.is_reached(sample.value)}
     return [sample for sample in samples if sample.at in loud]
 
 

@@ -7,9 +7,8 @@ API server about each rule.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
-Part = Mapping[str, Any]
+from salus.core.objects.parts import Part, part
 
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 _CAPABILITIES = frozenset(
@@ -85,12 +84,7 @@ def forbidden_by(labels: Mapping[str, str], template: Part) -> str:
 
 
 def _spec(template: Part) -> Part:
-    return _part(template, "spec")
-
-
-def _part(whole: Part, key: str) -> Part:
-    part: Part = whole.get(key) or {}
-    return part
+    return part(template, "spec")
 
 
 def _containers(template: Part) -> Iterator[tuple[str, Part]]:
@@ -101,16 +95,16 @@ def _containers(template: Part) -> Iterator[tuple[str, Part]]:
 
 def _contexts(template: Part) -> Iterator[tuple[str, Part]]:
     """The security contexts of the pod and of its containers, with whose they are."""
-    yield "the pod", _part(_spec(template), "securityContext")
+    yield "the pod", part(_spec(template), "securityContext")
     for who, container in _containers(template):
-        yield who, _part(container, "securityContext")
+        yield who, part(container, "securityContext")
 
 
 def _of_containers(template: Part) -> Iterator[tuple[str, Part, Part]]:
     """Each container's security context, and the pod's, which stands in where a container says nothing."""
-    pod = _part(_spec(template), "securityContext")
+    pod = part(_spec(template), "securityContext")
     for who, container in _containers(template):
-        yield who, _part(container, "securityContext"), pod
+        yield who, part(container, "securityContext"), pod
 
 
 def _of_the_host(template: Part) -> Iterator[str]:
@@ -122,22 +116,22 @@ def _of_the_host(template: Part) -> Iterator[str]:
             if port.get("hostPort"):
                 yield f"{who} takes port {port['hostPort']} of the host"
         for handler in _handlers(container):
-            if host := _part(handler, "httpGet").get("host") or _part(handler, "tcpSocket").get("host"):
+            if host := part(handler, "httpGet").get("host") or part(handler, "tcpSocket").get("host"):
                 yield f"{who} probes {host}, which is another host"
 
 
 def _handlers(container: Part) -> Iterator[Part]:
-    yield from (_part(container, key) for key in ("livenessProbe", "readinessProbe", "startupProbe"))
-    yield from (_part(_part(container, "lifecycle"), key) for key in ("postStart", "preStop"))
+    yield from (part(container, key) for key in ("livenessProbe", "readinessProbe", "startupProbe"))
+    yield from (part(part(container, "lifecycle"), key) for key in ("postStart", "preStop"))
 
 
 def _privileges(template: Part) -> Iterator[str]:
     for who, context in _contexts(template):
         if context.get("privileged"):
             yield f"{who} is privileged"
-        if _part(context, "windowsOptions").get("hostProcess"):
+        if part(context, "windowsOptions").get("hostProcess"):
             yield f"{who} is a process of the host"
-        if added := [one for one in _part(context, "capabilities").get("add") or () if one not in _CAPABILITIES]:
+        if added := [one for one in part(context, "capabilities").get("add") or () if one not in _CAPABILITIES]:
             yield f"{who} adds the capability {added[0]}"
         if context.get("procMount", "Default") != "Default" and _spec(template).get("hostUsers") is not False:
             yield f"{who} has the procMount {context['procMount']}"
@@ -148,16 +142,16 @@ def _profiles(template: Part) -> Iterator[str]:
         for key in ("seccompProfile", "appArmorProfile"):
             if context.get(key) and context[key].get("type") not in _PROFILES:
                 yield f"{who} has the {key} {context[key].get('type')}"
-        selinux = _part(context, "seLinuxOptions")
+        selinux = part(context, "seLinuxOptions")
         if selinux.get("type", "") not in _SELINUX_TYPES or selinux.get("user") or selinux.get("role"):
             yield f"{who} has seLinuxOptions of its own"
-    for key, value in (_part(template, "metadata").get("annotations") or {}).items():
+    for key, value in (part(template, "metadata").get("annotations") or {}).items():
         if key.startswith(_APPARMOR) and value not in {"", "runtime/default"} and not value.startswith("localhost/"):
             yield f"the annotation {key} is {value}"
 
 
 def _sysctls(template: Part) -> Iterator[str]:
-    for one in _part(_spec(template), "securityContext").get("sysctls") or ():
+    for one in part(_spec(template), "securityContext").get("sysctls") or ():
         if one.get("name") not in _SYSCTLS:
             yield f"the sysctl {one.get('name')} is set"
 
@@ -169,10 +163,10 @@ def _restricted_volumes(template: Part) -> Iterator[str]:
 
 
 def _restricted_privileges(template: Part) -> Iterator[str]:
-    if _part(_spec(template), "os").get("name") == "windows":
+    if part(_spec(template), "os").get("name") == "windows":
         return
     for who, context, pod in _of_containers(template):
-        capabilities = _part(context, "capabilities")
+        capabilities = part(context, "capabilities")
         if context.get("allowPrivilegeEscalation") is not False:
             yield f"{who} does not set allowPrivilegeEscalation to false"
         if "ALL" not in (capabilities.get("drop") or ()):
@@ -192,7 +186,7 @@ def _restricted_users(template: Part) -> Iterator[str]:
             yield f"{who} does not set runAsNonRoot to true"
         if context.get("runAsUser") == 0 or pod.get("runAsUser") == 0:
             yield f"{who} runs as root"
-    if _part(_spec(template), "securityContext").get("runAsNonRoot") is False:
+    if part(_spec(template), "securityContext").get("runAsNonRoot") is False:
         yield "the pod sets runAsNonRoot to false"
 
 

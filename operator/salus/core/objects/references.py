@@ -4,13 +4,13 @@ Of each kind that Salus may look at, the names that exist are read; what it may 
 back. What is in an object is never asked for.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from salus.core.objects.parts import Part, part, parts
+from salus.model.scalars import first_few
 from salus.model.values.surroundings import Existing
 
-Part = Mapping[str, Any]
 CONFIG_MAP, SECRET, CLAIM = "ConfigMap", "Secret", "PersistentVolumeClaim"
 ACCOUNT, PRIORITY = "ServiceAccount", "PriorityClass"
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
@@ -33,7 +33,7 @@ class Reference:
 
 def references_of(template: Part) -> frozenset[Reference]:
     """Everything that the template names, whatever stands in it."""
-    spec = _part(template, "spec")
+    spec = part(template, "spec")
     return frozenset(reference for reference in _references(spec) if reference.name)
 
 
@@ -56,20 +56,19 @@ def not_looked_at(template: Part, existing: Existing) -> tuple[Reference, ...]:
 
 def listed(references: Iterable[Reference]) -> str:
     """A few of them, as a person would name them."""
-    names = [f"{one.kind} {one.name[:128]}" for one in references]
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    return first_few([f"{one.kind} {one.name[:128]}" for one in references], _NAMED)
 
 
 def _references(spec: Part) -> Iterator[Reference]:
-    for volume in _parts(spec, "volumes"):
+    for volume in parts(spec, "volumes"):
         yield from _of_volume(volume)
-    for container in (one for field in _CONTAINERS for one in _parts(spec, field)):
-        for source in _parts(container, "envFrom"):
+    for container in (one for field in _CONTAINERS for one in parts(spec, field)):
+        for source in parts(container, "envFrom"):
             yield from _one(CONFIG_MAP, source, "configMapRef")
             yield from _one(SECRET, source, "secretRef")
-        for variable in _parts(container, "env"):
-            yield from _one(CONFIG_MAP, _part(variable, "valueFrom"), "configMapKeyRef")
-            yield from _one(SECRET, _part(variable, "valueFrom"), "secretKeyRef")
+        for variable in parts(container, "env"):
+            yield from _one(CONFIG_MAP, part(variable, "valueFrom"), "configMapKeyRef")
+            yield from _one(SECRET, part(variable, "valueFrom"), "secretKeyRef")
     yield Reference(ACCOUNT, _text(spec, "serviceAccountName") or _text(spec, "serviceAccount"))
     yield Reference(PRIORITY, _text(spec, "priorityClassName"))
 
@@ -78,27 +77,16 @@ def _of_volume(volume: Part) -> Iterator[Reference]:
     yield from _one(CONFIG_MAP, volume, "configMap")
     yield from _one(SECRET, volume, "secret", "secretName")
     yield from _one(CLAIM, volume, "persistentVolumeClaim", "claimName")
-    yield from _one(SECRET, _part(volume, "csi"), "nodePublishSecretRef")
-    for source in _parts(_part(volume, "projected"), "sources"):
+    yield from _one(SECRET, part(volume, "csi"), "nodePublishSecretRef")
+    for source in parts(part(volume, "projected"), "sources"):
         yield from _one(CONFIG_MAP, source, "configMap")
         yield from _one(SECRET, source, "secret")
 
 
 def _one(kind: str, holder: Part, field: str, key: str = "name") -> Iterator[Reference]:
     if field in holder:
-        part = _part(holder, field)
-        yield Reference(kind, _text(part, key), part.get("optional") is True)
-
-
-def _part(holder: Part, field: str) -> Part:
-    value = holder.get(field)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _parts(holder: Part, field: str) -> Iterator[Part]:
-    value = holder.get(field)
-    if isinstance(value, list | tuple):
-        yield from (one for one in value if isinstance(one, Mapping))
+        named = part(holder, field)
+        yield Reference(kind, _text(named, key), named.get("optional") is True)
 
 
 def _text(holder: Part, key: str) -> str:

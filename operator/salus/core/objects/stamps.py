@@ -15,6 +15,7 @@ from re import Pattern
 from re import compile as compiled
 from typing import Any
 
+from salus.core.objects.parts import part, parts
 from salus.model.values.configuration import Marks, Stamps
 
 _PER_CONTAINER = ("containers", "initContainers")
@@ -140,12 +141,13 @@ class _Matcher:
 
 def _marks(template: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Place, name and value of all that may be a stamp."""
-    metadata = _object(template.get("metadata"))
+    metadata = part(template, "metadata")
     for place, field in (("annotation", "annotations"), ("label", "labels")):
-        for key, value in _object(metadata.get(field)).items():
+        for key, value in part(metadata, field).items():
             yield place, str(key), str(value)
-    for container in _containers(_object(template.get("spec"))):
-        for variable in _objects(container.get("env")):
+    containers = (one for field in _PER_CONTAINER for one in parts(part(template, "spec"), field))
+    for container in containers:
+        for variable in parts(container, "env"):
             yield "env", str(variable.get("name")), json.dumps(variable, sort_keys=True, default=str)
 
 
@@ -153,9 +155,9 @@ def _without_marks(template: Mapping[str, Any], marks: Sequence[_Matcher]) -> di
     def stays(place: str, key: object) -> bool:
         return not any(one.has(place, str(key)) for one in marks)
 
-    metadata, spec = dict(_object(template.get("metadata"))), dict(_object(template.get("spec")))
+    metadata, spec = dict(part(template, "metadata")), dict(part(template, "spec"))
     for place, field in (("annotation", "annotations"), ("label", "labels")):
-        metadata[field] = {k: v for k, v in _object(metadata.get(field)).items() if stays(place, k)}
+        metadata[field] = {k: v for k, v in part(metadata, field).items() if stays(place, k)}
     for field in _PER_CONTAINER:
         if isinstance(spec.get(field), list):
             spec[field] = [_without_env(container, stays) for container in spec[field]]
@@ -168,17 +170,3 @@ def _without_env(container: object, stays: Any) -> object:  # noqa: ANN401 — a
         return container
     left = [one for one in container["env"] if not isinstance(one, Mapping) or stays("env", one.get("name"))]
     return {key: left if key == "env" else value for key, value in container.items() if key != "env" or left}
-
-
-def _containers(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for field in _PER_CONTAINER:
-        yield from _objects(spec.get(field))
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _objects(value: object) -> Iterator[Mapping[str, Any]]:
-    if isinstance(value, list):
-        yield from (one for one in value if isinstance(one, Mapping))

@@ -40,6 +40,7 @@ _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_:/-]*")
 """What means itself in every regular expression."""
 
 _NAMESPACE = "namespace"
+COMPARISONS = frozenset({"==", "!=", ">", "<", ">=", "<="})
 _KEYWORDS = frozenset({"and", "or", "unless", "atan2", "bool", "offset", "Inf", "NaN"})
 _STRING = r'"(?:\\.|[^"\\])*"'
 _CANONICAL = re.compile(
@@ -518,6 +519,12 @@ def _leaves(tree: ast.Expr) -> Iterator[_Leaf]:
 
 def _leaf(node: ast.VectorSelector, around: _Around) -> _Leaf:
     return _Leaf(node, node.offset or _NOTHING, around.reach, around.ranged, around.pinned)
+
+
+def is_filter(node: Any) -> bool:  # noqa: ANN401 — as below
+    """Whether it is a comparison without `bool`, which gives nothing where it does not hold."""
+    compares = isinstance(node, ast.BinaryExpr) and str(node.op) in COMPARISONS
+    return compares and not (node.modifier is not None and node.modifier.return_bool)
 
 
 def children(node: Any) -> list[Any]:  # noqa: ANN401 — the parser types its own children as Any

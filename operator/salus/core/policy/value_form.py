@@ -91,7 +91,7 @@ class _Form:
 
 def _superfluous(node: Any, bound: Threshold) -> tuple[str, bool]:  # noqa: ANN401 — the parser types its nodes as Any
     """The comparison with a number that the bound holds as well, and whether the bound is the narrower one."""
-    if not _is_filter(node):
+    if not promql.is_filter(node):
         return "", False
     op, number, value = str(node.op), node.rhs, node.lhs
     shown = f"{op} {_text(number)}"
@@ -124,7 +124,7 @@ def _form(node: Any) -> _Form | None:  # noqa: ANN401
 
 
 def _of_operator(node: ast.BinaryExpr) -> _Form | None:
-    if _is_filter(node):
+    if promql.is_filter(node):
         return _of_comparison(node)
     left, right = _form(node.lhs), _form(node.rhs)
     match str(node.op):
@@ -176,16 +176,10 @@ def _of_aggregation(node: ast.AggregateExpr) -> _Form | None:
     return _Form(f"{'sum' if op == 'count' else 'max'}{by}{inner.zero_or_one}", counts=op == "count")
 
 
-def _is_filter(node: Any) -> bool:  # noqa: ANN401
-    """Whether it is a comparison without `bool`."""
-    compares = isinstance(node, ast.BinaryExpr) and str(node.op) in _MIRRORED
-    return compares and not (node.modifier is not None and node.modifier.return_bool)
-
-
 def _unfiltered(node: Any) -> Any:  # noqa: ANN401
     """What a filter gives some series of."""
     node = _bare(node)
-    if _is_filter(node):
+    if promql.is_filter(node):
         return _unfiltered(node.rhs if promql.is_scalar(node.lhs) else node.lhs)
     if isinstance(node, ast.BinaryExpr) and str(node.op) in {"and", "unless"}:
         return _unfiltered(node.lhs)

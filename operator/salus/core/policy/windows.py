@@ -43,7 +43,6 @@ _NO_MATTER = re.compile(_SPAN)
 """What may differ between a short window and a long one of the same."""
 _PART = re.compile(r"([0-9]+)([smhdwy])")
 _NOTHING = timedelta(0)
-_COMPARISONS = frozenset({"==", "!=", ">", "<", ">=", "<="})
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,16 +215,12 @@ def _joined(node: Any, parts: Sequence[_Part]) -> Window:  # noqa: ANN401
 
 def _filters(node: Any, parts: Sequence[_Part]) -> bool:  # noqa: ANN401
     filtering = [part.filters for part in parts]
-    if not isinstance(node, ast.BinaryExpr):
-        return any(filtering)
-    match str(node.op):
+    match str(node.op) if isinstance(node, ast.BinaryExpr) else "":
         case "or":
             return all(filtering)
         case "unless":
             return filtering[0]
-        case op if op in _COMPARISONS and not (node.modifier is not None and node.modifier.return_bool):
-            return True
-    return any(filtering)
+    return promql.is_filter(node) or any(filtering)
 
 
 def in_name(name: str) -> timedelta | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from salus.core.objects.parts import part
 from salus.core.records.release_proof import Witness
 from salus.model.scalars import Body
 from salus.model.values.keys import PolicyKey, TargetKey
@@ -72,13 +73,8 @@ def _labels(about: Policy | Body) -> Mapping[str, Any]:
     if isinstance(about, Policy):
         selector = about.spec.target.selector
         return selector.match_labels if selector else {}
-    return _object(_object(_raw_target(about), "selector"), "matchLabels")
+    return part(part(_raw_target(about), "selector"), "matchLabels")
 
 
 def _raw_target(body: Body) -> Mapping[str, Any]:
-    return _object(_object(body, "spec"), "target")
-
-
-def _object(body: Mapping[str, Any], field: str) -> Mapping[str, Any]:
-    value = body.get(field)
-    return value if isinstance(value, Mapping) else {}
+    return part(part(body, "spec"), "target")

@@ -18,6 +18,10 @@ class CompiledVolume:
     window: timedelta
     """Over which it is counted; 0 where the query does not tell."""
 
+    def is_reached(self, counted: float) -> bool:
+        """Whether so much is enough to say anything."""
+        return counted >= self.at_least
+
 
 @dataclass(frozen=True, slots=True)
 class CompiledCheck:

@@ -183,7 +183,7 @@ def _is_first_breach(row: Row, case: Case) -> bool:
     check, answer, volume = row.check, row.answer, row.volume
     first = case.states.get(check.name, CheckState()).seen_at is None  # errors teach nothing
     breached = isinstance(answer, Value) and check.unhealthy.crossed_by(answer.value)
-    judged = check.volume is None or (isinstance(volume, Value) and volume.value >= check.volume.at_least)
+    judged = check.volume is None or (isinstance(volume, Value) and check.volume.is_reached(volume.value))
     return first and bool(check.hold) and breached and judged
 
 
