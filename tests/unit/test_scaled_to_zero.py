@@ -249,8 +249,8 @@ async def test_a_size_that_is_none_is_no_size_and_costs_no_release(odd: object) 
 # --- what others want
 
 
-async def test_what_did_not_help_is_taken_back_and_people_are_told() -> None:
-    """Also to 0, which is what people have put there; pods that are long in starting are no reason to hurry."""
+async def slowly_given_back() -> tuple[Stage, Available]:
+    """A service that was scaled to zero, and has its size again; its pods are long in starting."""
     share = {"name": "share", "query": "share", "unhealthy": {"below": "0.75"}, "for": "0s"}
     stage = a_service(checks=[MISSING, share])
     available = watch(stage)
@@ -258,6 +258,12 @@ async def test_what_did_not_help_is_taken_back_and_people_are_told() -> None:
     scale(stage, 0)
     available.slow = True
     await stage.ticks(6)
+    return stage, available
+
+
+async def test_what_did_not_help_is_taken_back_and_people_are_told() -> None:
+    """Also to 0, which is what people have put there; pods that are long in starting are no reason to hurry."""
+    stage, _ = await slowly_given_back()
     assert size(stage) == 3, "not worse than before, whatever pods say that only just start"
     await stage.ticks(10)
 
@@ -266,13 +272,7 @@ async def test_what_did_not_help_is_taken_back_and_people_are_told() -> None:
 
 
 async def test_pods_that_take_their_time_recover() -> None:
-    share = {"name": "share", "query": "share", "unhealthy": {"below": "0.75"}, "for": "0s"}
-    stage = a_service(checks=[MISSING, share])
-    available = watch(stage)
-    await stage.ticks(BAKED)
-    scale(stage, 0)
-    available.slow = True
-    await stage.ticks(6)
+    stage, available = await slowly_given_back()
     available.slow = False
     await stage.ticks(6)
 

@@ -193,6 +193,14 @@ class Reluctant:
         return [later - sooner for sooner, later in pairwise(self.asked)]
 
 
+async def once_scaled(stage: Stage, api: Reluctant) -> None:
+    """Nothing more is taken once the service was scaled."""
+    api.refuses = False
+    while len(stage.remedial_writes) < 1:
+        await stage.ticks(1)
+    api.refuses = True
+
+
 async def test_what_is_refused_without_a_cause_is_tried_more_and_more_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = a_stage(never, RESTART)
     api = Reluctant(stage, monkeypatch, Invalid("the object is invalid"))
@@ -216,10 +224,7 @@ async def test_an_undo_that_is_refused_is_tried_again_before_anything_else(
 ) -> None:
     stage = a_stage(never, *remedies)
     api = Reluctant(stage, monkeypatch, Forbidden("a webhook said no"), patch_takes)
-    api.refuses = False
-    while len(stage.remedial_writes) < 1:
-        await stage.ticks(1)
-    api.refuses = True
+    await once_scaled(stage, api)
     while len(api.asked) < 2:
         await stage.ticks(1)
 
@@ -232,10 +237,7 @@ async def test_an_undo_that_is_refused_is_tried_again_before_anything_else(
 async def test_an_undo_that_is_always_refused_is_tried_four_times(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = a_stage(never, SCALE)
     api = Reluctant(stage, monkeypatch, Forbidden("a webhook said no"))
-    api.refuses = False
-    while len(stage.remedial_writes) < 1:
-        await stage.ticks(1)
-    api.refuses = True
+    await once_scaled(stage, api)
 
     await stage.ticks(120)
 
@@ -246,10 +248,7 @@ async def test_an_undo_that_was_refused_long_ago_is_not_tried_anew(monkeypatch: 
     """What runs since then is how people want it."""
     stage = a_stage(never, SCALE)
     api = Reluctant(stage, monkeypatch, Forbidden("a webhook said no"))
-    api.refuses = False
-    while len(stage.remedial_writes) < 1:
-        await stage.ticks(1)
-    api.refuses = True
+    await once_scaled(stage, api)
     while len(api.asked) < 1:
         await stage.ticks(1)
     stage.clock.advance(timedelta(days=20))
