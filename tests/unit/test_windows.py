@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salus.core.policy import promql, windows
-from salus.core.policy.windows import DEEPEST, LARGEST_OF_A_NAME, MOST_OF_A_NAME, Rules, Window, in_name, window
+from salus.core.policy.windows import (
+    DEEPEST,
+    LARGEST_OF_A_NAME,
+    MOST_OF_A_NAME,
+    MOST_OF_A_QUERY,
+    Rules,
+    Window,
+    in_name,
+    window,
+)
 from salus.model.values.metrics import Rule
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -229,3 +238,27 @@ def test_the_deepest_queries_of_the_deepest_rules_have_an_end() -> None:
     tower = [recording(f"a:{n}", "-" * 95 + "(" * 30 + f"a:{n + 1}" + ")" * 30) for n in range(DEEPEST - 1)]
 
     assert window("a:0", Rules((*tower, recording(f"a:{DEEPEST - 1}", "rate(x[5m])")))) == Window(5 * MINUTE)
+
+
+def test_for_one_query_so_much_of_rules_is_read_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By names upon names; and what is not read for one query can be read for the next."""
+    long = f'rate(x{{l="{"x" * (LARGEST_OF_A_NAME - 32)}"}}[1h])'
+    names = [f"a:b{number}:c" for number in range(2 * MOST_OF_A_QUERY // LARGEST_OF_A_NAME)]
+    upon = [f"up:{name}" for name in names]
+    rules = Rules(tuple(recording(*pair) for pair in (*((n, long) for n in names), *zip(upon, names, strict=True))))
+    read: list[int] = []
+    tree = promql.tree
+
+    def reading(text: str) -> object:
+        read.append(len(text))
+        return tree(text)
+
+    monkeypatch.setattr(promql, "tree", reading)
+
+    found = window(" + ".join(upon), rules)
+    asked, rest = read[0], sum(read[1:])
+
+    assert asked < rest <= MOST_OF_A_QUERY
+    assert found.known == HOUR
+    assert found.hidden
+    assert window(found.hidden[0], rules) == Window(HOUR)

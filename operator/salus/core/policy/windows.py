@@ -29,6 +29,8 @@ MOST_OF_A_NAME = 64
 """Rules of one name that are read; of more of them nothing is known."""
 LARGEST_OF_A_NAME = bounds.LONGEST_FILLED
 """Characters of all rules of one name."""
+MOST_OF_A_QUERY = 4 * LARGEST_OF_A_NAME
+"""Characters of rules that are read for one query, of all names that it reads and that nobody has asked about yet."""
 BELIEVED = timedelta(hours=1)
 """What a rule or a name tells at most, unless a policy waits longer than that anyway."""
 
@@ -69,19 +71,31 @@ class Rules:
         object.__setattr__(self, "_by_name", by_name)
         object.__setattr__(self, "_windows", {})
 
-    def recorded(self, name: str) -> timedelta | None:
+    def recorded(self, name: str, left: "_Left | None" = None) -> timedelta | None:
         """How far back a recorded series looks; None for one that no rule records, or whose rule hides it too."""
-        return self._of((name, False), DEEPEST)
+        return self._told((name, False), left or _Left())
 
-    def alert(self, name: str) -> timedelta | None:
+    def alert(self, name: str, left: "_Left | None" = None) -> timedelta | None:
         """How far back an alert looks, with its `for`."""
-        return self._of((name, True), DEEPEST)
+        return self._told((name, True), left or _Left())
 
-    def _of(self, key: tuple[str, bool], deeper: int) -> timedelta | None:
-        """The widest of the rules of one name."""
+    def _told(self, key: tuple[str, bool], left: "_Left") -> timedelta | None:
+        try:
+            return self._of(key, DEEPEST, left)
+        except _TooMuchError:
+            return None
+
+    def _of(self, key: tuple[str, bool], deeper: int, left: "_Left") -> timedelta | None:
+        """The widest of the rules of one name. What was not read for want of room is not remembered as unknown."""
         if key not in self._windows:
+            rules = self._readable(key)
+            left.take(sum(len(rule.query) for rule in rules))
             self._windows[key] = None  # so that a series which is made from itself has an end
-            found = [self._of_rule(rule, deeper - 1) for rule in self._readable(key)]
+            try:
+                found = [self._of_rule(rule, deeper - 1, left) for rule in rules]
+            except _TooMuchError:
+                del self._windows[key]
+                raise
             widest = None if None in found else max((one for one in found if one is not None), default=None)
             self._windows[key] = widest
         return self._windows[key]
@@ -92,12 +106,29 @@ class Rules:
         few = len(found) <= MOST_OF_A_NAME and sum(len(rule.query) for rule in found) <= LARGEST_OF_A_NAME
         return found if few else ()
 
-    def _of_rule(self, rule: Rule, deeper: int) -> timedelta | None:
+    def _of_rule(self, rule: Rule, deeper: int, left: "_Left") -> timedelta | None:
         try:
-            found = _window(rule.query, lambda name: self._of((name, False), deeper) if deeper else None)
+            found = _window(rule.query, lambda name: self._of((name, False), deeper, left) if deeper else None)
         except ValueError:
             return None
         return None if found.hidden else min(found.known + rule.lasts, _LONGEST)
+
+
+class _TooMuchError(Exception):
+    """The rules behind a query are more than are read for one."""
+
+
+@dataclass(slots=True)
+class _Left:
+    """How much is read yet for one query."""
+
+    characters: int = MOST_OF_A_QUERY
+
+    def take(self, characters: int) -> None:
+        """So many are read now. Raises _TooMuchError."""
+        if characters > self.characters:
+            raise _TooMuchError
+        self.characters -= characters
 
 
 def window(query: str, rules: Rules | None = None, alert: str = "", believed: timedelta = BELIEVED) -> Window:
@@ -109,7 +140,10 @@ def window(query: str, rules: Rules | None = None, alert: str = "", believed: ti
     """
     if rules is None:
         return _window(query, lambda _: None, believed)
-    return _window(query, lambda name: rules.alert(alert) if name == ALERTS else rules.recorded(name), believed)
+    left = _Left()
+    return _window(
+        query, lambda name: rules.alert(alert, left) if name == ALERTS else rules.recorded(name, left), believed
+    )
 
 
 def _window(query: str, told: Callable[[str], timedelta | None], believed: timedelta = _LONGEST) -> Window:
