@@ -159,6 +159,8 @@ class Listing(Generic[Kept]):
         self._seen.add(key)
         if key not in self.touched:
             self._copies.unearth(body["metadata"].get("uid", ""))
+        for other in self._copies.listings - {self}:  # which may have been answered before there was such a record
+            other.touched.add(key)
         self._copies.put(body)
 
     def complete(self, version: str = "") -> None:
