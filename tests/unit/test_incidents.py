@@ -1,7 +1,7 @@
 """How an incident stands, from its records alone: after a crash the same records give the same status."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +13,14 @@ from salus.core.records.incidents import (
     is_blamed,
     is_escalated,
     is_over,
+    is_well,
     needs_incident,
     progress,
+    recovered_for,
     resolved,
+    settled_for,
 )
-from salus.model.change import ActionKind
+from salus.model.change import ActionKind, Outcome
 from salus.model.incident import Blame, BlameKind, Confidence, IncidentStatus, Phase
 from salus.model.scalars import format_time
 from salus.model.values.changes import Change
@@ -26,7 +29,7 @@ from tests.builders import NOW, a_change, a_finding, a_finished_change, a_refusa
 
 
 def an_incident(**status: Any) -> dict[str, Any]:  # noqa: ANN401 — handed on
-    return {"metadata": {"name": "checkout-0a1b2c3d-1", "generation": 1}, "status": status}
+    return {"metadata": {"name": "checkout-0a1b2c3d-1", "generation": 1}, "spec": {}, "status": status}
 
 
 def stands(*changes: Change, findings: tuple[Finding, ...] = (a_finding(),), **written: Any) -> dict[str, Any]:  # noqa: ANN401 — handed on
@@ -213,3 +216,47 @@ def test_whether_it_is_over(incident: Mapping[str, Any], over: bool, people: boo
 )
 def test_what_opens_an_incident(findings: list[Finding], expected: bool) -> None:
     assert needs_incident(findings) is expected
+
+
+@pytest.mark.parametrize(
+    ("incident", "findings", "settled"),
+    [
+        pytest.param(an_incident(), (healthy(since=ago(60)),), 60, id="healthy for long enough"),
+        pytest.param(an_incident(), (healthy(since=ago(29)),), None, id="not worth saying yet"),
+        pytest.param(an_incident(), (a_finding(),), None, id="still unhealthy"),
+        pytest.param(an_incident(), (unknown(),), None, id="nobody knows"),
+        pytest.param(None, (healthy(since=ago(60)),), None, id="there is no incident"),
+    ],
+)
+def test_when_it_is_worth_saying_that_a_target_is_healthy_again(
+    incident: Mapping[str, Any] | None, findings: tuple[Finding, ...], settled: int | None
+) -> None:
+    found = settled_for(incident, findings, timedelta(seconds=30), timedelta(seconds=10), NOW)
+
+    assert found == (None if settled is None else timedelta(seconds=settled))
+
+
+@pytest.mark.parametrize(
+    ("findings", "end", "clear"),
+    [
+        pytest.param((healthy(since=ago(60)),), Outcome.RECOVERED, True, id="it helped, and all is well"),
+        pytest.param((a_finding(),), Outcome.RECOVERED, False, id="it helped, and something is unhealthy again"),
+        pytest.param((healthy(since=ago(60)),), Outcome.INCONCLUSIVE, False, id="it did not prove itself"),
+        pytest.param((healthy(since=ago(60)),), None, False, id="it goes on"),
+    ],
+)
+def test_what_a_change_that_ends_proves(findings: tuple[Finding, ...], end: Outcome | None, clear: bool) -> None:
+    assert (recovered_for(an_incident(), findings, end, NOW) is not None) is clear
+
+
+@pytest.mark.parametrize(
+    ("incident", "findings", "expected"),
+    [
+        pytest.param(None, (healthy(),), True, id="nothing to mend"),
+        pytest.param(an_incident(), (healthy(),), False, id="mended of late"),
+        pytest.param(None, (healthy(), unknown("latency")), False, id="one that nobody knows"),
+        pytest.param(None, (), False, id="nothing was measured"),
+    ],
+)
+def test_when_all_is_well(incident: Mapping[str, Any] | None, findings: tuple[Finding, ...], expected: bool) -> None:
+    assert is_well(incident, findings) is expected

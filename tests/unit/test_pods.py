@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from salus.core.objects.pods import pods_from, ready_since, stuck_pod
+from salus.core.objects.pods import pods_from, pods_have_to_tell, ready_since, stuck_pod, told_by_pods
+from salus.core.objects.workloads import workload_from
 from salus.model.scalars import format_time
-from salus.model.values.objects import Revision
+from salus.model.values.objects import Revision, Workload
 from salus.model.values.surroundings import Pod
-from tests.builders import NOW, ago
+from tests.builders import NOW, a_workload, ago
 
 STATEFUL_SET: Mapping[str, Any] = {
     "metadata": {"name": "db", "uid": "uid-of-db", "generation": 3},
@@ -149,7 +150,7 @@ def test_a_pod_that_is_going_proves_nothing(status: Mapping[str, Any], metadata:
     assert seen_pod(status, **metadata).name == "gone"
 
 
-def serving(seconds: float | None, **metadata: str) -> dict[str, Any]:
+def serving(seconds: float | None, **metadata: Any) -> dict[str, Any]:  # noqa: ANN401 — handed on
     since = {} if seconds is None else {"lastTransitionTime": format_time(ago(seconds))}
     conditions = [{"type": "Ready", "status": "True", **since}]
     return {"metadata": {"name": "db-0", **metadata}, "status": {"conditions": conditions}}
@@ -168,3 +169,63 @@ def serving(seconds: float | None, **metadata: str) -> dict[str, Any]:
 )
 def test_since_when_all_that_serve_have_served(pods: list[dict[str, Any]], since: datetime | None) -> None:
     assert ready_since(pods) == since
+
+
+def half_updated(kind: str = "StatefulSet", updated: int = 1, **metadata: Any) -> dict[str, Any]:  # noqa: ANN401 — handed on
+    """Three replicas, of which two are available, which its strategy tolerates."""
+    template = {"metadata": {"labels": {"app": "db"}}, "spec": {"containers": [{"name": "db", "image": "db:2"}]}}
+    of_nodes = {"desiredNumberScheduled": 2, "updatedNumberScheduled": updated, "numberAvailable": updated}
+    of_pods = {"replicas": 2, "updatedReplicas": updated, "availableReplicas": updated, "updateRevision": "db-new"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": "db", "namespace": "shop", "uid": "uid-of-db", "generation": 3, **metadata},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "db"}}, "template": template},
+        "status": {"observedGeneration": 3, **(of_nodes if kind == "DaemonSet" else of_pods)},
+    }
+
+
+def of_template(seconds: float, label: str, mark: str, *, ready: bool = True) -> dict[str, Any]:
+    pod = serving(seconds, labels={label: mark}) if ready else a_pod(1, ready=False)
+    pod["metadata"]["labels"] = {label: mark}
+    return pod
+
+
+REVISION_OF, GENERATION_OF = "controller-revision-hash", "pod-template-generation"
+DAEMON_SET = half_updated("DaemonSet", annotations={"deprecated.daemonset.template.generation": "7"})
+
+
+@pytest.mark.parametrize(
+    ("body", "pods", "since"),
+    [
+        pytest.param(half_updated(), [of_template(60, REVISION_OF, "db-new")], ago(60), id="the new one serves"),
+        pytest.param(
+            half_updated(),
+            [of_template(60, REVISION_OF, "db-old"), of_template(5, REVISION_OF, "db-new", ready=False)],
+            None,
+            id="the old one serves beside a new one that does not: as many are updated as are available",
+        ),
+        pytest.param(half_updated(updated=2), [serving(60), serving(30)], ago(30), id="all are updated: all tell"),
+        pytest.param(DAEMON_SET, [of_template(60, GENERATION_OF, "7")], ago(60), id="a DaemonSet's new pod serves"),
+        pytest.param(DAEMON_SET, [of_template(60, GENERATION_OF, "6")], None, id="a DaemonSet's old pod serves"),
+    ],
+)
+def test_what_the_pods_tell_of_a_rollout(
+    body: dict[str, Any], pods: list[dict[str, Any]], since: datetime | None
+) -> None:
+    told = told_by_pods(workload_from(body), body, pods)
+
+    assert (told.rolled_out_since if told else None) == since
+
+
+@pytest.mark.parametrize(
+    ("workload", "expected"),
+    [
+        pytest.param(workload_from(half_updated(updated=2)), True, id="a StatefulSet does not tell by itself"),
+        pytest.param(workload_from(DAEMON_SET), True, id="nor does a DaemonSet"),
+        pytest.param(workload_from(half_updated(updated=0)), False, id="one on its way has nothing to tell yet"),
+        pytest.param(a_workload(), False, id="a Deployment tells"),
+    ],
+)
+def test_of_what_the_pods_have_to_tell(workload: Workload, expected: bool) -> None:
+    assert pods_have_to_tell(workload) is expected

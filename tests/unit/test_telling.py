@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from salus.core.guards.chain import review
 from salus.core.objects.workloads import workload_from
 from salus.core.records.changes import Entry, change_body
+from salus.core.remedy.telling import doubt
 from salus.model.change import ActionKind, Decision
 from salus.model.incident import IncidentStatus
 from salus.model.scalars import Body, format_time, parse_time
@@ -26,7 +27,7 @@ from salus.model.values.metrics import Answer, Error, NoData, Query, Sample, Val
 from salus.model.values.observation import Observation
 from salus.model.values.permissions import Permission
 from salus.ports import AUTOSCALERS, CHANGE_EVENTS, DISRUPTION_BUDGETS, HEALTH_POLICIES, KEPT_RELEASES, Ref, Resource
-from tests.builders import NOW, a_policy, an_action, an_observation
+from tests.builders import NOW, a_policy, ago, an_action, an_observation, unknown
 from tests.fakes.ports import RecordingRecorder
 from tests.unit.stage import NAME, NAMESPACE, TARGET, TICK, UNSCALED, Stage, a_stage
 
@@ -672,3 +673,26 @@ TestTold = Told.TestCase
 TestTold.settings = settings(
     derandomize=True, max_examples=20, stateful_step_count=14, suppress_health_check=[HealthCheck.too_slow]
 )
+
+
+RECOVERING = {"healthySince": format_time(ago(90))}
+
+
+@pytest.mark.parametrize(
+    ("status", "since", "expected"),
+    [
+        pytest.param({}, ago(0), (True, False), id="at once, of one that was unhealthy"),
+        pytest.param(RECOVERING, ago(59), None, id="not yet, of one that was healthy of late"),
+        pytest.param(RECOVERING, ago(60), (True, True), id="when it lasts, and then that is news"),
+        pytest.param({}, None, None, id="nobody doubts"),
+        pytest.param(None, ago(60), None, id="there is no incident"),
+    ],
+)
+def test_when_doubt_is_told(
+    status: dict[str, Any] | None, since: datetime | None, expected: tuple[bool, bool] | None
+) -> None:
+    incident = None if status is None else {"metadata": {"name": "a"}, "spec": {}, "status": status}
+
+    found = doubt(incident, (unknown("latency", "Timeout"),), since, NOW)
+
+    assert (found and ("latency (Timeout)" in found.why.message, found.is_news)) == expected

@@ -1,12 +1,14 @@
 """How far back an answer looks, where the query does not say it."""
 
 from datetime import timedelta
+from typing import Any
 
+import promql_parser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salus.core.policy import promql, windows
+from salus.core.policy import promql
 from salus.core.policy.windows import (
     DEEPEST,
     LARGEST_OF_A_NAME,
@@ -195,41 +197,47 @@ def test_a_policy_that_waits_longer_believes_more() -> None:
     assert window("shop:x", told, believed=5 * HOUR) == Window(0 * MINUTE, ("shop:x",))
 
 
-def parsed_and_walked(monkeypatch: pytest.MonkeyPatch, query: str, rules: Rules | None = None) -> tuple[int, int]:
-    """How often the parser is asked, and how many nodes are looked at."""
-    counted = {"parsed": 0, "walked": 0}
-    read, part = promql._read, windows._Walk.part  # noqa: SLF001 — to count
+def read_for(monkeypatch: pytest.MonkeyPatch, query: str, rules: Rules | None = None) -> tuple[list[str], int]:
+    """What the parser is asked for one window, and how often a node is taken apart."""
+    parsed, apart = [], 0
+    parse, children = promql_parser.parse, promql.children
 
-    def reading(text: str) -> promql._Reading:
-        counted["parsed"] += 1
-        return read(text)
+    def parsing(text: str) -> promql_parser.Expr:
+        parsed.append(text)
+        return parse(text)
 
-    def walking(self: windows._Walk, node: object, reach: timedelta) -> windows._Part:
-        counted["walked"] += 1
-        return part(self, node, reach)
+    def taking_apart(node: object) -> list[Any]:
+        nonlocal apart
+        apart += 1
+        return children(node)
 
     with monkeypatch.context() as patched:
-        patched.setattr(promql, "_read", reading)
-        patched.setattr(windows._Walk, "part", walking)  # noqa: SLF001 — to count
+        patched.setattr(promql_parser, "parse", parsing)
+        patched.setattr(promql, "children", taking_apart)
         window(query, rules)
-    return counted["parsed"], counted["walked"]
+    return parsed, apart
 
 
 @pytest.mark.parametrize("operator", ["or", "and", "+", "unless"])
-def test_a_query_is_parsed_once_and_each_node_is_seen_once(monkeypatch: pytest.MonkeyPatch, operator: str) -> None:
-    for places in (10, 99):
+def test_a_query_is_parsed_once_and_each_place_costs_the_same(monkeypatch: pytest.MonkeyPatch, operator: str) -> None:
+    apart = {}
+    for places in (2, 10, 99):
         query = f" {operator} ".join(f'a{n}{{l="{"x" * 24}"}}' for n in range(places))
+        parsed, apart[places] = read_for(monkeypatch, query)
 
-        assert parsed_and_walked(monkeypatch, query) == (1, 2 * places - 1)
+        assert parsed == [query]
+    a_place = (apart[10] - apart[2]) // 8
+
+    assert apart[99] == apart[2] + 97 * a_place
 
 
 def test_so_many_rules_of_a_name_are_read_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     few = tuple(recording("a:b", f"x{n}") for n in range(MOST_OF_A_NAME))
     large = tuple(recording("a:b", f'x{{l="{str(n) * (LARGEST_OF_A_NAME // 2)}"}}') for n in range(2))
 
-    assert parsed_and_walked(monkeypatch, "a:b", Rules(few)) == (1 + MOST_OF_A_NAME, 1 + MOST_OF_A_NAME)
+    assert read_for(monkeypatch, "a:b", Rules(few))[0] == ["a:b", *(rule.query for rule in few)]
     for many in ((*few, recording("a:b", "y")), large):
-        assert parsed_and_walked(monkeypatch, "a:b", Rules(many)) == (1, 1)
+        assert read_for(monkeypatch, "a:b", Rules(many))[0] == ["a:b"]
         assert window("a:b", Rules(many)) == Window(0 * MINUTE, ("a:b",))
 
 

@@ -164,8 +164,8 @@ async def finish(step: Step, end: Finish) -> None:
     end = replace(end, message=f"{end.message}{note}")
     await journal.finish(step.context, step.namespace, end)
     step.case.lets_go(end.change.name)
-    clear = incidents.healthy_again_for(step.incident, step.case.findings, step.now)
-    if end.outcome is Outcome.RECOVERED and clear is not None:
+    clear = incidents.recovered_for(step.incident, step.case.findings, end.outcome, step.now)
+    if clear is not None:
         await healthy.close_or_hold(step, clear)
     else:
         await journal.follow(step)

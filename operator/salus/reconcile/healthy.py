@@ -7,14 +7,11 @@ from datetime import datetime, timedelta
 import structlog
 
 from salus.core.actions.scale import goes_back
-from salus.core.health.overall import overall
 from salus.core.health.timing import has_lasted
-from salus.core.objects.pods import only_the_newest_serves, ready_since
+from salus.core.objects.pods import pods_have_to_tell, told_by_pods
 from salus.core.records import incidents, releases
 from salus.core.records.incidents import Closing
 from salus.core.records.release_proof import NotProven, Witness, longest_bake, prove, vouches
-from salus.model.meta import WorkloadKind
-from salus.model.policy import Verdict
 from salus.model.values.metrics import CheckState, Finding
 from salus.model.values.objects import Workload
 from salus.model.values.policies import Policy
@@ -38,11 +35,10 @@ Others = Callable[[Case, Workload], Sequence[Witness]]
 async def close_out(step: Step, workload: Workload, others: Others) -> None:
     """One tick of health; Unknown checks leave everything as it is."""
     case, now = step.case, step.now
-    clear = incidents.healthy_again_for(step.incident, case.findings, now)
     stable, hold_down = step.policy.spec.verify.stable, step.context.bounds().hold_down
-    if step.incident is not None and clear is not None and incidents.has_settled(clear, stable, hold_down, now):
+    if (clear := incidents.settled_for(step.incident, case.findings, stable, hold_down, now)) is not None:
         await close_or_hold(step, clear)
-    if overall(case.findings) is Verdict.HEALTHY and step.incident is None:
+    if incidents.is_well(step.incident, case.findings):
         case.is_well()
         await _keep_release(step, workload, now, others)
 
@@ -101,18 +97,11 @@ async def _keep_release(step: Step, workload: Workload, now: datetime, others: O
 
 
 async def _rolled_out_since(step: Step, workload: Workload) -> datetime | None:
-    """Since when the live release is rolled out.
-
-    Only a Deployment tells; of others the pods do, once a release, or each restart of Salus would begin a bake anew.
-    While some pods are of an older template, they also have to tell that none of those serves.
-    """
-    is_told = workload.rolled_out_since is not None or step.case.knows_rollout_of(workload.proves)
-    if workload.rolled_out and step.target.kind is not WorkloadKind.DEPLOYMENT and not is_told:
+    """Since when the live release is rolled out; where only its pods tell, they are read once a release."""
+    if pods_have_to_tell(workload) and not step.case.knows_rollout_of(workload.proves):
         body = await step.context.cluster.get(target.workload_ref(step.target))
-        pods = await target.pods_of(step.context, step.target, body, ())
-        if workload.updated < workload.replicas and not only_the_newest_serves(body, pods):
-            return None
-        workload = replace(workload, rolled_out_since=ready_since(pods))
+        told = told_by_pods(workload, body, await target.pods_of(step.context, step.target, body, ()))
+        return step.case.rolled_out_since(told, step.now) if told else None
     return step.case.rolled_out_since(workload, step.now)
 
 

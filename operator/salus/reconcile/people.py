@@ -10,7 +10,6 @@ from salus.core.actions import notify
 from salus.core.actions.kind import PlanRequest
 from salus.core.guards.budgets import BRAKE
 from salus.core.guards.chain import OF_MANY
-from salus.core.health.timing import has_lasted
 from salus.core.records import changes as records
 from salus.core.records import incidents
 from salus.core.remedy import ladder, telling
@@ -43,17 +42,15 @@ async def hear(step: Step, came: Came, why: Refusal) -> Came:
 
 async def hear_of_doubt(step: Step, came: Came) -> Came:
     """Nobody can tell how a target is that was unhealthy: its incident goes on, and is told of like any other."""
-    if step.incident is None:
-        return came.at_rest()
     doubted = incidents.in_doubt(step.incident, step.case.findings)
     since = step.case.in_doubt(bool(doubted), step.now)
-    if since is None or (incidents.is_recovering(step.incident) and not has_lasted(since, step.now, telling.LASTS)):
+    doubt = telling.doubt(step.incident, doubted, since, step.now)
+    if doubt is None or step.incident is None:
         return came.at_rest()
-    why = telling.doubt(doubted)
-    if incidents.is_recovering(step.incident):
+    if doubt.is_news:
         status = incidents.progress(step.incident, step.of_incident, step.case.findings, step.now)
-        await journal.write_incident(step, incidents.doubted(status, since, why))
-    return await hear(step, came, why)
+        await journal.write_incident(step, incidents.doubted(status, doubt.since, doubt.why))
+    return await hear(step, came, doubt.why)
 
 
 def _matter(step: Step, came: Came, why: Refusal) -> Matter:

@@ -6,6 +6,7 @@ are replaced one by one, so there is at most one such pod at a time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -138,6 +139,23 @@ def only_the_newest_serves(body: Body, pods: Iterable[Body]) -> bool:
         label, newest = "pod-template-generation", annotations.get("deprecated.daemonset.template.generation")
     serving = [pod for pod in pods if is_ready(pod) and not is_going(pod)]
     return bool(newest) and all((pod["metadata"].get("labels") or {}).get(label) == newest for pod in serving)
+
+
+def pods_have_to_tell(workload: Workload) -> bool:
+    """Whether only its pods know since when it is rolled out: a Deployment tells, others do not.
+
+    Without them each restart of Salus would begin a bake anew.
+    """
+    return (
+        workload.rolled_out and workload.rolled_out_since is None and workload.key.kind is not WorkloadKind.DEPLOYMENT
+    )
+
+
+def told_by_pods(workload: Workload, body: Body, pods: Sequence[Body]) -> Workload | None:
+    """The workload with what its pods tell of its rollout; None while one of an older template serves."""
+    if workload.updated < workload.replicas and not only_the_newest_serves(body, pods):
+        return None
+    return replace(workload, rolled_out_since=ready_since(pods))
 
 
 def ready_since(pods: Iterable[Body]) -> datetime | None:

@@ -66,8 +66,22 @@ def healthy_again_for(incident: Body | None, findings: Sequence[Finding], now: d
     return healthy_for(findings, now, _needed(incident) if incident else ALL)
 
 
-def in_doubt(incident: Body, findings: Sequence[Finding]) -> list[Finding]:
+def recovered_for(
+    incident: Body | None, findings: Sequence[Finding], end: Outcome | None, now: datetime
+) -> timedelta | None:
+    """How long the target has been healthy again, where a change that ends like this has proven it; else None."""
+    return healthy_again_for(incident, findings, now) if end is Outcome.RECOVERED else None
+
+
+def is_well(incident: Body | None, findings: Sequence[Finding]) -> bool:
+    """Whether there is nothing to mend, and nothing that was mended of late."""
+    return incident is None and overall(findings) is Verdict.HEALTHY
+
+
+def in_doubt(incident: Body | None, findings: Sequence[Finding]) -> list[Finding]:
     """The checks of which nobody can tell, and without which this incident is not over."""
+    if incident is None:
+        return []
     return [finding for finding in _needed(incident).lacks(findings) if finding.verdict is not Verdict.UNHEALTHY]
 
 
@@ -218,9 +232,12 @@ class Closing(StrEnum):
     NOTHING = "Nothing"
 
 
-def has_settled(clear: timedelta | None, stable: timedelta, hold_down: timedelta, now: datetime) -> bool:
-    """Whether the target is healthy for so long that it is worth saying; faster swings are not written."""
-    return clear is not None and has_lasted(now - clear, now, max(stable, hold_down / SETTLES))
+def settled_for(
+    incident: Body | None, findings: Sequence[Finding], stable: timedelta, hold_down: timedelta, now: datetime
+) -> timedelta | None:
+    """How long its target has been healthy again, if for so long that it is worth saying: faster swings are not."""
+    clear = None if incident is None else healthy_again_for(incident, findings, now)
+    return clear if clear is not None and has_lasted(now - clear, now, max(stable, hold_down / SETTLES)) else None
 
 
 def closing(incident: Body | None, clear: timedelta, hold_down: timedelta, now: datetime) -> Closing:

@@ -132,10 +132,29 @@ def _evidence(matter: Matter) -> list[Finding]:
     return [finding for finding in matter.findings if finding.check in known]
 
 
-def doubt(findings: Sequence[Finding]) -> Refusal:
-    """Why nothing is done for a target that was unhealthy, and of which nobody can tell any more by these checks."""
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Nobody can tell any more how a target is that was unhealthy."""
+
+    why: Refusal
+    since: datetime
+    is_news: bool
+    """The incident says that its target is healthy again."""
+
+
+def doubt(incident: Body | None, findings: Sequence[Finding], since: datetime | None, now: datetime) -> Doubt | None:
+    """What is to be said of the checks of which nobody can tell since then; None: nothing, or nothing yet.
+
+    Of a target that was healthy of late it is said when it lasts.
+    """
+    if incident is None or since is None:
+        return None
+    recovering = incidents.is_recovering(incident)
+    if recovering and not has_lasted(since, now, LASTS):
+        return None
     unknown = ", ".join(f"{finding.check} ({finding.reason})" for finding in findings)
-    return Refusal(incidents.DOUBT, f"it was unhealthy, and there is no trustworthy answer for {unknown}")
+    why = Refusal(incidents.DOUBT, f"it was unhealthy, and there is no trustworthy answer for {unknown}")
+    return Doubt(why, since, recovering)
 
 
 def has_rung(policy: Policy) -> bool:
