@@ -14,13 +14,16 @@ from salus.core.records.names import TARGET_LABEL, target_id
 from salus.core.records.releases import (
     REVISION,
     history_from,
+    is_noted,
     nothing_to_note,
+    proof_begins,
     proven,
     release_body,
     release_from,
     release_started_at,
     releases_from,
     rollout_has_settled,
+    size_to_note,
     trusted,
 )
 from salus.model.release import KeptReleaseSpec
@@ -400,3 +403,45 @@ def test_the_history_of_a_stateful_set_tells_the_same_as_that_of_a_deployment() 
 
     assert history_from(reversed(kept_by_it)) == history_from(history(*templates))
     assert release_started_at(history_from(kept_by_it), release_hash(V1)) == later(120)
+
+
+GOOD = a_workload().proves
+
+
+@pytest.mark.parametrize(
+    ("release", "size", "notes_size", "noted"),
+    [
+        pytest.param(GOOD, 0, False, True, id="the release is on record, and nobody asks for its size"),
+        pytest.param(GOOD, 3, True, True, id="so is its size"),
+        pytest.param(GOOD, 5, True, False, id="another size is"),
+        pytest.param("another", 3, True, False, id="another release is"),
+        pytest.param("", 0, False, False, id="none is"),
+    ],
+)
+def test_what_is_on_record_needs_no_proof(release: str, size: int, notes_size: bool, noted: bool) -> None:
+    assert is_noted(a_workload(replicas=3), release, size, notes_size=notes_size) is noted
+
+
+@pytest.mark.parametrize(
+    ("release", "begins"),
+    [
+        pytest.param(GOOD, ago(5), id="of a release on record only the size is new"),
+        pytest.param("another", ago(60), id="a new release proves itself, whatever its size did meanwhile"),
+    ],
+)
+def test_since_when_there_is_something_to_prove(release: str, begins: datetime) -> None:
+    assert proof_begins(a_workload(), release, ago(60), ago(5)) == begins
+
+
+@pytest.mark.parametrize(
+    ("sized", "notes_size", "size"),
+    [
+        pytest.param(600, True, 3, id="it had this size for the whole bake"),
+        pytest.param(300, True, 0, id="it had it for half of it"),
+        pytest.param(600, False, 0, id="nobody asks"),
+    ],
+)
+def test_the_size_that_a_proof_speaks_for(sized: float, notes_size: bool, size: int) -> None:
+    found = size_to_note(a_workload(replicas=3), ago(sized), timedelta(minutes=10), NOW, notes_size=notes_size)
+
+    assert found == size

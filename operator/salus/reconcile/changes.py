@@ -20,7 +20,6 @@ from salus.core.records import incidents
 from salus.core.remedy import change_lifecycle
 from salus.core.remedy.change_lifecycle import LOOK_AGAIN, Applied, Finish, LetGo, TakeBack
 from salus.model.change import Decision, Facts, Outcome
-from salus.model.meta import WorkloadKind
 from salus.model.policy import Verdict
 from salus.model.scalars import Body
 from salus.model.values.changes import Action, Change, Infeasible, PatchOps, Refusal
@@ -125,9 +124,9 @@ async def verify(step: Step, change: Change, came: Came) -> Came:
     """See whether it helped; what this process did not see of the time since is asked of Prometheus' history."""
     if not step.case.saw_since(change) and change.applied_at is not None:
         await Measurer(step.context).recover(step.policy, step.case, step.now - change.applied_at)
-    if _may_be_held_up(step, change):
-        waited = step.now - (change.applied_at or change.decided_at)
-        if change.undoes and waited < step.policy.spec.verify.timeout and not await stuck_pod.has_begun(step):
+    if change_lifecycle.may_be_held_up(change, step.target):
+        is_fresh = change_lifecycle.is_fresh_undo(step.policy, change, step.now)
+        if is_fresh and not await stuck_pod.has_begun(step):
             return came.at_rest()
         change = await stuck_pod.delete_stuck_pod(step, change)
     if not change.undoes and await _is_contested(step, change):
@@ -259,8 +258,3 @@ def _facts_of(step: Step, body: Body, change: Change) -> Facts:
     if change.patched is not None:
         return target.facts_of_scaler(body)
     return target.workload_of(body, step.context.stamps).facts()
-
-
-def _may_be_held_up(step: Step, change: Change) -> bool:
-    """Whether a pod that never gets ready could keep the template of this change from the others."""
-    return KINDS[change.action].replaces_release and step.target.kind is WorkloadKind.STATEFUL_SET

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 import structlog
 
 from salus.core.actions.scale import goes_back
-from salus.core.health.timing import has_lasted
 from salus.core.objects.pods import pods_have_to_tell, told_by_pods
 from salus.core.records import incidents, releases
 from salus.core.records.incidents import Closing
@@ -77,19 +76,20 @@ async def _keep_release(step: Step, workload: Workload, now: datetime, others: O
     So is its size, where a remedy may go back to that: noted anew whenever another has been there for `bake`.
     """
     case, release = step.case, workload.proves
-    is_kept, sized, notes_size = case.good_release == release, case.sized_since(workload, now), goes_back(step.policy)
-    if is_kept and (not notes_size or case.good_size == workload.replicas):
+    sized, notes_size = case.sized_since(workload, now), goes_back(step.policy)
+    if releases.is_noted(workload, case.good_release, case.good_size, notes_size=notes_size):
         return
     if (since := await _rolled_out_since(step, workload)) is None:
         return
     witnesses = [witness_of(step.policy, case, in_incident=step.incident is not None), *others(case, workload)]
-    bake, since = longest_bake(witnesses), max(since, sized) if is_kept else since
+    bake, since = longest_bake(witnesses), releases.proof_begins(workload, case.good_release, since, sized)
     if not releases.rollout_has_settled(workload, since, bake, now):
         return
     if isinstance(prove(witnesses[:1], since, bake), NotProven):
         await _look_back(step, release, bake)
         witnesses[0] = witness_of(step.policy, case, in_incident=step.incident is not None)
-    proof, size = prove(witnesses, since, bake), workload.replicas if notes_size and has_lasted(sized, now, bake) else 0
+    proof = prove(witnesses, since, bake)
+    size = releases.size_to_note(workload, sized, bake, now, notes_size=notes_size)
     if isinstance(proof, NotProven):
         log.debug("the release is not kept yet", release=release, why=proof.message)
     elif await release_keeping.keep(step.context, case, Live(workload, since, size), proof):

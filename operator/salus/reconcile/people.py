@@ -4,20 +4,13 @@ The record by which they are told comes first, then the incident says so: a proc
 record, and tells nobody twice. Nothing is read for it, so that people are told as well of what cannot be read.
 """
 
-from dataclasses import replace
-
-from salus.core.actions import notify
-from salus.core.actions.kind import PlanRequest
 from salus.core.guards.budgets import BRAKE
 from salus.core.guards.chain import OF_MANY
-from salus.core.records import changes as records
 from salus.core.records import incidents
-from salus.core.remedy import ladder, telling
-from salus.core.remedy.ladder import Proposal
+from salus.core.remedy import telling
 from salus.core.remedy.telling import Matter, Word
 from salus.model.change import Decision
-from salus.model.values.changes import Action, Refusal, Then
-from salus.model.values.observation import Observation
+from salus.model.values.changes import Refusal, Then
 from salus.reconcile.context import Came, Step
 from salus.reconcile.observe import target
 from salus.reconcile.records import journal
@@ -78,8 +71,7 @@ def _is_told_of(step: Step, why: Refusal) -> bool:
 
 async def _call(step: Step, came: Came, matter: Matter) -> Came:
     """Put the notification on record, unless another target's step was first; it is posted as the next move."""
-    why, rehearses = matter.why, ladder.rehearses_all(step.policy, step.context.mode_cap)
-    decision = Decision.DRY_RUN if rehearses and telling.rung(matter) is None else Decision.ACT
+    why, decision = matter.why, telling.decision(matter)
     if decision is Decision.ACT:
         await journal.open_incident(step, came.workload, needed=True)
     seen = target.known(step, came.workload)
@@ -87,7 +79,7 @@ async def _call(step: Step, came: Came, matter: Matter) -> Came:
     if telling.word(matter, of_many=_is_told_of(step, why)) is not Word.RECORD:
         return came.at_rest()  # the next tick says by what they were told
     rung = telling.rung(matter)
-    made = journal.entry(step, _notice(matter, rung, seen), rung.because if rung else (), decision, seen)
+    made = journal.entry(step, telling.notice(matter, seen), rung.because if rung else (), decision, seen)
     change = await journal.enter(step, made, seen, seen.body)
     if decision is not Decision.ACT:
         await _escalate(step, came, why, "")
@@ -97,27 +89,15 @@ async def _call(step: Step, came: Came, matter: Matter) -> Came:
     return came.meaning(change)
 
 
-def _notice(matter: Matter, rung: Proposal | None, seen: Observation) -> Action:
-    """What they are told: in the words of the policy's own rung, and why it waits; else in general ones."""
-    why = matter.why
-    if rung is None:
-        return records.notification(seen.workload, replace(why, message=telling.sentence(matter)))
-    place = matter.policy.spec.remedies.index(rung.remedy)
-    planned = notify.plan(PlanRequest(rung.remedy, place, rung.because, seen, seen.body))
-    reason = "" if why.reason == BRAKE else why.reason
-    return replace(planned, message=f"{planned.message}; {why.reason}: {why.message}", reason=reason)
-
-
 async def _escalate(step: Step, came: Came, why: Refusal, told_by: str) -> None:
     """The incident says that people were told, and why it still waits; a reason that it gives is not written again."""
     if (incident := step.incident) is None:
         return
-    known = incidents.is_escalated(incident) or bool(incidents.told_by(incident))
-    if known and incidents.told_by(incident) == told_by and incidents.says(incident, why.reason):
+    if incidents.says_who_told(incident, why.reason, told_by):
         return
     status = incidents.progress(incident, step.of_incident, step.case.findings, step.now)
     await journal.write_incident(step, incidents.escalated(status, f"{why.reason}: {why.message}", told_by))
-    if not known and told_by != why.reason:
+    if telling.is_worth_an_event(incident, why, told_by):
         await step.tell("Escalated", why.message, workload=came.workload, warning=True)
 
 

@@ -13,7 +13,7 @@ from salus.model.change import ActionKind, ApprovalDecision, Decision, Facts, Ma
 from salus.model.meta import AutoscalerKind
 from salus.model.policy import Mode, Verdict
 from salus.model.scalars import API_VERSION, Body, format_decimal, format_time, parse_time
-from salus.model.values.changes import Action, Change, Refusal
+from salus.model.values.changes import Action, Change, Refusal, Then
 from salus.model.values.keys import ScalerKey, TargetKey
 from salus.model.values.metrics import Finding
 from salus.model.values.objects import Workload
@@ -44,6 +44,11 @@ def decision_of(mode: Mode, kind: ActionKind) -> Decision:
     if mode is Mode.APPROVE and not kind.writes:
         return Decision.ACT
     return _DECISION_OF_MODE[mode]
+
+
+def decision_on(refusal: Refusal) -> Decision:
+    """How the record of a refused remedy stands: an advice goes to those who may follow it."""
+    return Decision.ADVISE if refusal.then is Then.ADVISE else Decision.REFUSE
 
 
 def notification(workload: Workload, why: Refusal) -> Action:

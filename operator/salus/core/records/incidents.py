@@ -139,6 +139,16 @@ def is_recovering(incident: Body) -> bool:
     return bool((incident.get("status") or {}).get("healthySince"))
 
 
+def people_know(incident: Body) -> bool:
+    """Whether people were told of it, by whatever."""
+    return is_escalated(incident) or bool(told_by(incident))
+
+
+def says_who_told(incident: Body, reason: str, by: str) -> bool:
+    """Whether it says all that is to be said already: that people know, by what, and why it still waits."""
+    return people_know(incident) and told_by(incident) == by and says(incident, reason)
+
+
 def says(incident: Body, reason: str) -> bool:
     """Whether the incident gives this reason already; numbers in its message may be older."""
     return str((incident.get("status") or {}).get("message", "")).startswith(f"{reason}: ")

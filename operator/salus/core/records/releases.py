@@ -208,6 +208,21 @@ def git_held(releases: Iterable[Release], live: str) -> bool:
     return any(release.git_holds_replicas for release in releases if release.hash == live)
 
 
+def is_noted(workload: Workload, release: str, size: int, *, notes_size: bool) -> bool:
+    """Whether the live release is the good one on record, with as many replicas where that is worth noting."""
+    return release == workload.proves and (not notes_size or size == workload.replicas)
+
+
+def proof_begins(workload: Workload, release: str, rolled_out: datetime, sized: datetime) -> datetime:
+    """Since when there is something to prove: of the good release that is on record only its size is new."""
+    return max(rolled_out, sized) if release == workload.proves else rolled_out
+
+
+def size_to_note(workload: Workload, sized: datetime, bake: timedelta, now: datetime, *, notes_size: bool) -> int:
+    """How many replicas a proof speaks for; 0: of those that it has, it has not seen enough, or nobody asks."""
+    return workload.replicas if notes_size and has_lasted(sized, now, bake) else 0
+
+
 def rollout_has_settled(workload: Workload, finished: datetime, bake: timedelta, now: datetime) -> bool:
     """Whether the live release is fully rolled out, and has been since at least `bake`."""
     return workload.rolled_out and not workload.paused and workload.replicas > 0 and has_lasted(finished, now, bake)

@@ -24,6 +24,7 @@ from salus.core.records import changes as records
 from salus.core.remedy import approvals, undo, verify
 from salus.core.remedy.approvals import Ended
 from salus.model.change import Decision, Facts, Outcome
+from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode, Verdict
 from salus.model.scalars import Body
 from salus.model.values.changes import Action, Change, Refusal
@@ -444,6 +445,17 @@ def is_held_back_already(changes: Sequence[Change], undo: Action, refusal: Refus
     """Whether people were told that this undo or revert is held back for this reason."""
     said = (c for c in changes if c.undoes == undo.undoes and c.decision is Decision.REFUSE)
     return any(change.reason == refusal.reason for change in said)
+
+
+def may_be_held_up(change: Change, target: TargetKey) -> bool:
+    """Whether a pod that never gets ready could keep the template of this change from the others."""
+    return KINDS[change.action].replaces_release and target.kind is WorkloadKind.STATEFUL_SET
+
+
+def is_fresh_undo(policy: Policy, change: Change, now: datetime) -> bool:
+    """Whether its controller may not have seen it yet: nobody knows then which pod is in its way."""
+    waited = now - (change.applied_at or change.decided_at)
+    return bool(change.undoes) and waited < policy.spec.verify.timeout
 
 
 def may_delete_stuck_pod(policy: Policy, change: Change, switches: Switches, mode_cap: Mode) -> bool:

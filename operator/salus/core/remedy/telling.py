@@ -6,20 +6,25 @@ back of many targets (the fleet brake, a freeze, the kill switch) is told once f
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from salus.core.actions import notify
+from salus.core.actions.kind import PlanRequest
 from salus.core.guards.budgets import BRAKE
 from salus.core.guards.chain import BY_PEOPLE, OF_MANY, UNKNOWN
 from salus.core.health.timing import has_lasted
 from salus.core.records import incidents
+from salus.core.records.changes import notification
 from salus.core.remedy.ladder import Proposal, mode_of, rehearses_all, still_relevant, was_told, were_notified
+from salus.model.change import Decision
 from salus.model.policy import Mode, Verdict
 from salus.model.scalars import Body
-from salus.model.values.changes import Change, Refusal, Then
+from salus.model.values.changes import Action, Change, Refusal, Then
 from salus.model.values.metrics import Finding
 from salus.model.values.objects import Workload
+from salus.model.values.observation import Observation
 from salus.model.values.policies import Policy
 
 LASTS = timedelta(minutes=1)
@@ -189,6 +194,28 @@ def sentence(matter: Matter) -> str:
     once = ". This is told once for all that it holds back" if why.reason in OF_MANY else ""
     unhealthy = "; ".join(f"{finding.check}: {finding.message}" for finding in _evidence(matter))
     return f"{matter.workload.key} is unhealthy: {unhealthy}; {why.reason}: {why.message}{once}"
+
+
+def decision(matter: Matter) -> Decision:
+    """Whether they are told, or what they would be told is put on record alone."""
+    rehearsal = rehearses_all(matter.policy, matter.mode_cap) and rung(matter) is None
+    return Decision.DRY_RUN if rehearsal else Decision.ACT
+
+
+def is_worth_an_event(incident: Body, why: Refusal, by: str) -> bool:
+    """Whether it is news for this incident alone, and not what holds back many."""
+    return not incidents.people_know(incident) and by != why.reason
+
+
+def notice(matter: Matter, seen: Observation) -> Action:
+    """What they are told: in the words of the policy's own rung, and why it waits; else in general ones."""
+    why, own = matter.why, rung(matter)
+    if own is None:
+        return notification(seen.workload, replace(why, message=sentence(matter)))
+    place = matter.policy.spec.remedies.index(own.remedy)
+    planned = notify.plan(PlanRequest(own.remedy, place, own.because, seen, seen.body))
+    reason = "" if why.reason == BRAKE else why.reason
+    return replace(planned, message=f"{planned.message}; {why.reason}: {why.message}", reason=reason)
 
 
 def _tells(matter: Matter) -> bool:

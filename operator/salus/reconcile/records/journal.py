@@ -184,7 +184,7 @@ async def refuse(step: Step, action: Action, refusal: Refusal, seen: Observation
     made = Entry(
         policy=step.policy,
         action=action,
-        decision=Decision.ADVISE if refusal.then == "Advise" else Decision.REFUSE,
+        decision=records.decision_on(refusal),
         reason=refusal.reason,
         message=refusal.message,
         decided_at=seen.now,
