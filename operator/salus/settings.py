@@ -176,7 +176,7 @@ def _of_a_source(labels: Mapping[str, str]) -> Mapping[str, str]:
     return labels
 
 
-SourceLabel = Annotated[str, Field(max_length=128)]
+SourceLabel = Annotated[str, Field(max_length=128), AfterValidator(_not_filled_in)]
 
 
 class SourceConfig(EndpointConfig):

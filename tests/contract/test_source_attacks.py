@@ -27,25 +27,26 @@ from tests.contract.source_prometheus import settings
 from tests.contract.source_server import reply, serving, success, url, vector
 from tools.devcluster.certificates import Authority
 
-Asker = Callable[[SourceSettings, str], Awaitable[Error | None]]
+Asker = Callable[..., Awaitable[Error | None]]
 
 
-def a_question(query: str) -> Query:
-    return Query("main", query, timedelta(minutes=2), namespace="shop")
+def a_question(query: str, *, or_missing: bool = False) -> Query:
+    return Query("main", query, timedelta(minutes=2), namespace="shop", or_missing=or_missing)
 
 
-async def instant(source: SourceSettings, query: str = "x") -> Error | None:
+async def instant(source: SourceSettings, query: str = "x", *, or_missing: bool = False) -> Error | None:
     """The error of an instant query, if it is one."""
     async with PrometheusSource(source) as asked:
-        (given,) = await asked.ask([a_question(query)])
+        (given,) = await asked.ask([a_question(query, or_missing=or_missing)])
     return given if isinstance(given, Error) else None
 
 
-async def ranged(source: SourceSettings, query: str = "x") -> Error | None:
+async def ranged(source: SourceSettings, query: str = "x", *, or_missing: bool = False) -> Error | None:
     """The error of a range query, if it is one."""
     now = datetime.fromtimestamp(time.time(), UTC)
     history = PrometheusHistory({"main": source})
-    given = await history.samples(a_question(query), now - timedelta(minutes=1), now, timedelta(seconds=15))
+    question = a_question(query, or_missing=or_missing)
+    given = await history.samples(question, now - timedelta(minutes=1), now, timedelta(seconds=15))
     return given if isinstance(given, Error) else None
 
 
@@ -271,6 +272,36 @@ async def test_a_source_of_several_clusters_is_asked_for_one(ask: Asker) -> None
     assert len(seen) == 1
     assert foreign is not None
     assert foreign.reason == "ForeignLabel"
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("or_missing", "sent"),
+    [
+        pytest.param(True, 'x{namespace="shop",cluster=~"eu-1|",namespace=~"shop|"}', id="by a selector of Salus"),
+        pytest.param(
+            False, 'x{namespace="shop",cluster="eu-1",cluster=~"eu-1|",namespace=~"shop|"}', id="not by its author's"
+        ),
+    ],
+)
+async def test_the_label_of_a_cluster_may_be_missing_and_never_the_namespace(
+    ask: Asker,
+    or_missing: bool,
+    sent: str,
+) -> None:
+    source = Binding(namespace=True, labels={"cluster": "eu-1"})
+    seen: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        seen.append(str({**request.query, **await request.post()}["query"]))
+        return web.Response(body=vector() if ask is instant else success("matrix", []))
+
+    path = "/api/v1/query" if ask is instant else "/api/v1/query_range"
+    async with serving(handle, path) as server:
+        settings = SourceSettings(name="main", url=url(server), binding=source)
+        await ask(settings, 'x{cluster=~"eu-1|",namespace=~"shop|"}', or_missing=or_missing)
+
+    assert sent in seen[0]
 
 
 @both_ways

@@ -26,6 +26,7 @@ from salus.endpoints.settings import BasicAuth
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Threshold, Verdict
 from salus.model.problems import problems
+from salus.model.values.configuration import Binding
 from salus.model.values.metrics import Answer, CheckState, Error, NoData, Query, Sample, Value
 from salus.presets import load_presets
 from salus.settings import SinkConfig, SourceConfig
@@ -141,6 +142,37 @@ async def test_an_alert_that_fires_never_reads_as_one_that_does_not(
     query = promql.render(check.template, "shop", "checkout")
 
     answered = Reading(query, await prometheus.ask(question(query)), datetime.now(UTC))
+    finding, _ = evaluate(check, answered, CheckState(), timedelta(seconds=15))
+
+    assert (finding.verdict, finding.reason) == expected
+
+
+@pytest.mark.parametrize(
+    ("fires", "expected"),
+    [
+        pytest.param(
+            {"namespace": "shop", "cluster": "eu"}, (Verdict.UNHEALTHY, "AboveThreshold"), id="of its cluster"
+        ),
+        pytest.param({"namespace": "shop", "cluster": "us"}, (Verdict.HEALTHY, "WithinThreshold"), id="of another one"),
+        pytest.param({"namespace": "shop"}, (Verdict.UNKNOWN, "AlertWithoutLabel"), id="of none that it tells"),
+        pytest.param({"cluster": "eu"}, (Verdict.UNKNOWN, "AlertWithoutLabel"), id="of its cluster and no namespace"),
+        pytest.param({"cluster": "us"}, (Verdict.HEALTHY, "WithinThreshold"), id="of another one and no namespace"),
+        pytest.param({}, (Verdict.UNKNOWN, "AlertWithoutLabel"), id="with neither"),
+    ],
+)
+async def test_an_alert_that_fires_without_the_label_of_its_cluster_is_in_doubt(
+    server: Prometheus, fires: dict[str, str], expected: tuple[Verdict, str]
+) -> None:
+    """Where one source holds several clusters, a rule that sums that label away is none that does not fire."""
+    its_own, binding = {"alertname": metric_name(), "alertstate": "firing"}, Binding(labels={"cluster": "eu"})
+    body = a_policy_body(checks=[{"name": "it", "alert": {"name": its_own["alertname"]}}])
+    (check,) = compile_policy(body, Catalog({}, ("default",), bound={"default": binding})).checks
+    asked = replace(question(promql.render(check.template, "shop", "checkout")), or_missing=check.or_missing)
+
+    async with PrometheusSource(replace(settings(server.url), binding=binding)) as source:
+        rig = PrometheusRig(server, source)
+        rig.push("ALERTS", Pushed(1, {**its_own, **fires}))
+        answered = Reading(asked.query, await rig.ask(asked), datetime.now(UTC))
     finding, _ = evaluate(check, answered, CheckState(), timedelta(seconds=15))
 
     assert (finding.verdict, finding.reason) == expected

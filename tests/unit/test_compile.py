@@ -178,6 +178,60 @@ def test_an_alert_that_lacks_a_label_is_told_by_its_name(labels: Mapping[str, st
     assert said in found.message
 
 
+OF_A_CLUSTER = Catalog({}, ("default",), bound={"default": Binding(labels={"cluster": "eu.1"})})
+
+
+@pytest.mark.parametrize(
+    ("labels", "query", "said"),
+    [
+        pytest.param(
+            {},
+            'count(ALERTS{alertname="Down",alertstate="firing",namespace="shop",cluster="eu.1"}) or Inf * count('
+            'ALERTS{alertname="Down",alertstate="firing",namespace=~"shop|",cluster=~"eu\\\\.1|"}) or vector(0)',
+            "Down fires without one of the labels namespace, cluster: say in alert.matchLabels which labels it has, "
+            "and an empty text for one that it has not; have the alert's rule keep cluster, which this source is "
+            "always asked for",
+            id="it may be the label of the source that is missing",
+        ),
+        pytest.param(
+            {"namespace": ""},
+            'count(ALERTS{alertname="Down",alertstate="firing",namespace="",cluster="eu.1"}) or Inf * count('
+            'ALERTS{alertname="Down",alertstate="firing",namespace="",cluster=~"eu\\\\.1|"}) or vector(0)',
+            "Down fires without the label cluster: have the alert's rule keep cluster, which this source is always "
+            "asked for",
+            id="and nothing else",
+        ),
+        pytest.param(
+            {"cluster": "eu.1", "namespace": ""},
+            'count(ALERTS{alertname="Down",alertstate="firing",namespace="",cluster="eu.1"}) or Inf * count('
+            'ALERTS{alertname="Down",alertstate="firing",namespace="",cluster=~"eu\\\\.1|"}) or vector(0)',
+            "Down fires without the label cluster: have the alert's rule keep cluster, which this source is always "
+            "asked for",
+            id="though the policy names it too",
+        ),
+    ],
+)
+def test_an_alert_of_a_source_of_several_clusters(labels: Mapping[str, str], query: str, said: str) -> None:
+    """Its rule may sum that label away; what is sent has it all the same, in every selector."""
+    body = a_policy_body(checks=[{"name": "it", "alert": {"name": "Down", "matchLabels": labels}}])
+    (check,) = compile_policy(body, OF_A_CLUSTER).checks
+    asked = render(check.template, "shop", "checkout")
+
+    assert asked == query
+    assert check.infinite is not None
+    assert check.infinite.message == said
+    meant, similar = selectors(bound_to(asked, {"cluster": "eu.1"}, or_missing=("cluster",)))
+    assert 'cluster="eu.1"' in meant.text
+    assert 'cluster="eu.1"' not in similar.text
+
+
+def test_an_alert_of_another_name_is_asked_for_by_no_label_of_the_source() -> None:
+    odd = Catalog({}, ("default",), bound={"default": Binding(labels={"alertname": "Other"})})
+
+    with pytest.raises(SpecError, match=r'asks for alertname="Down", and every query is sent with alertname="Other"'):
+        compile_policy(a_policy_body(checks=[{"name": "it", "alert": {"name": "Down"}}]), odd)
+
+
 def test_an_alert_of_no_namespace_stays_out_of_reach_of_a_source_that_binds() -> None:
     alert = {"name": "it", "alert": {"name": "CheckoutDown"}}
     without = {"name": "it", "alert": {"name": "CheckoutDown", "matchLabels": {"namespace": ""}}}
@@ -360,10 +414,11 @@ TOGETHER = Catalog(load_presets(), ("default",), bound={"default": Binding(label
 """One source holds several clusters; this one is eu-1 (case 08)."""
 
 
-def test_a_policy_that_asks_for_another_cluster_is_refused_whichever_way_it_asks() -> None:
+def test_a_policy_that_asks_for_another_cluster_or_none_is_refused_whichever_way_it_asks() -> None:
     checks = [
         {"name": "query", "query": 'x{cluster="us-1"}', "unhealthy": {"above": "1"}},
         {"name": "alert", "alert": {"name": "Down", "matchLabels": {"cluster": "us-1"}}},
+        {"name": "none", "alert": {"name": "Down", "matchLabels": {"cluster": ""}}},
         {"name": "mine", "query": 'x{cluster="eu-1"}', "unhealthy": {"above": "1"}},
         {"name": "preset", "preset": "PodsCrashLooping"},
     ]
@@ -374,6 +429,7 @@ def test_a_policy_that_asks_for_another_cluster_is_refused_whichever_way_it_asks
     assert [problem.path for problem in error.value.problems] == [
         "spec.checks[0].query",
         "spec.checks[1].alert.matchLabels",
+        "spec.checks[2].alert.matchLabels",
     ]
     assert all("leave that matcher out" in problem.message for problem in error.value.problems)
 

@@ -78,6 +78,36 @@ async def test_a_breach_that_is_older_counts_from_as_far_as_anybody_looks_back()
 
 
 @dataclass(slots=True)
+class Listening(Service):
+    """Remembers what it was asked, of now and of the past."""
+
+    heard: list[Query] = field(default_factory=list)
+
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
+        """As ever."""
+        self.heard += questions
+        return await Service.ask(self, questions)
+
+    async def samples(self, question: Query, start: Any, end: Any, step: timedelta) -> Sequence[Sample]:  # noqa: ANN401
+        """As ever."""
+        self.heard.append(question)
+        return await Service.samples(self, question, start, end, step)
+
+
+async def test_only_what_salus_made_of_an_alert_asks_for_labels_that_may_be_missing() -> None:
+    """In the past as well; the alert's volume is its author's, as is every other query."""
+    alert = {"name": "down", "alert": {"name": "Down"}, "volume": {"query": "sum(asked)", "atLeast": "1"}}
+    stage = a_stage(lambda _: False, checks=[CHECK, alert], bake="5s")
+    listening = Listening(stage.cluster, stage.clock, stage.service.is_cured)
+    stage.service = listening
+    stage.restart()
+    await stage.ticks(2)
+
+    asked = {("ALERTS" in query.query, query.or_missing) for query in listening.heard}
+    assert asked == {(True, True), (False, False)}
+
+
+@dataclass(slots=True)
 class Hanging(Service):
     """Whose past is told only when all that is asked about it was asked."""
 

@@ -251,6 +251,37 @@ def test_every_selector_asks_for_the_cluster_of_the_source(query: str, sent: str
 
 
 @pytest.mark.parametrize(
+    ("query", "value", "sent"),
+    [
+        pytest.param(
+            'x{cluster=~"eu-1|"} or y',
+            "eu-1",
+            'x{cluster=~"eu-1|"} or y{cluster="eu-1"}',
+            id="where a selector says so",
+        ),
+        pytest.param('x{cluster=~"eu.1|"}', "eu.1", 'x{cluster="eu.1",cluster=~"eu.1|"}', id="not where it says more"),
+        pytest.param('x{cluster=~"eu\\\\.1|"}', "eu.1", 'x{cluster=~"eu\\\\.1|"}', id="of a value with a dot"),
+        pytest.param('x{zone=~"eu-1|"}', "eu-1", 'x{cluster="eu-1",zone=~"eu-1|"}', id="not where it is another label"),
+        pytest.param('x{cluster=~"|eu-1"}', "eu-1", 'x{cluster="eu-1",cluster=~"|eu-1"}', id="in no other words"),
+    ],
+)
+def test_the_label_of_the_source_may_be_missing(query: str, value: str, sent: str) -> None:
+    """Only where Salus itself has made the selectors; whoever else writes so gets the series with the label."""
+    assert promql.bound_to(query, {"cluster": value}, or_missing=("cluster",)) == sent
+    assert promql.bound_to(query, {"cluster": value}).count(f'cluster="{value}"') == query.count("x{") + query.count(
+        "y"
+    )
+
+
+def test_a_string_that_looks_like_such_a_matcher_lets_nothing_through() -> None:
+    query = 'x{a="cluster=~\\"eu-1|\\""} or y{b=\'cluster=~"eu-1|"\'}'
+
+    bound = promql.bound_to(query, EU, or_missing=("cluster",))
+
+    assert all('cluster="eu-1"' in selector.text for selector in promql.selectors(bound))
+
+
+@pytest.mark.parametrize(
     ("query", "says"),
     [
         pytest.param('x{cluster="us-1"}', '"us-1", and every query is sent with cluster="eu-1"', id="="),

@@ -215,6 +215,11 @@ def test_a_base_of_more_parts_is_taken_as_it_is(url: str) -> None:
             id="an exporter's label with a placeholder",
         ),
         pytest.param(
+            "sources: {a: {url: 'http://a.example', matchLabels: {cluster: $target}}}",
+            'sources.a.matchLabels.cluster: a value is taken as it stands, and must hold no $, got "$target"',
+            id="a source's label with a placeholder",
+        ),
+        pytest.param(
             "sources: {a: {url: 'http://a.example', exporters: foo}}",
             'sources.a.exporters: expected an object, got "foo"',
             id="exporters that are a word",

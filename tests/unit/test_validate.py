@@ -326,7 +326,7 @@ Inf * count(ALERTS{alertname="Down",alertstate="firing",namespace=~"shop|"}) or 
         pytest.param(
             ALERT,
             "sources: {default: {url: http://p, matchLabels: {cluster: eu-1}}}",
-            ASKED.replace("ALERTS{", 'ALERTS{cluster="eu-1",'),
+            ASKED.replace('="shop"', '="shop",cluster="eu-1"').replace('~"shop|"', '~"shop|",cluster=~"eu-1|"'),
             id="of a source of several clusters",
         ),
     ],

@@ -122,14 +122,14 @@ def _raised(policy: Policy) -> Iterator[Problem]:
 
 
 def _asked(policy: Policy, catalog: Catalog) -> Iterator[Problem]:
-    """The queries that Salus makes of alerts, as they are sent if that can be told."""
+    """The queries that Salus makes of alerts."""
     namespace, target = policy.key.namespace, policy.spec.target.name
     binding = catalog.bound.get(policy.spec.source, Binding())
     for index, (written, check) in enumerate(zip(policy.spec.checks, policy.checks, strict=True)):
         if written.alert is not None:
             query = render(check.template, namespace, target) if namespace and target else check.template
             try:
-                query = bound_to(query, binding.labels)
+                bound_to(query, binding.labels, or_missing=binding.labels)
             except Foreign as error:  # where the namespace is not known yet, nobody has said so before
                 yield Problem(f"spec.checks[{index}].alert", str(error))
                 continue

@@ -130,7 +130,8 @@ class _Past:
     def _query(self, question: Query, span: Span) -> Sequence[Course]:
         settings, credentials = self._settings, self._credentials
         timeout, url = settings.timeout.total_seconds(), credentials.url().rstrip("/")
-        query = bound_to(question.query, settings.binding.matchers(question.namespace))
+        binding, may_lack = settings.binding, settings.binding.labels if question.or_missing else ()
+        query = bound_to(question.query, binding.matchers(question.namespace), or_missing=may_lack)
         understood: list[Course] = []
         session = _session(settings, understood.extend)
         credentials.tls()  # requests reads the file itself, and would say less of one that cannot be used

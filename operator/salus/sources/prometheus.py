@@ -64,6 +64,8 @@ class _Request:
     tenant: str
     bound: str = ""
     """The namespace that every selector is bound to, where the source does so."""
+    or_missing: bool = False
+    """Whether a selector may ask for the source's labels as for such that may be missing."""
 
 
 class PrometheusSource:
@@ -125,7 +127,7 @@ class PrometheusSource:
         label = question.select[0] if question.select else ""
         tenant = question.namespace if self._settings.tenant_header else ""
         bound = question.namespace if self._settings.binding.namespace else ""
-        return _Request(question.query, label, tenant, bound)
+        return _Request(question.query, label, tenant, bound, question.or_missing)
 
     async def _ask_for(
         self, namespace: str, requests: Sequence[_Request], replies: dict[_Request, Reply | Error]
@@ -159,7 +161,8 @@ class PrometheusSource:
     def _probe(self, request: _Request) -> Probe | Error:
         """What is sent for a request."""
         try:
-            query = bound_to(request.query, self._settings.binding.matchers(request.bound))
+            binding, may_lack = self._settings.binding, self._settings.binding.labels if request.or_missing else ()
+            query = bound_to(request.query, binding.matchers(request.bound), or_missing=may_lack)
             return with_sample_times(query, request.label)
         except Foreign as error:
             return Error(error.reason, f"{self._name}: {error}")

@@ -121,12 +121,13 @@ def _foreign(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> Iterat
     """Queries that contradict what their source binds all queries to."""
     binding = catalog.bound.get(spec.source, Binding())
     for index, check in enumerate(spec.checks):
-        texts = {_asked_by(check): _template(check, spec, catalog)}
+        texts = {_asked_by(check): (_template(check, spec, catalog), binding.labels if check.alert else ())}
         if check.volume is not None and check.volume.query is not None:
-            texts["volume.query"] = check.volume.query
-        for name, template in texts.items():
+            texts["volume.query"] = check.volume.query, ()
+        for name, (template, may_lack) in texts.items():
+            query = promql.render(template, namespace, "any")
             try:
-                promql.bound_to(promql.render(template, namespace, "any"), binding.matchers(namespace))
+                promql.bound_to(query, binding.matchers(namespace), or_missing=may_lack)
             except ValueError as error:
                 yield Problem(f"spec.checks[{index}].{name}", f'source "{spec.source}": {error}')
 
@@ -158,7 +159,7 @@ def _problems_in_queries(path: str, check: Check) -> Iterator[Problem]:
     elif check.ratio is not None:
         texts = {"ratio.of": check.ratio.of, "ratio.in": check.ratio.in_}
     else:
-        texts = {"alert": _alert_query(check)} if check.alert is not None else {}
+        texts = {"alert": _alert_query(check.alert, {})} if check.alert is not None else {}
     if check.volume is not None and check.volume.query is not None:
         texts["volume.query"] = check.volume.query
     found = [Problem(f"{path}.{at}", wrong) for at, text in texts.items() if (wrong := promql.problems_in(text))]
@@ -179,7 +180,13 @@ def _template(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> str:
     if check.preset is not None:
         query = catalog.signals[check.preset].queries[spec.target.kind]
         return tied(query, catalog.exporters.get(spec.source, {}))
-    return _alert_query(check)
+    assert check.alert is not None  # noqa: S101 — the model holds "exactly one of query, ratio, preset and alert"
+    return _alert_query(check.alert, _sent_with(spec, catalog))
+
+
+def _sent_with(spec: HealthPolicySpec, catalog: Catalog) -> Mapping[str, str]:
+    """The labels that the policy's source puts into every selector, but for the namespace."""
+    return catalog.bound.get(spec.source, Binding()).labels
 
 
 def _ratio_query(ratio: Ratio, check: Check) -> str:
@@ -191,30 +198,39 @@ def _ratio_query(ratio: Ratio, check: Check) -> str:
     return f"((\n{ratio.of}\n) or {none}) / (\n{ratio.in_}\n)"
 
 
-def _alert_query(check: Check) -> str:
+def _alert_query(alert: Alert, sent_with: Mapping[str, str]) -> str:
     """Firing alerts as a number: no series means that none fires, which is 0 and not a lack of data.
 
-    One that fires and lacks a label that is asked for may be this one or not, which is no number: infinite.
+    One that fires and lacks a label that is asked for, by the policy or its source, may be this one or not, which is no
+    number: infinite.
     """
-    assert check.alert is not None  # noqa: S101 — the model holds "exactly one of query, preset and alert"
-    its_own, labels = {"alertname": check.alert.name, "alertstate": "firing"}, _labels_of(check.alert)
-    asked = f"ALERTS{{{promql.matching({**its_own, **labels})}}}"
+    its_own, labels = {"alertname": alert.name, "alertstate": "firing"}, _labels_of(alert, sent_with)
+    asked = f"ALERTS{{{promql.matching({**its_own, **labels, **its_own})}}}"
     similar = f"ALERTS{{{promql.matching(its_own)},{promql.matching(labels, or_missing=True)}}}"
     in_doubt = f"Inf * count({similar}) or " if any(labels.values()) else ""
     return f"count({asked}) or {in_doubt}vector(0)"
 
 
-def _labels_of(alert: Alert) -> Mapping[str, str]:
-    return {"namespace": "$namespace", **alert.match_labels}
+def _labels_of(alert: Alert, sent_with: Mapping[str, str]) -> Mapping[str, str]:
+    return {"namespace": "$namespace", **sent_with, **alert.match_labels}
 
 
-def _in_doubt(check: Check) -> NoData | None:
-    if check.alert is None:
+def _in_doubt(alert: Alert | None, sent_with: Mapping[str, str]) -> NoData | None:
+    """What an infinite answer means for an alert, and what its author can do."""
+    if alert is None:
         return None
-    labels = [label for label, value in _labels_of(check.alert).items() if value]
+    labels = [label for label, value in _labels_of(alert, sent_with).items() if value]
     one = f"the label {labels[0]}" if len(labels) == 1 else f"one of the labels {', '.join(labels)}"
-    advice = "say in alert.matchLabels which labels it has, and an empty text for one that it has not"
-    return NoData("AlertWithoutLabel", f"{check.alert.name} fires without {one}: {advice}"[:1024])
+    advice = "; ".join(_ways_out([label for label in labels if label in sent_with], labels))
+    return NoData("AlertWithoutLabel", f"{alert.name} fires without {one}: {advice}"[:1024])
+
+
+def _ways_out(of_source: Sequence[str], of_all: Sequence[str]) -> Iterator[str]:
+    """What to do about labels that an alert lacks; no policy can leave out those of its source."""
+    if len(of_source) < len(of_all):
+        yield "say in alert.matchLabels which labels it has, and an empty text for one that it has not"
+    if of_source:
+        yield f"have the alert's rule keep {', '.join(of_source)}, which this source is always asked for"
 
 
 def _window(check: Check, template: str, spec: HealthPolicySpec, catalog: Catalog) -> windows.Window:
@@ -255,8 +271,9 @@ def _compiled(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> Compile
         target_label=check.target_label,
         window=max(found.known, hold) if found.hidden else found.known,
         hidden=found.hidden,
-        infinite=_in_doubt(check),
+        infinite=_in_doubt(check.alert, _sent_with(spec, catalog)),
         volume=_volume(check),
+        or_missing=check.alert is not None,
     )
 
 

@@ -9,7 +9,7 @@ to it that is not within `bounds`, and what it panics about is an error like any
 
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
@@ -288,8 +288,10 @@ class ForeignNamespace(Foreign):
     reason = "ForeignNamespace"
 
 
-def bound_to(query: str, labels: Mapping[str, str]) -> str:
+def bound_to(query: str, labels: Mapping[str, str], *, or_missing: Iterable[str] = ()) -> str:
     """The query with these labels in every selector, so that it sees no other series.
+
+    `or_missing`: those of them that a selector may ask for as `matching` writes it, with the label or without.
 
     What is sent is printed from the tree, so that no server reads the author's text in another way than it was read
     here: no comments, one kind of quotes. The matchers are put into that text by its tokens, and the tree of the result
@@ -298,23 +300,39 @@ def bound_to(query: str, labels: Mapping[str, str]) -> str:
     Raises Foreign if a selector can only mean other values of these labels or the query cannot be bound, ValueError if
     it cannot be read.
     """
-    return BOUND.get((query, tuple(sorted(labels.items()))), lambda: _bind(query, labels)) if labels else query
+    if not labels:
+        return query
+    added = _Added(tuple(labels.items()), frozenset(or_missing))
+    return BOUND.get((query, added), lambda: _bind(query, labels, added))
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """The matchers that a selector is to have besides its own."""
+
+    labels: tuple[tuple[str, str], ...]
+    or_missing: frozenset[str] = frozenset()
+
+    def to(self, has: Container[str]) -> list[str]:
+        """All but those of labels that may be missing, where it `has` one which says so."""
+        return [f"{label}={quote(value)}" for label, value in self.labels if not self._said(label, value, has)]
+
+    def _said(self, label: str, value: str, has: Container[str]) -> bool:
+        return label in self.or_missing and matching({label: value}, or_missing=True) in has
 
 
 @readable
-def _bind(query: str, labels: Mapping[str, str]) -> str:
+def _bind(query: str, labels: Mapping[str, str], added: _Added) -> str:
     reading = _read(query)
     for leaf in reading.leaves:
         for named in leaf.node.matchers.matchers:
             if named.name in labels and _contradicts(named, labels[named.name]):
                 raise _foreign(leaf.node, named, labels[named.name])
-    added = [f"{label}={quote(value)}" for label, value in labels.items()]
-    matchers = ",".join(added)
-    bound = _CANONICAL.sub(lambda token: _bound(token, matchers), reading.tree.prettify()).strip()
+    bound = _CANONICAL.sub(lambda token: _bound(token, added), reading.tree.prettify()).strip()
     intended = [_shape(leaf, added) for leaf in reading.leaves]
     if not labels.get(_NAMESPACE, "any") or [*map(_shape, _read(bound).leaves)] != intended:
         refusal = ForeignNamespace if _NAMESPACE in labels else Foreign
-        raise refusal(f"the query cannot be bound to {matchers}; write that into every selector")
+        raise refusal(f"the query cannot be bound to {','.join(added.to(()))}; write that into every selector")
     return bound
 
 
@@ -338,20 +356,21 @@ def _foreign(node: ast.VectorSelector, named: ast.Matcher, value: str) -> Foreig
     return ForeignNamespace(f"{_printed(node)} reads {read}; this policy may read {value} only")
 
 
-def _bound(token: re.Match[str], matchers: str) -> str:
+def _bound(token: re.Match[str], added: _Added) -> str:
     name, braces = token["name"] or "", token["braces"] or token["nameless"]
     if token["space"] is not None:
         return " "  # the indentation of something deeply nested would be most of it
     if token["other"] is not None or (name in _KEYWORDS and braces is None):
         return token[0]
     inside = (braces or "{}")[1:-1]
-    return f"{name}{{{matchers},{inside}}}" if inside else f"{name}{{{matchers}}}"
+    return f"{name}{{{','.join(filter(None, (*added.to(inside), inside)))}}}"
 
 
-def _shape(leaf: "_Leaf", added: Collection[str] = ()) -> tuple[object, ...]:
-    """What a selector reads; `added` are matchers that it is to have besides."""
+def _shape(leaf: "_Leaf", added: _Added = _Added(())) -> tuple[object, ...]:
+    """What a selector reads, with what it is to have besides."""
     node = leaf.node
-    matchers = {*added, *map(_printed_matcher, node.matchers.matchers)}
+    own = {*map(_printed_matcher, node.matchers.matchers)}
+    matchers = {*added.to(own), *own}
     alternatives = [[_printed_matcher(m) for m in some] for some in node.matchers.or_matchers]
     return node.name, matchers, alternatives, leaf.offset, leaf.reach, leaf.ranged, leaf.pinned
 
@@ -575,8 +594,8 @@ _MIB = 1024 * 1024
 EXAMINED: Remembered[str, _Examined] = Remembered(
     4 * _MIB, lambda query, examined: _bytes(query, examined.problem or "", *(name for name, _ in examined.reads))
 )
-BOUND: Remembered[tuple[str, tuple[tuple[str, str], ...]], str] = Remembered(
-    16 * _MIB, lambda key, bound: _bytes(key[0], bound, *(text for label in key[1] for text in label))
+BOUND: Remembered[tuple[str, _Added], str] = Remembered(
+    16 * _MIB, lambda key, bound: _bytes(key[0], bound, *(text for label in key[1].labels for text in label))
 )
 PROBES: Remembered[tuple[str, str], Probe] = Remembered(
     32 * _MIB, lambda key, probe: _bytes(*key, probe.text, *(selector.text for selector in probe.selectors))

@@ -18,6 +18,8 @@ class Query:
     """(label, value) that picks the target's series out of an answer for all targets."""
     namespace: str = ""
     """The policy's namespace, for tenancy headers and enforced matchers."""
+    or_missing: bool = False
+    """Salus has made its selectors: one may ask for a label of the source as for one that may be missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ class CompiledCheck:
     """What an infinite answer means, where it is no division by 0."""
     volume: CompiledVolume | None = None
     """None: any will do."""
+    or_missing: bool = False
+    """Salus has made its selectors: one may ask for a label of the source as for one that may be missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ def question(policy: Policy, check: CompiledCheck, case: Case, template: str = "
         stale_after=stale_after(policy.spec.interval),
         select=(check.target_label, case.target.name) if shared and check.target_label else None,
         namespace=policy.key.namespace,
+        or_missing=check.or_missing and template == check.template,
     )
 
 
