@@ -81,6 +81,8 @@ class Login:
     """None: $KUBECONFIG, else the pod's service account, else ~/.kube/config."""
     context: str | None = None
     """None: the current one."""
+    as_user: str = ""
+    """Whom to be in the eyes of the API server, for somebody who may impersonate; empty: oneself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ class Connection:
         self._renewing = asyncio.Lock()
         self._slots = Shares(IN_FLIGHT)
         self._long_lists = Shares(LONG_LISTS)
+        self._observe: Callable[[Request, float], None] = lambda *_: None
         self._patience = aiohttp.ClientTimeout(total=patience.total_seconds())
         self._session = _session(client, client.configuration.connection_pool_maxsize)
         self._watching = _session(client, 0)
@@ -161,10 +164,16 @@ class Connection:
         *,
         patience: timedelta = REQUEST_TIMEOUT,
         monotonic: Callable[[], float] = time.monotonic,
+        observe: Callable[["Request", float], None] | None = None,
     ) -> Self:
-        """Read the credentials; nothing is sent yet. An answer may take as long as `patience`. Raises NoCredentials."""
+        """Read the credentials; nothing is sent yet. An answer may take as long as `patience`. Raises NoCredentials.
+
+        `observe` is told of each request that was answered, watches apart, and how many seconds that took.
+        """
         login = login or Login()
-        return cls(login, await _client(login), patience, monotonic)
+        connection = cls(login, await _client(login), patience, monotonic)
+        connection._observe = observe or connection._observe
+        return connection
 
     async def close(self) -> None:
         """End all connections; what is under way ends as Unavailable."""
@@ -248,6 +257,7 @@ class Connection:
             return await self._send(request, most)
 
     async def _send(self, request: Request, most: int) -> bytes:
+        began = self._monotonic()
         try:
             async with (
                 self._slots.slot(request.share),
@@ -258,6 +268,7 @@ class Connection:
             if isinstance(error.__cause__, ClusterError):  # the fence's: nothing was sent
                 raise error.__cause__ from None
             raise _unavailable(request, error) from error
+        self._observe(request, self._monotonic() - began)
         if not 200 <= response.status < 300:
             raise self._refused(request, response, raw)
         return raw
@@ -292,6 +303,7 @@ class Connection:
                 "Accept": JSON,
                 "Content-Type": request.content_type,
                 **({"Authorization": authorization} if authorization else {}),
+                **({"Impersonate-User": self._login.as_user} if self._login.as_user else {}),
                 **request.headers,
             },
             "ssl": transport.ssl_context,
@@ -445,17 +457,33 @@ async def _configure(configuration: Configuration, login: Login) -> None:
     )
 
 
-def default_namespace(login: Login) -> str:
-    """The namespace that kubectl would take for this login. Raises NoCredentials."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a login leads."""
+
+    context: str
+    """Of the kubeconfig; empty in a pod."""
+    namespace: str
+    """That kubectl would take."""
+
+
+def place(login: Login) -> Place:
+    """The context of this login, and the namespace that kubectl would take for it. Raises NoCredentials."""
     path = _source(login)
     if path is None:
-        return _POD_NAMESPACE.read_text(encoding="utf-8").strip() if _POD_NAMESPACE.is_file() else "default"
+        own = _POD_NAMESPACE.read_text(encoding="utf-8").strip() if _POD_NAMESPACE.is_file() else "default"
+        return Place("", own)
     try:
         contexts, active = kubernetes_config.list_kube_config_contexts(path)  # type: ignore[no-untyped-call]  # a part of the library without types
     except (kubernetes_config.ConfigException, yaml.YAMLError, OSError) as error:
         raise NoCredentials(f"cannot use {path}: {error}") from error
     chosen = next((one for one in contexts if one["name"] == login.context), active)
-    return str(chosen["context"].get("namespace") or "default")
+    return Place(str(chosen["name"]), str(chosen["context"].get("namespace") or "default"))
+
+
+def default_namespace(login: Login) -> str:
+    """The namespace that kubectl would take for this login. Raises NoCredentials."""
+    return place(login).namespace
 
 
 def _source(login: Login) -> str | None:
