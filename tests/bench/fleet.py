@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ from salus.ports import DEPLOYMENTS, Labels, Ref, Resource
 from salus.sources.prometheus import PrometheusSource
 from salus.sources.settings import SourceSettings
 from tests.builders import a_deployment_body
-from tests.fakes.cluster import FakeCluster, is_chosen
+from tests.fakes.cluster import FakeCluster
 
 A_NAMESPACE = 100
 """Policies."""
@@ -60,44 +60,11 @@ def policy_body(number: int) -> dict[str, Any]:
     }
 
 
-class _ByPlace(dict[Ref, dict[str, Any]]):
-    """Objects by address, to be found by kind and namespace too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.there: defaultdict[tuple[str, str], dict[Ref, dict[str, Any]]] = defaultdict(dict)
-
-    def __setitem__(self, ref: Ref, body: dict[str, Any]) -> None:
-        super().__setitem__(ref, body)
-        self.there[ref.resource.kind, ref.namespace][ref] = body
-
-    def pop(self, ref: Ref, *default: Any) -> Any:  # noqa: ANN401 — as dict has it
-        self.there[ref.resource.kind, ref.namespace].pop(ref, None)
-        return super().pop(ref, *default)
-
-
 @dataclass(slots=True)
 class Servers(FakeCluster):
-    """A FakeCluster that does not look through everything for a few, counts, and rolls out at once."""
+    """A FakeCluster that counts, and rolls out at once."""
 
-    _objects: _ByPlace = field(default_factory=_ByPlace)
     requests: Counter[str] = field(default_factory=Counter)
-
-    def peek(self, resource: Resource, namespace: str | None = None, labels: Labels | None = None) -> Sequence[Body]:
-        places = (
-            [(resource.kind, namespace)] if namespace else [p for p in self._objects.there if p[0] == resource.kind]
-        )
-        wanted = labels or {}
-        found = {
-            (ref.namespace, ref.name): body
-            for place in places
-            for ref, body in self._objects.there.get(place, {}).items()
-            if not wanted or is_chosen(body, wanted)
-        }
-        return [found[key] for key in sorted(found)]
-
-    def _is_served(self, resource: Resource) -> bool:
-        return "keda" not in resource.api_version
 
     async def get(self, ref: Ref) -> Body:
         self.requests["get"] += 1

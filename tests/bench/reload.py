@@ -15,15 +15,15 @@ from salus.model.values.policies import Policy
 from salus.ports import LEASES, Ref
 from salus.reconcile.cases import Case
 from salus.reconcile.tick import Reconciler
+from salus.rehearsal.ports import VirtualClock
 from salus.scheduler import Scheduler
 from salus.store import PolicyStore
 from tests.bench.fleet import Canned, Seen, Servers, deployment, policy_body
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.ports import FakeClock
 from tests.unit.stage import a_reconciler
 
 
-class RealClock(FakeClock):
+class RealClock(VirtualClock):
     """The time of the machine."""
 
     def now(self) -> datetime:

@@ -12,10 +12,10 @@ from pathlib import Path
 from salus.core.policy.compile import Catalog, compile_policy
 from salus.garbage import set_apart
 from salus.reconcile.tick import PATIENCE, Reconciler
+from salus.rehearsal.ports import VirtualClock
 from salus.scheduler import Scheduler
 from tests.bench.fleet import INTERVAL, Canned, Seen, Servers, deployment, policy_body
 from tests.builders import NOW
-from tests.fakes.ports import FakeClock
 from tests.unit.jumping import JumpingLoop, JumpingSelector
 from tests.unit.stage import a_reconciler
 
@@ -48,7 +48,7 @@ class TimedLoop(JumpingLoop):
 
 
 @dataclass(slots=True)
-class PassingClock(FakeClock):
+class PassingClock(VirtualClock):
     """The time of the event loop."""
 
     def now(self) -> datetime:
@@ -103,7 +103,7 @@ async def _ticks(policies: int, unhealthy: float, rounds: int) -> dict[str, floa
     }
 
 
-def _reconciler(cluster: Servers, source: Canned, clock: FakeClock, seen: Seen) -> Reconciler:
+def _reconciler(cluster: Servers, source: Canned, clock: VirtualClock, seen: Seen) -> Reconciler:
     loop = a_reconciler(cluster, source, clock)
     loop.patience = PATIENCE
     loop.context = replace(loop.context, workloads=seen)

@@ -19,8 +19,9 @@ from salus.core.objects.workloads import LONGEST_LABELS, release_hash
 from salus.model.meta import WorkloadKind
 from salus.model.values.keys import TargetKey
 from salus.ports import DEPLOYMENTS, WORKLOADS, Cluster, Ref, Workloads
+from salus.rehearsal.workloads import RehearsalWorkloads
 from tests.contract.conftest import Proxy, Scripted, eventually, kubeconfig, status
-from tests.fakes.cluster import SPECIMENS, FakeCluster, FakeWorkloads
+from tests.fakes.cluster import SPECIMENS, FakeCluster
 
 _Watches = TypeVar("_Watches", bound=Watches)
 IMPATIENT = Patience(first_pause=timedelta(milliseconds=10), longest_pause=timedelta(milliseconds=50))
@@ -128,8 +129,8 @@ class TestFakeWorkloads(WorkloadsContract):
         return FakeCluster(rights=SPECIMENS)
 
     @pytest.fixture
-    def workloads(self, cluster: FakeCluster) -> FakeWorkloads:
-        return FakeWorkloads(cluster)
+    def workloads(self, cluster: FakeCluster) -> RehearsalWorkloads:
+        return RehearsalWorkloads(cluster)
 
     @pytest.fixture
     def namespace(self) -> str:

@@ -11,8 +11,8 @@ from salus.adapters.api import Connection
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.recorder import A_MINUTE, EventRecorder
 from salus.ports import EVENTS, ClusterError, Conflict, Forbidden, Notice, Throttled, Unavailable
+from salus.rehearsal.ports import VirtualClock
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.ports import FakeClock
 from tools.devcluster.cluster import DevCluster
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, 250_000, tzinfo=UTC)
@@ -31,7 +31,7 @@ class TestOnTheApiServer:
 
     @pytest.fixture
     def recorder(self, connection: Connection) -> EventRecorder:
-        return EventRecorder(ApiCluster(connection), FakeClock(datetime.now(UTC)), "salus-7d9f-x2x4z")
+        return EventRecorder(ApiCluster(connection), VirtualClock(datetime.now(UTC)), "salus-7d9f-x2x4z")
 
     def events(self, devcluster: DevCluster, namespace: str) -> list[dict[str, Any]]:
         listed = devcluster.kubectl("-n", namespace, "get", "events.events.k8s.io", "-o", "json")
@@ -83,12 +83,12 @@ def cluster() -> FakeCluster:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOW)
+def clock() -> VirtualClock:
+    return VirtualClock(NOW)
 
 
 @pytest.fixture
-def recorder(cluster: FakeCluster, clock: FakeClock) -> EventRecorder:
+def recorder(cluster: FakeCluster, clock: VirtualClock) -> EventRecorder:
     return EventRecorder(cluster, clock, "salus-0")
 
 
@@ -117,7 +117,7 @@ async def test_an_event_has_what_the_api_demands(recorder: EventRecorder, cluste
     ],
 )
 async def test_no_flood(
-    recorder: EventRecorder, cluster: FakeCluster, clock: FakeClock, second: Notice, later: timedelta, count: int
+    recorder: EventRecorder, cluster: FakeCluster, clock: VirtualClock, second: Notice, later: timedelta, count: int
 ) -> None:
     await recorder.post(notice())
     clock.advance(later)
@@ -127,7 +127,7 @@ async def test_no_flood(
 
 
 async def test_a_namespace_has_so_many_events_a_minute_and_the_last_says_so(
-    recorder: EventRecorder, cluster: FakeCluster, clock: FakeClock
+    recorder: EventRecorder, cluster: FakeCluster, clock: VirtualClock
 ) -> None:
     for index in range(2 * A_MINUTE):
         await recorder.post(notice(f"{index}"))
@@ -143,7 +143,7 @@ async def test_a_namespace_has_so_many_events_a_minute_and_the_last_says_so(
     assert len(cluster.objects(EVENTS, "shop")) == A_MINUTE + 1
 
 
-async def test_what_was_said_is_forgotten_in_time(recorder: EventRecorder, clock: FakeClock) -> None:
+async def test_what_was_said_is_forgotten_in_time(recorder: EventRecorder, clock: VirtualClock) -> None:
     """The window is memory that does not grow."""
     for index in range(100):
         await recorder.post(notice(f"{index}"))

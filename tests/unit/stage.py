@@ -30,9 +30,11 @@ from salus.ports import (
 )
 from salus.reconcile.context import Context
 from salus.reconcile.tick import Reconciler
+from salus.rehearsal.cluster import Write
+from salus.rehearsal.ports import NullTelemetry, RecordingRecorder, VirtualClock
+from salus.rehearsal.workloads import RehearsalWorkloads
 from tests.builders import NOW, a_deployment_body
-from tests.fakes.cluster import FakeAccounts, FakeCluster, FakeWorkloads, Write
-from tests.fakes.ports import FakeClock, NullTelemetry, RecordingRecorder
+from tests.fakes.cluster import FakeAccounts, FakeCluster
 from tests.fakes.records import WatchedStore
 
 TICK = timedelta(seconds=5)
@@ -77,7 +79,7 @@ class Service:
     """The metric: unhealthy until `is_cured` says that the Deployment is as it should be."""
 
     cluster: FakeCluster
-    clock: FakeClock
+    clock: VirtualClock
     is_cured: Callable[[Body], bool]
     value: float = 0.3
     past: Sequence[Sample] = ()
@@ -103,7 +105,7 @@ class Metrics(MetricSource, MetricHistory, Protocol):
 def a_reconciler(
     cluster: FakeCluster,
     metrics: Metrics,
-    clock: FakeClock,
+    clock: VirtualClock,
     switches: Callable[[], Switches] = Switches,
     *,
     accounts: FakeAccounts | None = None,
@@ -119,7 +121,7 @@ def a_reconciler(
 def a_world(
     cluster: FakeCluster,
     metrics: Metrics,
-    clock: FakeClock,
+    clock: VirtualClock,
     switches: Callable[[], Switches] = Switches,
     *,
     accounts: FakeAccounts | None = None,
@@ -132,7 +134,7 @@ def a_world(
         records=WatchedStore(cluster),
         cluster=cluster,
         accounts=accounts or FakeAccounts(cluster),
-        workloads=FakeWorkloads(cluster, stamps),
+        workloads=RehearsalWorkloads(cluster, stamps),
         metrics=metrics,
         history=metrics,
         recorder=RecordingRecorder(),
@@ -151,7 +153,7 @@ class Stage:
     """One policy, one Deployment, one operator."""
 
     cluster: MortalCluster
-    clock: FakeClock
+    clock: VirtualClock
     service: Service
     bounds: Bounds = field(default_factory=Bounds)
     stamps: Stamps = KNOWN
@@ -237,7 +239,7 @@ class Stage:
 
 def a_stage(is_cured: Callable[[Body], bool], *remedies: dict[str, Any], **spec: Any) -> Stage:  # noqa: ANN401
     """A service and a policy with these remedies; windows of a few ticks."""
-    clock = FakeClock(NOW)
+    clock = VirtualClock(NOW)
     cluster = MortalCluster(now=clock.now)
     cluster.put(a_deployment_body(name=NAME, replicas=UNSCALED))
     quick = {

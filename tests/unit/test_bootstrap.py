@@ -23,11 +23,11 @@ from salus.model.scalars import API_VERSION, Body
 from salus.model.values.metrics import Error, Rule
 from salus.model.values.policies import Policy
 from salus.ports import HEALTH_POLICIES, LEASES, Forbidden, Ref, Unavailable, right
+from salus.rehearsal.ports import VirtualClock
 from salus.scheduler import FIRST_TICKS, SLOT
 from salus.settings import Settings, SettingsError
 from tests.builders import NOW, a_policy, a_policy_body
 from tests.fakes.cluster import SPECIMENS, FakeAccounts, FakeCluster
-from tests.fakes.ports import FakeClock
 from tests.fakes.records import WatchedStore
 from tests.unit.jumping import JumpingLoop
 from tests.unit.stage import MortalCluster
@@ -301,7 +301,9 @@ def test_a_reload_of_the_sources_compiles_in_pieces_and_keeps_the_lease(monkeypa
             rights=SPECIMENS | {right(verb, LEASES) for verb in ("create", "patch")},
             on_write=lambda _: written.append(reconciler.time()),
         )
-        leadership = Leadership(cluster, Ref(LEASES, "salus", "salus"), "me", FakeClock(NOW), passing=reconciler.time)
+        leadership = Leadership(
+            cluster, Ref(LEASES, "salus", "salus"), "me", VirtualClock(NOW), passing=reconciler.time
+        )
         operator = Operator(RunOptions(Path("none")), Settings(), a_server(), leadership)
         before, after = (Settings.parse({"sources": {"default": {"url": f"http://{name}"}}}) for name in ("a", "b"))
         await operator.use(before)

@@ -23,9 +23,9 @@ from salus.model.values.metrics import Answer, Query, Value
 from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, INCIDENTS, Conflict, Forbidden, Resource, Throttled, Unavailable
 from salus.reconcile.records.store import CURRENT
+from salus.rehearsal.ports import VirtualClock
 from tests.builders import NOW, a_change, a_deployment_body, a_finished_change, ago
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.ports import FakeClock
 from tests.fakes.records import WatchedStore
 from tests.unit.stage import a_reconciler
 
@@ -57,7 +57,7 @@ def test_what_counts(change: Change, at: datetime | None) -> None:
 class Unhealthy:
     """Metrics of a service that is ill, whatever is done; `well` names targets that are not."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
         self.well: set[str] = set()
 
@@ -79,7 +79,7 @@ class Fleet:
     remedies: Sequence[Mapping[str, Any]] = ({"name": "restart", "restart": {}},)
 
     def __post_init__(self) -> None:
-        self.clock = FakeClock(NOW)
+        self.clock = VirtualClock(NOW)
         self.cluster = self.kind(now=self.clock.now)
         self.metrics = Unhealthy(self.clock)
         for number in range(self.size):

@@ -19,9 +19,9 @@ from salus.model.values.metrics import Answer, Query, Value
 from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, HEALTH_POLICIES, INCIDENTS, Ref
 from salus.reconcile.tick import Reconciler
+from salus.rehearsal.ports import VirtualClock
 from tests.builders import NAMESPACE, NOW, RESTART, a_deployment_body, a_policy_body
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.ports import FakeClock
 from tests.unit.stage import a_reconciler
 
 
@@ -123,7 +123,7 @@ class Place:
     """Some policies of one namespace, each asking its own question about the one Deployment."""
 
     def __init__(self, *names: str, bounds: Bounds) -> None:
-        self.clock, self.metrics, self.bounds = FakeClock(NOW), Unhealthy(), bounds
+        self.clock, self.metrics, self.bounds = VirtualClock(NOW), Unhealthy(), bounds
         self.cluster = FakeCluster(now=self.clock.now)
         self.cluster.put(a_deployment_body())
         self.policies: dict[str, Policy] = {}

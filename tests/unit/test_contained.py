@@ -36,10 +36,11 @@ from salus.reconcile.context import Step
 from salus.reconcile.observe import measure
 from salus.reconcile.observe.permissions import AccountPermissions
 from salus.reconcile.tick import Reconciler
+from salus.rehearsal.ports import NullTelemetry, VirtualClock
+from salus.rehearsal.workloads import RehearsalWorkloads
 from salus.scheduler import Scheduler
 from tests.builders import NOW, a_deployment_body, a_policy
-from tests.fakes.cluster import FakeCluster, FakeWorkloads
-from tests.fakes.ports import FakeClock, NullTelemetry
+from tests.fakes.cluster import FakeCluster
 from tests.unit.jumping import JumpingLoop
 from tests.unit.stage import TICK, a_reconciler
 
@@ -60,7 +61,7 @@ KINDS: Sequence[Callable[[], BaseException]] = (
 class Unhealthy:
     """Metrics by which everything is unhealthy; a question whose query speaks of "odd" can be made to fail."""
 
-    clock: FakeClock
+    clock: VirtualClock
     fails: dict[str, BaseException] = field(default_factory=dict)
 
     async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
@@ -91,7 +92,7 @@ class Two:
     """The policies `odd` and `sound`, and an operator."""
 
     cluster: FakeCluster
-    clock: FakeClock
+    clock: VirtualClock
     metrics: Unhealthy
     reconciler: Reconciler
     telemetry: Counting
@@ -141,7 +142,7 @@ def a_policy_body(name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def two() -> Two:
-    clock = FakeClock(NOW)
+    clock = VirtualClock(NOW)
     cluster = FakeCluster(now=clock.now)
     for name in ("odd", "sound"):
         cluster.put(a_deployment_body(name=name, replicas=3))
@@ -178,7 +179,7 @@ def _is_odd(one: object) -> bool:
 
 
 STAGES = {
-    "select": (FakeWorkloads, "get", "report", "Stalled"),
+    "select": (RehearsalWorkloads, "get", "report", "Stalled"),
     "question": (measure, "question", "measure", "MetricsAvailable"),
     "ask": (None, "ask", "measure", "MetricsAvailable"),
     "look back": (None, "look back", "measure", "MetricsAvailable"),

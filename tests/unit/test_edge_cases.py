@@ -16,9 +16,9 @@ import pytest
 from salus.model.scalars import Body
 from salus.model.values.metrics import Error, NoData
 from salus.ports import HEALTH_POLICIES, INCIDENTS
+from salus.rehearsal.ports import RecordingRecorder
 from salus.sources.reply import Series
 from tests.fakes.metrics import Scripted, ScriptedHistory, ScriptedSource
-from tests.fakes.ports import RecordingRecorder
 from tests.unit.stage import TARGET, TICK, Stage, a_stage
 
 EMPTY = NoData("NoSeries", "nothing there", empty=True)

@@ -20,9 +20,9 @@ from salus.model.values.configuration import Bounds
 from salus.model.values.metrics import Answer, Query, Value
 from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, HEALTH_POLICIES, INCIDENTS, Labels, Resource, Unavailable
+from salus.rehearsal.ports import NullTelemetry, VirtualClock
 from tests.builders import NOW, RESTART, a_deployment_body, a_finished_change, a_policy_body, ago, healthy, later
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.ports import FakeClock, NullTelemetry
 from tests.unit.stage import TARGET, Stage, a_reconciler, a_stage
 
 MINUTE = timedelta(minutes=1)
@@ -218,7 +218,7 @@ def test_only_what_held_is_named_as_what_helped(relapsed: Any, resolution: str) 
 class Metrics:
     """Answers by a function of target and time; everything else is well."""
 
-    clock: FakeClock
+    clock: VirtualClock
     is_unhealthy: Callable[[str, int], bool]
     ticks: int = 0
 
@@ -254,7 +254,7 @@ class Flapping:
         kind: type[FakeCluster] = FakeCluster,
         **spec: Any,  # noqa: ANN401 — handed on
     ) -> None:
-        self.clock = FakeClock(NOW)
+        self.clock = VirtualClock(NOW)
         self.cluster = kind(now=self.clock.now)
         self.metrics, self.bounds, self.telemetry = Metrics(self.clock, is_unhealthy), bounds, Counting()
         for number in range(size):

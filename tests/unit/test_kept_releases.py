@@ -18,8 +18,9 @@ from salus.model.values.metrics import Answer, Error, Query, Sample, Value
 from salus.model.values.policies import Policy
 from salus.ports import CONTROLLER_REVISIONS, HEALTH_POLICIES, KEPT_RELEASES, Ref
 from salus.reconcile.records.release_retention import Expiry
+from salus.rehearsal.workloads import RehearsalWorkloads
 from tests.builders import a_deployment_body, a_template
-from tests.fakes.cluster import FakeCluster, FakeWorkloads
+from tests.fakes.cluster import FakeCluster
 from tests.unit.stage import KEY, NAME, NAMESPACE, TARGET, TICK, Stage, a_reconciler, a_stage
 from tests.unit.test_rollbacks import UNDO, a_bad_release, image, roll_out
 
@@ -323,7 +324,7 @@ async def test_releases_end_with_their_workload() -> None:
 
 async def test_a_workload_that_only_the_watch_has_lost_is_none_that_is_gone() -> None:
     stage = await an_old_shelf()
-    await Expiry(replace(stage.reconciler.context, workloads=FakeWorkloads(FakeCluster()))).round(LIFE)
+    await Expiry(replace(stage.reconciler.context, workloads=RehearsalWorkloads(FakeCluster()))).round(LIFE)
 
     assert all("orphanedAt" not in body["status"] for body in kept(stage).values())
 

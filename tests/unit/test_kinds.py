@@ -25,8 +25,8 @@ from salus.model.scalars import Body, MapList, Resource, Rule, cel_exactly_one, 
 from salus.model.values.changes import Action, Infeasible, Refusal
 from salus.model.values.objects import Autoscaler, Workload
 from salus.model.values.permissions import Permission
+from salus.rehearsal import server
 from tests.builders import a_deployment_body, a_finished_change, a_plan, a_policy, an_observation
-from tests.fakes import cluster as fake
 from tests.unit.stage import UNSCALED, Stage
 from tests.unit.test_reconcile import Story, assert_books_balance, play, writes_of
 
@@ -137,7 +137,7 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kind]:
         patched.setitem(ActionKind._member_map_, "STEADY", STEADY)
         patched.setitem(ActionKind._value2member_map_, "Steady", STEADY)
         patched.setattr("salus.core.policy.compile.HealthPolicySpec", SteadySpec)
-        patched.setattr(fake, "SPECS", {**fake.SPECS, "HealthPolicy": SteadySpec})
+        patched.setattr(server, "SPECS", {**server.SPECS, "HealthPolicy": SteadySpec})
         ChangeEventSpec.model_rebuild(force=True)
 
         patched.setitem(KINDS, KIND.name, KIND)

@@ -11,8 +11,8 @@ from salus.adapters.lease import Leadership, NotLeading
 from salus.core.leadership import Lease, Move, Sighting, Timing, held_spec, lease_from, may_act, next_move, sighted
 from salus.model.scalars import Body
 from salus.ports import LEASES, Forbidden, Ref, Unavailable
+from salus.rehearsal.ports import VirtualClock
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.ports import FakeClock
 
 REF = Ref(LEASES, "salus-system", "salus")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -111,13 +111,13 @@ class Stage:
     """A Lease in memory, a clock on the wall, and time that passes for all replicas alike."""
 
     cluster: SlowCluster = field(default_factory=SlowCluster)
-    wall: FakeClock = field(default_factory=lambda: FakeClock(NOON))
+    wall: VirtualClock = field(default_factory=lambda: VirtualClock(NOON))
     passed: float = 1000.0
 
     def replica(self, name: str, *, years_ahead: int = 0) -> Leadership:
         """A replica, whose clocks may both be wrong, but run as fast as the others'."""
         ahead = timedelta(days=365 * years_ahead)
-        wall = FakeClock(self.wall.present + ahead)
+        wall = VirtualClock(self.wall.present + ahead)
         return Leadership(self.cluster, REF, name, wall, passing=lambda: self.passed + ahead.total_seconds())
 
     async def leader(self, name: str = "a") -> Leadership:

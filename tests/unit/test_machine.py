@@ -25,9 +25,9 @@ from salus.core.objects.workloads import release_hash
 from salus.model.scalars import Body, format_time
 from salus.model.values.metrics import Answer, Error, NoData, Query, Sample, Value
 from salus.ports import AUTOSCALERS, CHANGE_EVENTS, ClusterError, Conflict, Ref, Throttled, Unavailable
+from salus.rehearsal.cluster import Write
 from tests.builders import an_hpa_body
 from tests.chaos.books import Books, Effect, Intent, reconcile, record_of, stamp_in
-from tests.fakes.cluster import Write
 from tests.unit.stage import TARGET, TICK, Killed, Stage, a_stage
 
 THRESHOLD, HOLD, JITTER = 0.05, timedelta(seconds=10), timedelta(seconds=1)

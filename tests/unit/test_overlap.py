@@ -11,8 +11,8 @@ from salus.core.policy.compile import Catalog, compile_policy
 from salus.model.values.configuration import Switches
 from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, HEALTH_POLICIES, Ref
+from salus.rehearsal.ports import NullTelemetry
 from tests.builders import a_deployment_body
-from tests.fakes.ports import NullTelemetry
 from tests.unit.stage import NAME, NAMESPACE, TARGET, TICK, Stage, a_reconciler, a_stage
 
 BY_NAME = {"kind": "Deployment", "name": NAME}

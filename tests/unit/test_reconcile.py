@@ -28,8 +28,9 @@ from salus.ports import (
     Throttled,
     Unavailable,
 )
+from salus.rehearsal.cluster import Write
 from tests.builders import a_scaled_object_body, an_hpa_body
-from tests.fakes.cluster import FakeCluster, Write
+from tests.fakes.cluster import FakeCluster
 from tests.unit.stage import NAMESPACE, TARGET, TICK, Metrics, Stage, a_stage
 
 LONG = 40

@@ -16,8 +16,10 @@ from salus.core.records.names import TARGET_LABEL, change_name, target_id
 from salus.model.scalars import Body, format_time
 from salus.ports import CHANGE_EVENTS, Ref
 from salus.reconcile.tick import Reconciler
+from salus.rehearsal.cluster import Write
+from salus.rehearsal.server import copied
 from tests.builders import NOW
-from tests.fakes.cluster import FakeCluster, Write, copied
+from tests.fakes.cluster import FakeCluster
 from tests.fakes.records import WatchedStore
 from tests.unit.stage import KEY, NAMESPACE, TARGET, TICK, Stage, a_reconciler, a_stage
 from tests.unit.test_delivery import a_record

@@ -12,9 +12,9 @@ from salus.model.scalars import Body, format_time
 from salus.model.values.configuration import Sink
 from salus.ports import CHANGE_EVENTS, NotTaken, Ref, Unavailable
 from salus.reconcile.records.relay import LONGEST_WISH, REFUSED_AGAIN, TURN, Relay
+from salus.rehearsal.ports import NullTelemetry, VirtualClock
 from tests.builders import NAMESPACE, NOW
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.ports import FakeClock, NullTelemetry
 from tests.fakes.records import WatchedStore
 from tests.fakes.sinks import FakeSinks
 from tests.unit.stage import Stage, a_reconciler, a_stage
@@ -55,7 +55,7 @@ class Post:
         """A new process, that knows nothing but what is on record."""
         service = a_stage(lambda _: True).service
         context = a_reconciler(
-            self.cluster, service, FakeClock(NOW), sinks=lambda: dict.fromkeys(self.sinks.names, Sink())
+            self.cluster, service, VirtualClock(NOW), sinks=lambda: dict.fromkeys(self.sinks.names, Sink())
         ).context
         context = replace(context, telemetry=self.telemetry)
         self.relay = Relay(context, self.sinks, lambda: "eu", lambda: self.leads, lambda: self.seconds)

@@ -21,9 +21,9 @@ from salus.model.values.policies import Policy
 from salus.ports import CHANGE_EVENTS, CONTROLLER_REVISIONS, INCIDENTS, Conflict, Ref, TooMany, Unavailable
 from salus.reconcile.records import retention as collecting
 from salus.reconcile.records.retention import Collector
+from salus.rehearsal.ports import VirtualClock
 from tests.builders import NAMESPACE, NOW, TARGET, a_policy, a_template
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.ports import FakeClock
 from tests.fakes.records import WatchedStore
 from tests.unit.stage import Stage, a_reconciler, a_stage
 
@@ -559,7 +559,7 @@ def a_collector(*bodies: Body, now: datetime = NOW) -> tuple[Collector, FakeClus
     cluster = FakeCluster(now=lambda: now)
     for body in (a_workload(), *bodies):
         cluster.put(body)
-    context = a_reconciler(cluster, stage.service, FakeClock(now)).context
+    context = a_reconciler(cluster, stage.service, VirtualClock(now)).context
     return Collector(context, lambda: [a_policy()], pause=no_pause), cluster
 
 

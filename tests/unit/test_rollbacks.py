@@ -42,6 +42,8 @@ from salus.reconcile import stuck_pod
 from salus.reconcile.cases import Case
 from salus.reconcile.context import Step
 from salus.reconcile.step import heal
+from salus.rehearsal.cluster import Write
+from salus.rehearsal.ports import VirtualClock
 from tests.builders import (
     NOW,
     RESTARTED_AT,
@@ -52,8 +54,6 @@ from tests.builders import (
     an_action,
     an_hpa_body,
 )
-from tests.fakes.cluster import Write
-from tests.fakes.ports import FakeClock
 from tests.unit.autoscalers.planning import OWNED_BY_KEDA
 from tests.unit.stage import NAME, NAMESPACE, TARGET, Killed, MortalCluster, Service, Stage, a_stage, a_world
 
@@ -763,7 +763,7 @@ class Stuck:
     """A StatefulSet that was rolled back while its pod db-2 waits for an image that is not there."""
 
     def __init__(self, undoes: str = "", **spec: Any) -> None:  # noqa: ANN401 — handed on
-        self.clock = FakeClock(NOW)
+        self.clock = VirtualClock(NOW)
         self.cluster = MortalCluster(now=self.clock.now)
         body = self.cluster.put({**a_deployment_body(name="db", spec=spec), "kind": "StatefulSet"})
         uid = body["metadata"]["uid"]

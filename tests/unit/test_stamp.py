@@ -14,8 +14,8 @@ from salus.model.scalars import Body, format_time
 from salus.model.values.changes import Change
 from salus.model.values.keys import ScalerKey
 from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, HEALTH_POLICIES, Ref, Unavailable
+from salus.rehearsal.cluster import Write
 from tests.builders import NOW, a_change, a_deployment_body, later
-from tests.fakes.cluster import Write
 from tests.unit.stage import NAME, NAMESPACE, TARGET, UNSCALED, Killed, Stage, a_stage
 
 STAMP_FIELDS: dict[str, Any] = {"f:metadata": {"f:annotations": {".": {}, f"f:{CHANGE_ANNOTATION}": {}}}}

@@ -27,8 +27,8 @@ from salus.model.values.metrics import Answer, Error, NoData, Query, Sample, Val
 from salus.model.values.observation import Observation
 from salus.model.values.permissions import Permission
 from salus.ports import AUTOSCALERS, CHANGE_EVENTS, DISRUPTION_BUDGETS, HEALTH_POLICIES, KEPT_RELEASES, Ref, Resource
+from salus.rehearsal.ports import RecordingRecorder
 from tests.builders import NOW, a_policy, ago, an_action, an_observation, unknown
-from tests.fakes.ports import RecordingRecorder
 from tests.unit.stage import NAME, NAMESPACE, TARGET, TICK, UNSCALED, Stage, a_stage
 
 RESTART: dict[str, Any] = {"name": "restart", "restart": {}}

@@ -19,10 +19,10 @@ from salus.model.values.policies import Policy
 from salus.ports import DEPLOYMENTS, HEALTH_POLICIES, Ref
 from salus.reconcile.gate import Gate
 from salus.reconcile.tick import AT_ONCE, PATIENCE
+from salus.rehearsal.ports import VirtualClock
 from salus.scheduler import Scheduler
 from tests.builders import NOW, a_deployment_body
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.ports import FakeClock
 from tests.unit.jumping import JumpingLoop
 from tests.unit.stage import a_reconciler
 
@@ -33,7 +33,7 @@ CHECK = {"name": "errors", "query": 'errors{t="$target"}', "unhealthy": {"above"
 class Prometheus:
     """Both metric ports; what it is told to be slow at takes so many seconds of the event loop."""
 
-    clock: FakeClock
+    clock: VirtualClock
     unhealthy: set[str] = field(default_factory=set)
     answers_after: dict[str, float] = field(default_factory=dict)
     remembers_after: dict[str, float] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Place:
     """Policies of one namespace, with a scheduler, on a jumping clock."""
 
     def __init__(self) -> None:
-        self.clock = FakeClock(NOW)
+        self.clock = VirtualClock(NOW)
         self.cluster = HangingCluster(now=self.clock.now)
         self.prometheus = Prometheus(self.clock)
         self.reconciler = a_reconciler(self.cluster, self.prometheus, self.clock)

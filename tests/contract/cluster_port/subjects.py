@@ -1,18 +1,21 @@
-"""Whom the contract is held against: what holds for the real API server holds for the fake, which unit tests trust."""
+"""Whom the contract is held against: what the real API server does, a rehearsal does, which unit tests trust."""
+
+from datetime import UTC, datetime
 
 import pytest
 
 from salus.adapters.api import Connection
 from salus.adapters.cluster import ApiCluster
-from tests.fakes.cluster import SPECIMENS, FakeCluster
+from salus.rehearsal.cluster import RehearsalCluster
+from tests.fakes.cluster import SPECIMENS
 
 
-class OnFake:
-    """A contract held against the fake."""
+class InRehearsal:
+    """A contract held against the cluster of values."""
 
     @pytest.fixture
-    def cluster(self) -> FakeCluster:
-        return FakeCluster(rights=SPECIMENS)
+    def cluster(self) -> RehearsalCluster:
+        return RehearsalCluster(lambda: datetime.now(UTC), SPECIMENS)
 
     @pytest.fixture
     def namespace(self) -> str:

@@ -8,7 +8,7 @@ import pytest
 from salus.model.scalars import Body
 from salus.ports import AUTOSCALERS, SCALED_OBJECTS, Cluster, Invalid, Ref, Resource
 from tests.contract.cluster_port.objects import STAMP, hpa, scaled_object
-from tests.contract.cluster_port.subjects import OnFake, OnServer
+from tests.contract.cluster_port.subjects import InRehearsal, OnServer
 from tests.rows import Row, sentence
 
 
@@ -80,8 +80,8 @@ class AutoscalersContract:
         assert back["spec"] == made["spec"]
 
 
-class TestFakeCluster(AutoscalersContract, OnFake):
-    """The contract on the fake."""
+class TestRehearsalCluster(AutoscalersContract, InRehearsal):
+    """The contract in a rehearsal."""
 
 
 class TestApiCluster(AutoscalersContract, OnServer):

@@ -1,4 +1,4 @@
-"""What only the fake can be told."""
+"""What only the cluster of values, and its fake, can be told."""
 
 from datetime import timedelta
 
@@ -6,11 +6,20 @@ import pytest
 
 from salus.ports import DEPLOYMENTS, NotFound, Ref, Throttled, Unavailable
 from tests.contract.cluster_port.objects import deployment
-from tests.contract.cluster_port.subjects import OnFake
-from tests.fakes.cluster import FakeCluster
+from tests.fakes.cluster import SPECIMENS, FakeCluster
 
 
-class TestFakeCluster(OnFake):
+@pytest.fixture
+def cluster() -> FakeCluster:
+    return FakeCluster(rights=SPECIMENS)
+
+
+@pytest.fixture
+def namespace() -> str:
+    return "shop"
+
+
+class TestFakeCluster:
     """The fake."""
 
     async def test_it_remembers_writes_in_their_order(self, cluster: FakeCluster, namespace: str) -> None:

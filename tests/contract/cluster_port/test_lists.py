@@ -22,7 +22,7 @@ from salus.ports import (
     Resource,
 )
 from tests.contract.cluster_port.objects import deployment
-from tests.contract.cluster_port.subjects import OnFake, OnServer
+from tests.contract.cluster_port.subjects import InRehearsal, OnServer
 
 
 def expression(operator: str, *values: str, key: str = "tier") -> Body:
@@ -146,8 +146,8 @@ class ListsContract:
                 await cluster.list(DEPLOYMENTS, namespace, selector_from({"matchExpressions": [written]}))
 
 
-class TestFakeCluster(ListsContract, OnFake):
-    """The contract on the fake."""
+class TestRehearsalCluster(ListsContract, InRehearsal):
+    """The contract in a rehearsal."""
 
 
 class TestApiCluster(ListsContract, OnServer):

@@ -11,7 +11,7 @@ from salus.model.change import ActionKind, Facts
 from salus.ports import CONTROLLER_REVISIONS, DEPLOYMENTS, Cluster, Conflict, Invalid, Ref
 from tests.builders import a_change
 from tests.contract.cluster_port.objects import deployment, revision
-from tests.contract.cluster_port.subjects import OnFake, OnServer
+from tests.contract.cluster_port.subjects import InRehearsal, OnServer
 from tests.rows import Row, sentence
 
 
@@ -171,8 +171,8 @@ class PatchesContract:
             await cluster.patch(ref, [stale, {"op": "add", "path": "/metadata/labels/x", "value": "2"}])
 
 
-class TestFakeCluster(PatchesContract, OnFake):
-    """The contract on the fake."""
+class TestRehearsalCluster(PatchesContract, InRehearsal):
+    """The contract in a rehearsal."""
 
 
 class TestApiCluster(PatchesContract, OnServer):

@@ -8,7 +8,7 @@ import pytest
 
 from salus.ports import CONTROLLER_REVISIONS, DEPLOYMENTS, NODES, Cluster, Conflict, NotFound, Ref
 from tests.contract.cluster_port.objects import deployment, revision
-from tests.contract.cluster_port.subjects import OnFake, OnServer
+from tests.contract.cluster_port.subjects import InRehearsal, OnServer
 from tests.rows import Row, sentence
 
 
@@ -85,8 +85,8 @@ class ObjectsContract:
             await cluster.get(ref)
 
 
-class TestFakeCluster(ObjectsContract, OnFake):
-    """The contract on the fake."""
+class TestRehearsalCluster(ObjectsContract, InRehearsal):
+    """The contract in a rehearsal."""
 
 
 class TestApiCluster(ObjectsContract, OnServer):

@@ -4,7 +4,7 @@ import pytest
 
 from salus.ports import CHANGE_EVENTS, CONTROLLER_REVISIONS, Cluster, Invalid, Ref
 from tests.contract.cluster_port.objects import change_event, revision
-from tests.contract.cluster_port.subjects import OnFake, OnServer
+from tests.contract.cluster_port.subjects import InRehearsal, OnServer
 
 
 class RecordsContract:
@@ -83,8 +83,8 @@ class RecordsContract:
         assert by_subresource["status"]["message"] == "forged"
 
 
-class TestFakeCluster(RecordsContract, OnFake):
-    """The contract on the fake."""
+class TestRehearsalCluster(RecordsContract, InRehearsal):
+    """The contract in a rehearsal."""
 
 
 class TestApiCluster(RecordsContract, OnServer):

@@ -24,10 +24,11 @@ from salus.ports import (
     Rejected,
     right,
 )
+from salus.rehearsal.cluster import RehearsalCluster
 from tests.contract.cluster_port.objects import change_event, deployment
-from tests.contract.cluster_port.subjects import OnFake, OnServer
+from tests.contract.cluster_port.subjects import InRehearsal, OnServer
 from tests.contract.conftest import USER
-from tests.fakes.cluster import SPECIMENS, FakeCluster
+from tests.fakes.cluster import SPECIMENS
 from tests.rows import Row, sentence
 from tools.devcluster.audit import AuditEvent
 from tools.devcluster.cluster import DevCluster
@@ -93,11 +94,11 @@ class RightsContract:
         raise NotImplementedError
 
 
-class TestFakeCluster(RightsContract, OnFake):
-    """The contract on the fake."""
+class TestRehearsalCluster(RightsContract, InRehearsal):
+    """The contract in a rehearsal."""
 
     def as_the_operator(self, cluster: Cluster) -> Cluster:
-        assert isinstance(cluster, FakeCluster)
+        assert isinstance(cluster, RehearsalCluster)
         cluster.rights = RECORD_KEEPING
         return cluster
 

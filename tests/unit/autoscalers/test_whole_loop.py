@@ -12,8 +12,8 @@ import pytest
 from salus.core.records.changes import past_change
 from salus.model.scalars import Body
 from salus.ports import AUTOSCALERS, SCALED_OBJECTS, Forbidden, Ref, Resource, Unavailable
+from salus.rehearsal.cluster import Write
 from tests.builders import a_scaled_object_body, an_hpa_body
-from tests.fakes.cluster import Write
 from tests.rows import Row, sentence
 from tests.unit.autoscalers.planning import OLD_HPA
 from tests.unit.stage import NAME, NAMESPACE, TARGET, TICK, MortalCluster, Stage, a_stage

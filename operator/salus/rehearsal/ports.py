@@ -1,4 +1,4 @@
-"""Fakes for the small ports of the loop: a clock that is set, a recorder that remembers, telemetry that does not."""
+"""The small ports of the loop: a clock that is set, a recorder that remembers, telemetry that does not."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from salus.ports import Notice
 
 
 @dataclass(slots=True)
-class FakeClock:
+class VirtualClock:
     """The port `Clock`; it stands still until it is told to go on."""
 
     present: datetime
