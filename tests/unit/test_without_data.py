@@ -19,13 +19,16 @@ DOWN = Error("Timeout", "no answer within 10s")
 RESTART, PAGE = {"name": "restart", "restart": {}}, {"name": "page", "notify": {"severity": "critical"}}
 ERRORS = {"name": "errors", "query": 'errors{t="$target"}', "unhealthy": {"above": "0.05"}, "for": "10s"}
 P99 = {"name": "p99", "query": 'latency{t="$target"}', "unhealthy": {"above": "1"}}
+SLOW = {"name": "slow", "alert": {"name": "latency"}}
+IN_DOUBT = NoData("Infinite", "the query gives infinity, as a division by 0 does")
+"""What the source says of an alert that fires and lacks a label."""
 
 
 class Scene:
     """A service whose errors a restart heals or not, and whose latency says what it is told to."""
 
-    def __init__(self, *remedies: Mapping[str, Any], cured: float = 0.0) -> None:
-        self.stage: Stage = a_stage(lambda _: False, *map(dict, remedies), checks=[ERRORS, P99])
+    def __init__(self, *remedies: Mapping[str, Any], cured: float = 0.0, beside: Mapping[str, Any] = P99) -> None:
+        self.stage: Stage = a_stage(lambda _: False, *map(dict, remedies), checks=[ERRORS, beside])
         self.source, self.history = ScriptedSource(self.stage.clock.now), ScriptedHistory()
         self.cured = cured
         context = replace(self.stage.reconciler.context, metrics=self.source, history=self.history)
@@ -65,6 +68,24 @@ async def test_a_breach_is_acted_upon_beside_a_check_without_data(latency: Answe
     await scene.ticks(40, latency)
 
     assert scene.records() == [("Act", "Restart", "NotRecovered"), ("Act", "Notify", "AboveThreshold")]
+
+
+async def test_an_alert_in_doubt_holds_back_no_remedy_for_what_another_check_says() -> None:
+    """The source answers as it should; and whoever may have an alert of that name fire would have a say in all."""
+    scene = Scene(RESTART, PAGE, cured=0.3, beside=SLOW)
+
+    await scene.ticks(40, IN_DOUBT)
+
+    assert scene.records() == [("Act", "Restart", "NotRecovered"), ("Act", "Notify", "AboveThreshold")]
+
+
+async def test_an_alert_in_doubt_since_the_fault_keeps_its_remedy_from_being_proven() -> None:
+    scene = Scene(RESTART, beside=SLOW)
+    scene.had(30.0)
+
+    await scene.ticks(40, IN_DOUBT)
+
+    assert scene.records()[0] == ("Act", "Restart", "Inconclusive")
 
 
 async def test_an_error_of_the_source_holds_the_remedy_back() -> None:
