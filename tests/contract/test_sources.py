@@ -252,6 +252,36 @@ async def test_a_ratio_is_0_where_nothing_failed_and_no_number_where_nothing_was
     assert (answered.value if isinstance(answered, Value) else answered.reason) == expected
 
 
+@pytest.mark.parametrize(
+    ("counted", "expected"),
+    [
+        pytest.param([(3, ALL), (1, FAILED)], (Verdict.UNHEALTHY, "BelowThreshold"), id="some failed"),
+        pytest.param([(0, ALL), (1, FAILED)], (Verdict.UNHEALTHY, "BelowThreshold"), id="none succeeded of late"),
+        pytest.param([(3, ALL)], (Verdict.HEALTHY, "WithinThreshold"), id="none failed"),
+        pytest.param(
+            [(1, FAILED)], (Verdict.UNKNOWN, "PartWithoutSeries"), id="no success was ever counted, or it is mistyped"
+        ),
+        pytest.param([(0, FAILED)], (Verdict.UNKNOWN, "NotANumber"), id="nothing was asked"),
+        pytest.param([], (Verdict.UNKNOWN, "NoSeries"), id="nothing is there"),
+    ],
+)
+async def test_a_ratio_of_successes_is_never_0_for_want_of_a_series(
+    prometheus: PrometheusRig, counted: list[tuple[float, dict[str, str]]], expected: tuple[Verdict, str]
+) -> None:
+    """An empty part would be the worst of all values, and acted upon."""
+    name = metric_name()
+    prometheus.push(name, *(Pushed(value, labels) for value, labels in counted))
+    parts = {"of": f'sum({name}{{app="$target",code="200"}})', "in": f'sum({name}{{app="$target"}})'}
+    body = a_policy_body(checks=[{"name": "it", "ratio": parts, "unhealthy": {"below": "0.95"}}])
+    (check,) = compile_policy(body, Catalog({}, ("default",))).checks
+    query = promql.render(check.template, "shop", "checkout")
+
+    answered = Reading(query, await prometheus.ask(question(query)), datetime.now(UTC))
+    finding, _ = evaluate(check, answered, CheckState(), timedelta(seconds=15))
+
+    assert (finding.verdict, finding.reason) == expected
+
+
 async def test_a_part_with_labels_of_its_own_is_not_taken_for_none(prometheus: PrometheusRig) -> None:
     """There is nothing to divide it by, and it is not 0."""
     name = metric_name()

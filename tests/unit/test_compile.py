@@ -14,7 +14,7 @@ from salus.model.meta import WorkloadKind
 from salus.model.policy import Threshold, Verdict
 from salus.model.values.configuration import Binding, Sink
 from salus.model.values.keys import PolicyKey
-from salus.model.values.metrics import Rule
+from salus.model.values.metrics import NoData, Rule
 from salus.model.values.policies import CompiledCheck
 from salus.presets import load_presets
 from tests.builders import a_policy_body
@@ -525,6 +525,34 @@ def test_a_comment_in_a_part_of_a_ratio_ends_with_its_line() -> None:
     commented = {**RATIO, "ratio": {"of": "sum(e) # failures", "in": "sum(r) # all"}}
 
     assert problems_in(compiled(commented).template) is None
+
+
+SUCCESSES = {"ratio": {"of": "sum(ok)", "in": "sum(r)"}}
+
+
+@pytest.mark.parametrize(
+    ("bound", "expected"),
+    [
+        pytest.param({"above": "0.05"}, None, id="an empty part is good news"),
+        pytest.param(
+            {"below": "0.95"},
+            "ratio.of has no series, though ratio.in has (is it mistyped?): where unhealthy is below, a part without "
+            "series is no data, and never 0, which would be acted upon; better ask for failures, with "
+            'unhealthy: {above: "0.05"}',
+            id="an empty part would be a breach",
+        ),
+        pytest.param(
+            {"below": "40"},
+            "ratio.of has no series, though ratio.in has (is it mistyped?): where unhealthy is below, a part without "
+            "series is no data, and never 0, which would be acted upon; better ask for failures, with unhealthy.above",
+            id="of what is no share",
+        ),
+    ],
+)
+def test_a_ratio_without_its_part(bound: Mapping[str, str], expected: str | None) -> None:
+    found = compiled({**SUCCESSES, "unhealthy": bound}).infinite
+
+    assert found == (NoData("PartWithoutSeries", expected) if expected else None)
 
 
 @pytest.mark.parametrize(

@@ -662,9 +662,16 @@ def test_progress_is_silent_for_two_seconds(stream: io.StringIO, written: str) -
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_quotient_is_offered_as_a_ratio_and_is_no_problem() -> None:
+@pytest.mark.parametrize(
+    ("bound", "which"),
+    [
+        ("above", "is 0 where nothing was ever counted, and Quiet where there is little traffic"),
+        ("below", "is Quiet where there is little traffic"),
+    ],
+)
+def test_a_quotient_is_offered_as_a_ratio_and_is_no_problem(bound: str, which: str) -> None:
     quotient = 'sum(rate(e{n="$namespace"}[5m])) / sum(rate(r[5m]))'
-    text = POLICY.replace("""up{namespace="$namespace"}""", quotient)
+    text = POLICY.replace("""up{namespace="$namespace"}""", quotient).replace("below", bound)
     assert text != POLICY
     Path("policy.yaml").write_text(text, encoding="utf-8")
 
@@ -672,5 +679,19 @@ def test_a_quotient_is_offered_as_a_ratio_and_is_no_problem() -> None:
 
     (note,) = report.notes
     assert (report.findings, report.exit_code, note.path) == ([], 0, "spec.checks[0].query")
-    offered = note.message.partition("; write ")[2].partition(", which")[0]
+    offered, _, said = note.message.partition("; write ")[2].partition(", which ")
     assert yaml.safe_load(offered) == {"ratio": dict(zip(("of", "in"), quotient.split(" / "), strict=True))}
+    assert said == which
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_becomes_of_successes_that_nobody_counted_is_told_and_is_no_problem() -> None:
+    text = POLICY.replace("""query: up{namespace="$namespace"}""", "ratio: {of: sum(ok), in: sum(all)}")
+    assert text != POLICY
+    Path("policy.yaml").write_text(text, encoding="utf-8")
+
+    report = checked("policy.yaml")
+
+    (note,) = report.notes
+    assert (report.findings, report.exit_code, note.path) == ([], 0, "spec.checks[0].ratio.of")
+    assert "a part without series is no data, and never 0" in note.message

@@ -88,6 +88,24 @@ async def test_an_alert_in_doubt_since_the_fault_keeps_its_remedy_from_being_pro
     assert scene.records()[0] == ("Act", "Restart", "Inconclusive")
 
 
+async def test_successes_that_vanish_after_a_restart_neither_prove_it_nor_call_for_more() -> None:
+    """Their last values were a breach, which was acted upon; of what became of them since then people are told."""
+    successes = {"ratio": {"of": 'sum(ok{t="$target"})', "in": 'sum(all{t="$target"})'}, "unhealthy": {"below": "0.9"}}
+    stage = a_stage(lambda _: False, RESTART, RESTART | {"name": "again"}, checks=[{"name": "ok", **successes}])
+    source = ScriptedSource(stage.clock.now)
+    stage.reconciler.context = replace(stage.reconciler.context, metrics=source)
+    source.say("ok", 0.3)
+    await stage.ticks(2)
+
+    source.say("ok", IN_DOUBT)
+    await stage.ticks(80)
+
+    records = [(body["spec"]["action"], body["status"].get("outcome", "")) for body in stage.changes]
+    assert records == [("Restart", "Inconclusive"), ("Notify", "")]
+    assert "ok (PartWithoutSeries)" in stage.changes[1]["spec"]["message"]
+    assert stage.incidents[0]["status"]["phase"] != "Resolved"
+
+
 async def test_an_error_of_the_source_holds_the_remedy_back() -> None:
     scene = Scene(RESTART)
 

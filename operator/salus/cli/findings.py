@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, ValidationError
 
 from salus.cli.documents import Document
-from salus.core.policy.compile import Catalog, SpecError, compile_policy
+from salus.core.policy.compile import Catalog, SpecError, compile_policy, of_successes
 from salus.core.policy.promql import Foreign, bound_to, render
 from salus.core.policy.quotient import as_ratio
 from salus.model.meta import WorkloadKind
@@ -111,7 +111,13 @@ def notes_in(document: Document, file: str, catalog: Catalog) -> Iterator[Findin
         policy = compile_policy({"metadata": metadata, "spec": document.body.get("spec")}, catalog)
     except SpecError:
         return
-    for note in (*_raised(policy), *_asked(policy, catalog), *_offered(policy), *policy.warnings):
+    for note in (
+        *_raised(policy),
+        *_asked(policy, catalog),
+        *_offered(policy),
+        *_of_successes(policy),
+        *policy.warnings,
+    ):
         yield replace(where, line=document.line(note.path), path=note.path, message=note.message)
 
 
@@ -142,8 +148,17 @@ def _offered(policy: Policy) -> Iterator[Problem]:
     for index, check in enumerate(policy.spec.checks):
         if check.query is not None and (parts := as_ratio(check.query)) is not None:
             offer = f"ratio: {{of: {json.dumps(parts[0])}, in: {json.dumps(parts[1])}}}"
-            without = "which is 0 where nothing was ever counted, and Quiet where there is little traffic"
+            failures = check.unhealthy is not None and check.unhealthy.above is not None
+            none = "0 where nothing was ever counted, and " if failures else ""
+            without = f"which is {none}Quiet where there is little traffic"
             yield Problem(f"spec.checks[{index}].query", f"is a quotient; write {offer}, {without}")
+
+
+def _of_successes(policy: Policy) -> Iterator[Problem]:
+    """Ratios whose part must not be empty."""
+    for index, check in enumerate(policy.spec.checks):
+        if said := of_successes(check):
+            yield Problem(f"spec.checks[{index}].ratio.of", said)
 
 
 def _place(document: Document, file: str) -> Finding:

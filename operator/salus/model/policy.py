@@ -220,7 +220,8 @@ class Ratio(Resource):
     """A share of something, such as failures in all requests; a part that was never counted is none of it."""
 
     of: Annotated[str, Field(min_length=1, max_length=2048)]
-    """PromQL for the part, such as failed requests. Empty: 0, as long as `in` has data."""
+    """PromQL for the part, such as failed requests. Empty: 0, as long as `in` has data; no data where `unhealthy` is
+    below, since 0 would be a breach."""
     in_: Annotated[str, Field(alias="in", min_length=1, max_length=2048)]
     """PromQL for the whole, such as all requests, with the same labels. Empty, or 0: no data."""
 

@@ -190,11 +190,12 @@ def _sent_with(spec: HealthPolicySpec, catalog: Catalog) -> Mapping[str, str]:
 
 
 def _ratio_query(ratio: Ratio, check: Check) -> str:
-    """0 where the whole has data and the part has none at all.
+    """0 where the whole has data and the part has none at all; no number, which is infinite, where 0 would be a breach.
 
     A part with labels that the whole has not finds nothing to be divided by; it must not be taken for none.
     """
-    none = f"0 * ((\n{ratio.in_}\n) unless on ({check.target_label or ''}) (\n{ratio.of}\n))"
+    of_none = "Inf" if of_successes(check) else "0"
+    none = f"{of_none} * ((\n{ratio.in_}\n) unless on ({check.target_label or ''}) (\n{ratio.of}\n))"
     return f"((\n{ratio.of}\n) or {none}) / (\n{ratio.in_}\n)"
 
 
@@ -211,14 +212,30 @@ def _alert_query(alert: Alert, sent_with: Mapping[str, str]) -> str:
     return f"count({asked}) or {in_doubt}vector(0)"
 
 
+def of_successes(check: Check) -> str:
+    """What its author is told of a ratio of which the less is the worse; nothing for any other check."""
+    bound = check.unhealthy.below if check.ratio is not None and check.unhealthy is not None else None
+    if bound is None:
+        return ""
+    above = f'unhealthy: {{above: "{1 - bound:.6g}"}}' if 0 < bound <= 1 else "unhealthy.above"
+    none = "where unhealthy is below, a part without series is no data, and never 0, which would be acted upon"
+    return f"{none}; better ask for failures, with {above}"
+
+
 def _labels_of(alert: Alert, sent_with: Mapping[str, str]) -> Mapping[str, str]:
     return {"namespace": "$namespace", **sent_with, **alert.match_labels}
 
 
-def _in_doubt(alert: Alert | None, sent_with: Mapping[str, str]) -> NoData | None:
-    """What an infinite answer means for an alert, and what its author can do."""
-    if alert is None:
-        return None
+def _no_number(check: Check, sent_with: Mapping[str, str]) -> NoData | None:
+    """What an infinite answer means where it is meant, and what the author can do."""
+    if check.alert is not None:
+        return _in_doubt(check.alert, sent_with)
+    if said := of_successes(check):
+        return NoData("PartWithoutSeries", f"ratio.of has no series, though ratio.in has (is it mistyped?): {said}")
+    return None
+
+
+def _in_doubt(alert: Alert, sent_with: Mapping[str, str]) -> NoData:
     labels = [label for label, value in _labels_of(alert, sent_with).items() if value]
     one = f"the label {labels[0]}" if len(labels) == 1 else f"one of the labels {', '.join(labels)}"
     advice = "; ".join(_ways_out([label for label in labels if label in sent_with], labels))
@@ -271,7 +288,7 @@ def _compiled(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> Compile
         target_label=check.target_label,
         window=max(found.known, hold) if found.hidden else found.known,
         hidden=found.hidden,
-        infinite=_in_doubt(check.alert, _sent_with(spec, catalog)),
+        infinite=_no_number(check, _sent_with(spec, catalog)),
         volume=_volume(check),
         or_missing=check.alert is not None,
     )
