@@ -31,6 +31,8 @@ SLASHES = 'sum(rate(h{n="$namespace",code=~"5..",path="/a (b"}[1m]))'
             ("sum(increase(e[5m]))", "sum(increase(r[5m]))"),
             id="counted",
         ),
+        pytest.param("sum(job:e:rate5m) / job:r:rate5m", ("sum(job:e:rate5m)", "job:r:rate5m"), id="recorded"),
+        pytest.param("job:e:rate5m / job:r:rate1h", None, id="recorded with ranges that differ"),
         pytest.param(f"{E} / sum(rate(r[1m]))", None, id="ranges that differ"),
         pytest.param(f"{BY_APP[0]} / {R}", None, id="labels that differ"),
         pytest.param(f"{E} / on (app) {R}", None, id="matched by labels"),

@@ -1,24 +1,23 @@
 """From a HealthPolicy as it was written to a policy that can be asked: once a generation, errors with their path."""
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pydantic import ValidationError
 
-from salus.core.policy import promql, windows
+from salus.core.policy import counting, promql, windows
 from salus.core.policy.exporters import Trusted, tied
 from salus.core.policy.minimums import effective
 from salus.core.policy.value_form import advice
 from salus.model.meta import WorkloadKind
-from salus.model.policy import Alert, Check, HealthPolicySpec, Ratio, Threshold, Verdict, Volume
+from salus.model.policy import Alert, Check, HealthPolicySpec, Ratio, Threshold, Verdict
 from salus.model.problems import Problem, problems
 from salus.model.scalars import Body, format_duration
 from salus.model.values.configuration import Binding, Minimums, Sink
 from salus.model.values.keys import PolicyKey
 from salus.model.values.metrics import NoData
-from salus.model.values.policies import CompiledCheck, CompiledVolume, Policy
+from salus.model.values.policies import CompiledCheck, Policy
 
 
 class SpecError(Exception):
@@ -259,6 +258,8 @@ def _window(check: Check, template: str, spec: HealthPolicySpec, catalog: Catalo
 def _warnings(spec: HealthPolicySpec, checks: Sequence[CompiledCheck]) -> Iterator[Problem]:
     for index, (written, check) in enumerate(zip(spec.checks, checks, strict=True)):
         path = f"spec.checks[{index}]"
+        if check.volume is None and (said := counting.uncounted(written)):
+            yield Problem(f"{path}.volume", said)
         declared = written.query is None or written.on_no_data is not None
         if not declared and (found := advice(check.template, check.unhealthy)):
             yield Problem(f"{path}.query", str(found))
@@ -268,7 +269,6 @@ def _warnings(spec: HealthPolicySpec, checks: Sequence[CompiledCheck]) -> Iterat
             yield Problem(f"{path}.window", f"{unknown}, or samples count {instead} after an action, by for")
 
 
-FAILURES = 3
 _FIRING = Threshold.model_validate({"above": "0"})
 
 
@@ -289,27 +289,6 @@ def _compiled(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> Compile
         window=max(found.known, hold) if found.hidden else found.known,
         hidden=found.hidden,
         infinite=_no_number(check, _sent_with(spec, catalog)),
-        volume=_volume(check),
+        volume=counting.volume_of(check),
         or_missing=check.alert is not None,
     )
-
-
-def _volume(check: Check) -> CompiledVolume | None:
-    """How much there must be, as the check says; by default a ratio of rates counts its whole."""
-    said = check.volume or Volume()
-    least = _three_failures(check) if said.at_least is None else said.at_least
-    counts = (said.query, promql.window(said.query)) if said.query else _whole(check)
-    return CompiledVolume(counts[0], least, counts[1]) if counts and least else None
-
-
-def _whole(check: Check) -> tuple[str, timedelta] | None:
-    return promql.counted(check.ratio.in_) if check.ratio else None
-
-
-def _three_failures(check: Check) -> int:
-    """So many that three failures are needed to cross the bound, and not one; 0 where a single one is meant to."""
-    bound = check.unhealthy
-    if check.ratio is None or bound is None:
-        return 0
-    failing = bound.above if bound.above is not None else 1 - (bound.below or 0)
-    return math.ceil(round(FAILURES / failing, 6)) if 0 < failing <= 1 else 0  # 1 - 0.9 is a little less than 0.1

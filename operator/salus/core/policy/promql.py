@@ -204,47 +204,6 @@ def is_scalar(tree: ast.Expr) -> bool:
 
 
 @readable
-def counted(query: str) -> tuple[str, timedelta] | None:
-    """The query with its rates counted over their range, and that range: how many there were; None if it does not tell.
-
-    It tells where it does nothing but sum up rates, or increases, over one range.
-
-    Raises ValueError if it cannot be read.
-    """
-    found = set(_summed(_read(query).tree))
-    if len(found) != 1:
-        return None
-    ((function, span),) = found
-    if function == "increase":
-        return query, span
-    return (f"(\n{query}\n) * {span.total_seconds():g}", span) if function == "rate" else None
-
-
-def _summed(tree: ast.Expr) -> Iterator[tuple[str, timedelta]]:
-    """Function and range of all that is summed up; one that has no name where anything else is done."""
-    pending: list[Any] = [tree]
-    while pending:
-        match pending.pop():
-            case ast.ParenExpr(expr=inner):
-                pending.append(inner)
-            case ast.AggregateExpr(expr=inner) as sum_ if str(sum_.op) == "sum":
-                pending.append(inner)
-            case ast.BinaryExpr() as both if str(both.op) in {"+", "or"}:
-                pending += [both.lhs, both.rhs]
-            case ast.BinaryExpr(lhs=inner, rhs=ast.NumberLiteral()) as filter_ if _filters(filter_):
-                pending.append(inner)
-            case ast.Call(args=[ast.MatrixSelector() as over]) as call:
-                yield call.func.name, over.range
-            case _:
-                yield "", _NOTHING
-
-
-def _filters(node: ast.BinaryExpr) -> bool:
-    """A comparison that lets the number itself through."""
-    return str(node.op) in {">", ">=", "!="} and not (node.modifier is not None and node.modifier.return_bool)
-
-
-@readable
 def selectors(query: str) -> tuple[Selector, ...]:
     """Where the query reads series, each place once; without those that `@` pins to a moment of its own.
 

@@ -10,6 +10,7 @@ from typing import Any
 import promql_parser as ast
 
 from salus.core.policy import bounds, promql
+from salus.core.policy.counting import counted
 
 _TOKEN = re.compile(bounds.QUOTED + r"|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<word>\bor\b)|(?P<slash>/)", re.DOTALL)
 
@@ -29,7 +30,7 @@ def _parts(template: str) -> tuple[str, str] | None:
         return None
     at = next(_places(template, "slash"))
     of, whole = _first(template[:at], tree.lhs), template[at + 1 :]
-    part, all_of_it = promql.counted(of), promql.counted(whole)
+    part, all_of_it = counted(of), counted(whole)
     if part is None or all_of_it is None or part[1] != all_of_it[1]:
         return None
     if _labels(promql.tree(of)) != _labels(tree.rhs):
