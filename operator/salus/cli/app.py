@@ -35,7 +35,7 @@ def main() -> None:
 
 
 @contextmanager
-def _imports() -> Iterator[None]:
+def imports() -> Iterator[None]:
     """Do not search for garbage while modules are loaded, nor later in what they made: there is none."""
     gc.disable()
     try:
@@ -116,7 +116,7 @@ def run_command(  # noqa: PLR0913 — a command's arguments are its options
     ] = False,
 ) -> None:
     """Run the operator until it is told to stop (SIGTERM or Ctrl-C)."""
-    with _imports():
+    with imports():
         from salus import bootstrap  # noqa: PLC0415 — see the module's docstring
         from salus.settings import SettingsError  # noqa: PLC0415
 
@@ -158,7 +158,7 @@ def validate_command(
 
     Exit status: 0 all good, 1 problems found, 2 something could not be read.
     """
-    with _imports():
+    with imports():
         from salus.cli.validate import run  # noqa: PLC0415 — see the module's docstring
 
     raise typer.Exit(run(inputs, config, sources, as_json=output == "json"))
@@ -190,7 +190,7 @@ def approve_command(  # noqa: PLR0913 — a command's arguments are its options
 
     Salus then judges everything anew, and does it once. Exit status: 0 approved, 1 you stepped back, 2 it cannot be.
     """
-    with _imports():
+    with imports():
         from salus.adapters.api import Login  # noqa: PLC0415 — see the module's docstring
         from salus.cli.answer import Wish, run  # noqa: PLC0415
 
@@ -212,7 +212,7 @@ def deny_command(  # noqa: PLR0913 — a command's arguments are its options
 
     Exit status: 0 denied, 1 you stepped back, 2 it cannot be.
     """
-    with _imports():
+    with imports():
         from salus.adapters.api import Login  # noqa: PLC0415 — see the module's docstring
         from salus.cli.answer import Wish, run  # noqa: PLC0415
 
@@ -234,7 +234,7 @@ def withdraw_command(  # noqa: PLR0913 — a command's arguments are its options
 
     Exit status: 0 withdrawn, 1 you stepped back, 2 it cannot be.
     """
-    with _imports():
+    with imports():
         from salus.adapters.api import Login  # noqa: PLC0415 — see the module's docstring
         from salus.cli.withdraw import Wish, run  # noqa: PLC0415
 

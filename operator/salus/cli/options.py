@@ -7,6 +7,7 @@ together again before the command is called.
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,15 +44,20 @@ _LOOK: Mapping[str, tuple[Any, Any]] = {
 }
 
 
-def _where(said: Mapping[str, Any]) -> "Where":
-    from salus.cli.person import Where  # noqa: PLC0415 — what talks to a cluster is imported when it is called
-    from salus.model.scalars import parse_duration  # noqa: PLC0415
+def duration(option: str, text: str) -> timedelta:
+    """What an option says of time. Raises BadParameter."""
+    from salus.model.scalars import parse_duration  # noqa: PLC0415 — see `_where`
 
     try:
-        timeout = parse_duration(said["request_timeout"])
+        return parse_duration(text)
     except ValueError as error:
-        raise typer.BadParameter(f"--request-timeout: {error}") from error
-    return Where(**{**said, "request_timeout": timeout})
+        raise typer.BadParameter(f"{option}: {error}") from error
+
+
+def _where(said: Mapping[str, Any]) -> "Where":
+    from salus.cli.person import Where  # noqa: PLC0415 — what talks to a cluster is imported when it is called
+
+    return Where(**{**said, "request_timeout": duration("--request-timeout", said["request_timeout"])})
 
 
 def _look(said: Mapping[str, Any]) -> "Look":

@@ -15,7 +15,7 @@ from salus.adapters.api import Connection, Login, NoCredentials, Request, place
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.reviews import may, whoami
 from salus.cli.contract import CannotBeAsked
-from salus.cli.names import resembling, short_of
+from salus.cli.names import Named, resembling, short_of
 from salus.cli.reports.document import NotLookedAt
 from salus.model.scalars import GROUP, Body
 from salus.model.values.permissions import Permission
@@ -112,6 +112,15 @@ class Person:
             except Forbidden:
                 self._leave_out("list", resource, within or "")
                 return []
+
+    async def no_such(self, one: Named, near: Sequence[str] = ()) -> CannotBeAsked:
+        """There is no such object, or no policy of such a workload; with names that resemble it."""
+        where = f"in namespace {self.namespace}" if self.namespace else "in any namespace"
+        if one.workload is not None:
+            return CannotBeAsked(f"no policy has {one} as its target {where}", tries=["salus status -A"])
+        facts = [("like it", ", ".join(near))] if near else []
+        tries = await self._elsewhere(Ref(one.resource, self.namespace or "", one.name)) if self.namespace else []
+        return CannotBeAsked(f"there is no {one.resource.kind} {one.name} {where}", facts, tries)
 
     def lacking(self, verb: str, resource: Resource, namespace: str, said: str = "") -> CannotBeAsked:
         """They may not, and it was the very thing that was asked for."""

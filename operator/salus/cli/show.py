@@ -6,7 +6,7 @@
 import locale
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
@@ -15,6 +15,8 @@ from typing import TextIO, TypeVar
 import orjson
 import yaml
 from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from salus.cli.marks import MARKS, State
@@ -22,6 +24,8 @@ from salus.cli.reports.document import Document
 from salus.model.scalars import Body
 
 COLUMNS = 80
+_LABEL = 7
+"""Columns of the label of a fact, blanks apart."""
 _WIDEST_PIPE = 400
 """Columns of `wide` where nobody tells how many there are."""
 
@@ -85,7 +89,7 @@ class Screen:
         """Print them one below the other, without blanks at the end of lines."""
         for one in renderables:
             with self.console.capture() as captured:
-                self.console.print(one, soft_wrap=isinstance(one, str))
+                self.console.print(one)
             self.console.file.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
@@ -157,6 +161,42 @@ def _typed(body: Body) -> str:
     group = str(body["apiVersion"]).rpartition("/")[0]
     kind = str(body["kind"]).lower()
     return f"{kind}{f'.{group}' if group else ''}/{body['metadata']['name']}"
+
+
+def table(*titles: str) -> Table:
+    """A table as kubectl draws them: titles, no lines, two blanks between columns.
+
+    What does not fit is cut, but for the last column, which goes on below.
+    """
+    found = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="", show_header=any(titles))
+    for index, title in enumerate(titles):
+        is_last = index == len(titles) - 1
+        found.add_column(title, no_wrap=not is_last, overflow="fold" if is_last else "ellipsis")
+    return found
+
+
+def facts(rows: Iterable[tuple[str, RenderableType]]) -> Table:
+    """Labels with what there is to say beside each; what is long goes on below itself."""
+    found = Table.grid(padding=(0, 2, 0, 0))
+    found.add_column(no_wrap=True, min_width=_LABEL)
+    found.add_column(overflow="fold")
+    for label, value in rows:
+        if value:
+            found.add_row(label, plain(value) if isinstance(value, str) else value)
+    return found
+
+
+def indented(one: RenderableType) -> RenderableType:
+    """Two blanks further in."""
+    return Padding(one, (0, 0, 0, 2))
+
+
+def left_out(document: Document) -> Iterator[str]:
+    """What was not looked at, and the right that it takes."""
+    if document.not_looked_at:
+        yield ""
+        yield "Not looked at"
+        yield from (f"  {one.what}: needs {one.lacks}" for one in document.not_looked_at)
 
 
 def plain(text: str) -> str:
