@@ -99,10 +99,10 @@ def rule(cluster: DevCluster, namespace: str, *, operator: str = "salus", suffix
 def answer(
     cluster: DevCluster, user: str, verb: str, change: str, namespace: str, *options: str
 ) -> subprocess.CompletedProcess[str]:
-    """`kubectl salus approve` or `deny`, as this user."""
+    """`kubectl salus approve` or `deny`, as this user, who is sure."""
     return subprocess.run(
         [
-            *(sys.executable, "-m", "salus", verb, change, "-n", namespace),
+            *(sys.executable, "-m", "salus", verb, change, "-n", namespace, "--yes"),
             *(f"--kubeconfig={cluster.kubeconfig_for(user)}", *options),
         ],
         capture_output=True,

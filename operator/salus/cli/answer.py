@@ -5,7 +5,7 @@ Who may answer is the API server's to say; this asks it beforehand, so that what
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from salus.adapters.api import Connection, Login, NoCredentials, default_namespa
 from salus.adapters.clock import SystemClock
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.reviews import may, whoami
+from salus.cli.asking import NobodyToAsk, agrees, somebody_agrees
 from salus.core.records.changes import question_digest
 from salus.model.scalars import Body, format_duration, format_time, parse_time
 from salus.ports import CHANGE_EVENTS, Cluster, ClusterError, Conflict, Forbidden, Invalid, NotFound, Ref, right
@@ -26,6 +27,7 @@ FIELD_MANAGER = "salus-cli"
 ANSWERING = frozenset({right("patch", CHANGE_EVENTS)})
 """All that the command writes."""
 Decision = Literal["Approved", "Denied"]
+_VERBS: Mapping[Decision, str] = {"Approved": "Approve", "Denied": "Deny"}
 
 
 class CannotAnswer(Exception):
@@ -47,8 +49,9 @@ class Wish:
 def run(wish: Wish, login: Login) -> int:
     """The command. Returns the exit status: 0 answered, or only shown; 1 the person stepped back; 2 it cannot be."""
     try:
+        somebody_agrees(sys.stdin, sure=wish.sure or wish.only_show)
         return asyncio.run(_run(wish, login))
-    except (CannotAnswer, ClusterError, NoCredentials) as error:
+    except (CannotAnswer, ClusterError, NoCredentials, NobodyToAsk) as error:
         typer.echo(f"salus: {error}", err=True)
         return 2
 
@@ -65,17 +68,11 @@ async def _run(wish: Wish, login: Login) -> int:
         for verb in ("patch", "approve"):
             if not await may(connection, right(verb, CHANGE_EVENTS), ref.namespace, ref.name):
                 raise CannotAnswer(lacking(verb, ref, me))
-        if not wish.sure and not _is_sure(wish, sys.stdin.isatty):
+        if not agrees(f"{_VERBS[wish.decision]} this as yourself?", sure=wish.sure):
             return 1
         await answer(cluster, body, wish, me, SystemClock().now())
     typer.echo(f"changeevent/{wish.name} {wish.decision.lower()}")
     return 0
-
-
-def _is_sure(wish: Wish, is_terminal: Callable[[], bool]) -> bool:
-    """Ask, where somebody is there to answer."""
-    verb = {"Approved": "Approve", "Denied": "Deny"}[wish.decision]
-    return not is_terminal() or typer.confirm(f"{verb} this as yourself?")
 
 
 async def question(cluster: Cluster, ref: Ref, me: str, now: datetime) -> Body:

@@ -169,7 +169,9 @@ _Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", metavar="NAME", help="Default: the kubeconfig's, as kubectl.")
 ]
 _Ticket = Annotated[str, typer.Option(metavar="TEXT", help="A ticket to refer to; kept in the record.")]
-_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask again, on a terminal.")]
+_Yes = Annotated[
+    bool, typer.Option("--yes", "-y", help="Do not ask. Without a terminal it is needed: nobody could be asked.")
+]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what is asked.")]
 _Kubeconfig = Annotated[Path | None, typer.Option(metavar="FILE", exists=True, dir_okay=False)]
 _Context = Annotated[str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig.")]

@@ -5,7 +5,7 @@ Who may is the API server's to say; this asks it beforehand, so that what is mis
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from salus.adapters.api import Connection, Login, NoCredentials, default_namespa
 from salus.adapters.clock import SystemClock
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.reviews import may, whoami
+from salus.cli.asking import NobodyToAsk, agrees, somebody_agrees
 from salus.core.objects.workloads import short
 from salus.model.scalars import Body, format_time
 from salus.ports import KEPT_RELEASES, Cluster, ClusterError, Conflict, Forbidden, Invalid, NotFound, Ref, right
@@ -45,8 +46,9 @@ class Wish:
 def run(wish: Wish, login: Login) -> int:
     """The command. Exit status: 0 withdrawn, or only shown; 1 the person stepped back; 2 it cannot be."""
     try:
+        somebody_agrees(sys.stdin, sure=wish.sure or wish.only_show)
         return asyncio.run(_run(wish, login))
-    except (CannotWithdraw, ClusterError, NoCredentials) as error:
+    except (CannotWithdraw, ClusterError, NoCredentials, NobodyToAsk) as error:
         typer.echo(f"salus: {error}", err=True)
         return 2
 
@@ -63,16 +65,11 @@ async def _run(wish: Wish, login: Login) -> int:
         for verb in ("patch", "withdraw"):
             if not await may(connection, right(verb, KEPT_RELEASES), ref.namespace, ref.name):
                 raise CannotWithdraw(lacking(verb, ref, me))
-        if not wish.sure and not _is_sure(sys.stdin.isatty):
+        if not agrees("Withdraw this as yourself? It is for good.", sure=wish.sure):
             return 1
         await withdraw(cluster, body, wish.reason, me, SystemClock().now())
     typer.echo(f"keptrelease/{wish.name} withdrawn")
     return 0
-
-
-def _is_sure(is_terminal: Callable[[], bool]) -> bool:
-    """Ask, where somebody is there to answer."""
-    return not is_terminal() or typer.confirm("Withdraw this as yourself? It is for good.")
 
 
 async def find(cluster: Cluster, ref: Ref, me: str) -> Body:
