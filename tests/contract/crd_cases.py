@@ -199,6 +199,10 @@ RULES = [
                     "/checks/0/unhealthy": {"below": "1"},
                     "/checks/0/healthy": {"above": "0.9"},
                 },
+                "nor do bounds without quotes": {
+                    "/checks/0/unhealthy": {"above": 5},
+                    "/checks/0/healthy": {"below": "5.5"},
+                },
                 "healthy and unhealthy are not on the same side": {"/checks/0/healthy": {"above": "0.02"}},
             },
             ("spec.remedies[2].scale", "set exactly one of to, by and perReplica"): {
@@ -220,6 +224,7 @@ RULES = [
             },
             ("spec.remedies[2].scale.perReplica", "perReplica must be greater than 0"): {
                 "nothing is divided by zero": {"/remedies/2/scale": {"perReplica": "0", "max": 4}},
+                "nor by one without quotes": {"/remedies/2/scale": {"perReplica": 0, "max": 4}},
             },
             ("spec.remedies[1]", "set exactly one of rollback, restart, scale and notify"): {
                 "a remedy does one thing": {"/remedies/1/notify": {}},
@@ -311,7 +316,7 @@ RULES = [
 ]
 
 _DURATION = "expected a duration such as 30s, 5m or 1h30m, got "
-_DECIMAL = 'expected a decimal in a string such as "0.05", got '
+_DECIMAL = 'expected a whole number, or a decimal in a string such as "0.05", got '
 _LABEL = 'expected lowercase letters, digits and "-", a letter or digit at both ends, got '
 _NAME = 'expected lowercase letters, digits, "-" and ".", a letter or digit at both ends, got '
 
@@ -352,8 +357,8 @@ BOUNDS = [
             ("spec.bake", _DURATION + "300"): {
                 "a duration without a unit": {"/bake": 300},
             },
-            ("spec.checks[0].unhealthy.above", _DECIMAL + "0.05"): {
-                "a threshold without quotes": {"/checks/0/unhealthy": {"above": 0.05}, "/checks/0/healthy": None},
+            ("spec.checks[0].unhealthy.above", _DECIMAL + '0.05; quote it: "0.05"'): {
+                "a fraction without quotes": {"/checks/0/unhealthy": {"above": 0.05}, "/checks/0/healthy": None},
             },
             ("spec.checks[0].unhealthy.above", _DECIMAL + '"5%"'): {
                 "a threshold in percent": {"/checks/0/unhealthy": {"above": "5%"}, "/checks/0/healthy": None},
@@ -361,6 +366,15 @@ BOUNDS = [
             ("spec.checks[0].unhealthy.above", _DECIMAL + '"NaN"'): {
                 "a threshold that is not a number": {
                     "/checks/0/unhealthy": {"above": "NaN"},
+                    "/checks/0/healthy": None,
+                },
+            },
+            ("spec.checks[0].unhealthy.above", _DECIMAL + "true"): {
+                "a threshold that is a switch": {"/checks/0/unhealthy": {"above": True}, "/checks/0/healthy": None},
+            },
+            ("spec.checks[0].unhealthy.above", "expected a number of 15 digits at most"): {
+                "a threshold beyond what a float has": {
+                    "/checks/0/unhealthy": {"above": 10**15},
                     "/checks/0/healthy": None,
                 },
             },
@@ -509,6 +523,20 @@ ACCEPTED = [
             "the policy as it is": {},
             "sixteen checks and no remedy": {"/checks": _presets(16), "/remedies": None},
             "a volume": {"/checks/0/volume": {"query": "sum(requests)", "atLeast": "60"}},
+            "whole numbers without quotes": {
+                "/checks/0/unhealthy": {"above": 5},
+                "/checks/0/healthy": {"below": -5},
+                "/checks/1/volume": {"query": "sum(requests)", "atLeast": 60},
+                "/remedies/2/scale": {"perReplica": 100, "max": 4},
+            },
+            "hysteresis between a whole number and a decimal": {
+                "/checks/0/unhealthy": {"below": "5.5"},
+                "/checks/0/healthy": {"above": 6},
+            },
+            "the largest whole number": {
+                "/checks/0/unhealthy": {"above": 10**15 - 1},
+                "/checks/0/healthy": {"below": 1 - 10**15},
+            },
             "a volume beside a preset": {"/checks/1/volume": {"query": "sum(requests)", "atLeast": "0.5"}},
             "a ratio that is never quiet": {
                 "/checks/0/query": None,

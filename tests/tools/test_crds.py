@@ -72,15 +72,23 @@ def test_every_string_list_and_map_is_bounded(kind: Kind) -> None:
     assert [path for path, node in places(object_schema(kind)) if not is_bounded(node)] == []
 
 
+MIXED = [
+    *(f".spec.checks[].{bound}.{side}" for bound in ("unhealthy", "healthy") for side in ("above", "below")),
+    ".spec.checks[].volume.atLeast",
+    ".spec.remedies[].scale.to",
+    ".spec.remedies[].scale.perReplica",
+]
+
+
 @each_kind
 def test_every_place_has_one_type(kind: Kind) -> None:
-    """But for a size, which is a number or a name."""
+    """But for what is a number or a text: a size or its name, a whole number or a decimal."""
     untyped = [
         path for path, node in places(object_schema(kind)) if not {"type", "x-kubernetes-int-or-string"} & node.keys()
     ]
 
     assert [path for path, node in places(object_schema(kind)) if "x-kubernetes-int-or-string" in node] == (
-        [".spec.remedies[].scale.to"] if kind.name == "HealthPolicy" else []
+        MIXED if kind.name == "HealthPolicy" else []
     )
     any_json = {"ChangeEvent": [".spec.patch[].value", ".spec.inverse[].value"], "KeptRelease": [".spec.workload.spec"]}
     assert untyped == any_json.get(kind.name, [])

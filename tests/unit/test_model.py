@@ -1,6 +1,7 @@
 """The models say offline what the API server says online; the API server's half is in tests/contract/test_crds.py."""
 
 import math
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
@@ -117,7 +118,7 @@ def test_an_empty_prefix_leaves_no_dot() -> None:
         Threshold.parse({"above": "much"})
 
     assert problems(caught.value, "") == (
-        Problem("above", 'expected a decimal in a string such as "0.05", got "much"'),
+        Problem("above", 'expected a whole number, or a decimal in a string such as "0.05", got "much"'),
     )
 
 
@@ -147,11 +148,53 @@ def test_a_duration_survives_writing_and_reading(span: timedelta) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1.", ".5", "1e3", "0x1", "NaN", "Infinity", "1,5", "5%", " 1", "1\n", 1, 0.5, None, True]
+    "text",
+    ["", "1.", ".5", "1e3", "0x1", "NaN", "Infinity", "1,5", "5%", " 1", "1\n", 0.5, None, True, math.inf, math.nan],
 )
-def test_anything_but_a_plain_decimal_in_a_string_is_no_decimal(text: object) -> None:
-    with pytest.raises(ValueError, match="expected a decimal in a string"):
+def test_anything_but_a_whole_number_and_a_plain_decimal_in_a_string_is_no_decimal(text: object) -> None:
+    with pytest.raises(ValueError, match="expected a whole number, or a decimal in a string"):
         parse_decimal(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        pytest.param(5, 5.0, id="a whole number"),
+        pytest.param(-5, -5.0, id="a negative one"),
+        pytest.param(0, 0.0, id="zero"),
+        pytest.param(5.0, 5.0, id="a whole number with a point, which is the same in JSON"),
+        pytest.param(999_999_999_999_999, 999_999_999_999_999.0, id="the largest"),
+        pytest.param("5", 5.0, id="a whole number in a string"),
+        pytest.param("0.05", 0.05, id="a decimal in a string"),
+    ],
+)
+def test_a_decimal_is_read(written: object, value: float) -> None:
+    assert parse_decimal(written) == value
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        pytest.param(0.05, 'got 0.05; quote it: "0.05"', id="a fraction"),
+        pytest.param(1e-7, 'got 1e-07; quote it: "0.0000001"', id="a small one, without an exponent"),
+        pytest.param(1e-12, "got 1e-12", id="one that no string may be"),
+        pytest.param(math.nan, "got NaN", id="no number"),
+        pytest.param("5%", 'got "5%"', id="a share in percent"),
+    ],
+)
+def test_who_writes_a_fraction_is_told_to_quote_it(written: object, hint: str) -> None:
+    with pytest.raises(ValueError, match=f", {re.escape(hint)}$"):
+        parse_decimal(written)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [10**15, -(10**15), 1e15, 1e300, 10**5000],
+    ids=["too large", "too small", "a float", "a large float", "one that Python does not print"],
+)
+def test_a_number_that_no_float_has_exactly_is_no_decimal(number: float) -> None:
+    with pytest.raises(ValueError, match=r"^expected a number of 15 digits at most$"):
+        parse_decimal(number)
 
 
 @given(st.decimals(-(10**14), 10**14, places=9).map(lambda value: f"{value:f}"))

@@ -75,6 +75,9 @@ def test_a_first_policy_takes_less_than_fifteen_lines() -> None:
     assert sum(not line.startswith("#") for line in lines) < 15
 
 
+A_DECIMAL = 'expected a whole number, or a decimal in a string such as "0.05"'
+
+
 def test_all_problems_of_a_policy_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(DATA)
 
@@ -83,7 +86,7 @@ def test_all_problems_of_a_policy_are_told_at_once(monkeypatch: pytest.MonkeyPat
     assert told == [
         '7 (shop/checkout): spec.mode: expected Observe, Approve or Enforce, got "Bold"',
         '8 (shop/checkout): spec.source: unknown source "nowhere"; known: default',
-        '13 (shop/checkout): spec.checks[0].unhealthy.above: expected a decimal in a string such as "0.05", got "much"',
+        f'13 (shop/checkout): spec.checks[0].unhealthy.above: {A_DECIMAL}, got "much"',
         "15 (shop/checkout): spec.checks[1].query: cannot be read as PromQL: unclosed left parenthesis",
         '19 (shop/checkout): spec.checks[2].preset: unknown preset "PodsCrashLoping"; known: '
         + ", ".join(load_presets()),
@@ -161,9 +164,9 @@ def test_a_policy_in_a_list_is_found_with_its_own_lines(monkeypatch: pytest.Monk
         ),
         pytest.param(
             '{below: "1"}',
-            "{below: 1}",
-            '9 (shop/checkout): spec.checks[0].unhealthy.below: expected a decimal in a string such as "0.05", got 1',
-            id="a number where a string is meant",
+            "{below: 0.5}",
+            f'9 (shop/checkout): spec.checks[0].unhealthy.below: {A_DECIMAL}, got 0.5; quote it: "0.5"',
+            id="a fraction where a string is meant",
         ),
         pytest.param(
             '"$namespace"',

@@ -164,9 +164,9 @@ class Threshold(Resource):
         ),
     )
     above: Decimal | None = None
-    """Crossed when the value is greater than this. A decimal in a string: "0.05"."""
+    """Crossed when the value is greater than this. A whole number, or a decimal in a string: "0.05"."""
     below: Decimal | None = None
-    """Crossed when the value is less than this. A decimal in a string: "0.05"."""
+    """Crossed when the value is less than this. A whole number, or a decimal in a string: "0.05"."""
 
     def crossed_by(self, value: float) -> bool:
         """Whether `value` lies beyond the bound; NaN never does."""
@@ -233,8 +233,8 @@ class Volume(Resource):
     """PromQL that answers with a number, such as the requests of the last minutes. Default of a ratio: its `in`,
     counted over its range."""
     at_least: Decimal | None = None
-    """Below this the check is Quiet. A decimal in a string. Default of a ratio: ceil(3 / bound), so that it takes three
-    failures to cross the bound; 0: never quiet."""
+    """Below this the check is Quiet. A whole number, or a decimal in a string. Default of a ratio: ceil(3 / bound), so
+    that it takes three failures to cross the bound; 0: never quiet."""
 
 
 class Check(Resource):
@@ -387,7 +387,8 @@ class Scale(Resource):
     by: Annotated[str, Field(max_length=6, pattern=r"^[1-9][0-9]{0,3}%?$")] | None = None
     """This many more, from the live number: "2", or a share of it, rounded up: "50%"."""
     per_replica: Decimal | None = None
-    """One replica for so much of the check's value: ceil(value / perReplica)."""
+    """One replica for so much of the check's value: ceil(value / perReplica). A whole number, or a decimal in a
+    string."""
     max: Replicas
     """Never more than this."""
     min: Replicas = 1

@@ -39,6 +39,8 @@ starts with kubectl: Flux takes the fields of such managers away."""
 _LONGEST_QUOTE = 60
 _DURATION = re.compile(r"^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$")
 _DECIMAL = re.compile(r"^-?[0-9]{1,15}(\.[0-9]{1,9})?$")
+_LARGEST_DECIMAL = 10**15 - 1
+"""A float has all whole numbers up to this, and the pattern no more digits."""
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 _TIME = re.compile(r"^[0-9-]{10}T[0-9:]{8}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$")
 
@@ -77,11 +79,35 @@ def format_duration(value: timedelta) -> str:
     return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
 
 
-def parse_decimal(text: object) -> float:
-    """`"0.05"` → 0.05. Raises ValueError for anything but a plain decimal in a string, floats included."""
-    if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
-        raise ValueError(f'expected a decimal in a string such as "0.05", got {quote(text)}')
-    return float(text)
+def parse_decimal(written: object) -> float:
+    """`"0.05"` → 0.05, `5` → 5.0. Raises ValueError with what was expected.
+
+    Kubernetes' resources carry no floats: not every reader writes a fraction back as it was. Whole numbers are safe.
+    """
+    match written:
+        case bool():
+            pass
+        case str() if _DECIMAL.fullmatch(written):
+            return float(written)
+        case int():
+            return _whole(written)
+        case float() if written.is_integer():
+            return _whole(int(written))  # as the API server sees it: in JSON 5.0 is 5
+    raise ValueError(
+        f'expected a whole number, or a decimal in a string such as "0.05", got {quote(written)}{_in_quotes(written)}'
+    )
+
+
+def _whole(number: int) -> float:
+    if abs(number) > _LARGEST_DECIMAL:
+        raise ValueError(f"expected a number of {len(str(_LARGEST_DECIMAL))} digits at most")
+    return float(number)
+
+
+def _in_quotes(written: object) -> str:
+    """How a fraction is to be written; empty for what is none."""
+    text = write_decimal(written) if isinstance(written, float) else ""
+    return f"; quote it: {quote(text)}" if _DECIMAL.fullmatch(text) else ""
 
 
 def write_decimal(value: float) -> str:
@@ -134,7 +160,15 @@ Decimal = Annotated[
     float,
     BeforeValidator(parse_decimal),
     PlainSerializer(write_decimal, return_type=str),
-    WithJsonSchema({"type": "string", "maxLength": 26, "pattern": _DECIMAL.pattern}),
+    WithJsonSchema(
+        {
+            "x-kubernetes-int-or-string": True,
+            "minimum": -_LARGEST_DECIMAL,
+            "maximum": _LARGEST_DECIMAL,
+            "maxLength": 26,
+            "pattern": _DECIMAL.pattern,
+        }
+    ),
 ]
 Time = Annotated[
     datetime,
