@@ -207,6 +207,77 @@ def test_a_problem_is_told_with_its_line_path_and_reason(old: str, new: str, fin
     assert any(one.startswith(f"policy.yaml:{finding}") for one in told), told
 
 
+BAD_BOUND = "unhealthy: {below: much}"
+RATIO = "ratio: {of: 'sum(rate(x[5m]))', in: 'sum(rate(y[5m]))'}"
+
+
+@pytest.mark.parametrize(
+    ("check", "hidden"),
+    [
+        pytest.param(f"query: rate(x[5m\n      {BAD_BOUND}", "query: cannot be read as PromQL", id="broken PromQL"),
+        pytest.param(
+            f"ratio: {{of: 'rate(x[5m', in: x}}\n      {BAD_BOUND}",
+            "ratio.of: cannot be read as PromQL",
+            id="a broken part",
+        ),
+        pytest.param(
+            f"query: x\n      volume: {{query: 'rate(x[5m', atLeast: 5%}}\n      {BAD_BOUND}",
+            "volume.query: cannot be read as PromQL",
+            id="a broken volume with a wrong bound of its own",
+        ),
+        pytest.param(
+            f"preset: PodsCrash\n      {BAD_BOUND}", 'preset: unknown preset "PodsCrash"', id="an unknown preset"
+        ),
+        pytest.param(
+            f'alert: {{name: A, matchLabels: {{b: "$targets"}}}}\n      {BAD_BOUND}',
+            "alert: ",
+            id="an alert that cannot be",
+        ),
+        pytest.param(
+            f"query: up\n      preset: PodsCrash\n      {BAD_BOUND}", "preset: unknown", id="one preset too many"
+        ),
+        pytest.param("query: rate(x[5m\n      for: soon", "query: cannot be read as PromQL", id="a wrong duration"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_wrong_bound_hides_neither_the_query_of_its_check_nor_a_reference(check: str, hidden: str) -> None:
+    text = POLICY.replace('query: up{namespace="$namespace"}\n      unhealthy: {below: "1"}', check, 1).replace(
+        "  checks:", "  source: nowhere\n  remedies: [{name: a, checks: [none], restart: {}, mode: Bold}]\n  checks:"
+    )
+
+    told = "\n".join(findings_of(text))
+
+    assert "checks[0]" in told
+    assert f"spec.checks[0].{hidden}" in told
+    assert 'spec.source: unknown source "nowhere"' in told
+    assert "spec.remedies: remedies[].checks must name checks of this policy" in told
+    assert "spec.remedies[0].mode: expected Observe" in told
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(f"{RATIO}\n      {BAD_BOUND}", id="a ratio"),
+        pytest.param(
+            f"{RATIO}\n      volume: {{atLeast: '5'}}\n      {BAD_BOUND}",
+            id="a ratio with half a volume",
+        ),
+        pytest.param(f"query: x\n      volume: {{query: y, atLeast: '5'}}\n      {BAD_BOUND}", id="a volume"),
+        pytest.param(f"preset: PodsCrashLooping\n      {BAD_BOUND}", id="a preset"),
+        pytest.param(f'query: x{{a="$target"}}\n      {BAD_BOUND}', id="a query"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_wrong_bound_is_told_alone_where_all_else_is_sound(check: str) -> None:
+    text = POLICY.replace('query: up{namespace="$namespace"}\n      unhealthy: {below: "1"}', check, 1).replace(
+        "  checks:", "  remedies: [{name: a, checks: [up], restart: {}}]\n  checks:"
+    )
+
+    [told] = findings_of(text)
+
+    assert "spec.checks[0].unhealthy.below: expected a whole number" in told
+
+
 @pytest.mark.usefixtures("folder")
 def test_a_sound_policy_has_no_problem() -> None:
     assert findings_of(POLICY) == []

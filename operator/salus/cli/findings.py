@@ -209,9 +209,44 @@ def _problems_of_parts(spec: object, catalog: Catalog, namespace: str) -> Iterat
             yield from (problem for problem in _unresolved(named, some, namespace) if f"spec.{part}" in problem.path)
     checks = spec.get("checks")
     for index, check in enumerate(checks[:_MOST_CHECKS] if isinstance(checks, list) else ()):
-        for problem in _unresolved({**sound, "checks": [check]}, replace(catalog, sources=AnyName()), namespace):
-            if problem.path.startswith("spec.checks[0]"):
-                yield replace(problem, path=problem.path.replace("[0]", f"[{index}]", 1))
+        for place, tried in _parts_of_check(check):
+            for problem in _unresolved({**sound, "checks": [tried]}, replace(catalog, sources=AnyName()), namespace):
+                if problem.path.startswith(f"spec.checks[0]{place}"):
+                    yield replace(problem, path=problem.path.replace("[0]", f"[{index}]", 1))
+    yield from _lost_references(spec, sound)
+
+
+def _parts_of_check(check: object) -> Iterator[tuple[str, object]]:
+    """A check as it is, then what it asks, each part with a bound that is sound; and where that part stands."""
+    yield "", check
+    if not isinstance(check, Mapping):
+        return
+    bound: Mapping[str, object] = {"name": "any", "unhealthy": {"below": "1"}}
+    for asked in ("query", "ratio", "preset"):
+        if asked in check:
+            yield f".{asked}", {**bound, asked: check[asked]}
+    if "alert" in check:
+        yield ".alert", {"name": "any", "alert": check["alert"]}
+    volume = check.get("volume")
+    if isinstance(volume, Mapping) and "query" in volume:
+        yield ".volume.query", {**bound, "query": "up", "volume": {"query": volume["query"], "atLeast": "1"}}
+
+
+def _lost_references(spec: Mapping[str, Any], sound: Mapping[str, Any]) -> Iterator[Problem]:
+    """Remedies that name a check that is not there: only the names are left of both."""
+    checks, remedies = spec.get("checks"), spec.get("remedies")
+    if not isinstance(checks, list) or not isinstance(remedies, list):
+        return
+    named = [{**sound["checks"][0], "name": check.get("name")} for check in checks if isinstance(check, Mapping)]
+    rungs: list[Mapping[str, object]] = [
+        {"name": f"rung-{index}", "checks": remedy.get("checks"), "notify": {}}
+        for index, remedy in enumerate(remedies)
+        if isinstance(remedy, Mapping)
+    ]
+    try:
+        HealthPolicySpec.parse({**sound, "checks": named, "remedies": rungs})
+    except ValidationError as error:
+        yield from (problem for problem in problems(error) if problem.path == "spec.remedies")
 
 
 def _sound_spec(target: object) -> Mapping[str, Any]:
