@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainVa
 from salus.bounded_yaml import UnreadableError, read_bytes, value_of
 from salus.core.guards.freeze import check_cron, zone_of
 from salus.core.guards.permissions import REMEDIATOR
-from salus.core.objects.stamps import KNOWN
+from salus.core.objects.stamps import KNOWN, too_wide
 from salus.core.policy.exporters import Exporter, Trusted
 from salus.core.records.release_retention import ShelfLife
 from salus.core.records.retention import Retention
@@ -515,9 +515,9 @@ class LeaderElection(Resource):
 
 
 def _pattern(text: str) -> str:
-    """A pattern for names. Raises ValueError for one that would make every release the same."""
-    if not text.strip("*?"):
-        raise ValueError(f"{quote(text)} matches every name; say which")
+    """A pattern for names. Raises ValueError for one that would make releases the same which are not."""
+    if wrong := too_wide(text):
+        raise ValueError(f"{quote(text)} {wrong}")
     return text
 
 

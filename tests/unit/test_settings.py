@@ -231,8 +231,15 @@ def test_a_base_of_more_parts_is_taken_as_it_is(url: str) -> None:
         ),
         pytest.param(
             "releases: {stamps: {annotations: ['**']}}",
-            'releases.stamps.annotations[0]: "**" matches every name; say which',
+            'releases.stamps.annotations[0]: "**" matches nearly every name; say which, by at least 3 characters in '
+            "a row",
             id="a stamp by which every release is the same",
+        ),
+        pytest.param(
+            "releases: {checksums: {labels: [build, '*.io/*']}}",
+            'releases.checksums.labels[1]: "*.io/*" matches names as different as app.kubernetes.io/name and '
+            "sidecar.istio.io/inject; say which are meant",
+            id="a checksum by which releases are the same that are not",
         ),
         pytest.param(
             "releases: {checksums: {env: STAKATER_*}}",

@@ -1,13 +1,15 @@
 """What in a pod template is a release, and what only a tool's stamp: a row for each tool."""
 
+from collections.abc import Sequence
 from copy import deepcopy
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salus.core.objects.stamps import KNOWN, checksums_of, differing, unstamped
+from salus.core.objects.stamps import KNOWN, checksums_of, differing, too_wide, unstamped
 from salus.core.objects.workloads import identity, release_hash, same_release, template_hash, workload_from
 from salus.model.values.configuration import Marks, Stamps
 from tests.builders import a_deployment_body, a_template
@@ -42,33 +44,96 @@ def with_spec(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 — handed on
     return {**BASE, "spec": {**BASE["spec"], **fields}}
 
 
+NOTED = [
+    ("kubectl.kubernetes.io/restartedAt", "kubectl rollout restart, Lens, k9s, Headlamp, Argo CD's action"),
+    ("kubesphere.io/restartedAt", "KubeSphere"),
+    ("vso.secrets.hashicorp.com/restartedAt", "Vault Secrets Operator"),
+    ("openshift.openshift.io/restartedAt", "the console of OpenShift"),
+    ("example.com/restarted-at", "an operator of one's own"),
+    ("restartedAt", "kubectl patch with the time of a restart"),
+    ("date", "kubectl patch with a date"),
+    ("cattle.io/timestamp", "Rancher, Redeploy"),
+    ("field.cattle.io/ports", "Rancher, the ports it shows"),
+    ("workload.cattle.io/state", "Rancher, the state it shows"),
+    ("redeploy-timestamp", "Alibaba Cloud ACK, Redeploy"),
+    ("qcloud-redeploy-timestamp", "Tencent Cloud TKE, Redeploy"),
+    ("timestamp", "Helm, now"),
+    ("releaseTime", "Helm, now, by another name"),
+    ("deployedAt", "Helm, now, by a third one"),
+    ("deployed-at", "Helm, now, by a fourth one"),
+    ("example.com/deployed-at", "a pipeline's date"),
+    ("rollme", "Helm, randAlphaNum"),
+    ("flagger-id", "Flagger"),
+    ("keel.sh/update-time", "Keel"),
+    ("operator.1password.io/last-restarted", "1Password"),
+    ("rollout.argoproj.io/restartedAt", "Argo Rollouts"),
+    ("rollout.argoproj.io/revision", "Argo Rollouts, its revision"),
+    ("argocd.argoproj.io/tracking-id", "Argo CD"),
+    ("client.knative.dev/updateTimestamp", "kn"),
+    ("artifact.spinnaker.io/version", "Spinnaker, its artifacts"),
+    ("moniker.spinnaker.io/sequence", "Spinnaker"),
+    ("azure-pipelines/run", "Azure Pipelines"),
+    ("actions.github.com/k8s-deploy", "GitHub Actions, k8s-deploy"),
+    ("skaffold.dev/run-id", "Skaffold"),
+    ("tilt.dev/deploy-ref", "Tilt"),
+    ("dev.okteto.com/restart", "Okteto"),
+    ("kapp.k14s.io/nonce", "kapp"),
+    ("meta.helm.sh/release-name", "Helm, of what it has adopted"),
+    ("openshift.io/generated-by", "oc new-app"),
+    ("kubernetes.io/change-cause", "kubectl --record"),
+    ("deployment.kubernetes.io/revision", "what a live Deployment had"),
+    ("deprecated.daemonset.template.generation", "what a live DaemonSet had"),
+    ("kubectl.kubernetes.io/last-applied-configuration", "what kubectl apply had left"),
+]
+"""Annotations that make no release, and what writes them."""
+LABELLED = [
+    ("date", "kubectl patch, or Helm's now, in a label"),
+    ("qcloud-redeploy-timestamp", "Tencent Cloud TKE, Redeploy, in a label"),
+    ("rollouts-pod-template-hash", "Argo Rollouts, its hash"),
+    ("controller-revision-hash", "what a pod of a StatefulSet had"),
+    ("pod-template-generation", "what a pod of a DaemonSet had"),
+    ("helm.sh/chart", "another version of the chart alone"),
+    ("chart", "another version of an older chart alone"),
+    ("heritage", "Helm 2 and 3"),
+    ("skaffold.dev/run-id", "Skaffold, in a label"),
+    ("tilt.dev/managed-by", "Tilt, in a label"),
+    ("Octopus.Deployment.Id", "Octopus"),
+]
+SET = [
+    ("LAST_MANUAL_RESTART", "kubectl set env, as Istio's scripts do"),
+    ("LAST_RESTART", "kubectl set env, as Tanzu's do"),
+    ("DEPLOY_DATE", "kubectl set env with a date"),
+]
+SUMMED_UP = [
+    ("checksum/config", "Helm's checksum"),
+    ("configChecksum", "Elastic's charts"),
+    ("wave.pusher.com/config-hash", "Wave"),
+    ("configmap-hash", "a chart's hash of a ConfigMap"),
+    ("secret-hash", "a chart's hash of a Secret"),
+    ("configHash", "a chart's hash in one word"),
+    ("authConfigHash", "the hash of one of several"),
+    ("config-sha", "TeamCity's chart"),
+    ("example.com/config-sha256", "a controller of one's own"),
+    ("reloader.stakater.com/last-reloaded-from", "Reloader, by an annotation"),
+    ("secrets.doppler.com/secretsupdate.checkout", "Doppler"),
+    ("secrets.infisical.com/managed-secret.checkout", "Infisical"),
+    ("alpha.vault.security.banzaicloud.io/secret-reload-count", "Bank-Vaults"),
+    ("secrets-reloader.security.bank-vaults.io/secret-reload-count", "Bank-Vaults, as it is called now"),
+]
+"""Annotations that say that the content of configuration has changed."""
+
+
+def row(stamped: dict[str, Any], tool: str) -> Any:  # noqa: ANN401 — of a table
+    return pytest.param(stamped, id=tool)
+
+
 @pytest.mark.parametrize(
     "stamped",
     [
-        pytest.param(marked("kubectl.kubernetes.io/restartedAt"), id="kubectl rollout restart, Lens, k9s"),
-        pytest.param(marked("cattle.io/timestamp"), id="Rancher, Redeploy"),
-        pytest.param(marked("field.cattle.io/ports", "[[]]"), id="Rancher, the ports it shows"),
-        pytest.param(marked("kubesphere.io/restartedAt"), id="KubeSphere"),
-        pytest.param(marked("rollout.argoproj.io/restartedAt"), id="Argo Rollouts"),
-        pytest.param(marked("flagger-id", "0f3c"), id="Flagger"),
-        pytest.param(marked("keel.sh/update-time"), id="Keel"),
-        pytest.param(marked("client.knative.dev/updateTimestamp"), id="kn"),
-        pytest.param(marked("rollme", "x7Gh2"), id="Helm, randAlphaNum"),
-        pytest.param(marked("timestamp", "1764500000"), id="Helm, now"),
-        pytest.param(marked("example.com/deployed-at"), id="a pipeline's date"),
-        pytest.param(marked("date"), id="kubectl patch with a date"),
-        pytest.param(marked("moniker.spinnaker.io/sequence", "14"), id="Spinnaker"),
-        pytest.param(marked("azure-pipelines/run", "20261122.4"), id="Azure Pipelines"),
-        pytest.param(marked("kubernetes.io/change-cause", "helm upgrade"), id="kubectl --record"),
-        pytest.param(marked("helm.sh/chart", "shop-1.2.4", "labels"), id="another version of the chart alone"),
-        pytest.param(marked("skaffold.dev/run-id", "77", "labels"), id="Skaffold"),
-        pytest.param(marked("Octopus.Deployment.Id", "deployments-8", "labels"), id="Octopus"),
-        pytest.param(with_env("LAST_MANUAL_RESTART", "1764500000"), id="a restart by an environment variable"),
-        pytest.param(with_env("STAKATER_CHECKOUT_CONFIGMAP"), id="Reloader, by an environment variable"),
-        pytest.param(marked("reloader.stakater.com/last-reloaded-from", "{}"), id="Reloader, by an annotation"),
-        pytest.param(marked("checksum/config", "9b1c"), id="Helm's checksum"),
-        pytest.param(marked("wave.pusher.com/config-hash", "9b1c"), id="Wave"),
-        pytest.param(marked("configmap-hash", "9b1c"), id="a checksum of one's own"),
+        *(row(marked(name), tool) for name, tool in (*NOTED, *SUMMED_UP)),
+        *(row(marked(name, "x7Gh2", "labels"), tool) for name, tool in LABELLED),
+        *(row(with_env(name), tool) for name, tool in SET),
+        row(with_env("STAKATER_CHECKOUT_CONFIGMAP"), "Reloader, by an environment variable"),
     ],
 )
 def test_a_stamp_makes_no_release(stamped: dict[str, Any]) -> None:
@@ -77,6 +142,54 @@ def test_a_stamp_makes_no_release(stamped: dict[str, Any]) -> None:
     assert same_release(
         workload_from(a_deployment_body(template=stamped)).named, workload_from(a_deployment_body(template=BASE)).named
     )
+
+
+@pytest.mark.parametrize(
+    ("patterns", "rows"),
+    [
+        pytest.param(KNOWN.stamps.annotations, NOTED, id="annotations"),
+        pytest.param(KNOWN.stamps.labels, LABELLED, id="labels"),
+        pytest.param(KNOWN.stamps.env, SET, id="environment variables"),
+        pytest.param(KNOWN.checksums.annotations, SUMMED_UP, id="checksums"),
+    ],
+)
+def test_every_pattern_that_is_known_has_a_tool_that_writes_so(
+    patterns: Sequence[str], rows: Sequence[tuple[str, str]]
+) -> None:
+    """And none is wider than an administrator may write one."""
+    names = [name for name, _ in rows]
+
+    assert [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names)] == []
+    assert [pattern for pattern in patterns if too_wide(pattern)] == []
+
+
+NEARLY_EVERY = "matches nearly every name; say which, by at least 3 characters in a row"
+
+
+@pytest.mark.parametrize("pattern", ["*", "**", "?*", "*/*", "*a*", "*.*", "a*", "*.?o/*", "[a-z]*", "*[!é]*"])
+def test_a_pattern_for_nearly_every_name_is_refused(pattern: str) -> None:
+    """By it a release that is at fault would be the one before."""
+    assert too_wide(pattern) == NEARLY_EVERY
+
+
+@pytest.mark.parametrize(
+    ("pattern", "one", "other"),
+    [
+        ("*.io/*", "app.kubernetes.io/name", "sidecar.istio.io/inject"),
+        ("*.com/*", "iam.amazonaws.com/role", "vault.hashicorp.com/agent-inject"),
+        ("*kubernetes*", "app.kubernetes.io/name", "cluster-autoscaler.kubernetes.io/safe-to-evict"),
+        ("*inject*", "instrumentation.opentelemetry.io/inject-java", "vault.hashicorp.com/agent-inject"),
+    ],
+)
+def test_a_pattern_for_names_of_all_sorts_is_refused_and_says_of_which(pattern: str, one: str, other: str) -> None:
+    assert too_wide(pattern) == f"matches names as different as {one} and {other}; say which are meant"
+
+
+@pytest.mark.parametrize(
+    "pattern", ["example.com/*", "app.kubernetes.io/*", "CI_*", "*-build", "*/built-at", "id", "a"]
+)
+def test_a_pattern_that_says_which_names_are_meant_may_stand(pattern: str) -> None:
+    assert too_wide(pattern) == ""
 
 
 @pytest.mark.parametrize(
@@ -94,6 +207,10 @@ def test_a_stamp_makes_no_release(stamped: dict[str, Any]) -> None:
         pytest.param(marked("vault.hashicorp.com/agent-inject-template-db", "{{ x }}"), id="an injector's settings"),
         pytest.param(marked("version", "v2", "labels"), id="a label that a Service may select"),
         pytest.param(marked("git-commit", "c0ffee"), id="a commit: under a tag that moves, nothing else tells"),
+        pytest.param(marked("example.com/redeploy-policy", "never"), id="what only speaks of a redeployment"),
+        pytest.param(marked("example.com/model-timestamp"), id="the time of something that the pods load"),
+        pytest.param(marked("reloader.stakater.com/auto", "true"), id="a setting of Reloader"),
+        pytest.param(with_env("DEPLOYED_AT"), id="a variable that the program may read"),
     ],
 )
 def test_what_can_be_at_fault_makes_one(other: dict[str, Any]) -> None:

@@ -26,35 +26,28 @@ KNOWN = Stamps(
             "*/restartedAt",
             "*/restarted-at",
             "restartedAt",
-            "*timestamp",
-            "*Timestamp",
-            "*updateTime",
-            "*update-time",
-            "*updatedAt",
-            "*updated-at",
-            "*deployedAt",
-            "*deployed-at",
-            "*deployTime",
-            "*deploy-time",
-            "*deployDate",
-            "*deploy-date",
-            "*releaseTime",
-            "*release-time",
-            "*redeploy*",
-            "*rollme",
+            "cattle.io/timestamp",
+            "field.cattle.io/*",
+            "workload.cattle.io/*",
+            "redeploy-timestamp",
+            "qcloud-redeploy-timestamp",
+            "timestamp",
             "date",
-            "random",
-            "roll",
+            "rollme",
+            "releaseTime",
+            "deployedAt",
+            "deployed-at",
+            "*/deployed-at",
             "flagger-id",
+            "keel.sh/update-time",
+            "operator.1password.io/last-restarted",
             "rollout.argoproj.io/*",
             "argocd.argoproj.io/*",
             "client.knative.dev/*",
-            "field.cattle.io/*",
-            "workload.cattle.io/*",
             "artifact.spinnaker.io/*",
             "moniker.spinnaker.io/*",
             "azure-pipelines/*",
-            "actions.github.com/*",
+            "actions.github.com/k8s-deploy",
             "skaffold.dev/*",
             "tilt.dev/*",
             "dev.okteto.com/*",
@@ -67,6 +60,8 @@ KNOWN = Stamps(
             "kubectl.kubernetes.io/last-applied-configuration",
         ),
         labels=(
+            "date",
+            "qcloud-redeploy-timestamp",
             "rollouts-pod-template-hash",
             "controller-revision-hash",
             "pod-template-generation",
@@ -77,25 +72,62 @@ KNOWN = Stamps(
             "tilt.dev/*",
             "Octopus.*",
         ),
-        env=("LAST_MANUAL_RESTART", "LAST_RESTART", "RESTARTED_AT", "DEPLOY_DATE", "DEPLOYED_AT", "REDEPLOYED_AT"),
+        env=("LAST_MANUAL_RESTART", "LAST_RESTART", "DEPLOY_DATE"),
     ),
     checksums=Marks(
         annotations=(
             "*checksum*",
             "*Checksum*",
-            "*config-hash*",
-            "*configHash*",
-            "*configmap-hash*",
-            "*configMapHash*",
-            "*secret-hash*",
-            "*secretHash*",
-            "*config-sha*",
-            "reloader.stakater.com/*",
+            "*config-hash",
+            "*configmap-hash",
+            "*secret-hash",
+            "*configHash",
+            "*ConfigHash",
+            "*config-sha",
+            "*config-sha256",
+            "reloader.stakater.com/last-reloaded-from",
+            "secrets.doppler.com/secretsupdate.*",
+            "secrets.infisical.com/managed-secret.*",
+            "*/secret-reload-count",
         ),
         env=("STAKATER_*",),
     ),
 )
 """Those of the tools in use; the operator's configuration adds to them, or leaves them out."""
+
+LEAST = 3
+"""Characters in a row that a pattern says beside what stands for anything."""
+_ANYTHING = compiled(r"\[[^\]]*\]|[*?]")
+_ORDINARY = (
+    "app",
+    "version",
+    "app.kubernetes.io/name",
+    "cluster-autoscaler.kubernetes.io/safe-to-evict",
+    "iam.amazonaws.com/role",
+    "instrumentation.opentelemetry.io/inject-java",
+    "k8s.v1.cni.cncf.io/networks",
+    "linkerd.io/inject",
+    "prometheus.io/scrape",
+    "sidecar.istio.io/inject",
+    "vault.hashicorp.com/agent-inject",
+    "DATABASE_URL",
+    "FEATURE_FAST",
+    "HTTP_PROXY",
+    "JAVA_TOOL_OPTIONS",
+    "LOG_LEVEL",
+)
+"""Names of all sorts that something acts on."""
+
+
+def too_wide(pattern: str) -> str:
+    """What is wrong with a pattern that would make releases the same which are not; nothing where it may stand."""
+    if not _ANYTHING.search(pattern):
+        return ""
+    if max(map(len, _ANYTHING.split(pattern))) < LEAST:
+        return f"matches nearly every name; say which, by at least {LEAST} characters in a row"
+    matches = compiled(translate(pattern)).match
+    met = [name for name in _ORDINARY if matches(name)]
+    return f"matches names as different as {met[0]} and {met[-1]}; say which are meant" if len(met) > 1 else ""
 
 
 def unstamped(template: Mapping[str, Any], stamps: Stamps) -> Mapping[str, Any]:
