@@ -13,10 +13,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from salus.cli.help import EPILOG, Commands
 from salus.version import described
 
 app = typer.Typer(
+    cls=Commands,
     help="Salus heals services on Kubernetes: it measures, decides, records, acts, and proves that it helped.",
+    epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -80,7 +83,19 @@ def _checked_namespaces(namespaces: list[str] | None) -> list[str] | None:
     return namespaces
 
 
-@app.command("run")
+_RUN = """Run the operator until it is told to stop (SIGTERM or Ctrl-C).
+
+Exit status: 0 it was told to stop, 1 it could not go on, 2 its configuration cannot be used.
+
+\b
+Examples:
+  salus run --config salus.yaml
+  salus run --config salus.yaml --context prod-eu --dry-run
+  salus run --config salus.yaml -n shop -n bank --log-format text
+"""
+
+
+@app.command("run", help=_RUN)
 def run_command(  # noqa: PLR0913 — a command's arguments are its options
     *,
     config: Annotated[
@@ -115,7 +130,7 @@ def run_command(  # noqa: PLR0913 — a command's arguments are its options
         bool, typer.Option("--dry-run", help="Treat every policy as Observe: decide and record, write to no workload.")
     ] = False,
 ) -> None:
-    """Run the operator until it is told to stop (SIGTERM or Ctrl-C)."""
+    """See _RUN."""
     with imports():
         from salus import bootstrap  # noqa: PLC0415 — see the module's docstring
         from salus.settings import SettingsError  # noqa: PLC0415
@@ -137,7 +152,19 @@ def run_command(  # noqa: PLR0913 — a command's arguments are its options
         raise typer.Exit(2) from error
 
 
-@app.command("validate")
+_VALIDATE = """Check policies offline: schema, PromQL, references.
+
+Exit status: 0 all good, 1 problems found, 2 something could not be read.
+
+\b
+Examples:
+  salus validate -f policy.yaml
+  salus validate -f deploy --config salus.yaml
+  kustomize build deploy | salus validate -f - -o json
+"""
+
+
+@app.command("validate", help=_VALIDATE)
 def validate_command(
     *,
     inputs: Annotated[
@@ -154,10 +181,7 @@ def validate_command(
         "text"
     ),
 ) -> None:
-    """Check policies offline: schema, PromQL, references.
-
-    Exit status: 0 all good, 1 problems found, 2 something could not be read.
-    """
+    """See _VALIDATE."""
     with imports():
         from salus.cli.validate import run  # noqa: PLC0415 — see the module's docstring
 
@@ -173,11 +197,28 @@ _Yes = Annotated[
     bool, typer.Option("--yes", "-y", help="Do not ask. Without a terminal it is needed: nobody could be asked.")
 ]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what is asked.")]
-_Kubeconfig = Annotated[Path | None, typer.Option(metavar="FILE", exists=True, dir_okay=False)]
-_Context = Annotated[str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig.")]
+_Kubeconfig = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Default: $KUBECONFIG, ~/.kube/config."),
+]
+_Context = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig. Default: the current one.")
+]
 
 
-@app.command("approve")
+_APPROVE = """Show a change that awaits approval, and approve it as yourself.
+
+Salus then judges everything anew, and does it once. Exit status: 0 approved, 1 you stepped back, 2 it cannot be.
+
+\b
+Examples:
+  salus approve checkout-f7524989-7 -n shop
+  salus approve checkout-f7524989-7 -n shop --ticket CHG-2219 --yes
+  salus approve checkout-f7524989-7 -n shop --dry-run
+"""
+
+
+@app.command("approve", help=_APPROVE)
 def approve_command(  # noqa: PLR0913 — a command's arguments are its options
     name: _Name,
     *,
@@ -188,10 +229,7 @@ def approve_command(  # noqa: PLR0913 — a command's arguments are its options
     kubeconfig: _Kubeconfig = None,
     context: _Context = None,
 ) -> None:
-    """Show a change that awaits approval, and approve it as yourself.
-
-    Salus then judges everything anew, and does it once. Exit status: 0 approved, 1 you stepped back, 2 it cannot be.
-    """
+    """See _APPROVE."""
     with imports():
         from salus.adapters.api import Login  # noqa: PLC0415 — see the module's docstring
         from salus.cli.answer import Wish, run  # noqa: PLC0415
@@ -199,7 +237,18 @@ def approve_command(  # noqa: PLR0913 — a command's arguments are its options
     raise typer.Exit(run(Wish(name, "Approved", namespace, ticket, dry_run, yes), Login(kubeconfig, context)))
 
 
-@app.command("deny")
+_DENY = """Show a change that awaits approval, and deny it as yourself; it is not tried again in this incident.
+
+Exit status: 0 denied, 1 you stepped back, 2 it cannot be.
+
+\b
+Examples:
+  salus deny checkout-f7524989-7 -n shop
+  salus deny checkout-f7524989-7 -n shop --ticket CHG-2219 --yes
+"""
+
+
+@app.command("deny", help=_DENY)
 def deny_command(  # noqa: PLR0913 — a command's arguments are its options
     name: _Name,
     *,
@@ -210,10 +259,7 @@ def deny_command(  # noqa: PLR0913 — a command's arguments are its options
     kubeconfig: _Kubeconfig = None,
     context: _Context = None,
 ) -> None:
-    """Show a change that awaits approval, and deny it as yourself; it is not tried again in this incident.
-
-    Exit status: 0 denied, 1 you stepped back, 2 it cannot be.
-    """
+    """See _DENY."""
     with imports():
         from salus.adapters.api import Login  # noqa: PLC0415 — see the module's docstring
         from salus.cli.answer import Wish, run  # noqa: PLC0415
@@ -221,7 +267,18 @@ def deny_command(  # noqa: PLR0913 — a command's arguments are its options
     raise typer.Exit(run(Wish(name, "Denied", namespace, ticket, dry_run, yes), Login(kubeconfig, context)))
 
 
-@app.command("withdraw")
+_WITHDRAW = """Withdraw a kept release as yourself: no rollback and no undo brings it back, for good.
+
+Exit status: 0 withdrawn, 1 you stepped back, 2 it cannot be.
+
+\b
+Examples:
+  salus withdraw salus-checkout-f7524989-1f0c2d9ab4 --reason CVE-2026-1234
+  salus withdraw salus-checkout-f7524989-1f0c2d9ab4 -n shop --reason leaks -y
+"""
+
+
+@app.command("withdraw", help=_WITHDRAW)
 def withdraw_command(  # noqa: PLR0913 — a command's arguments are its options
     name: Annotated[str, typer.Argument(metavar="NAME", help="The KeptRelease that must not come back.")],
     *,
@@ -232,10 +289,7 @@ def withdraw_command(  # noqa: PLR0913 — a command's arguments are its options
     kubeconfig: _Kubeconfig = None,
     context: _Context = None,
 ) -> None:
-    """Withdraw a kept release as yourself: no rollback and no undo brings it back, for good.
-
-    Exit status: 0 withdrawn, 1 you stepped back, 2 it cannot be.
-    """
+    """See _WITHDRAW."""
     with imports():
         from salus.adapters.api import Login  # noqa: PLC0415 — see the module's docstring
         from salus.cli.withdraw import Wish, run  # noqa: PLC0415

@@ -22,7 +22,7 @@ Exit status: 0; with --wait-for 0 it has come, 1 it will not, 3 not known in tim
 Examples:
   salus status -n shop
   salus status checkout -n shop --watch
-  salus status deploy/checkout -n shop --wait-for healthy --stable 2m --timeout 15m
+  salus status deploy/checkout --wait-for healthy --stable 2m --timeout 15m
 """
 
 
