@@ -38,7 +38,7 @@ _DEADLINE_SECONDS = 120.0
 _LOOK_SECONDS = 0.25
 _VITALS_SECONDS = 1.0
 _CHANGE = "salus.dev/change"
-_OF_THE_SHOP = f'namespace="{NAMESPACE}",deployment="{SERVICE}"'
+_OF_THE_SHOP = f'namespace="{NAMESPACE}",pod=~"{SERVICE}-.+"'
 _ERROR_RATIO = (
     f'sum(rate(http_requests_total{{{_OF_THE_SHOP},code!="200"}}[10s])) '
     f"/ sum(rate(http_requests_total{{{_OF_THE_SHOP}}}[10s]))"

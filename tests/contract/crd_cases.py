@@ -168,7 +168,10 @@ RULES = [
             ("spec.checks[0].onNoData", "onNoData must be Unknown, Healthy or Unhealthy"): {
                 "nobody declares how much there is": {"/checks/0/onNoData": "Quiet"},
             },
-            ("spec.checks", "with target.selector volume.query needs $target, or the check needs targetLabel"): {
+            (
+                "spec.checks",
+                "with target.selector volume.query needs $target or $pods, or the check needs targetLabel",
+            ): {
                 "the traffic of many targets must be told apart": {
                     "/target": _selector({"app": "shop"}),
                     "/checks/0/volume": {"query": "sum(requests)", "atLeast": "60"},
@@ -177,7 +180,7 @@ RULES = [
             },
             (
                 "spec.checks",
-                "with target.selector both parts of a ratio need $target, or the check needs targetLabel",
+                "with target.selector both parts of a ratio need $target or $pods, or the check needs targetLabel",
             ): {
                 "a whole for many targets must be told apart": {
                     "/target": _selector({"app": "shop"}),
@@ -281,7 +284,7 @@ RULES = [
                 "a remedy does not outdo an approving policy": {"/remedies/0/mode": "Enforce"},
                 "a remedy does not outdo an observing policy": {"/mode": "Observe", "/remedies/0/mode": "Approve"},
             },
-            ("spec.checks", "with target.selector a query needs $target or targetLabel"): {
+            ("spec.checks", "with target.selector a query needs $target, $pods or targetLabel"): {
                 "an answer for many targets must be told apart": {
                     "/target": _selector({"app": "shop"}),
                     "/checks/0/query": "sum(errors)",
@@ -290,7 +293,7 @@ RULES = [
             },
             (
                 "spec.checks",
-                "with target.selector an alert needs $target in matchLabels, such as deployment: $target",
+                "with target.selector an alert needs $target or $pods in matchLabels, such as deployment: $target",
             ): {
                 "an alert of nobody in particular is not that of each": {"/target": _selector({"app": "shop"})},
             },
@@ -571,6 +574,18 @@ ACCEPTED = [
             "many targets, asked by $target": {
                 "/target": _selector({"app.kubernetes.io/part-of": "shop"}),
                 "/checks/2/alert/matchLabels": {"deployment": "$target"},
+            },
+            "many targets, asked by their pods": {
+                "/target": _selector({"app.kubernetes.io/part-of": "shop"}),
+                "/checks/0/query": 'sum(errors{pod=~"$pods"})',
+                "/checks/0/volume": {"query": 'sum(requests{pod=~"$pods"})', "atLeast": "60"},
+                "/checks/2/alert/matchLabels": {"pod": "$pods"},
+            },
+            "a ratio of many targets, asked by their pods": {
+                "/target": _selector({"app": "shop"}),
+                "/checks/0/query": None,
+                "/checks/0/ratio": {"of": 'sum(errors{pod=~"$pods"})', "in": 'sum(requests{pod=~"$pods"})'},
+                "/checks/2/alert/matchLabels": {"pod": "$pods"},
             },
             "many targets, told apart by a label": {
                 "/target": _selector({"app": ""}),

@@ -143,6 +143,13 @@ def test_a_compiled_check(check: Mapping[str, Any], expected: Mapping[str, Any])
             id="a label that it has not is asked for in both, and what is special to a regex is escaped",
         ),
         pytest.param(
+            {"name": "Down", "matchLabels": {"pod": "$pods"}},
+            'count(ALERTS{alertname="Down",alertstate="firing",namespace="shop",pod=~"checkout-[0-9]+"}) or Inf * '
+            'count(ALERTS{alertname="Down",alertstate="firing",namespace=~"shop|",pod=~"(?:checkout-[0-9]+)|"}) '
+            "or vector(0)",
+            id="and by the names of its pods",
+        ),
+        pytest.param(
             {"name": "Down", "matchLabels": {"namespace": ""}},
             'count(ALERTS{alertname="Down",alertstate="firing",namespace=""}) or vector(0)',
             id="an alert without a namespace, which no label can be missing of",
@@ -159,7 +166,7 @@ def test_an_alert_as_a_query(alert: Mapping[str, Any], query: str) -> None:
     template = compiled({"alert": alert}).template
 
     assert problems_in(template) is None
-    assert render(template, namespace="shop", target="checkout.eu") == query
+    assert render(template, namespace="shop", target="checkout.eu", pods="checkout-[0-9]+") == query
 
 
 @pytest.mark.parametrize(
@@ -276,7 +283,7 @@ def test_an_alert_of_no_namespace_stays_out_of_reach_of_a_source_that_binds() ->
         pytest.param(
             [{**QUERY, "query": 'errors{app="$app"}'}],
             {},
-            [("spec.checks[0].query", "unknown placeholder $app; known: $namespace and $target")],
+            [("spec.checks[0].query", "unknown placeholder $app; known: $namespace, $target and $pods")],
             id="an unknown placeholder",
         ),
         pytest.param(

@@ -43,7 +43,7 @@ _KNOWN_ROOTS = {
 } - _MADE_BY_RUNNING
 _NOT_HERE = {"salus.yaml", "policy.yaml", "operator/__init__.py"}
 """Files that a reader is to write, and the one that must never be."""
-_REASON = re.compile(r'(?:NoData|Error)\(\s*"([A-Z]\w+)"|reason="([A-Z]\w+)"')
+_REASON = re.compile(r'(?:NoData|Error)\(\s*"([A-Z]\w+)"|reason ?= ?"([A-Z]\w+)"')
 
 
 def read(name: str) -> str:
@@ -187,7 +187,8 @@ def emitted_metrics() -> list[str]:
 
 
 def check_reasons() -> list[str]:
-    files = [*(ROOT / "operator/salus/sources").glob("*.py"), ROOT / "operator/salus/core/health/evaluate.py"]
+    core = ("health/evaluate.py", "policy/pod_names.py")
+    files = [*(ROOT / "operator/salus/sources").glob("*.py"), *(ROOT / "operator/salus/core" / one for one in core)]
     found = (_REASON.findall(file.read_text(encoding="utf-8")) for file in files)
     return sorted({one or other for reasons in found for one, other in reasons})
 

@@ -1,19 +1,25 @@
 """What a process that starts learns of the past: a `for` in progress counts from its real beginning."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from salus.core.policy.pod_names import pods
+from salus.model.meta import WorkloadKind
 from salus.model.scalars import parse_time
+from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Answer, Error, Query, Sample
+from salus.ports import DAEMON_SETS, HEALTH_POLICIES, Ref
 from salus.reconcile.cases import Case
-from salus.reconcile.observe.measure import Measurer
+from salus.reconcile.observe.measure import Measurer, judged_past
+from tests.builders import NOW, a_deployment_body
 from tests.unit.stage import KEY, TICK, Service, Stage, a_stage
 
+BY_PODS = {"name": "errors", "query": 'errors{pod=~"$pods"}', "unhealthy": {"above": "0.05"}}
 CHECK = {"name": "errors", "query": 'errors{t="$target"}', "unhealthy": {"above": "0.05"}, "for": "30s"}
 
 
@@ -105,6 +111,51 @@ async def test_only_what_salus_made_of_an_alert_asks_for_labels_that_may_be_miss
 
     asked = {("ALERTS" in query.query, query.or_missing) for query in listening.heard}
     assert asked == {(True, True), (False, False)}
+
+
+async def test_a_workload_that_comes_to_stand_beside_it_has_its_pods_to_itself() -> None:
+    """The DaemonSet's word is no hash of the Deployment's from the next tick on, and one again when it is gone."""
+    stage = a_stage(lambda _: True, checks=[{**BY_PODS, "targetLabel": "app"}])
+    listening = stage.service = Listening(stage.cluster, stage.clock, stage.service.is_cured)
+    stage.restart()
+    neighbour = TargetKey(KEY.namespace, WorkloadKind.DAEMON_SET, f"{KEY.name}-db")
+    heard = []
+    changes: Sequence[Callable[[], object]] = (
+        lambda: None,
+        lambda: stage.cluster.put({**a_deployment_body(name=neighbour.name), "kind": "DaemonSet"}),
+        lambda: stage.cluster.remove(Ref(DAEMON_SETS, neighbour.namespace, neighbour.name)),
+    )
+    for change in changes:
+        change()
+        listening.heard.clear()
+        await stage.ticks(1)
+        heard.append({(query.query, query.select) for query in listening.heard})
+
+    alone, beside = (f'errors{{pod=~"{pods(KEY.kind, KEY.name, others)}"}}' for others in ((), (neighbour,)))
+    assert heard == [{(alone, None)}, {(beside, None)}, {(alone, None)}]
+
+
+async def test_pods_that_cannot_be_told_from_another_s_are_unknown_and_nobody_is_asked() -> None:
+    """Neither now nor about the past."""
+    long = "checkout-" * 7
+    target = {"kind": "Deployment", "name": f"{long}a"}
+    stage = a_stage(
+        lambda _: False, {"name": "r", "restart": {}}, checks=[BY_PODS, {**CHECK, "name": "other"}], target=target
+    )
+    listening = stage.service = Listening(stage.cluster, stage.clock, stage.service.is_cured)
+    for name in (f"{long}a", f"{long}b"):
+        stage.cluster.put(a_deployment_body(name=name))
+    stage.restart()
+    await stage.ticks(2)
+
+    (policy,) = stage.cluster.objects(HEALTH_POLICIES)
+    (check,) = [one for one in policy["status"]["checks"] if one["verdict"] == "Unknown"]
+    assert (check["reason"], check["name"]) == ("PodsUnclear", "errors")
+    assert f"from those of Deployment/{long}b by their names" in check["message"]
+    case = next(iter(stage.reconciler.cases.of(stage.policy.key)))
+    past = await judged_past(stage.reconciler.context, (stage.policy, case), stage.policy.checks[0], NOW - TICK, NOW)
+    assert past == Error("PodsUnclear", check["message"])
+    assert not any("pod=~" in query.query for query in listening.heard)
 
 
 @dataclass(slots=True)

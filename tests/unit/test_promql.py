@@ -15,6 +15,7 @@ from salus.core.policy import promql
     [
         pytest.param('sum(rate(x{a="$target"}[1m]))', id="a placeholder in double quotes"),
         pytest.param("x{a='$namespace'}", id="a placeholder in single quotes"),
+        pytest.param("x{pod=~\"$pods\"} unless x{pod !~ 'a|$pods'}", id="pods behind =~ and !~"),
         pytest.param('x{a=~"b$"}', id="a dollar that ends a regular expression"),
         pytest.param('label_replace(x, "a", "$1-${name}", "b", "(.+)")', id="groups of label_replace"),
         pytest.param("x # don't touch $this", id="anything in a comment"),
@@ -42,7 +43,18 @@ def test_sound_queries_have_no_problems(query: str) -> None:
         pytest.param('"up"', "answers with a string", id="a string"),
         pytest.param("x > $target", "$target stands outside quotes", id="a placeholder as an expression"),
         pytest.param("x > ${limit}", "${limit} stands outside quotes", id="a shell variable as an expression"),
-        pytest.param('x{a="$pod"}', "unknown placeholder $pod; known: $namespace and $target", id="an unknown one"),
+        pytest.param(
+            'x{a="$pod"}', "unknown placeholder $pod; known: $namespace, $target and $pods", id="an unknown one"
+        ),
+        pytest.param('x{pod="$pods"}', "$pods is a regular expression, and stands behind =~", id="pods behind ="),
+        pytest.param('x{pod!="$pods"}', 'write pod=~"$pods"', id="pods behind !="),
+        pytest.param(
+            'label_replace(x, "a", "b", "pod", "$pods")', "stands behind =~ or !~ only", id="pods in a function"
+        ),
+        pytest.param("x{pod=~`$pods`}", "$pods stands in a raw string", id="pods in a raw string"),
+        pytest.param('x{pod=~"${pods}"}', "write $pods", id="pods in braces"),
+        pytest.param("x{pod=~$pods}", "$pods stands outside quotes", id="pods without quotes"),
+        pytest.param('x{pod=~"' + "$pods|" * 14 + '"}', "regular expressions of size", id="pods again and again"),
         pytest.param('x{a="$targets"}', "unknown placeholder $targets", id="a known one with a letter too many"),
         pytest.param('x{a="${target}"}', "write $target", id="a known one in braces"),
         pytest.param("x{a=`$target`}", "raw string", id="a known one in a raw string"),
@@ -87,6 +99,25 @@ def test_unsound_queries_say_what_is_wrong(query: str, said: str) -> None:
 )
 def test_placeholders_are_filled_in_where_they_may_stand(template: str, rendered: str) -> None:
     assert promql.render(template, namespace="shop", target="api.v2") == rendered
+
+
+@pytest.mark.parametrize(
+    ("template", "rendered"),
+    [
+        pytest.param('x{pod=~"$pods"}', r'x{pod=~"a\\.b-[0-9]+|c"}', id="alone, it is all that is matched"),
+        pytest.param("x{pod !~ '$pods'}", r"x{pod !~ 'a\\.b-[0-9]+|c'}", id="what is not matched"),
+        pytest.param('x{pod=~"$pods|$target-x"}', r'x{pod=~"(?:a\\.b-[0-9]+|c)|api-x"}', id="beside something else"),
+        pytest.param('x{pod=~"old-$pods"}', r'x{pod=~"old-(?:a\\.b-[0-9]+|c)"}', id="as a part"),
+        pytest.param('x{pod=~"$pods"} # $pods', r'x{pod=~"a\\.b-[0-9]+|c"} # $pods', id="but not in a comment"),
+    ],
+)
+def test_pods_are_filled_in_as_a_regular_expression(template: str, rendered: str) -> None:
+    assert promql.render(template, "shop", "api", r"a\.b-[0-9]+|c") == rendered
+
+
+def test_pods_that_nobody_names_are_not_taken_for_none() -> None:
+    with pytest.raises(ValueError, match=r"nobody says which pods \$pods are"):
+        promql.render('x{pod=~"$pods"}', "shop", "api")
 
 
 def test_a_misplaced_placeholder_is_not_rendered() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -733,6 +734,61 @@ def test_progress_is_silent_for_two_seconds(stream: io.StringIO, written: str) -
     progress.end()
 
     assert stream.getvalue() == written
+
+
+@pytest.mark.parametrize(
+    ("check", "noted"),
+    [
+        pytest.param({"query": 'sum(jobs{deployment="$target"})'}, ["query: jobs deployment"], id="an application's"),
+        pytest.param({"query": 'x{daemonset="$target"} / x'}, ["query: x daemonset"], id="told once"),
+        pytest.param(
+            {
+                "ratio": {
+                    "of": 'sum(rate(e{deployment="$target"}[5m]))',
+                    "in": 'sum(rate(r{deployment="$target"}[5m]))',
+                },
+                "volume": {"query": 'sum(v{deployment="$target"})', "atLeast": "1"},
+            },
+            ["ratio.of: e deployment", "ratio.in: r deployment", "volume.query: v deployment"],
+            id="in each of its fields",
+        ),
+        pytest.param(
+            {"query": 'http_request_duration_seconds_count{deployment="$target"}'},
+            ["query: http_request_duration_seconds_count deployment"],
+            id="one that is named almost as Linkerd's",
+        ),
+        pytest.param({"query": 'kube_deployment_spec_replicas{deployment="$target"}'}, [], id="kube-state-metrics'"),
+        pytest.param({"query": 'sum(response_total{deployment="$target"})'}, [], id="Linkerd's"),
+        pytest.param({"query": 'response_latency_ms_count{statefulset="$target"}'}, [], id="Linkerd's too"),
+        pytest.param({"query": 'job:errors:rate5m{deployment="$target"}'}, [], id="a recorded series'"),
+        pytest.param({"query": 'x{app="$target"}'}, [], id="another label"),
+        pytest.param({"query": 'x{deployment!="$target"}'}, [], id="all but the workload's"),
+        pytest.param({"query": 'x{pod=~"$pods"}'}, [], id="its pods'"),
+    ],
+)
+def test_pods_are_offered_where_series_seldom_have_the_label(
+    folder: Path, check: dict[str, Any], noted: list[str]
+) -> None:
+    whole = yaml.safe_load(POLICY)
+    whole["spec"]["checks"] = [{"name": "it", "unhealthy": {"above": "0"}, **check}]
+    (folder / "policy.yaml").write_text(yaml.safe_dump(whole), encoding="utf-8")
+
+    report = checked("policy.yaml")
+
+    offered = [note for note in report.notes if "$pods" in note.message]
+    told = [f"{note.path.removeprefix('spec.checks[0].')}: {_metric_and_label(note.message)}" for note in offered]
+    assert (report.findings, told) == ([], noted)
+
+
+def _metric_and_label(message: str) -> str:
+    """Of a note that offers `$pods`."""
+    found = re.fullmatch(
+        r'asks for (\w+)="\$target", and what is scraped from pods seldom has that label; '
+        r'where (\w+) has none, write pod=~"\$pods", which stands for the names of its pods',
+        message,
+    )
+    assert found is not None, message
+    return f"{found[2]} {found[1]}"
 
 
 @pytest.mark.usefixtures("folder")

@@ -1,7 +1,8 @@
 """Prometheus' list of pods to scrape, kept current from the API server.
 
 Pods say that they want it by the customary annotations `prometheus.io/scrape`, `/port` and `/path`. Where kwok
-plays the pods, nothing listens at their addresses, so Prometheus is sent to the simulator, if there is one.
+plays the pods, nothing listens at their addresses, so Prometheus is sent to the simulator, if there is one. Series
+carry what they do in a usual cluster: the pod and its namespace, and no label that names the workload.
 """
 
 import json
@@ -10,7 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tools.devcluster.api import Api, Mirror, Object
-from tools.devcluster.workloads import workload_label
 
 _PAUSE_SECONDS = 0.3  # between two writings of the file, however many pods change
 
@@ -80,4 +80,4 @@ def _target(pod: Object, simulator: str | None) -> Object:
     played_path = f"/namespaces/{namespace}/pods/{name}/metrics"
     path = played_path if simulator else annotations.get("prometheus.io/path", "/metrics")
     labels = {"namespace": namespace, "pod": name, "instance": address, "__metrics_path__": path}
-    return {"targets": [simulator or address], "labels": {**labels, **workload_label(pod)}}
+    return {"targets": [simulator or address], "labels": labels}

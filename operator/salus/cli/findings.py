@@ -13,10 +13,12 @@ from pydantic import ConfigDict, ValidationError
 
 from salus.cli.documents import Document
 from salus.core.policy.compile import Catalog, SpecError, compile_policy, of_successes
+from salus.core.policy.pod_names import pods
 from salus.core.policy.promql import Foreign, bound_to, render
 from salus.core.policy.quotient import as_ratio
+from salus.core.policy.workload_labels import rare
 from salus.model.meta import WorkloadKind
-from salus.model.policy import HealthPolicySpec
+from salus.model.policy import Check, HealthPolicySpec
 from salus.model.problems import Problem, problems
 from salus.model.scalars import GROUP, Body, DnsLabel, DnsName, Resource, quote
 from salus.model.values.configuration import Binding
@@ -115,6 +117,7 @@ def notes_in(document: Document, file: str, catalog: Catalog) -> Iterator[Findin
         *_raised(policy),
         *_asked(policy, catalog),
         *_offered(policy),
+        *_by_pods(policy),
         *_of_successes(policy),
         *policy.warnings,
     ):
@@ -129,11 +132,13 @@ def _raised(policy: Policy) -> Iterator[Problem]:
 
 def _asked(policy: Policy, catalog: Catalog) -> Iterator[Problem]:
     """The queries that Salus makes of alerts."""
-    namespace, target = policy.key.namespace, policy.spec.target.name
+    namespace, kind, target = policy.key.namespace, policy.spec.target.kind, policy.spec.target.name
     binding = catalog.bound.get(policy.spec.source, Binding())
     for index, (written, check) in enumerate(zip(policy.spec.checks, policy.checks, strict=True)):
         if written.alert is not None:
-            query = render(check.template, namespace, target) if namespace and target else check.template
+            query = check.template
+            if namespace and target:
+                query = render(query, namespace, target, pods(kind, target))
             try:
                 bound_to(query, binding.labels, or_missing=binding.labels)
             except Foreign as error:  # where the namespace is not known yet, nobody has said so before
@@ -159,6 +164,23 @@ def _of_successes(policy: Policy) -> Iterator[Problem]:
     for index, check in enumerate(policy.spec.checks):
         if said := of_successes(check):
             yield Problem(f"spec.checks[{index}].ratio.of", said)
+
+
+def _by_pods(policy: Policy) -> Iterator[Problem]:
+    """Queries by a label that a newcomer's series do not have."""
+    for index, check in enumerate(policy.spec.checks):
+        for field, query in _written(check).items():
+            for metric, label in rare(query):
+                asks = f'asks for {label}="$target", and what is scraped from pods seldom has that label'
+                instead = f"""where {metric} has none, write pod=~"$pods", which stands for the names of its pods"""
+                yield Problem(f"spec.checks[{index}].{field}", f"{asks}; {instead}")
+
+
+def _written(check: Check) -> Mapping[str, str]:
+    """The queries of a check that its author wrote, by their fields."""
+    ratio = {"ratio.of": check.ratio.of, "ratio.in": check.ratio.in_} if check.ratio else {}
+    queries = {"query": check.query, **ratio, "volume.query": check.volume.query if check.volume else None}
+    return {field: query for field, query in queries.items() if query is not None}
 
 
 def _place(document: Document, file: str) -> Finding:

@@ -186,6 +186,15 @@ class Threshold(Resource):
         return f"{word} {bound:.6g}"
 
 
+def names_target(text: str) -> bool:
+    """Whether a query, or a label, is of one workload alone."""
+    return "$target" in text or "$pods" in text
+
+
+def _cel_names_target(text: str) -> str:
+    return f"({text}.contains('$target') || {text}.contains('$pods'))"
+
+
 class Alert(Resource):
     """An alert that the team already has in Prometheus."""
 
@@ -207,13 +216,13 @@ class Alert(Resource):
     name: Annotated[str, Field(min_length=1, max_length=128)]
     """The alert's name (the label `alertname`)."""
     match_labels: Annotated[Mapping[str, ShortText], Field(max_length=16)] = {}
-    """Labels that the alert has, `$namespace` and `$target` allowed, or "" for one that it has not; `namespace` is the
-    policy's, or ""."""
+    """Labels that the alert has, with `$namespace` and `$target`, or `$pods` alone; "" for one that it has not;
+    `namespace` is the policy's, or ""."""
 
     @property
     def names_target(self) -> bool:
-        """Whether it is asked for by the name of a workload."""
-        return any("$target" in text for text in (self.name, *self.match_labels.values()))
+        """Whether it is asked for by the name of a workload, or by those of its pods."""
+        return any(names_target(text) for text in (self.name, *self.match_labels.values()))
 
 
 class Ratio(Resource):
@@ -287,7 +296,8 @@ class Check(Resource):
     name: DnsLabel
     """Name of the check, unique in the policy."""
     query: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
-    """PromQL that answers with one number per target. `$namespace` and `$target` are replaced, inside quotes only."""
+    """PromQL that answers with one number per target. `$namespace`, `$target` and, behind =~, `$pods` (a regular
+    expression for the names of its pods) are replaced, inside quotes only."""
     ratio: Ratio | None = None
     """A share, by two queries: the one for the commonest query of all, errors by requests."""
     preset: Annotated[str, Field(min_length=1, max_length=64)] | None = None
@@ -307,7 +317,7 @@ class Check(Resource):
     volume: Volume | None = None
     """How much traffic there must be for the check to say anything. Default: any; a ratio of rates brings its own."""
     target_label: MetricLabel | None = None
-    """Label that names the workload, for a query that answers for all targets at once (one without `$target`)."""
+    """Label that names the workload, for a query without `$target` and `$pods`, which answers for all at once."""
 
 
 class Rollback(Resource):
@@ -520,22 +530,22 @@ class HealthPolicySpec(Resource):
         ),
         Rule(
             "has(self.target.name) || "
-            "self.checks.all(c, !has(c.query) || c.query.contains('$target') || has(c.targetLabel))",
-            "with target.selector a query needs $target or targetLabel",
+            f"self.checks.all(c, !has(c.query) || has(c.targetLabel) || {_cel_names_target('c.query')})",
+            "with target.selector a query needs $target, $pods or targetLabel",
             lambda s: (
                 s.target.name is not None
-                or all(c.query is None or "$target" in c.query or c.target_label for c in s.checks)
+                or all(c.query is None or c.target_label or names_target(c.query) for c in s.checks)
             ),
             field=".checks",
         ),
         Rule(
             "has(self.target.name) || self.checks.all(c, !has(c.volume) || !has(c.volume.query) || "
-            "has(c.targetLabel) || c.volume.query.contains('$target'))",
-            "with target.selector volume.query needs $target, or the check needs targetLabel",
+            f"has(c.targetLabel) || {_cel_names_target('c.volume.query')})",
+            "with target.selector volume.query needs $target or $pods, or the check needs targetLabel",
             lambda s: (
                 s.target.name is not None
                 or all(
-                    c.volume is None or c.volume.query is None or c.target_label or "$target" in c.volume.query
+                    c.volume is None or c.volume.query is None or c.target_label or names_target(c.volume.query)
                     for c in s.checks
                 )
             ),
@@ -543,12 +553,12 @@ class HealthPolicySpec(Resource):
         ),
         Rule(
             "has(self.target.name) || self.checks.all(c, !has(c.ratio) || has(c.targetLabel) || "
-            "(c.ratio.of.contains('$target') && c.ratio.__in__.contains('$target')))",
-            "with target.selector both parts of a ratio need $target, or the check needs targetLabel",
+            f"({_cel_names_target('c.ratio.of')} && {_cel_names_target('c.ratio.__in__')}))",
+            "with target.selector both parts of a ratio need $target or $pods, or the check needs targetLabel",
             lambda s: (
                 s.target.name is not None
                 or all(
-                    c.ratio is None or c.target_label or ("$target" in c.ratio.of and "$target" in c.ratio.in_)
+                    c.ratio is None or c.target_label or (names_target(c.ratio.of) and names_target(c.ratio.in_))
                     for c in s.checks
                 )
             ),
@@ -557,8 +567,8 @@ class HealthPolicySpec(Resource):
         Rule(
             "has(self.target.name) || !has(self.target.selector) || self.checks.all(c, !has(c.alert) || "
             "c.alert.name.contains('$target') || "
-            "c.alert.matchLabels.exists(l, c.alert.matchLabels[l].contains('$target')))",
-            "with target.selector an alert needs $target in matchLabels, such as deployment: $target",
+            f"c.alert.matchLabels.exists(l, {_cel_names_target('c.alert.matchLabels[l]')}))",
+            "with target.selector an alert needs $target or $pods in matchLabels, such as deployment: $target",
             lambda s: s.target.selector is None or all(c.alert is None or c.alert.names_target for c in s.checks),
             field=".checks",
         ),

@@ -31,8 +31,8 @@ class Case:
     target: TargetKey
     asked: Policy | None = None
     """The policy as it was when its checks were last asked."""
-    questions: tuple[Policy, tuple[Query, ...]] | None = None
-    """The policy's checks as they are asked of this target, and which wording of it they are of."""
+    questions: tuple[Policy, tuple[TargetKey, ...], tuple[Query, ...]] | None = None
+    """The policy's checks as they are asked of this target: of which wording of it, and beside which rivals."""
     states: dict[str, CheckState] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     doubted: bool = False
@@ -89,11 +89,16 @@ class Case:
 
     # --- what its checks say
 
-    def asks(self, policy: Policy, make: Callable[[], tuple[Query, ...]]) -> tuple[Query, ...]:
-        """The policy's checks as they are asked of this target, made once for each wording of it."""
-        if self.questions is None or self.questions[0] is not policy:
-            self.questions = policy, make()
-        return self.questions[1]
+    def asks(
+        self, policy: Policy, rivals: tuple[TargetKey, ...], make: Callable[[], tuple[Query, ...]]
+    ) -> tuple[Query, ...]:
+        """The policy's checks as they are asked of this target, made once for each wording of it.
+
+        `rivals`: workloads whose pods may bear the names that the target's may have.
+        """
+        if self.questions is None or self.questions[0] is not policy or self.questions[1] != rivals:
+            self.questions = policy, rivals, make()
+        return self.questions[2]
 
     def remember(self, check: str, state: CheckState) -> None:
         """What a check has to remember until it is asked again."""

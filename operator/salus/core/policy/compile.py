@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from salus.core.policy import counting, promql, windows
 from salus.core.policy.exporters import Trusted, tied
 from salus.core.policy.minimums import effective
+from salus.core.policy.pod_names import pods
 from salus.core.policy.value_form import advice
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Alert, Check, HealthPolicySpec, Ratio, Threshold, Verdict
@@ -124,7 +125,7 @@ def _foreign(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> Iterat
         if check.volume is not None and check.volume.query is not None:
             texts["volume.query"] = check.volume.query, ()
         for name, (template, may_lack) in texts.items():
-            query = promql.render(template, namespace, "any")
+            query = promql.render(template, namespace, "any", pods(spec.target.kind, "any"))
             try:
                 promql.bound_to(query, binding.matchers(namespace), or_missing=may_lack)
             except ValueError as error:

@@ -19,22 +19,26 @@ import promql_parser as ast
 
 from salus.contained import contained
 from salus.core.policy import bounds
+from salus.core.policy.pod_names import LONGEST, literal
 from salus.core.policy.remembered import Remembered
 
-PLACEHOLDERS = ("namespace", "target")
+PODS = "pods"
+PLACEHOLDERS = ("namespace", "target", PODS)
 
 PART = "salus_part"
 """Label that `with_sample_times` adds: which part of the answer a series belongs to."""
 VALUE_PART = "value"
 """`PART` of the series that the query itself gave; the others bear the index of their selector."""
 
-_LONGEST_NAMES = {"namespace": "n" * 63, "target": "a." * 126 + "a"}
+_LONGEST_NAMES = {"namespace": "n" * 63, "target": "a." * 126 + "a", PODS: LONGEST}
 """What may come in the place of placeholders, at most."""
+_PODS_ALONE = f"${PODS}"
+_MENU = f"{', '.join(f'${name}' for name in PLACEHOLDERS[:-1])} and ${PLACEHOLDERS[-1]}"
+_MATCHES = ("=~", "!~")
 _NOTHING = timedelta(0)
-_TOKEN = re.compile(bounds.QUOTED + r"|(?P<bare>\$\{?\w*\}?)", re.DOTALL)
+_TOKEN = re.compile(bounds.QUOTED + r"|(?P<bare>\$(?:\{\w*\}?|\w*))", re.DOTALL)
 _REFERENCE = re.compile(r"\$(?P<brace>\{?)(?P<name>[A-Za-z_]\w*)")
-_REGEX_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
-_PLACEHOLDER_OR_SPECIAL = re.compile(rf"\$(?P<name>{'|'.join(PLACEHOLDERS)})\b|{_REGEX_SPECIAL.pattern}")
+_PLACEHOLDER = re.compile(rf"(\$(?:{'|'.join(PLACEHOLDERS)})\b)")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_:/-]*")
 """What means itself in every regular expression."""
@@ -116,15 +120,19 @@ def quote(text: str, mark: str = '"') -> str:
 
 def matching(labels: Mapping[str, str], *, or_missing: bool = False) -> str:
     """Matchers for these labels, placeholders and all; `or_missing`: a label may be missing as well."""
-    return ",".join(
-        f"{label}=~{quote(_escaped_for_regex(value) + '|')}" if or_missing and value else f"{label}={quote(value)}"
-        for label, value in labels.items()
-    )
+    return ",".join(f"{label}{_matched(value, or_missing=or_missing)}" for label, value in labels.items())
+
+
+def _matched(value: str, *, or_missing: bool) -> str:
+    if or_missing and value:
+        return f"=~{quote(_escaped_for_regex(value) + '|')}"
+    return f"=~{quote(value)}" if value == _PODS_ALONE else f"={quote(value)}"
 
 
 def _escaped_for_regex(template: str) -> str:
     """All but the placeholders, which `render` escapes."""
-    return _PLACEHOLDER_OR_SPECIAL.sub(lambda found: found[0] if found["name"] else f"\\{found[0]}", template)
+    parts = _PLACEHOLDER.split(template)
+    return "".join(part if _PLACEHOLDER.fullmatch(part) else literal(part) for part in parts)
 
 
 def problems_in(template: str) -> str | None:
@@ -142,22 +150,31 @@ def _problem(template: str) -> str | None:
     filled = _fill(template, _LONGEST_NAMES)
     if len(filled) > bounds.LONGEST_FILLED:
         return (
-            f"{len(filled)} characters long with the longest names that may stand for $namespace and $target, "
+            f"{len(filled)} characters long with the longest names that may stand for {_MENU}, "
             f"at most {bounds.LONGEST_FILLED}; write them less often"
         )
     if wrong := bounds.exceeded(filled):
-        return f"with the longest names that may stand for $namespace and $target: {wrong}"
+        return f"with the longest names that may stand for {_MENU}: {wrong}"
     return _examine(template).problem
 
 
-def render(template: str, namespace: str, target: str) -> str:
-    """The query with `$namespace` and `$target` filled in, escaped for the quotes (and the regex) that they stand in.
+def render(template: str, namespace: str, target: str, pods: str | None = None) -> str:
+    """The query with its placeholders filled in, escaped for the quotes (and the regex) that they stand in.
 
-    Raises ValueError for a placeholder outside quotes, or an unknown one.
+    `pods`: the regular expression for the names of the target's pods (`pod_names.pods`), where they are asked for.
+
+    Raises ValueError for a placeholder outside quotes, an unknown one, or one whose value nobody gives.
     """
     if misplaced := next(_misplaced(template), None):
         raise ValueError(misplaced)
-    return _fill(template, {"namespace": namespace, "target": target})
+    if pods is None and names_pods(template):
+        raise ValueError(f"nobody says which pods {_PODS_ALONE} are")
+    return _fill(template, {"namespace": namespace, "target": target, PODS: pods or ""})
+
+
+def names_pods(template: str) -> bool:
+    """Whether it asks for the target's pods by their names."""
+    return _PODS_ALONE in template
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:
@@ -165,10 +182,14 @@ def _fill(template: str, values: Mapping[str, str]) -> str:
         text = token["string"]
         if text is None or "$" not in text:
             return token[0]
-        in_regex = template[: token.start()].rstrip().endswith(("=~", "!~"))
+        in_regex = _follows_match(template, token)
         return _REFERENCE.sub(lambda found: _filled(found, values, text[0], in_regex=in_regex), text)
 
     return _TOKEN.sub(fill, template)
+
+
+def _follows_match(template: str, token: re.Match[str]) -> bool:
+    return template[: token.start()].rstrip().endswith(_MATCHES)
 
 
 def window(query: str) -> timedelta:
@@ -191,6 +212,12 @@ def reads(query: str) -> tuple[tuple[str, timedelta], ...]:
 def tree(query: str) -> ast.Expr:
     """What the parser makes of it. Raises ValueError if it cannot be read."""
     return _read(query).tree
+
+
+@readable
+def places(query: str) -> tuple[ast.VectorSelector, ...]:
+    """Each place where it reads series, as the parser has it. Raises ValueError if the query cannot be read."""
+    return tuple(leaf.node for leaf in _read(query).leaves)
 
 
 def names(tree: ast.Expr) -> tuple[str, ...]:
@@ -344,15 +371,15 @@ def _newest(selector: Selector, label: str) -> str:
 
 
 def _misplaced(template: str) -> Iterator[str]:
-    menu = " and ".join(f"${name}" for name in PLACEHOLDERS)
     for token in _TOKEN.finditer(template):
         if token["bare"] is not None:
-            yield f"{token['bare']} stands outside quotes; {menu} are replaced inside \"…\" and '…' only"
+            yield f"{token['bare']} stands outside quotes; {_MENU} are replaced inside \"…\" and '…' only"
         elif token["comment"] is None:
-            yield from _wrong_references(token[0], raw=token["raw"] is not None, menu=menu)
+            in_regex = "$" in token[0] and _follows_match(template, token)
+            yield from _wrong_references(token[0], raw=token["raw"] is not None, in_regex=in_regex)
 
 
-def _wrong_references(text: str, *, raw: bool, menu: str) -> Iterator[str]:
+def _wrong_references(text: str, *, raw: bool, in_regex: bool) -> Iterator[str]:
     for found in _REFERENCE.finditer(text):
         known = found["name"] in PLACEHOLDERS
         if found["brace"] and known:
@@ -360,14 +387,19 @@ def _wrong_references(text: str, *, raw: bool, menu: str) -> Iterator[str]:
         elif raw and known:
             yield f"${found['name']} stands in a raw string (`…`), which cannot be escaped; use double quotes"
         elif not found["brace"] and not known:
-            yield f"unknown placeholder ${found['name']}; known: {menu}"
+            yield f"unknown placeholder ${found['name']}; known: {_MENU}"
+        elif found["name"] == PODS and not in_regex:
+            yield f'{_PODS_ALONE} is a regular expression, and stands behind =~ or !~ only; write pod=~"{_PODS_ALONE}"'
 
 
 def _filled(found: re.Match[str], values: Mapping[str, str], mark: str, *, in_regex: bool) -> str:
     if found["brace"]:
         return found[0]  # a named group of a regular expression, for label_replace
     value = values[found["name"]]
-    return _escaped(_REGEX_SPECIAL.sub(r"\\\g<0>", value) if in_regex else value, mark)
+    if found["name"] == PODS:
+        alone = found.string == f"{mark}{_PODS_ALONE}{mark}"
+        return _escaped(value if alone else f"(?:{value})", mark)
+    return _escaped(literal(value) if in_regex else value, mark)
 
 
 def _escaped(text: str, mark: str) -> str:

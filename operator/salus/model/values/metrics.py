@@ -7,6 +7,14 @@ from salus.model.policy import Verdict
 
 
 @dataclass(frozen=True, slots=True)
+class Error:
+    """No answer, or one that must not be trusted (`reason` Timeout, HttpError, PartialAnswer, SeveralSeries …)."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """One instant query, for one check on one target."""
 
@@ -18,6 +26,8 @@ class Query:
     """(label, value) that picks the target's series out of an answer for all targets."""
     namespace: str = ""
     """The policy's namespace, for tenancy headers and enforced matchers."""
+    unclear: Error | None = None
+    """Why it cannot be asked of this target, and is not."""
     or_missing: bool = False
     """Salus has made its selectors: one may ask for a label of the source as for one that may be missing."""
 
@@ -39,14 +49,6 @@ class NoData:
     message: str
     empty: bool = False
     """True only for an empty vector: what a check's onNoData speaks of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Error:
-    """No answer, or one that must not be trusted (`reason` Timeout, HttpError, PartialAnswer, SeveralSeries …)."""
-
-    reason: str
-    message: str
 
 
 Answer = Value | NoData | Error

@@ -43,6 +43,12 @@ class CompiledCheck:
     """What an infinite answer means, where it is no division by 0."""
     volume: CompiledVolume | None = None
     """None: any will do."""
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Its query, and that of its volume."""
+        return (self.template, self.volume.template) if self.volume else (self.template,)
+
     or_missing: bool = False
     """Salus has made its selectors: one may ask for a label of the source as for one that may be missing."""
 

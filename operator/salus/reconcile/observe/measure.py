@@ -13,7 +13,9 @@ import structlog
 
 from salus.contained import apology, contained
 from salus.core.health.evaluate import Reading, enough, evaluate, not_judged, recall, stale_after
-from salus.core.policy import promql
+from salus.core.policy import pod_names, promql
+from salus.model.policy import names_target
+from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Answer, CheckState, Error, Query, Sample, Value
 from salus.model.values.policies import CompiledCheck, Policy
 from salus.reconcile import defects
@@ -38,29 +40,51 @@ class Row:
     volume: Answer | None = None
 
 
-def question(policy: Policy, check: CompiledCheck, case: Case, template: str = "") -> Query:
-    """One check of one target as PromQL; `template`: what is asked instead of the check's own query."""
-    template = template or check.template
-    shared = check.target_label is not None and "$target" not in template
+Rivals = tuple[TargetKey, ...]
+
+
+def question(policy: Policy, check: CompiledCheck, target: TargetKey, template: str, rivals: Rivals = ()) -> Query:
+    """What is asked for a check of one target, as PromQL."""
+    shared = check.target_label is not None and not names_target(template)
+    pods, unclear = _pods(target, rivals) if promql.names_pods(template) else (None, None)
     return Query(
         source=policy.spec.source,
-        query=promql.render(template, namespace=policy.key.namespace, target=case.target.name),
+        query=promql.render(template, policy.key.namespace, target.name, pods),
         stale_after=stale_after(policy.spec.interval),
-        select=(check.target_label, case.target.name) if shared and check.target_label else None,
+        select=(check.target_label, target.name) if shared and check.target_label else None,
         namespace=policy.key.namespace,
         or_missing=check.or_missing and template == check.template,
+        unclear=unclear,
     )
 
 
-def questions(policy: Policy, case: Case) -> Sequence[Query]:
+def _pods(target: TargetKey, rivals: Rivals) -> tuple[str, Error | None]:
+    try:
+        return pod_names.pods(target.kind, target.name, rivals), None
+    except pod_names.PodsUnclear as error:
+        return pod_names.pods(target.kind, target.name), Error(error.reason, str(error))
+
+
+def questions(context: Context, policy: Policy, case: Case) -> Sequence[Query]:
     """All checks of one target, made once for each generation of the policy."""
-    return case.asks(policy, lambda: tuple(q for check in policy.checks for q in _asked(policy, check, case)))
+    rivals = _rivals(context, policy, case.target)
+    return case.asks(policy, rivals, lambda: tuple(_asked(policy, policy.checks, case.target, rivals)))
 
 
-def _asked(policy: Policy, check: CompiledCheck, case: Case) -> Sequence[Query]:
-    """The check's query, and that of its volume."""
-    templates = [check.template, *([check.volume.template] if check.volume else [])]
-    return [question(policy, check, case, template) for template in templates]
+def _asked(policy: Policy, checks: Sequence[CompiledCheck], target: TargetKey, rivals: Rivals) -> Iterator[Query]:
+    """Each check's query, and that of its volume."""
+    for check in checks:
+        for template in check.templates:
+            yield question(policy, check, target, template, rivals)
+
+
+def _rivals(context: Context, policy: Policy, target: TargetKey) -> Rivals:
+    """Workloads whose pods may bear the names that the target's may have, where it is asked for by these."""
+    if not any(promql.names_pods(template) for check in policy.checks for template in check.templates):
+        return ()
+    workloads = context.workloads
+    kinds = pod_names.neighbour_kinds(target)
+    return pod_names.rivals(target, (one.key for kind in kinds for one in workloads.select(target.namespace, kind, {})))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +109,16 @@ class Measurer:
     async def ask(self, jobs: Sequence[Job]) -> Sequence[Answered | None]:
         """Ask for all jobs in one go; None where that failed, which is then what the findings say."""
         with contained(partial(self._failed, jobs)):
-            asked = [questions(policy, case) for policy, case in jobs]
-            flat = [q for of_job in asked for q in of_job]
-            told = zip(flat, await self.context.metrics.ask(flat), strict=True)
+            asked = [q for policy, case in jobs for q in questions(self.context, policy, case)]
+            told = iter(await self._told(asked))
             now = self.context.clock.now()
             return [Answered([_row(check, told) for check in policy.checks], now) for policy, _ in jobs]
         return [None] * len(jobs)
+
+    async def _told(self, asked: Sequence[Query]) -> Sequence[tuple[Query, Answer]]:
+        """Each question with its answer; what is unclear is not sent."""
+        answers = iter(await self.context.metrics.ask([one for one in asked if one.unclear is None]))
+        return [(one, one.unclear or next(answers)) for one in asked]
 
     async def judge(self, job: Job, told: Answered | None) -> None:
         """Turn answers into findings; this may take a look into the past."""
@@ -166,8 +194,11 @@ async def judged_past(
 ) -> Sequence[Sample] | Error:
     """What a check was told in the past, where there was enough of what it judges."""
     policy, case = job
-    asked = (context.history.samples(q, start, end, policy.spec.interval) for q in _asked(policy, check, case))
-    samples, *volume = await asyncio.gather(*asked)
+    asked = tuple(_asked(policy, [check], case.target, _rivals(context, policy, case.target)))
+    if unclear := next((one.unclear for one in asked if one.unclear), None):
+        return unclear
+    past = (context.history.samples(one, start, end, policy.spec.interval) for one in asked)
+    samples, *volume = await asyncio.gather(*past)
     counted = volume[0] if volume else ()
     if isinstance(samples, Error) or isinstance(counted, Error):
         return samples if isinstance(samples, Error) else counted
