@@ -1,6 +1,7 @@
 """`$pods` matches the names that a real controller-manager and API server give, however long the workload's own is."""
 
 import re
+from functools import partial
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_the_names_of_its_pods_are_matched(devcluster: DevCluster, namespace: st
             for name in names:
                 devcluster.api().patch(f"{workloads}/{name}", _workload(kind, name, release))
         for name in names:
-            wait_until(lambda name=name: is_new(name), timeout=PATIENCE, what=f"pods of release {release} of {name}")
+            wait_until(partial(is_new, name), timeout=PATIENCE, what=f"pods of release {release} of {name}")
 
     for name in names:
         assert {pod for pod in seen[name] if not re.fullmatch(pods(kind, name), pod)} == set()
