@@ -59,3 +59,88 @@ def status_command(  # noqa: PLR0913 — a command's arguments are its options
         fail_on=fail_on,
     )
     raise typer.Exit(ends(lambda: run(ask, where, look)))
+
+
+_GET = """List what is on record, or what Salus brings along.
+
+KIND is policies, incidents, changes, releases (of deploy/NAME, sts/NAME or ds/NAME), presets or reasons. The last two
+need no cluster. -o json and yaml are the List that kubectl would print; name and csv are there too.
+
+\b
+Examples:
+  salus get changes -n shop --since 24h --decision Refuse
+  salus get releases deploy/checkout -n shop
+  salus get presets PodsCrashLooping
+"""
+
+
+@app.command("get", help=_GET)
+@grouped
+def get_command(  # noqa: PLR0913 — a command's arguments are its options
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="What to list.")],
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Only these. Default: all.")] = None,
+    *,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--selector", "-l", metavar="KEY=VALUE", help="With this label. Repeatable."),
+    ] = None,
+    since: Annotated[str, typer.Option("--since", metavar="TIME", help="Only what began so long ago at most.")] = "",
+    decision: Annotated[str, typer.Option("--decision", metavar="WORD", help="Of changes: Act, Refuse, …")] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="WORD", help="Of changes: AboveThreshold, …")] = "",
+    outcome: Annotated[str, typer.Option("--outcome", metavar="WORD", help="How it ended: Recovered, …")] = "",
+    target: Annotated[str, typer.Option("--target", metavar="TYPE/NAME", help="Only of this workload.")] = "",
+    where: "Where",
+    look: "Look",
+) -> None:
+    """See _GET."""
+    with imports():
+        from salus.cli.contract import ends  # noqa: PLC0415 — see the package's docstring
+        from salus.cli.look.get_command import Ask, run  # noqa: PLC0415
+        from salus.cli.look.objects import Wish  # noqa: PLC0415
+
+    wish = Wish(
+        names=tuple(names or ()),
+        labels=_labels(labels or []),
+        since=duration("--since", since) if since else None,
+        decision=decision,
+        reason=reason,
+        outcome=outcome,
+        target=target,
+    )
+    raise typer.Exit(ends(lambda: run(Ask(kind, wish), where, look)))
+
+
+def _labels(texts: list[str]) -> dict[str, str] | None:
+    for text in texts:
+        if "=" not in text:
+            raise typer.BadParameter(f'--selector: expected KEY=VALUE, got "{text}"')
+    return dict(text.split("=", 1) for text in texts) or None
+
+
+_EXPLAIN = """Why something is done, or is not: in words, from status and records alone.
+
+NAME is a policy, a workload (deploy/NAME, …), an incident (inc/NAME), a change (chev/NAME), or a reason in one word,
+which needs no cluster.
+
+\b
+Examples:
+  salus explain checkout -n shop
+  salus explain chev/checkout-f7524989-7 -n shop
+  salus explain CooldownActive
+"""
+
+
+@app.command("explain", help=_EXPLAIN)
+@grouped
+def explain_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A policy, TYPE/NAME, or a reason.")],
+    *,
+    where: "Where",
+    look: "Look",
+) -> None:
+    """See _EXPLAIN."""
+    with imports():
+        from salus.cli.contract import ends  # noqa: PLC0415 — see the package's docstring
+        from salus.cli.look.explain_command import run  # noqa: PLC0415
+
+    raise typer.Exit(ends(lambda: run(name, where, look)))

@@ -26,34 +26,34 @@ async def look(person: Person, texts: Sequence[str], now: datetime) -> StatusRep
     found = situations(
         await person.objects(HEALTH_POLICIES), await person.around(INCIDENTS), await person.around(CHANGE_EVENTS)
     )
-    chosen = await _chosen(person, found, wanted) if wanted else found
-    details = [await _detail(person, one, now) for one in chosen] if wanted else []
-    counted = [one.health() for one in chosen]
+    some = await chosen(person, found, wanted) if wanted else found
+    details = [await _detail(person, one, now) for one in some] if wanted else []
+    counted = [one.health() for one in some]
     return StatusReport(
         cluster=person.context,
         at=now,
         namespace=person.namespace or "",
-        total=len(chosen),
+        total=len(some),
         healthy=counted.count("Healthy"),
         unhealthy=counted.count("Unhealthy"),
         unknown=counted.count("Unknown") + counted.count(""),
         quiet=counted.count("Quiet"),
-        questions=sum(len(one.questions(now)) for one in chosen),
-        policies=tuple(line(one, now) for one in chosen),
+        questions=sum(len(one.questions(now)) for one in some),
+        policies=tuple(line(one, now) for one in some),
         details=tuple(details),
         not_looked_at=tuple(person.not_looked_at),
     )
 
 
-async def _chosen(person: Person, found: Sequence[Situation], wanted: Sequence[Named]) -> list[Situation]:
-    """Those that were named; each name has to mean one at least."""
-    chosen: dict[tuple[str, str], Situation] = {}
+async def chosen(person: Person, found: Sequence[Situation], wanted: Sequence[Named]) -> list[Situation]:
+    """The policies that were named; each name has to mean one at least."""
+    meant_by: dict[tuple[str, str], Situation] = {}
     for one in wanted:
         meant = [situation for situation in found if _is_meant(situation, one)]
         if not meant:
             raise await person.no_such(one, resembling(one.name, (situation.name for situation in found)))
-        chosen.update({(situation.namespace, situation.name): situation for situation in meant})
-    return list(chosen.values())
+        meant_by.update({(situation.namespace, situation.name): situation for situation in meant})
+    return list(meant_by.values())
 
 
 def _is_meant(found: Situation, one: Named) -> bool:

@@ -1,0 +1,59 @@
+"""The command `salus explain`: a policy, a workload, an incident, a change, or a reason in one word."""
+
+import asyncio
+import re
+from datetime import datetime
+
+from salus.adapters.clock import SystemClock
+from salus.cli.contract import CannotBeAsked, Exit
+from salus.cli.look import catalogs, explain_text, get_text
+from salus.cli.look.of_record import of_change, of_incident
+from salus.cli.look.situation import situations
+from salus.cli.look.status import chosen
+from salus.cli.look.why import why
+from salus.cli.names import named
+from salus.cli.person import Person, Where, person_at
+from salus.cli.reports.explanation import Explanation
+from salus.cli.show import Look, show
+from salus.ports import CHANGE_EVENTS, HEALTH_POLICIES, INCIDENTS, WORKLOADS, Ref
+from salus.reasons import load_reasons
+
+_WORD = re.compile(r"[A-Z][A-Za-z]+")
+
+
+def run(name: str, where: Where, look: Look) -> int:
+    """The command. Returns the exit status. Raises CannotBeAsked."""
+    if _WORD.fullmatch(name) or name in load_reasons():
+        show(catalogs.reasons([name], SystemClock().now()), look, get_text.reasons)
+        return Exit.YES
+    return asyncio.run(_of_the_cluster(name, where, look))
+
+
+async def _of_the_cluster(name: str, where: Where, look: Look) -> int:
+    async with person_at(where) as person:
+        show(await explained(person, name, SystemClock().now()), look, explain_text.text)
+    return Exit.YES
+
+
+async def explained(person: Person, name: str, now: datetime) -> Explanation:
+    """Why things are so with what has this name. Raises CannotBeAsked."""
+    one = named(name, allowed=(HEALTH_POLICIES, *WORKLOADS.values(), INCIDENTS, CHANGE_EVENTS))
+    if one.resource in {INCIDENTS, CHANGE_EVENTS}:
+        body = await person.get(Ref(one.resource, _namespace(person), one.name))
+        said = of_incident(body, now) if one.resource == INCIDENTS else of_change(body, now)
+        return said.model_copy(update={"cluster": person.context})
+    found = situations(
+        await person.objects(HEALTH_POLICIES), await person.around(INCIDENTS), await person.around(CHANGE_EVENTS)
+    )
+    meant = await chosen(person, found, [one])
+    if len(meant) > 1:
+        several = ", ".join(f"{each.namespace}/{each.name}" for each in meant)
+        raise CannotBeAsked(f"{name} is of several policies", [("which", several)], ["the name of one of them"])
+    said = why(meant[0], now, person.context)
+    return said.model_copy(update={"not_looked_at": tuple(person.not_looked_at)})
+
+
+def _namespace(person: Person) -> str:
+    if person.namespace is None:
+        raise CannotBeAsked("one record lies in one namespace", tries=["-n NAMESPACE instead of -A"])
+    return person.namespace

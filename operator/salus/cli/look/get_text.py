@@ -1,0 +1,105 @@
+"""`salus get` as text."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+from rich.console import RenderableType
+
+from salus.cli.reports.listing import PresetLine, PresetList, ReasonLine, ReasonList, ReleaseList
+from salus.cli.show import Screen, facts, left_out, table
+from salus.model.scalars import format_duration
+
+_LINK = re.compile(r"\[([^]]+)\]\(([^)#]*)(#[^)]*)?\)")
+
+
+def cells(rows: Iterable[Iterable[str]]) -> RenderableType:
+    """A table whose first row has the titles."""
+    titles, *rest = (list(row) for row in rows)
+    found = table(*titles)
+    for row in rest:
+        found.add_row(*row)
+    return found
+
+
+def releases(report: ReleaseList, screen: Screen) -> Iterator[RenderableType]:
+    """Newest first; the zone stands in the title."""
+    found = table("RELEASE", "IMAGE", f"BEGAN {screen.local(report.at).tzname()}", "HEALTHY", "STATE")
+    for one in report.items:
+        began = _day(one.began, screen) if one.began else ""
+        healthy = f"{format_duration(report.at - one.healthy_at)} ago" if one.healthy_at else ""
+        stands = screen.mark(one.state, one.stands) if one.state else one.stands
+        found.add_row(one.release, "\n".join(_short_image(image) for image in one.images), began, healthy, stands)
+    yield found
+    yield from left_out(report)
+
+
+def _day(moment: datetime, screen: Screen) -> str:
+    local = screen.local(moment)
+    return f"{local.day} {local:%b %H:%M}"
+
+
+def _short_image(image: str) -> str:
+    """Without its registry, and with the beginning of a digest."""
+    name, _, digest = image.rpartition("/")[2].partition("@sha256:")
+    return f"{name}@{digest[:10]}" if digest else name
+
+
+def presets(report: PresetList, _: Screen) -> Iterator[RenderableType]:
+    """One in full, or one line each."""
+    if len(report.items) == 1:
+        yield from _preset(report.items[0])
+        return
+    rows = [(one.name, one.bound, one.hold, one.summary) for one in report.items]
+    yield cells([("NAME", "UNHEALTHY", "FOR", "QUESTION"), *rows])
+
+
+def _preset(one: PresetLine) -> Iterator[RenderableType]:
+    yield facts(
+        [
+            ("Preset", f"{one.name}: {one.summary}"),
+            ("Kinds", ", ".join(one.kinds)),
+            ("Bound", f"unhealthy {one.bound} for {one.hold}"),
+            ("Needs", ", ".join(one.needs)),
+        ]
+    )
+    yield ""
+    yield one.docs.strip()
+    for kind, query in one.queries.items():
+        yield ""
+        yield f"{kind}:"
+        yield query.rstrip()
+
+
+_GROUPS: Mapping[str, str] = {
+    "guard": "a guard objects",
+    "plan": "a remedy cannot be planned",
+    "check": "of a check",
+}
+
+
+def reasons(report: ReasonList, screen: Screen) -> Iterator[RenderableType]:
+    """One in full, or one line each."""
+    if len(report.items) == 1:
+        yield from reason(report.items[0], screen)
+        return
+    yield cells([("REASON", "THEN", "MEANS"), *((one.name, one.then, plain_text(one.means)) for one in report.items)])
+
+
+def reason(one: ReasonLine, _: Screen) -> Iterator[RenderableType]:
+    """What a word means, what follows, and what to do."""
+    anchor = {"guard": "a-guard-objects", "plan": "a-remedy-cannot-be-planned", "check": "reasons-of-a-check"}
+    yield facts(
+        [
+            (one.name, f"{_GROUPS[one.group]}{f' ({one.of})' if one.of else ''}"),
+            ("Means", plain_text(one.means)),
+            ("Then", plain_text(one.then)),
+            ("Do", plain_text(one.do)),
+            ("Read", f"docs/records.md#{anchor[one.group]}"),
+        ]
+    )
+
+
+def plain_text(markdown: str) -> str:
+    """A sentence of a document without its marks."""
+    return _LINK.sub(r"\1", markdown).replace("`", "")

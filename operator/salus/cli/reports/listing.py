@@ -1,0 +1,73 @@
+"""What `salus get` derives from objects, or from what Salus brings along, as documents."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from salus.cli.marks import State
+from salus.cli.reports.document import Document
+from salus.model.scalars import Resource, Time
+
+_Many = Field(default=())
+
+
+class ReleaseLine(Resource):
+    """One release of a workload."""
+
+    release: str
+    """As records name it, cut to ten characters."""
+    images: tuple[str, ...] = ()
+    began: Time | None = None
+    healthy_at: Time | None = None
+    """When it was proven healthy last."""
+    state: State | None = None
+    stands: str = ""
+    """`live`, `good: a rollback goes here`, `quarantined by …`."""
+
+
+class ReleaseList(Document):
+    """The releases of one workload, newest first."""
+
+    kind: Literal["ReleaseList"] = "ReleaseList"
+    workload: str
+    namespace: str
+    items: Annotated[tuple[ReleaseLine, ...], _Many]
+
+
+class PresetLine(Resource):
+    """One preset."""
+
+    name: str
+    summary: str
+    kinds: tuple[str, ...]
+    bound: str
+    hold: str
+    docs: str
+    needs: tuple[str, ...]
+    queries: dict[str, str]
+    """By kind of workload."""
+
+
+class PresetList(Document):
+    """The checks that Salus brings along."""
+
+    kind: Literal["PresetList"] = "PresetList"
+    items: Annotated[tuple[PresetLine, ...], _Many]
+
+
+class ReasonLine(Resource):
+    """One reason in one word."""
+
+    name: str
+    group: str
+    means: str
+    then: str = ""
+    do: str = ""
+    of: str = ""
+
+
+class ReasonList(Document):
+    """Every word that a record or a status may give as its reason."""
+
+    kind: Literal["ReasonList"] = "ReasonList"
+    items: Annotated[tuple[ReasonLine, ...], _Many]
