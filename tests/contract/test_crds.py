@@ -110,6 +110,7 @@ def test_a_record_takes_labels_and_a_status(server: Server, kind: str) -> None:
     assert answer.body["spec"] == stored["spec"]
 
 
+ASKED_BY_TARGET = {"name": "errors", "query": 'errors{app="$target"}', "unhealthy": {"above": 5}}
 SHORT_POLICY = """
 apiVersion: salus.dev/v1alpha1
 kind: HealthPolicy
@@ -205,9 +206,9 @@ def test_kubectl_explains_the_remedies(devcluster: DevCluster) -> None:
 @pytest.mark.parametrize(
     ("short", "kind", "header"),
     [
-        ("hp", POLICY, "NAME READY HEALTHY TARGET MODE LAST CHANGE AGE"),
-        ("inc", INCIDENT, "NAME POLICY TARGET PHASE OPENED AGE"),
-        ("chev", CHANGE, "NAME DECISION ACTION TARGET REASON OUTCOME AGE"),
+        ("hp", POLICY, "NAME READY HEALTHY KIND TARGET TARGETS MODE HELD BY LAST CHANGE AGE"),
+        ("inc", INCIDENT, "NAME POLICY TARGET PHASE ATTEMPTS BLAME OPENED AGE"),
+        ("chev", CHANGE, "NAME DECISION ACTION KIND TARGET REASON OUTCOME AGE"),
     ],
 )
 def test_kubectl_shows_what_matters(devcluster: DevCluster, server: Server, short: str, kind: str, header: str) -> None:
@@ -217,6 +218,38 @@ def test_kubectl_shows_what_matters(devcluster: DevCluster, server: Server, shor
 
     assert " ".join(first.split()) == header
     assert "checkout" in row
+
+
+def test_a_policy_of_many_targets_shows_how_many_there_are_and_what_holds_it(
+    devcluster: DevCluster, server: Server
+) -> None:
+    chosen = {"/target": {"kind": "StatefulSet", "selector": {"matchLabels": {"tier": "db"}}}}
+    stored = server.create(valid(POLICY, {**chosen, "/checks": [ASKED_BY_TARGET], "/remedies": None})).body
+    status = {
+        "observedGeneration": 1,
+        "targets": {"total": 12, "unhealthy": 1, "summary": "12/1"},
+        "heldBy": "CooldownActive",
+        "openIncident": "cart-3d5f39f9-1",
+    }
+    server.replace(stored | {"status": status}, subresource="/status")
+
+    [header, row] = devcluster.kubectl("get", "hp", "-n", server.namespace, "-o", "wide").splitlines()
+
+    shown = {name: row[header.index(name) :].split("  ")[0] for name in ("KIND", "TARGETS", "HELD BY", "OPEN")}
+    assert shown == {"KIND": "StatefulSet", "TARGETS": "12/1", "HELD BY": "CooldownActive", "OPEN": "cart-3d5f39f9-1"}
+
+
+def test_an_incident_shows_how_often_something_was_tried_and_what_it_blames(
+    devcluster: DevCluster, server: Server
+) -> None:
+    stored = server.create(valid(INCIDENT)).body
+    blame = {"kind": "Release", "confidence": "High", "message": "it began 38s before"}
+    server.replace(stored | {"status": {"attemptCount": 3, "blame": blame}}, subresource="/status")
+
+    [header, row] = devcluster.kubectl("get", "inc", "-n", server.namespace).splitlines()
+
+    shown = {name: row[header.index(name) :].split("  ")[0].strip() for name in ("ATTEMPTS", "BLAME")}
+    assert shown == {"ATTEMPTS": "3", "BLAME": "Release"}
 
 
 def test_unfinished_changes_of_a_target_can_be_selected(devcluster: DevCluster, server: Server) -> None:

@@ -109,6 +109,31 @@ def test_a_field_with_a_default_is_not_required(kind: Kind) -> None:
         assert not defaulted & set(node.get("required", [])), path
 
 
+@pytest.mark.parametrize(
+    ("kind", "columns", "wide"),
+    [
+        pytest.param(
+            "HealthPolicy",
+            "Ready, Healthy, Kind, Target, Targets, Mode, Held By, Last Change, Age",
+            "Outcome, Open, Source, Message",
+            id="a policy",
+        ),
+        pytest.param("Incident", "Policy, Target, Phase, Attempts, Blame, Opened, Age", "Message", id="an incident"),
+        pytest.param(
+            "ChangeEvent",
+            "Decision, Action, Kind, Target, Reason, Outcome, Age",
+            "Policy, Expires, Delivered, Message",
+            id="a change",
+        ),
+    ],
+)
+def test_the_columns_of_a_kind(kind: str, columns: str, wide: str) -> None:
+    shown = next(one.columns for one in KINDS if one.name == kind)
+
+    assert ", ".join(column.name for column in shown if not column.wide) == columns
+    assert ", ".join(column.name for column in shown if column.wide) == wide
+
+
 @each_kind
 def test_columns_and_selectable_fields_are_fields(kind: Kind) -> None:
     known = {path for path, _ in places(object_schema(kind))} | {".metadata.creationTimestamp"}

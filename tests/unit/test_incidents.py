@@ -114,9 +114,11 @@ def test_detection_is_told_once() -> None:
 
 def test_the_newest_attempts_are_kept() -> None:
     changes = [a_refusal("CooldownActive", number) for number in range(1, 101)]
-    attempts = stands(*changes)["attempts"]
+    status = stands(*changes)
+    attempts = status["attempts"]
 
     assert len(attempts) == KEPT_ATTEMPTS
+    assert status["attemptCount"] == 100
     assert attempts[-1]["changeRef"] == "checkout-0a1b2c3d-100"
 
 

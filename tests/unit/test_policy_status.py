@@ -1,14 +1,22 @@
 """What a policy's status says, and that it is written on transitions only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 
+from salus.core.policy.caps import LeftOut
 from salus.core.policy.compile import SpecError
-from salus.core.records.policy_status import Allowed, TargetReport, changes_anything, policy_status, stalled_status
+from salus.core.records.policy_status import (
+    Allowed,
+    TargetReport,
+    changes_anything,
+    left_out_status,
+    policy_status,
+    stalled_status,
+)
 from salus.core.records.record_conditions import condition
 from salus.model.meta import Condition, WorkloadKind
 from salus.model.policy import HealthPolicyStatus, Verdict
@@ -55,6 +63,15 @@ def status(
 
 def conditions(said: Mapping[str, Any]) -> dict[str, tuple[str, str, str]]:
     return {c["type"]: (c["status"], c["reason"], c["message"]) for c in said["conditions"]}
+
+
+def stalled(written: Mapping[str, Any]) -> dict[str, Any]:
+    error = SpecError((Problem("spec.source", 'unknown source "eu"'),))
+    return stalled_status({"metadata": {"generation": 4}, "status": written}, error, NOW)
+
+
+def left_out(written: Mapping[str, Any]) -> dict[str, Any]:
+    return left_out_status(a_policy(), LeftOut("TooManyPolicies", "the namespace has 51"), written, NOW)
 
 
 WELL = report(healthy())
@@ -157,7 +174,7 @@ def test_many_targets_are_counted_and_some_are_named() -> None:
     targets = [TargetKey("shop", WorkloadKind.DEPLOYMENT, f"t{n}") for n in range(7)]
     said = status(*[report(a_finding(), target=target) for target in targets], WELL, LOST)
 
-    assert said["targets"] == {"total": 9, "healthy": 1, "unhealthy": 7, "unknown": 1, "quiet": 0}
+    assert said["targets"] == {"total": 9, "healthy": 1, "unhealthy": 7, "unknown": 1, "quiet": 0, "summary": "9/7"}
     message = conditions(said)["Healthy"][2]
     assert message.startswith("Deployment/t0 error-ratio AboveThreshold; Deployment/t1")
     assert message.endswith("Deployment/t4 error-ratio AboveThreshold and 2 more")
@@ -177,6 +194,57 @@ def test_the_checks_are_those_of_the_worst_target() -> None:
             "since": format_time(ago(60)),
         }
     ]
+
+
+COOLING_REPORT = report(a_finding(), refusal=COOLING)
+
+
+@pytest.mark.parametrize(
+    ("reports", "allowed", "held_by"),
+    [
+        pytest.param([UNHEALTHY], Allowed(), None, id="nothing"),
+        pytest.param([WELL, COOLING_REPORT], Allowed(), "CooldownActive", id="the cooldown of one of two"),
+        pytest.param([COOLING_REPORT], Allowed(stopped="by ada"), "KillSwitch", id="the kill switch before all else"),
+        pytest.param([], Allowed(), None, id="no target, and so nothing to hold"),
+    ],
+)
+def test_what_holds_an_action_back_in_one_word(
+    reports: list[TargetReport], allowed: Allowed, held_by: str | None
+) -> None:
+    assert policy_status(a_policy(), reports, {}, NOW, allowed)["heldBy"] == held_by
+
+
+@pytest.mark.parametrize(
+    ("reports", "incident"),
+    [
+        pytest.param([UNHEALTHY], None, id="none is open"),
+        pytest.param([replace(UNHEALTHY, incident="cart-1")], "cart-1", id="one is open"),
+        pytest.param(
+            [replace(LOST, incident="cart-1"), replace(UNHEALTHY, incident="cart-2")],
+            "cart-2",
+            id="of two that of the worst target",
+        ),
+        pytest.param(
+            [replace(WELL, incident="cart-1"), UNHEALTHY],
+            "cart-1",
+            id="of a target that recovers, where the worst has none",
+        ),
+    ],
+)
+def test_which_incident_is_open(reports: list[TargetReport], incident: str | None) -> None:
+    assert status(*reports)["openIncident"] == incident
+
+
+@pytest.mark.parametrize("made", [stalled, left_out], ids=["cannot be used", "is left out"])
+def test_of_a_policy_that_is_not_measured_nothing_is_said_of_targets(
+    made: Callable[[Mapping[str, Any]], dict[str, Any]],
+) -> None:
+    written = policy_status(a_policy(), [replace(COOLING_REPORT, incident="cart-1")], {}, NOW)
+
+    said = made(written)
+
+    assert [said[field] for field in ("targets", "heldBy", "openIncident")] == [None, None, None]
+    assert changes_anything(said, written)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +304,7 @@ def test_a_tick_that_is_no_transition_writes_nothing(before: TargetReport, now: 
         pytest.param(LOST, report(unknown(reason="HttpError")), id="the metrics are lost for another reason"),
         pytest.param(WELL, report(a_finding(Verdict.HEALTHY, reason="Pending")), id="a breach is pending"),
         pytest.param(WELL, report(replace(healthy(), query="errors > 1")), id="something else is asked"),
+        pytest.param(UNHEALTHY, replace(UNHEALTHY, incident="cart-1"), id="an incident was opened"),
         pytest.param(WELL, report(healthy(), last=a_change(3)), id="a change began"),
         pytest.param(
             report(healthy(), last=a_change(3)),

@@ -390,6 +390,24 @@ async def test_a_target_that_is_deleted_ends_its_incident() -> None:
     assert all("completedAt" in c["status"] for c in stage.changes)
 
 
+async def test_a_policy_names_its_incident_and_what_holds_it_back_while_that_is_so() -> None:
+    ill = True
+    stage = a_stage(lambda _: not ill, {"name": "r", "restart": {}}, suspend=True)
+
+    def shown() -> list[Any]:
+        status = stage.cluster.objects(HEALTH_POLICIES)[0]["status"]
+        return [status["targets"]["summary"], status.get("openIncident"), status.get("heldBy")]
+
+    await stage.ticks(6)
+    while_ill = shown()
+    ill = False
+    await stage.ticks(12)
+
+    assert while_ill == ["1/1", stage.incidents[0]["metadata"]["name"], "Suspended"]
+    assert stage.incidents[0]["status"]["phase"] == "Resolved"
+    assert shown() == ["1/0", None, None]
+
+
 async def test_a_refusal_that_repeats_is_counted_in_powers_of_two() -> None:
     """Thirty refusals are one record and a handful of writes."""
     stage = a_stage(lambda _: False, {"name": "r", "restart": {}}, suspend=True)

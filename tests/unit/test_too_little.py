@@ -64,7 +64,14 @@ async def test_one_failure_of_two_requests_at_night_opens_nothing() -> None:
     assert scene.stage.incidents == []
     assert (scene.row("errors")["verdict"], scene.row("errors")["reason"]) == ("Quiet", "LowVolume")
     assert scene.row("errors")["message"] == "quiet, 2 in 1m, at least 60 are needed"
-    assert scene.status["targets"] == {"total": 1, "healthy": 0, "unhealthy": 0, "unknown": 0, "quiet": 1}
+    assert scene.status["targets"] == {
+        "total": 1,
+        "healthy": 0,
+        "unhealthy": 0,
+        "unknown": 0,
+        "quiet": 1,
+        "summary": "1/0",
+    }
     assert (scene.condition("Healthy")["status"], scene.condition("Healthy")["reason"]) == ("Unknown", "LowVolume")
     assert scene.condition("MetricsAvailable")["status"] == "True"
 

@@ -106,6 +106,8 @@ class IncidentStatus(Resource):
     """What changed just before."""
     attempts: Annotated[tuple[Attempt, ...], Field(max_length=64)] = ()
     """What was tried, oldest first; the newest 64."""
+    attempt_count: Count = 0
+    """How many there were in all."""
     detected_at: Time | None = None
     """When Salus saw it."""
     first_action_at: Time | None = None

@@ -620,6 +620,8 @@ class TargetCounts(Resource):
     """At least one check without a trustworthy answer, none unhealthy."""
     quiet: Count = 0
     """Too little traffic for any check to say anything."""
+    summary: ShortText = ""
+    """How many there are, and how many of them are unhealthy: `12/1`. For the column of `kubectl get`."""
 
 
 class CheckStatus(Resource):
@@ -667,5 +669,9 @@ class HealthPolicyStatus(Resource):
     """How many targets are in which state."""
     checks: Annotated[tuple[CheckStatus, ...], Field(max_length=16), MapList("name")] = ()
     """The checks, on the worst target."""
+    held_by: Reason | None = None
+    """What holds an action back, in one word; absent: nothing. As the condition Throttled says, while that is True."""
+    open_incident: DnsName | None = None
+    """Name of the incident that is open, of the worst target that has one."""
     last_change: LastChange | None = None
     """The newest change event."""

@@ -112,11 +112,7 @@ class Reporter:
 
     async def _tell(self, policy: Policy, found: Sequence[Workload]) -> None:
         cases = [case for workload in found if (case := self.cases.get((policy.key, workload.key)))]
-        reports = [
-            TargetReport(c.target, c.findings, c.refusal, self._newest(policy, c), self._others(policy, c.target))
-            for c in cases
-            if c.findings
-        ]
+        reports = [self._report_of(policy, case) for case in cases if case.findings]
         if cases and not reports:
             return  # the first look at them is late
         now, written = self.context.clock.now(), self._written.setdefault(policy.key, {})
@@ -133,6 +129,17 @@ class Reporter:
             about = policy_reference(policy)
             notice = Notice(regarding=about, reason="MetricsUnavailable", action="Measure", note=lost, warning=True)
             await self.context.recorder.post(notice)
+
+    def _report_of(self, policy: Policy, case: Case) -> TargetReport:
+        incident = self.context.records.open_incident(policy.key, case.target)
+        return TargetReport(
+            case.target,
+            case.findings,
+            case.refusal,
+            self._newest(policy, case),
+            self._others(policy, case.target),
+            incident["metadata"]["name"] if incident else "",
+        )
 
     def _newest(self, policy: Policy, case: Case) -> Change | None:
         """The newest record of a policy on a target."""

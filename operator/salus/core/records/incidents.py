@@ -183,6 +183,7 @@ def progress(incident: Body, changes: Sequence[Change], findings: Iterable[Findi
         "phase": _phase_now(written, changes, held=holds and not unhealthy).value,
         "checks": sorted({*(written.get("checks") or ()), *unhealthy}),
         "attempts": [attempt(change) for change in changes][-KEPT_ATTEMPTS:],
+        "attemptCount": len(changes),
         "detectedAt": written.get("detectedAt") or format_time(now),
     }
     if written.get("toldBy") and (begun := next((c for c in changes if c.open and c.action.writes), None)):

@@ -23,6 +23,8 @@ from salus.model.values.metrics import Finding
 from salus.model.values.permissions import Permissions
 from salus.model.values.policies import Policy
 
+_OF_NO_TARGET: Mapping[str, Any] = {"targets": None, "checks": [], "heldBy": None, "openIncident": None}
+"""What is said of the targets of a policy that is not measured."""
 _ORDER = (Verdict.UNHEALTHY, Verdict.UNKNOWN, Verdict.HEALTHY, Verdict.QUIET)
 
 
@@ -37,6 +39,8 @@ class TargetReport:
     last_change: Change | None = None
     others: tuple[str, ...] = ()
     """Names of other policies that speak of this target too."""
+    incident: str = ""
+    """Name of the incident that is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +64,12 @@ def policy_status(
     allowed: Allowed = _ALL,
 ) -> dict[str, Any]:
     """The status of a policy that is in use. `written`: the status as it is, whose transition times are kept."""
-    worst = min(reports, key=lambda report: _ORDER.index(overall(report.findings)), default=None)
+    by_health = sorted(reports, key=lambda report: _ORDER.index(overall(report.findings)))
     permissions = _as_written(written) if allowed.permissions is None else allowed.permissions
+    throttled = _throttled(reports, written, allowed.stopped)
     conditions = [
         *_spec_conditions(policy, reports, permissions),
-        *_service_conditions(reports, written, allowed.stopped),
+        *(_healthy(reports), _metrics(reports), throttled, _overlapping(reports)),
     ]
     last = max(
         (r.last_change for r in reports if r.last_change), key=lambda c: (c.decided_at, c.sequence), default=None
@@ -73,7 +78,9 @@ def policy_status(
         "observedGeneration": policy.generation,
         "conditions": _kept(conditions, written, policy.generation, now),
         "targets": _counts(reports),
-        "checks": _kept_checks([_check(f) for f in worst.findings] if worst else [], written),
+        "checks": _kept_checks([_check(f) for report in by_health[:1] for f in report.findings], written),
+        "heldBy": throttled[2] if throttled[1] == "True" else None,
+        "openIncident": next((report.incident for report in by_health if report.incident), None),
     }
     return {**status, "lastChange": _last_change(last)} if last else status
 
@@ -87,7 +94,8 @@ def _said(report: TargetReport) -> tuple[object, ...]:
     """Without values: rows and messages stay as they are written while their reasons do."""
     findings = [(finding.check, finding.verdict, finding.reason) for finding in report.findings]
     refused, last = report.refusal and report.refusal.reason, report.last_change
-    return report.target, findings, refused, last and (last.name, last.decision, last.outcome), report.others
+    ended = last and (last.name, last.decision, last.outcome)
+    return report.target, findings, refused, ended, report.others, report.incident
 
 
 def stalled_status(body: Body, error: SpecError, now: datetime) -> dict[str, Any]:
@@ -102,8 +110,7 @@ def stalled_status(body: Body, error: SpecError, now: datetime) -> dict[str, Any
     return {
         "observedGeneration": generation,
         "conditions": _kept(conditions, body.get("status") or {}, generation, now),
-        "targets": None,
-        "checks": [],
+        **_OF_NO_TARGET,
     }
 
 
@@ -120,8 +127,7 @@ def left_out_status(policy: Policy, why: LeftOut, written: Mapping[str, Any], no
     return {
         "observedGeneration": policy.generation,
         "conditions": _kept(conditions, written, policy.generation, now),
-        "targets": None,
-        "checks": [],
+        **_OF_NO_TARGET,
     }
 
 
@@ -185,11 +191,6 @@ def _settled() -> list[_Row]:
     ]
 
 
-def _service_conditions(reports: Sequence[TargetReport], written: Mapping[str, Any], stopped: str) -> list[_Row]:
-    throttled = ("Throttled", "True", KILL_SWITCH, stopped[:1024]) if stopped else _throttled(reports, written)
-    return [_healthy(reports), _metrics(reports), throttled, _overlapping(reports)]
-
-
 def _healthy(reports: Sequence[TargetReport]) -> _Row:
     counted = Counter(overall(report.findings) for report in reports)
     if counted[Verdict.UNHEALTHY]:
@@ -215,8 +216,10 @@ def _metrics(reports: Sequence[TargetReport]) -> _Row:
     return ("MetricsAvailable", "True", "Answered", "every check has a trustworthy answer")
 
 
-def _throttled(reports: Sequence[TargetReport], written: Mapping[str, Any]) -> _Row:
+def _throttled(reports: Sequence[TargetReport], written: Mapping[str, Any], stopped: str) -> _Row:
     """The first refusal. Its message counts seconds, so the one that is written stays while target and reason do."""
+    if stopped:
+        return ("Throttled", "True", KILL_SWITCH, stopped[:1024])
     for report in reports:
         if report.refusal is not None:
             reason, who = report.refusal.reason, f"{report.target}: "
@@ -253,9 +256,13 @@ def _sentence(found: Sequence[tuple[TargetKey, Finding]]) -> str:
     return ("; ".join(names) + more)[:1024]
 
 
-def _counts(reports: Sequence[TargetReport]) -> dict[str, int]:
+def _counts(reports: Sequence[TargetReport]) -> dict[str, object]:
     counted = Counter(overall(report.findings) for report in reports)
-    return {"total": len(reports), **{verdict.value.lower(): counted[verdict] for verdict in Verdict}}
+    return {
+        "total": len(reports),
+        **{verdict.value.lower(): counted[verdict] for verdict in Verdict},
+        "summary": f"{len(reports)}/{counted[Verdict.UNHEALTHY]}",
+    }
 
 
 def _check(finding: Finding) -> dict[str, Any]:
