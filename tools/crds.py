@@ -23,6 +23,7 @@ from salus.model.incident import IncidentSpec, IncidentStatus
 from salus.model.policy import HealthPolicySpec, HealthPolicyStatus
 from salus.model.release import KeptReleaseSpec, KeptReleaseStatus
 from salus.model.scalars import GROUP, VERSION, Resource, format_duration
+from salus.presets import load_presets
 
 Schema = dict[str, Any]
 
@@ -242,6 +243,8 @@ _KEPT = (
     "x-kubernetes-int-or-string",
     "x-kubernetes-validations",
 )
+_OF_PRESETS = f"{HealthPolicySpec.__name__}.checks[].preset"
+"""`kubectl explain` says which there are. No enum: a CRD may be older than the operator, and refuse what that knows."""
 _NESTED = {"properties", "items", "additionalProperties"}
 _DROPPED = {"$defs", "title"}
 
@@ -251,6 +254,8 @@ def _structural(node: Schema, definitions: Mapping[str, Schema], path: str) -> S
     if strange := node.keys() - {*_KEPT, *_NESTED, *_DROPPED}:
         raise ValueError(f"{path}: {', '.join(sorted(strange))} cannot be said in a structural schema")
     kept = {keyword: node[keyword] for keyword in _KEPT if node.get(keyword) is not None}
+    if path == _OF_PRESETS:
+        kept["description"] += f" There are {', '.join(sorted(load_presets()))}."
     return kept | dict(_nested(node, definitions, path))
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from salus.model.scalars import Resource
+from salus.presets import load_presets
 from tools.crds import KINDS, Kind, main, manifest, object_schema, render, structural
 
 Schema = dict[str, Any]
@@ -99,6 +100,15 @@ def test_every_field_explains_itself(kind: Kind) -> None:
     fields = [(path, node) for path, node in places(object_schema(kind)) if not path.endswith(("[]", ".*"))]
 
     assert [path for path, node in fields if not node.get("description")] == []
+
+
+def test_the_presets_are_named_where_one_is_asked_for() -> None:
+    policy = next(kind for kind in KINDS if kind.name == "HealthPolicy")
+
+    description = dict(places(object_schema(policy)))[".spec.checks[].preset"]["description"]
+
+    assert description == f"Name of a check that Salus brings along. There are {', '.join(sorted(load_presets()))}."
+    assert "PodsCrashLooping" in description
 
 
 @each_kind

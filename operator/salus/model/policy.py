@@ -301,7 +301,7 @@ class Check(Resource):
     ratio: Ratio | None = None
     """A share, by two queries: the one for the commonest query of all, errors by requests."""
     preset: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    """Name of a check that Salus brings along, such as PodsCrashLooping."""
+    """Name of a check that Salus brings along."""
     alert: Alert | None = None
     """An alert that the team already has; unhealthy while it fires."""
     unhealthy: Threshold | None = None
