@@ -386,9 +386,10 @@ def test_prometheus_is_told_the_port_of_the_container() -> None:
 
 def queries() -> list[Any]:
     return [
-        pytest.param(check["query"], id=f"{policy}/{check['name']}")
+        pytest.param(query, id=f"{policy}/{check['name']}/{part}")
         for policy, document in POLICIES.items()
         for check in document["spec"]["checks"]
+        for part, query in (check.get("ratio") or {"query": check["query"]}).items()
     ]
 
 

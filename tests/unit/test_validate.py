@@ -70,6 +70,11 @@ def test_the_examples_name_only_what_the_example_configuration_has() -> None:
     assert report.policies >= 10
 
 
+def test_nothing_better_is_offered_for_an_example() -> None:
+    """What is asked for an alert is told of each."""
+    assert [str(note) for note in checked(EXAMPLES).notes if not note.path.endswith(".alert")] == []
+
+
 def test_a_first_policy_takes_less_than_fifteen_lines() -> None:
     lines = (EXAMPLES / "policies" / "first.yaml").read_text(encoding="utf-8").splitlines()
 
