@@ -4,6 +4,7 @@ import json
 import re
 import textwrap
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.chart.conftest import CI, CRDS, Tools, install, without_crds
 from tools.devcluster.admission import IN_A_POD
 from tools.devcluster.cluster import DevCluster, KubectlError
 from tools.devcluster.helm import Helm
-from tools.devcluster.processes import PATIENCE, wait_until
+from tools.devcluster.processes import PATIENCE, NotInTimeError, wait_until
 from tools.manifests.generated import CHART, CONFIG, NAMESPACE, ROOT
 
 pytestmark = pytest.mark.timeout(600)
@@ -140,6 +141,9 @@ RIGHTS = [
 @pytest.mark.parametrize("way", ["cluster-wide", "namespaces", "kustomize", "notes"])
 def test_rights_are_the_same_whichever_way_salus_comes(way: str, stage: DevCluster, helm: Helm, tmp_path: Path) -> None:
     WAYS[way](stage, helm, tmp_path)
+    given = [asked for *asked, allowed in RIGHTS if allowed]
+    with suppress(NotInTimeError):  # the assertion says better what is lacking
+        wait_until(lambda: all(may(stage, *one) for one in given), timeout=PATIENCE, what="the new bindings are known")
 
     found = [(*asked, may(stage, *asked)) for *asked, _ in RIGHTS]
 

@@ -30,18 +30,19 @@ class Pump:
     """Pushes the present value of every gauge into Prometheus, twice a second."""
 
     prometheus: Prometheus
-    _gauges: dict[tuple[str, tuple[tuple[str, str], ...]], float] = field(default_factory=dict)
+    _gauges: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[float, float]] = field(default_factory=dict)
+    """Value, and how old it is said to be."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopped: threading.Event = field(default_factory=threading.Event)
 
-    def set(self, name: str, value: float | None, **labels: str) -> None:
-        """Set a gauge; None lets it fall silent."""
+    def set(self, name: str, value: float | None, *, age: float = 0.0, **labels: str) -> None:
+        """Set a gauge; None lets it fall silent, and with an `age` it is always so many seconds late."""
         key = (name, tuple(sorted(labels.items())))
         with self._lock:
             if value is None:
                 self._gauges.pop(key, None)
             else:
-                self._gauges[key] = value
+                self._gauges[key] = value, age
 
     def forget(self, namespace: str) -> None:
         """Let all gauges of a namespace fall silent."""
@@ -53,7 +54,8 @@ class Pump:
         while not self._stopped.wait(_PUSH_EVERY):
             now = time.time()
             with self._lock:
-                series = [Series(name, dict(labels), ((now, value),)) for (name, labels), value in self._gauges.items()]
+                gauges = tuple(self._gauges.items())
+            series = [Series(name, dict(labels), ((now - age, value),)) for (name, labels), (value, age) in gauges]
             if series:
                 with suppress(
                     requests.RequestException
@@ -97,9 +99,11 @@ class Scene:
         """Delete the Deployment and wait until it is gone."""
         self.cluster.kubectl("delete", "-n", self.namespace, f"deployment/{name}", "--wait")
 
-    def gauge(self, value: float | None, name: str = "error_ratio", target: str = "web", **labels: str) -> None:
+    def gauge(
+        self, value: float | None, name: str = "error_ratio", target: str = "web", *, age: float = 0.0, **labels: str
+    ) -> None:
         """Set a metric of the service."""
-        self.pump.set(name, value, namespace=self.namespace, deployment=target, **labels)
+        self.pump.set(name, value, age=age, namespace=self.namespace, deployment=target, **labels)
 
     def apply(self, name: str = "web", **spec: Any) -> Object:  # noqa: ANN401
         """Create a policy; what `spec` does not say is as in `policy_spec`."""
@@ -169,23 +173,44 @@ class Scene:
 
     def wait_change(self, timeout: float = PATIENCE, **fields: str) -> Object:
         """Wait for a ChangeEvent that has these values in `spec`, and return the newest."""
-        self.wait(lambda: bool(self.changes(**fields)), f"a ChangeEvent with {fields}", timeout)
-        return self.changes(**fields)[-1]
+        found: list[Object] = []
+
+        def there() -> bool:
+            found[:] = self.changes(**fields)
+            return bool(found)
+
+        self.wait(there, f"a ChangeEvent with {fields}", timeout)
+        return found[-1]
 
     def wait_outcome(self, outcome: str, timeout: float = PATIENCE, **fields: str) -> Object:
         """Wait until the newest ChangeEvent with these values in `spec` ended like this."""
+        found: list[Object] = []
 
         def ended() -> bool:
-            found = self.changes(**fields)
+            found[:] = self.changes(**fields)
             return bool(found) and found[-1].get("status", {}).get("outcome") == outcome
 
         self.wait(ended, f"outcome {outcome} of {fields}", timeout)
-        return self.changes(**fields)[-1]
+        return found[-1]
 
-    def wait_condition(self, kind: str, status: str, policy: str = "web", timeout: float = PATIENCE) -> Object:
-        """Wait until a condition of the policy has this status."""
-        self.wait(lambda: self.condition(kind, policy).get("status") == status, f"{kind}={status} of {policy}", timeout)
-        return self.condition(kind, policy)
+    def wait_condition(
+        self, kind: str, status: str, policy: str = "web", timeout: float = PATIENCE, **fields: str
+    ) -> Object:
+        """Wait until a condition of the policy has this status, and these `fields` where the status alone is not it."""
+        found: Object = {}
+        wanted = {"status": status, **fields}
+
+        def holds() -> bool:
+            found.clear()
+            found.update(self.condition(kind, policy))
+            return wanted.items() <= found.items()
+
+        self.wait(holds, f"{kind} of {policy} with {wanted}", timeout)
+        return found
+
+    def wait_written(self) -> None:
+        """Wait until Salus has patched a Deployment: an Act is on record before it is done, and may yet be dropped."""
+        self.wait(lambda: bool(self.writes(verb="patch")), "the write")
 
     def wait_rolled_out(self, name: str = "web") -> None:
         """Wait until every replica runs the newest template."""

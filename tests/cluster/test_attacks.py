@@ -242,8 +242,8 @@ def mallory(scene: Scene) -> Callable[..., str]:
     return types
 
 
-def lent(scene: Scene, revert_after: str) -> None:
-    """A scaling that helped, and is to be given back."""
+def lent(scene: Scene, revert_after: str, **edits: object) -> None:
+    """A scaling that helped, and is to be given back; `edits` of the policy come before the proof that it helped."""
     scene.gauge(0.0)
     scene.deploy()
     scene.apply(remedies=[{"name": "grow", "scale": {"to": 3, "max": 3, "revertAfter": revert_after}}])
@@ -251,6 +251,7 @@ def lent(scene: Scene, revert_after: str) -> None:
     scene.wait_condition("Healthy", "True")
     scene.gauge(0.5)
     scene.wait(lambda: scene.deployment()["spec"]["replicas"] == 3, "the scaling")
+    scene.cluster.api().patch(hp(scene), {"spec": edits})
     scene.gauge(0.0)
     scene.wait_outcome("Recovered", action="Scale")
 
@@ -278,8 +279,7 @@ def test_an_author_without_rights_has_nothing_given_back(scene: Scene, mallory: 
 
 def test_who_suspends_holds_a_revert_back_and_who_lifts_it_has_it_done(scene: Scene) -> None:
     """S5: it is told once, and done when that is lifted."""
-    lent(scene, "10s")
-    scene.cluster.api().patch(hp(scene), {"spec": {"suspend": True}})
+    lent(scene, "10s", suspend=True)
 
     refusal = scene.wait_change(decision="Refuse")
     assert (refusal["spec"]["reason"], refusal["spec"]["undoes"]) == (

@@ -59,11 +59,11 @@ def short_watches(seen: Seen) -> Fault | None:
     return Fault(Kind.CUT, seconds=2.0) if seen.watch else None
 
 
-def written_by_the_account(scene: Scene) -> list[str]:
+def written_by_the_account(scene: Scene) -> set[str]:
     """Deployments that the account has patched."""
     user = f"system:serviceaccount:{scene.namespace}:{ACCOUNT}"
     events = scene.cluster.audit.writes(user=user, resource="deployments", verb="patch", namespace=scene.namespace)
-    return [event.name for event in events if event.code == 200]
+    return {event.name for event in events if event.code == 200}
 
 
 def test_a_token_that_ends_is_replaced_by_the_one_in_the_file(scene: Scene) -> None:
@@ -89,6 +89,6 @@ def test_a_token_that_ends_is_replaced_by_the_one_in_the_file(scene: Scene) -> N
         scene.wait_condition("Healthy", "True", "second")
         for name in ("first", "second"):
             scene.gauge(0.5, target=name)
-        scene.wait(lambda: sorted(written_by_the_account(scene)) == ["first", "second"], "both are restarted")
+        scene.wait(lambda: written_by_the_account(scene) == {"first", "second"}, "both are restarted")
         scene.salus.stop()
     scene.cluster.kubectl("delete", "clusterrolebinding", *bindings)

@@ -20,7 +20,6 @@ from tools.devcluster.kwok import LIFE, READY_AFTER, Life
 from tools.devcluster.processes import PATIENCE, Process, ProcessFailedError, free_port, wait_until
 from tools.devcluster.remote_write import Series
 
-_SCRAPED = 30.0  # seconds; Prometheus takes up new targets every five
 _REPOSITORY = Path(__file__).parents[2]
 
 
@@ -227,7 +226,7 @@ def test_state_metrics_are_scraped_under_their_real_names(devcluster: DevCluster
             and value(f"kube_deployment_status_replicas_available{{{selector}}}") == ["0"]
             and value(f'kube_pod_owner{{{selector},owner_kind="ReplicaSet"}}') == ["1"]
         ),
-        timeout=_SCRAPED,
+        timeout=PATIENCE,
         what="kube-state-metrics' series of the Deployment",
     )
 
@@ -269,7 +268,7 @@ def test_played_pods_are_scraped_from_the_simulator(devcluster: DevCluster, name
 
     with metrics_server(seen) as address:
         devcluster.use_simulator(address)
-        wait_until(lambda: scraped() == names, timeout=_SCRAPED, what="all pods scraped")
+        wait_until(lambda: scraped() == names, timeout=PATIENCE, what="all pods scraped")
         devcluster.use_simulator(None)
 
     assert seen == {f"/namespaces/{namespace}/pods/{name}/metrics" for name in names}

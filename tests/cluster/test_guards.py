@@ -143,8 +143,7 @@ def test_the_kill_switch(parts: Mapping[str, Scene]) -> None:
     refused(scene, "KillSwitch", "unhealthy")
     policies = [(each, body["metadata"]["name"]) for each in parts.values() for body in each.policies()]
     for each, policy in policies:
-        shown = each.wait_condition("Throttled", "True", policy)
-        assert (shown["reason"], shown["message"]) == ("KillSwitch", "maintenance")
+        each.wait_condition("Throttled", "True", policy, reason="KillSwitch", message="maintenance")
     scene.wait_status_ticks(3)
     assert patched(scene) == []
 

@@ -109,7 +109,7 @@ def test_a_standby_is_ready_and_says_who_leads(scene: Scene, replicas: tuple[Sal
     assert ready(first) == f"200 leader, as {holder}"
     assert ready(second) == f"200 standby, leader is {holder}"
     assert (metric(first, "salus_leader"), metric(second, "salus_leader")) == (1.0, 0.0)
-    assert metric(first, "salus_tick_duration_seconds_count") > 0
+    scene.wait(lambda: metric(first, "salus_tick_duration_seconds_count") > 0, "the end of the tick is counted")
     assert metric(second, "salus_tick_duration_seconds_count") == 0
     assert "this process leads" not in second.log.read_text()
 
@@ -122,6 +122,7 @@ def test_who_takes_over_looks_at_once_at_a_policy_that_is_due_once_an_hour(
     a_service(scene, interval="1h")
     scene.wait_condition("Healthy", "True")
     scene.gauge(0.5)
+    scene.wait(lambda: scene.measured("error_ratio") == 0.5, "the breach is in Prometheus")
 
     first.kill()
 

@@ -66,6 +66,7 @@ def test_what_is_lacking_is_told_before_an_incident_and_its_own_words_help(scene
     scene.wait_condition("Ready", "True", timeout=GRANTED)
     scene.gauge(0.5)
     scene.wait_change(decision="Act", action="Restart")
+    scene.wait_written()
     scene.gauge(0.0)
     scene.wait_outcome("Recovered", action="Restart", decision="Act")
 
@@ -100,6 +101,7 @@ def test_one_of_the_two_bindings_is_not_enough(scene: Scene, binding: str, says:
     for command in commands_in(refusal["spec"]["message"]):
         scene.cluster.kubectl(*command, user=tenant)
     scene.wait_change(decision="Act", action="Restart", timeout=GRANTED)
+    scene.wait_written()
     scene.gauge(0.0)
     scene.wait_outcome("Recovered", action="Restart", decision="Act")
 
@@ -121,6 +123,7 @@ def test_a_loan_without_rollback_restarts(scene: Scene) -> None:
     scene.wait_condition("Healthy", "True")
     scene.gauge(0.5)
     scene.wait_change(decision="Act", action="Restart")
+    scene.wait_written()
     scene.gauge(0.0)
 
     scene.wait_outcome("Recovered", action="Restart", decision="Act")

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,7 +10,6 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import pytest
-import requests
 
 from tests.cluster.scene import Object, Scene
 
@@ -72,10 +71,15 @@ def delivered(change: Object) -> Any:  # noqa: ANN401 — text, or none
     return next((one["status"] for one in conditions if one["type"] == "Delivered"), None)
 
 
-def expected_ids(scene: Scene) -> list[str]:
-    """What a sink must have been told of everything on record."""
+def but_delivered(change: Object) -> list[Object]:
+    """The conditions that are not the relay's: it says so, too, when a sink does not take the record."""
+    return [one for one in change["status"]["conditions"] if one["type"] != "Delivered"]
+
+
+def expected_ids(changes: Sequence[Object]) -> list[str]:
+    """What a sink must have been told of these records."""
     ids = []
-    for change in scene.changes():
+    for change in changes:
         spec, uid = change["spec"], change["metadata"]["uid"]
         two = spec["decision"] in {"Act", "AwaitApproval"} and spec["action"] != "Notify"
         ids += [f"{uid}.started", f"{uid}.finished"] if two else [f"{uid}.finished"]
@@ -99,16 +103,16 @@ def test_a_receiver_that_is_away_and_an_operator_that_is_killed_lose_nothing(sce
     (change,) = scene.changes(decision="Act")
     assert change["spec"]["sinks"] == ["audit"]
     assert not change["status"].get("deliveries")
-    metrics = requests.get(f"{scene.salus.url}/metrics", timeout=30).text
-    assert 'salus_sink_deliveries_total{outcome="HttpError",sink="audit"}' in metrics
-    assert 'salus_sink_waiting_events{sink="audit"}' in metrics
+    tried = 'salus_sink_deliveries_total{outcome="HttpError",sink="audit"}'
+    scene.wait(lambda: scene.own_metric(tried) > 0, "what it was asked is counted")
+    scene.wait(lambda: scene.own_metric('salus_sink_waiting_events{sink="audit"}') > 0, "so is what waits for it")
     scene.salus.kill()
 
     receiver.status = 200
     scene.salus.start()
 
     scene.wait(lambda: all(delivered(one) == "True" for one in scene.changes()), "everything is delivered")
-    assert sorted(receiver.ids) == expected_ids(scene)
+    assert sorted(receiver.ids) == expected_ids(scene.changes())
     uid = change["metadata"]["uid"]
     assert [one for one in receiver.ids if one.startswith(uid)] == [f"{uid}.started", f"{uid}.finished"]
     (ended,) = (event for event in receiver.taken if event["id"] == f"{uid}.finished")
@@ -119,8 +123,7 @@ def test_a_receiver_that_is_away_and_an_operator_that_is_killed_lose_nothing(sce
     )
     assert ended["data"]["spec"] == change["spec"]
     (after,) = scene.changes(decision="Act")
-    kept = [one for one in after["status"]["conditions"] if one["type"] != "Delivered"]
-    assert kept == change["status"]["conditions"], "what the loop has written stays as it was"
+    assert but_delivered(after) == but_delivered(change), "what the loop has written stays as it was"
     assert [(one["sink"], one["told"]) for one in after["status"]["deliveries"]] == [("audit", "Finished")]
 
 
@@ -141,10 +144,14 @@ def test_an_operator_that_is_killed_again_and_again_tells_everything_that_is_on_
         scene.wait_rolled_out()
     scene.salus.start()
 
-    scene.wait(
-        lambda: bool(scene.changes()) and all(delivered(one) == "True" for one in scene.changes()), "all is delivered"
-    )
-    assert sorted(set(receiver.ids)) == expected_ids(scene)
+    on_record: list[Object] = []
+
+    def all_is_delivered() -> bool:
+        on_record[:] = scene.changes()  # there may be one more at any moment: its service stays unhealthy
+        return bool(on_record) and all(delivered(one) == "True" for one in on_record)
+
+    scene.wait(all_is_delivered, "all is delivered")
+    assert set(expected_ids(on_record)) <= set(receiver.ids) <= set(expected_ids(scene.changes()))
 
 
 def test_a_policy_chooses_among_the_sinks_that_are_for_it(scene: Scene, receiver: Receiver) -> None:
@@ -193,9 +200,9 @@ def test_nothing_that_a_sink_says_and_no_path_of_its_url_stands_in_a_record(scen
         scene.salus.start()
         scene.wait_change(decision="DryRun")
         scene.wait(lambda: delivered(scene.changes(decision="DryRun")[0]) == "False", "the condition says so")
+        (change,) = scene.changes(decision="DryRun")
         server.shutdown()
 
-    (change,) = scene.changes(decision="DryRun")
     condition = next(one for one in change["status"]["conditions"] if one["type"] == "Delivered")
     assert (condition["reason"], condition["message"]) == (
         "Unreachable",

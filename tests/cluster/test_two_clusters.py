@@ -112,6 +112,7 @@ def test_with_the_matcher_only_the_fault_of_the_right_cluster_is_healed(scene: S
     scene.wait_kept()
     scene.release("v2")
     scene.wait_rolled_out()
+    scene.wait_kept(2)
     v2 = scene.deployment()["spec"]["template"]
     scene.wait_status_ticks(4)
 

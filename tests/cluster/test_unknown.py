@@ -5,7 +5,6 @@ some ticks at once; then the audit log is asked what Salus wrote to Deployments:
 """
 
 import threading
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -17,10 +16,11 @@ from tests.cluster.prometheus_stub import serving, vector
 from tests.cluster.scene import Pump, Scene
 from tools.devcluster.cluster import DevCluster
 from tools.devcluster.processes import free_port
-from tools.devcluster.remote_write import Series
 from tools.devcluster.salus import Salus, lend_account
 
 ENOUGH_TICKS = 4
+STALE = 200.0
+"""Seconds; older than Salus believes, and not as old as what Prometheus has forgotten."""
 
 pytestmark = pytest.mark.xdist_group("unknown")
 """One operator watches all of them: they stay on one worker."""
@@ -86,11 +86,10 @@ def watched(ready_cluster: DevCluster, pump: Pump, sources: Mapping[str, object]
     scene.gauge(float("inf"), target="infinity")
     scene.gauge(0.9, target="two-series", replica="a")
     scene.gauge(0.9, target="two-series", replica="b")
-    stale = Series("error_ratio", {"namespace": namespace, "deployment": "stale-sample"}, ((time.time() - 200, 0.9),))
-    ready_cluster.prometheus.push([stale])
+    scene.gauge(0.9, target="stale-sample", age=STALE)
     salus.start()
-    for name in FAILURES:
-        scene.wait_condition("MetricsAvailable", "False", name)
+    for name, failure in FAILURES.items():
+        scene.wait_condition("MetricsAvailable", "False", name, reason=failure.reason)
     scene.wait_status_ticks(ENOUGH_TICKS * len(FAILURES))
     yield scene
     salus.stop()

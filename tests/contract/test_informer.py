@@ -320,6 +320,7 @@ class TestProtocol:
         self, played: Played, informer: Informer, event: tuple[str, dict[str, Any]], version: str
     ) -> None:
         """Without a second list: ten thousand workloads are not read again every five minutes."""
+        await informer.wait_synced()
         played.say(*event)
         played.hang_up()
 

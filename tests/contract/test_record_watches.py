@@ -93,10 +93,10 @@ class RecordsContract:
         await cluster.update_status(Ref(INCIDENTS, namespace, "web-0a1b2c3d-2"), {"phase": "Resolved"})
 
         await eventually(lambda: known(store, namespace) == [(1, 4)])
+        await eventually(lambda: store.last_incident_number(namespace, "web-0a1b2c3d-") == 2)
         await eventually(lambda: open_ones(store, namespace) == ["web-0a1b2c3d-1"])
 
         assert store.newest_sequence(target(namespace)) == 1
-        assert store.last_incident_number(namespace, "web-0a1b2c3d-") == 2
 
     async def test_a_deletion_is_seen_and_another_of_the_name_is_another(
         self, cluster: Cluster, store: RecordStore, namespace: str

@@ -164,8 +164,11 @@ class Installation:
         return bool(answer["status"]["allowed"])
 
     def policy_condition(self, kind: str, policy: str = TARGET) -> str:
-        """The status of a condition of a policy; empty for none."""
-        conditions = self._policy(policy).get("status", {}).get("conditions", [])
+        """The status of a condition of a policy as it is now; empty for none, and while it is an older one's."""
+        body = self._policy(policy)
+        status = body.get("status", {})
+        is_of_now = status.get("observedGeneration") == body["metadata"]["generation"]
+        conditions = status.get("conditions", []) if is_of_now else []
         return next((str(condition["status"]) for condition in conditions if condition["type"] == kind), "")
 
     def kept_releases(self) -> list[Object]:

@@ -155,10 +155,10 @@ def test_a_release_that_the_kernel_kills_is_rolled_back_by_the_operators_pod(sal
     salus.wait(lambda: salus.outcome(change) == "Recovered", "proof that it helped")
     healed = salus.traffic.tally
     salus.wait(lambda: salus.traffic.tally.since(healed).ok > 0, "callers are answered")
+    salus.wait(salus.rolled_out, "every replica is well")
 
     assert healed.since(callers).failures > 0  # its callers felt it
     assert salus.breached(change) == {"crash-looping"}
-    assert salus.rolled_out()
 
 
 def test_each_rollback_was_one_write_in_the_tenants_name(salus: Installation) -> None:
@@ -184,9 +184,9 @@ def test_a_shop_that_is_scaled_to_zero_is_given_back_what_it_had_where_a_remedy_
     figures["scaled to zero, to the first answer"] = f"{time.monotonic() - began:.0f} s, `for` 10s"
     (change,) = salus.of_replicas("Scale")
     salus.wait(lambda: salus.outcome(change) == "Recovered", "proof that it helped")
+    salus.wait(salus.rolled_out, "every replica is well")
     salus.cluster.kubectl("delete", "-n", TENANT, f"healthpolicy/{REPLICAS}")
 
-    assert salus.rolled_out()
     assert salus.writes_to_target()[-1].impersonated == REMEDIATOR
 
 
