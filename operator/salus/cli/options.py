@@ -6,6 +6,7 @@ together again before the command is called.
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +29,8 @@ _OUTPUT = typer.Option("--output", "-o", metavar="FORM", help="text, wide (the t
 _COLOR = typer.Option("--color", metavar="WHEN", help="auto, always or never.")
 _UTC = typer.Option("--utc", help="Times in UTC. Default: the local zone.")
 
+_DAYS = re.compile(r"([0-9]{1,4})d")
+
 _WHERE: Mapping[str, tuple[Any, Any]] = {
     "namespace": (Annotated[str | None, _NAMESPACE], None),
     "all_namespaces": (Annotated[bool, _ALL], False),
@@ -45,11 +48,13 @@ _LOOK: Mapping[str, tuple[Any, Any]] = {
 
 
 def duration(option: str, text: str) -> timedelta:
-    """What an option says of time. Raises BadParameter."""
+    """What an option says of time; people also count in days. Raises BadParameter."""
     from salus.model.scalars import parse_duration  # noqa: PLC0415 — see `_where`
 
+    found = _DAYS.match(text)
+    days, rest = (int(found[1]), text[found.end() :]) if found else (0, text)
     try:
-        return parse_duration(text)
+        return timedelta(days=days) + (parse_duration(rest) if rest or not found else timedelta(0))
     except ValueError as error:
         raise typer.BadParameter(f"{option}: {error}") from error
 

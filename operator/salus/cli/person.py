@@ -113,6 +113,23 @@ class Person:
                 self._leave_out("list", resource, within or "")
                 return []
 
+    async def metadata_around(self, resource: Resource, namespace: str) -> list[Body]:
+        """The same of one namespace, `metadata` only: what is in the objects is nobody's business here."""
+        with told(self):
+            try:
+                return list(await self.cluster.list_metadata(resource, namespace))
+            except NotFound:
+                return []
+            except Forbidden:
+                self._leave_out("list", resource, namespace)
+                return []
+
+    def one_namespace(self) -> str:
+        """Where to look for an object by its name alone. Raises CannotBeAsked."""
+        if self.namespace is None:
+            raise CannotBeAsked("what is named lies in one namespace", tries=["-n NAMESPACE instead of -A"])
+        return self.namespace
+
     async def no_such(self, one: Named, near: Sequence[str] = ()) -> CannotBeAsked:
         """There is no such object, or no policy of such a workload; with names that resemble it."""
         where = f"in namespace {self.namespace}" if self.namespace else "in any namespace"

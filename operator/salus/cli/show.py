@@ -6,7 +6,7 @@
 import locale
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
@@ -163,15 +163,15 @@ def _typed(body: Body) -> str:
     return f"{kind}{f'.{group}' if group else ''}/{body['metadata']['name']}"
 
 
-def table(*titles: str) -> Table:
+def table(*titles: str, folds: Container[str] = ()) -> Table:
     """A table as kubectl draws them: titles, no lines, two blanks between columns.
 
-    What does not fit is cut, but for the last column, which goes on below.
+    What does not fit is cut, but for the last column and those of the titles in `folds`: they go on below.
     """
     found = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="", show_header=any(titles))
     for index, title in enumerate(titles):
-        is_last = index == len(titles) - 1
-        found.add_column(title, no_wrap=not is_last, overflow="fold" if is_last else "ellipsis")
+        goes_on = index == len(titles) - 1 or title in folds
+        found.add_column(title, no_wrap=not goes_on, overflow="fold" if goes_on else "ellipsis")
     return found
 
 

@@ -39,7 +39,7 @@ async def explained(person: Person, name: str, now: datetime) -> Explanation:
     """Why things are so with what has this name. Raises CannotBeAsked."""
     one = named(name, allowed=(HEALTH_POLICIES, *WORKLOADS.values(), INCIDENTS, CHANGE_EVENTS))
     if one.resource in {INCIDENTS, CHANGE_EVENTS}:
-        body = await person.get(Ref(one.resource, _namespace(person), one.name))
+        body = await person.get(Ref(one.resource, person.one_namespace(), one.name))
         said = of_incident(body, now) if one.resource == INCIDENTS else of_change(body, now)
         return said.model_copy(update={"cluster": person.context})
     found = situations(
@@ -51,9 +51,3 @@ async def explained(person: Person, name: str, now: datetime) -> Explanation:
         raise CannotBeAsked(f"{name} is of several policies", [("which", several)], ["the name of one of them"])
     said = why(meant[0], now, person.context)
     return said.model_copy(update={"not_looked_at": tuple(person.not_looked_at)})
-
-
-def _namespace(person: Person) -> str:
-    if person.namespace is None:
-        raise CannotBeAsked("one record lies in one namespace", tries=["-n NAMESPACE instead of -A"])
-    return person.namespace

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
 from salus.core.cause.ruled_out import CLOCK_SKEW, newest_configuration, ruled_out
+from salus.core.objects.edits import writers_of
 from salus.core.objects.stamps import differing
 from salus.core.objects.workloads import short
 from salus.model.change import Facts
 from salus.model.incident import Blame, BlameKind, Confidence
 from salus.model.meta import WorkloadKind
-from salus.model.scalars import FIELD_MANAGER, Body, format_duration, parse_time
+from salus.model.scalars import Body, format_duration
 from salus.model.values.changes import Change, Infeasible
 from salus.model.values.objects import Revision
 from salus.model.values.observation import Observation
@@ -156,8 +156,8 @@ def _scalings(changes: Sequence[Change], body: Body, breach: datetime) -> Iterat
         if change.applied_at and change.before and change.intended and _size(change.before) != _size(change.intended):
             text = f"Salus scaled from {change.before.replicas} to {change.intended.replicas} replicas ({change.name})"
             yield _scaling(text, change.applied_at, breach)
-    for manager, at in _scaled_by_others(body):
-        yield _scaling(f"{manager} set the replicas", at, breach)
+    for one in writers_of(body, "replicas", without="template"):  # who writes both has released, not scaled
+        yield _scaling(f"{one.manager} set the replicas", one.at, breach)
 
 
 def _size(facts: Facts) -> tuple[int | None, int | None]:
@@ -199,22 +199,6 @@ def _of_node(what: str, *, soon: bool, most: bool) -> Confidence:
     if what == "Cordoned" or not soon:
         return Confidence.LOW
     return Confidence.HIGH if what == "NotReady" and most else Confidence.MEDIUM
-
-
-def _scaled_by_others(body: Body) -> Iterator[tuple[str, datetime]]:
-    """Who wrote the replicas without the template, and when last; who writes both has released, not scaled."""
-    for entry in body["metadata"].get("managedFields") or ():
-        spec: dict[str, Any] = (entry.get("fieldsV1") or {}).get("f:spec") or {}
-        manager, at = entry.get("manager", ""), _time(entry.get("time"))
-        if at is not None and manager != FIELD_MANAGER and "f:replicas" in spec and "f:template" not in spec:
-            yield manager, at
-
-
-def _time(text: str | None) -> datetime | None:
-    try:
-        return parse_time(text) if text else None
-    except ValueError:
-        return None
 
 
 def _nothing_known(history: Sequence[Revision], breach: datetime) -> str:

@@ -4,6 +4,7 @@ Reads Kubernetes' objects into values, from `managedFields`, conditions and tain
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from salus.core.objects.references import CONFIG_MAP, references_of
@@ -27,6 +28,32 @@ def edits_of(body: Body, *, used: bool) -> Iterator[Edit]:
         changed = _CONTENT & set(entry.get("fieldsV1") or ())
         if at is not None and at != made and changed and manager != FIELD_MANAGER and not entry.get("subresource"):
             yield Edit(body["kind"], body["metadata"]["name"], manager, at, used)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """That a program has written a field of `spec`: when it last wrote anything beside it."""
+
+    manager: str
+    at: datetime
+    subresource: str = ""
+
+
+def writers_of(body: Body, field: str, *, without: str = "") -> Iterator[Written]:
+    """Who has written this field of `spec` and still answers for it, Salus apart; `without`: and not that one too."""
+    for entry in body["metadata"].get("managedFields") or ():
+        spec = (entry.get("fieldsV1") or {}).get("f:spec") or {}
+        at, manager = _time(entry.get("time")), entry.get("manager", "")
+        if at is not None and manager != FIELD_MANAGER and f"f:{field}" in spec and f"f:{without}" not in spec:
+            yield Written(manager, at, entry.get("subresource", ""))
+
+
+def scaler_of(body: Body) -> str:
+    """Who wrote the replicas through the subresource for that, as `kubectl scale` does; when, nobody notes."""
+    for entry in body["metadata"].get("managedFields") or ():
+        if entry.get("subresource") == "scale" and entry.get("manager") != FIELD_MANAGER:
+            return str(entry.get("manager", ""))
+    return ""
 
 
 def config_maps_of(template: Body) -> frozenset[str]:
