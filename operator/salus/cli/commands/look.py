@@ -66,6 +66,8 @@ _GET = """List what is on record, or what Salus brings along.
 KIND is policies, incidents, changes, releases (of deploy/NAME, sts/NAME or ds/NAME), presets or reasons. The last two
 need no cluster. -o json and yaml are the List that kubectl would print; name and csv are there too.
 
+Exit status: 0 told, 2 it could not be asked.
+
 \b
 Examples:
   salus get changes -n shop --since 24h --decision Refuse
@@ -121,6 +123,8 @@ _EXPLAIN = """Why something is done, or is not: in words, from status and record
 
 NAME is a policy, a workload (deploy/NAME, …), an incident (inc/NAME), a change (chev/NAME), or a reason in one word,
 which needs no cluster.
+
+Exit status: 0 told, 2 it could not be asked.
 
 \b
 Examples:
