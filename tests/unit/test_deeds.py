@@ -38,6 +38,12 @@ def deployment(template: Mapping[str, Any], *written: Body, replicas: int = 3) -
     return body
 
 
+def rolled_out(body: Body, at: datetime) -> Body:
+    condition = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
+    body["status"]["conditions"] = [{**condition, "lastUpdateTime": format_time(at)}]
+    return body
+
+
 def wrote(manager: str, field: str, at: datetime | None, subresource: str = "") -> Body:
     """An entry of managedFields; through the subresource for it, a scaling has no time."""
     entry = {"manager": manager, "operation": "Update", "fieldsV1": {"f:spec": {f"f:{field}": {}}}}
@@ -98,7 +104,17 @@ FIRST = owned(1, V1, ago(9000))
             id="kubectl rollout undo: the release that comes back has its old age, and a new number",
         ),
         pytest.param(
-            Traces(deployment(V1), [owned(3, V1, ago(9000)), owned(2, V2, ago(600))]),
+            Traces(rolled_out(deployment(V1), ago(55)), [owned(3, V1, ago(9000)), owned(2, V2, ago(600))]),
+            [],
+            [
+                Deed(DeedKind.RELEASE, ago(9000), release=R1, images=("shop:v1",)),
+                Deed(DeedKind.RELEASE, ago(600), release=R2, images=("shop:v2",)),
+                Deed(DeedKind.RELEASE, ago(55), release=R1, images=("shop:v1",), came_back=True),
+            ],
+            id="nobody is noted any more, and the rollout says when",
+        ),
+        pytest.param(
+            Traces(rolled_out(deployment(V1), ago(55)), [owned(3, V1, ago(9000)), owned(2, V2, ago(600))]),
             [a_change(decided_at=ago(70), applied_at=ago(60))],
             [
                 Deed(DeedKind.RELEASE, ago(9000), release=R1, images=("shop:v1",)),

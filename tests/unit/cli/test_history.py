@@ -290,7 +290,10 @@ async def test_text_fits_into_80_columns_whatever_stands_in_it() -> None:
     stage = await with_releases()
     stage.cluster.edit(TARGET, lambda body: body["metadata"]["managedFields"][0].update(manager="a" * 100))
 
-    assert max(map(len, text(await history(stage, namespace=None)))) <= 80
+    lines = text(await history(stage, namespace=None))
+
+    assert max(map(len, lines)) <= 80
+    assert not any("…" in line for line in lines), "what is long goes on below, and is not cut"
 
 
 async def test_csv_and_markdown() -> None:
