@@ -14,7 +14,7 @@ from tests.chart import schemas
 from tests.chart.conftest import CI, CRDS, Tools, install, without_crds
 from tools.devcluster.admission import IN_A_POD
 from tools.devcluster.cluster import DevCluster, KubectlError
-from tools.devcluster.helm import Helm
+from tools.devcluster.helm import Helm, HelmError
 from tools.devcluster.processes import PATIENCE, NotInTimeError, wait_until
 from tools.manifests.generated import CHART, CONFIG, NAMESPACE, ROOT
 
@@ -46,6 +46,12 @@ def test_each_ci_file_installs(values: Path, stage: DevCluster, helm: Helm) -> N
     secret = json.loads(stage.kubectl("get", "secret", "sh.helm.release.v1.salus.v1", "-n", NAMESPACE, "-o", "json"))
     assert release["status"] == "deployed"
     assert len(secret["data"]["release"]) < LARGEST_RELEASE
+
+
+def test_a_tenant_that_is_not_there_is_named(helm: Helm) -> None:
+    """The chart makes an account in each, and makes no namespace; the documents say so."""
+    with pytest.raises(HelmError, match='namespaces "nowhere" not found'):
+        install(helm, WIDE, "--set", "tenants={nowhere}")
 
 
 def record(stage: DevCluster) -> dict[str, str]:

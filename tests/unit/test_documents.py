@@ -142,6 +142,33 @@ def test_every_configuration_is_accepted(block: Block) -> None:
     Settings.parse(block.value)
 
 
+GUIDES = [document for document in DOCUMENTS if document.parent.name != "decisions" and document.stem != "CHANGELOG"]
+"""What people follow, step by step."""
+
+
+@pytest.mark.parametrize("document", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_whoever_is_told_to_use_the_plugin_is_told_how_to_get_it(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+
+    assert "kubectl salus" not in text or re.search(
+        r"install\.md#the-command-line|^## The command line$", text, re.MULTILINE
+    )
+
+
+@pytest.mark.parametrize("document", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_chart_is_installed_with_an_image_that_is_there(document: Path) -> None:
+    """None is published, so the default would wait in ImagePullBackOff."""
+    for _, block in _FENCED.findall(document.read_text(encoding="utf-8")):
+        for command in re.findall("^helm install .*", block.replace("\\\n", " "), re.MULTILINE):
+            assert "image.repository=" in command
+            assert "image.tag=" in command
+
+
+def test_whoever_installs_is_told_how_kube_state_metrics_is_scraped() -> None:
+    for page in ("README.md", "docs/install.md", "charts/salus/templates/NOTES.txt"):
+        assert re.search("honor_?labels", read(page), re.IGNORECASE), page
+
+
 def test_the_documents_hold_examples_of_each_sort() -> None:
     assert POLICIES
     assert PARTS
