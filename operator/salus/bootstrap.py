@@ -35,7 +35,6 @@ from salus.adapters.workload_writes import ApiAccounts
 from salus.contained import contained
 from salus.core.policy.compile import Catalog, SpecError
 from salus.core.policy.windows import Rules
-from salus.endpoints.settings import BasicAuth
 from salus.garbage import set_apart
 from salus.handlers import PolicyWatch
 from salus.model.policy import Mode
@@ -55,7 +54,7 @@ from salus.reconcile.records.store import RecordStore
 from salus.reconcile.scopes import each_scope
 from salus.reconcile.tick import Reconciler
 from salus.scheduler import Scheduler
-from salus.settings import EndpointConfig, LeaderElection, Settings, SettingsError, SourceConfig, read_settings
+from salus.settings import LeaderElection, Settings, SettingsError, read_settings
 from salus.sources.clusters import Lookout
 from salus.sources.history import PrometheusHistory
 from salus.sources.prometheus import PrometheusSource
@@ -183,37 +182,6 @@ class LiveMetrics:
     async def close(self) -> None:
         """Close all connections."""
         await self.use({})
-
-
-def _source_settings(name: str, config: SourceConfig) -> SourceSettings:
-    return SourceSettings(
-        **_endpoint(name, config),
-        method=config.method.value,
-        tenant_header=config.tenant_header or "",
-        binding=config.binding(),
-    )
-
-
-def _endpoint(name: str, config: EndpointConfig) -> dict[str, Any]:
-    """What the settings of sources and sinks have in common."""
-    auth = config.basic_auth
-    return {
-        "name": name,
-        "url": config.url or "",
-        "url_file": _path(config.url_file),
-        "timeout": config.timeout,
-        "bearer_token_file": _path(config.bearer_token_file),
-        "basic_auth": BasicAuth(auth.username, Path(auth.password_file)) if auth else None,
-        "ca_file": _path(config.ca_file),
-        "cert_file": _path(config.cert_file),
-        "key_file": _path(config.key_file),
-        "headers": config.headers,
-        "header_files": {header: Path(file) for header, file in config.header_files.items()},
-    }
-
-
-def _path(file: str | None) -> Path | None:
-    return Path(file) if file else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -560,8 +528,8 @@ class Operator:
 
     async def use(self, settings: Settings) -> None:
         """Exchange what has changed; at first, everything."""
-        sinks = {name: SinkSettings(**_endpoint(name, sink)) for name, sink in settings.sinks.items()}
-        sources = {name: _source_settings(name, source) for name, source in settings.sources.items()}
+        sinks = {name: SinkSettings(**sink.endpoint(name)) for name, sink in settings.sinks.items()}
+        sources = {name: source.value(name) for name, source in settings.sources.items()}
         old, self.settings, self._in_use = self._in_use, settings, settings
         if old is not None and old.kill_switch != settings.kill_switch and self._leads():
             self._soon(self._reconciler.show_switches(list(self.store.policies.values())))

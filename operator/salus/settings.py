@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 
@@ -20,6 +20,7 @@ from salus.core.policy.exporters import Exporter, Trusted
 from salus.core.records.release_retention import ShelfLife
 from salus.core.records.retention import Retention
 from salus.core.remedy.approvals import DEFAULT_EXPIRY
+from salus.endpoints.settings import BasicAuth as EndpointAuth
 from salus.endpoints.settings import NotTheBase, check_header, check_url
 from salus.model.change import ActionKind
 from salus.model.problems import problems
@@ -48,7 +49,7 @@ from salus.model.values.configuration import (
     Stamps,
     Switches,
 )
-from salus.sources.settings import base_of, check_source_url
+from salus.sources.settings import SourceSettings, base_of, check_source_url
 
 DEFAULT_SOURCE = "default"
 
@@ -120,6 +121,27 @@ class EndpointConfig(Resource):
     """Further headers of every request."""
     header_files: Mapping[HeaderText, MountedFile] = {}
     """Further ones, each with the mounted file that holds its value; read again when it changes."""
+
+    def endpoint(self, name: str) -> dict[str, Any]:
+        """What the settings of sources and sinks have in common."""
+        auth = self.basic_auth
+        return {
+            "name": name,
+            "url": self.url or "",
+            "url_file": _path(self.url_file),
+            "timeout": self.timeout,
+            "bearer_token_file": _path(self.bearer_token_file),
+            "basic_auth": EndpointAuth(auth.username, Path(auth.password_file)) if auth else None,
+            "ca_file": _path(self.ca_file),
+            "cert_file": _path(self.cert_file),
+            "key_file": _path(self.key_file),
+            "headers": self.headers,
+            "header_files": {header: Path(file) for header, file in self.header_files.items()},
+        }
+
+
+def _path(file: str | None) -> Path | None:
+    return Path(file) if file else None
 
 
 def _twice(endpoint: EndpointConfig) -> bool:
@@ -212,6 +234,15 @@ class SourceConfig(EndpointConfig):
     def binding(self) -> Binding:
         """What every selector is bound to."""
         return Binding(self.enforce_namespace, self.match_labels)
+
+    def value(self, name: str) -> SourceSettings:
+        """As sources take it."""
+        return SourceSettings(
+            **self.endpoint(name),
+            method=self.method.value,
+            tenant_header=self.tenant_header or "",
+            binding=self.binding(),
+        )
 
 
 class Audience(StrEnum):
@@ -632,14 +663,20 @@ class Settings(Resource):
 def read_settings(path: Path) -> Settings:
     """Read and check the file. Raises SettingsError naming file, path of the field, and reason."""
     try:
-        document = value_of(read_bytes(path))
+        return settings_in(read_bytes(path), str(path))
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from error
+
+
+def settings_in(raw: bytes, title: str) -> Settings:
+    """What a file holds. Raises SettingsError naming it, path of the field, and reason."""
+    try:
+        document = value_of(raw)
     except UnreadableError as error:
         line = f" (line {error.line})" if error.line else ""
-        raise SettingsError(f"{path}: {error}{line}") from error
+        raise SettingsError(f"{title}: {error}{line}") from error
     try:
         return Settings.parse(document or {})
     except ValidationError as error:
         listed = "; ".join(f"{p.path}: {p.message}" if p.path else p.message for p in problems(error, ""))
-        raise SettingsError(f"{path}: {listed}") from error
+        raise SettingsError(f"{title}: {listed}") from error

@@ -13,11 +13,12 @@ import ipaddress
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -58,6 +59,7 @@ _LONGEST_HOLD = 60.0
 """Seconds; a server, or something before it, that asks for a longer pause is asked again after this one."""
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 
 class Gone(Rejected):
@@ -203,7 +205,7 @@ class Connection:
             request = replace(asked, query={**query, "limit": str(limit), "continue": token})
             try:
                 page, following = await self._page(request, limit, first=first)
-            except _TooLong:
+            except TooLong:
                 if limit == 1 and not first:
                     raise
                 limit, first = limit if first else max(1, limit // 8), False
@@ -246,17 +248,41 @@ class Connection:
         except _FAILURES as error:
             raise _unavailable(request, error) from error
 
+    async def relay(self, request: Request, most: int) -> tuple[int, bytes]:
+        """Status and body of what a server behind the API server's proxy says, whatever that is, of `most` bytes.
+
+        Raises ClusterError for what the API server itself says, and TooLong.
+        """
+        return await self._logged_in(request, partial(self._exchange, request, most))
+
     async def _answer(self, request: Request, most: int) -> bytes:
         """The body of a good answer; of one that is longer than `most` nothing is kept."""
+        return await self._logged_in(request, partial(self._send, request, most))
+
+    async def _logged_in(self, request: Request, send: Callable[[], Awaitable[T]]) -> T:
         client = self._client
         try:
-            return await self._send(request, most)
+            return await send()
         except _Unauthorized:
             # Nothing happened, and the token may only be out of date: once more with what the files say now.
             await self._login_again(client, request)
-            return await self._send(request, most)
+            return await send()
 
     async def _send(self, request: Request, most: int) -> bytes:
+        """The body of a good answer."""
+        response, raw = await self._answered(request, most)
+        if not 200 <= response.status < 300:
+            raise self._refused(request, response, raw)
+        return raw
+
+    async def _exchange(self, request: Request, most: int) -> tuple[int, bytes]:
+        """An answer that is not the API server's own."""
+        response, raw = await self._answered(request, most)
+        if response.status >= 400 and (_parsed(raw) or {}).get("kind") == "Status":
+            raise self._refused(request, response, raw)
+        return response.status, raw
+
+    async def _answered(self, request: Request, most: int) -> tuple[aiohttp.ClientResponse, bytes]:
         began = self._monotonic()
         try:
             async with (
@@ -269,9 +295,7 @@ class Connection:
                 raise error.__cause__ from None
             raise _unavailable(request, error) from error
         self._observe(request, self._monotonic() - began)
-        if not 200 <= response.status < 300:
-            raise self._refused(request, response, raw)
-        return raw
+        return response, raw
 
     def _refused(self, request: Request, response: aiohttp.ClientResponse, raw: bytes) -> ClusterError:
         """The error for this answer; a 429 holds back everything that follows."""
@@ -333,17 +357,17 @@ def _session(client: ApiClient, connections: int) -> aiohttp.ClientSession:
 
 
 async def _read(request: Request, response: aiohttp.ClientResponse, most: int) -> bytes:
-    """The body, unpacked. Raises _TooLong, and then the connection is closed."""
+    """The body, unpacked. Raises TooLong, and then the connection is closed."""
     raw = bytearray()
     async for chunk in response.content.iter_any():
         raw += chunk
         if len(raw) > most:
-            raise _TooLong(f"{request}: the answer is longer than {most} bytes")
+            raise TooLong(f"{request}: the answer is longer than {most} bytes")
     return bytes(raw)
 
 
 async def _lines(request: Request, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """Line by line. Raises _TooLong for one without end."""
+    """Line by line. Raises TooLong for one without end."""
     rest = bytearray()
     async for chunk in response.content.iter_any():
         *ends, begun = chunk.split(b"\n")
@@ -352,7 +376,7 @@ async def _lines(request: Request, response: aiohttp.ClientResponse) -> AsyncIte
             rest.clear()
         rest += begun
         if len(rest) > LARGEST_ANSWER:
-            raise _TooLong(f"{request}: an event is longer than {LARGEST_ANSWER} bytes")
+            raise TooLong(f"{request}: an event is longer than {LARGEST_ANSWER} bytes")
     if rest:
         yield bytes(rest)
 
@@ -374,7 +398,7 @@ def _next_limit(limit: int, page: Page) -> int:
     return max(1, min(fitting, 4 * limit, PAGE_SIZE))
 
 
-class _TooLong(Unavailable):
+class TooLong(Unavailable):
     """The answer is longer than what is read of one."""
 
 

@@ -7,6 +7,8 @@ together again before the command is called.
 import functools
 import inspect
 import re
+import shlex
+import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from salus.cli.metrics.wanted import Prometheus
     from salus.cli.person import Where
     from salus.cli.show import Look
 
@@ -30,6 +33,18 @@ _COLOR = typer.Option("--color", metavar="WHEN", help="auto, always or never.")
 _UTC = typer.Option("--utc", help="Times in UTC. Default: the local zone.")
 
 _DAYS = re.compile(r"([0-9]{1,4})d")
+_URL = typer.Option(
+    "--prometheus",
+    metavar="URL",
+    envvar="SALUS_PROMETHEUS",
+    help="Or NAMESPACE/SERVICE:PORT, through the API server's proxy. Default: it is looked for.",
+)
+_TOKEN = typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Holds a bearer token for --prometheus.")
+_HEADER = typer.Option(metavar="'NAME: VALUE'", help="Of each request to --prometheus. Repeatable.")
+_CA = typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Authorities that --prometheus is trusted by.")
+_CONFIG = typer.Option("--config", metavar="FILE", exists=True, dir_okay=False, help="The operator's configuration.")
+_SOURCE = typer.Option("--source", metavar="NAME", help="One of the operator's sources. Default: default.")
+_MATCH = typer.Option("--match", metavar="LABEL=VALUE", help="Of all series that are asked for. Repeatable.")
 
 _WHERE: Mapping[str, tuple[Any, Any]] = {
     "namespace": (Annotated[str | None, _NAMESPACE], None),
@@ -44,6 +59,15 @@ _LOOK: Mapping[str, tuple[Any, Any]] = {
     "form": (Annotated[str, _OUTPUT], "text"),
     "color": (Annotated[str, _COLOR], "auto"),
     "utc": (Annotated[bool, _UTC], False),
+}
+_PROMETHEUS: Mapping[str, tuple[Any, Any]] = {
+    "at": (Annotated[str, _URL], ""),
+    "prometheus_token_file": (Annotated[Path | None, _TOKEN], None),
+    "prometheus_header": (Annotated[list[str] | None, _HEADER], None),
+    "prometheus_ca": (Annotated[Path | None, _CA], None),
+    "config": (Annotated[Path | None, _CONFIG], None),
+    "source": (Annotated[str, _SOURCE], ""),
+    "match": (Annotated[list[str] | None, _MATCH], None),
 }
 
 
@@ -73,14 +97,43 @@ def _look(said: Mapping[str, Any]) -> "Look":
     return Look(said["form"], Color(said["color"]), utc=said["utc"])
 
 
+def _prometheus(said: Mapping[str, Any]) -> "Prometheus":
+    from salus.cli.contract import without_secrets  # noqa: PLC0415
+    from salus.cli.metrics.wanted import Prometheus  # noqa: PLC0415
+
+    goes_along = {f"--{one.replace('_', '-')}": said[one] for one in _PROMETHEUS if one.startswith("prometheus_")}
+    for option, given in goes_along.items():
+        if given and not said["at"]:
+            raise typer.BadParameter(f"{option} goes with --prometheus URL")
+    return Prometheus(
+        at=said["at"],
+        token_file=said["prometheus_token_file"],
+        headers=_pairs("--prometheus-header", said["prometheus_header"], ":", "'NAME: VALUE'"),
+        ca=said["prometheus_ca"],
+        config=said["config"],
+        source=said["source"],
+        match=_pairs("--match", said["match"], "=", "LABEL=VALUE"),
+        command=without_secrets(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
+    )
+
+
+def _pairs(option: str, texts: list[str] | None, between: str, form: str) -> Mapping[str, str]:
+    pairs = [text.partition(between) for text in texts or ()]
+    for name, _, value in pairs:
+        if not name.strip() or not value.strip():
+            raise typer.BadParameter(f"{option}: expected {form}")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
 _GROUPS: Mapping[str, tuple[Mapping[str, tuple[Any, Any]], Callable[[Mapping[str, Any]], Any]]] = {
     "where": (_WHERE, _where),
     "look": (_LOOK, _look),
+    "prometheus": (_PROMETHEUS, _prometheus),
 }
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with the options of its groups (`where`, `look`) in their place, at the end."""
+    """The command with the options of its groups (`where`, `look`, `prometheus`) in their place, at the end."""
     signature = inspect.signature(command, eval_str=False)
     groups = {name: _GROUPS[name] for name in signature.parameters if name in _GROUPS}
     own = [parameter for name, parameter in signature.parameters.items() if name not in groups]

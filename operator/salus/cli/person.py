@@ -14,7 +14,9 @@ from pathlib import Path
 from salus.adapters.api import Connection, Login, NoCredentials, Request, place
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.reviews import may, whoami
+from salus.adapters.service_proxy import Service, ServiceProxy
 from salus.cli.contract import CannotBeAsked
+from salus.cli.logs import only_warnings
 from salus.cli.names import Named, resembling, short_of
 from salus.cli.reports.document import NotLookedAt
 from salus.model.scalars import GROUP, Body
@@ -64,6 +66,10 @@ class Person:
         """Whether they have this right. Raises CannotBeAsked."""
         with told(self):
             return await may(self._connection, wanted, namespace, name)
+
+    def through_proxy(self, service: Service) -> ServiceProxy:
+        """The way to a Service through the API server, as this person."""
+        return ServiceProxy(self._connection, service)
 
     async def get(self, ref: Ref) -> Body:
         """An object that was asked for. Raises CannotBeAsked, with names that resemble it."""
@@ -212,6 +218,7 @@ def cannot_reach(error: ClusterError, context: str) -> CannotBeAsked:
 @asynccontextmanager
 async def person_at(where: Where, writes: Set[Permission] = frozenset()) -> AsyncIterator[Person]:
     """Somebody in front of their cluster; `writes`: all that the command may change there. Raises CannotBeAsked."""
+    only_warnings()
     login = where.login()
     try:
         here = place(login)

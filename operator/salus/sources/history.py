@@ -12,11 +12,12 @@ import asyncio
 import math
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http.client import HTTPException
+from itertools import chain
 from typing import Any
 
 import requests
@@ -54,9 +55,9 @@ class Span:
     end: datetime
     step: timedelta
 
-    def pieces(self) -> Iterator["Span"]:
+    def pieces(self, most: int = MOST_POINTS) -> Iterator["Span"]:
         """The same points, in spans of as many as a server gives at once."""
-        start, longest = self.start, (MOST_POINTS - 1) * self.step
+        start, longest = self.start, (most - 1) * self.step
         while start <= self.end:
             yield Span(start, min(start + longest, self.end), self.step)
             start += longest + self.step
@@ -65,30 +66,33 @@ class Span:
 class PrometheusHistory:
     """A MetricHistory over `/api/v1/query_range` of the configured sources."""
 
-    def __init__(self, sources: Mapping[str, SourceSettings]) -> None:
-        self._sources = {name: _Past(settings) for name, settings in sources.items()}
+    def __init__(self, sources: Mapping[str, SourceSettings], slots: int = IN_FLIGHT) -> None:
+        self._sources = {name: _Past(settings, slots) for name, settings in sources.items()}
 
     async def samples(
         self, question: Query, start: datetime, end: datetime, step: timedelta
     ) -> Sequence[Sample] | Error:
         """Samples from start to end, oldest first; gaps are left out, as are NaN and infinite values."""
+        given = await self.courses(question, Span(start.replace(microsecond=0), end, step))
+        return given if isinstance(given, Error) else one_series(given, question)
+
+    async def courses(self, question: Query, span: Span) -> Sequence[Course] | Error:
+        """All series of the answer over a span that begins at a whole second; gaps are left out, not all is finite."""
         past = self._sources.get(question.source)
-        if past is None:
-            return unknown_source(question.source, self._sources)
-        return await past.samples(question, Span(start.replace(microsecond=0), end, step))
+        return unknown_source(question.source, self._sources) if past is None else await past.courses(question, span)
 
 
 class _Past:
     """The past of one source; its threads end when nobody refers to it any more."""
 
-    def __init__(self, settings: SourceSettings) -> None:
-        self._threads = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix=f"past of {settings.name}")
+    def __init__(self, settings: SourceSettings, slots: int) -> None:
+        self._threads = ThreadPoolExecutor(slots, thread_name_prefix=f"past of {settings.name}")
         self._settings = settings
         self._credentials = Credentials(settings)
-        self._shares = Shares(IN_FLIGHT)
+        self._shares = Shares(slots)
         self._pauses = Pauses(time.monotonic)
 
-    async def samples(self, question: Query, span: Span) -> Sequence[Sample] | Error:
+    async def courses(self, question: Query, span: Span) -> Sequence[Course] | Error:
         """As those of `PrometheusHistory`."""
         namespace = question.namespace
         async with self._shares.slot(namespace):
@@ -96,20 +100,17 @@ class _Past:
                 return refusal
             given = await self._in_pieces(question, span)
         self._pauses.note(namespace, given)
-        return given if isinstance(given, Error) else one_series(given, question)
+        return given
 
     async def _in_pieces(self, question: Query, span: Span) -> Sequence[Course] | Error:
         """No server gives more points at once, and one that is not asked in time is not asked on."""
-        whole: dict[frozenset[tuple[str, str]], Course] = {}
+        found: list[Sequence[Course]] = []
         for piece in span.pieces():
             given = await self._in_time(question, piece)
             if isinstance(given, Error):
                 return given
-            for course in given:
-                name = frozenset(course.labels.items())
-                before = whole[name].samples if name in whole else ()
-                whole[name] = Course(course.labels, (*before, *course.samples))
-        return tuple(whole.values())
+            found.append(given)
+        return joined(found)
 
     async def _in_time(self, question: Query, span: Span) -> Sequence[Course] | Error:
         """Nobody waits longer for a thread than for an answer."""
@@ -266,6 +267,15 @@ class _HttpsPool(urllib3.HTTPSConnectionPool):
 
 def _is_meant(course: Course, question: Query) -> bool:
     return question.select is None or course.labels.get(question.select[0]) == question.select[1]
+
+
+def joined(pieces: Iterable[Sequence[Course]]) -> tuple[Course, ...]:
+    """The series of a span from those of its pieces, which are given in order."""
+    whole: dict[frozenset[tuple[str, str]], tuple[Course, list[Sample]]] = {}
+    for course in chain.from_iterable(pieces):
+        _, samples = whole.setdefault(frozenset(course.labels.items()), (course, []))
+        samples += course.samples
+    return tuple(Course(course.labels, tuple(samples)) for course, samples in whole.values())
 
 
 def one_series(courses: Sequence[Course], question: Query) -> Sequence[Sample] | Error:

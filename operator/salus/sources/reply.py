@@ -30,6 +30,8 @@ _LONGEST_NUMBER = 400
 """Characters: the smallest number that there is takes 326."""
 _INFO = re.compile(r"PromQL info: |[0-9]+ more info annotations omitted\Z")
 """What Thanos, Cortex and Prometheus 2.48 to 2.53 say of the query itself in `warnings`, others in `infos`."""
+_CUT = re.compile(r"\Aresults truncated due to limit\Z")
+"""What Prometheus warns of where a list has reached its `limit`."""
 _LAST_MOMENT = 7_258_118_400
 """The year 2200, in Unix seconds; what lies before 1970 or after it is no time of a sample."""
 
@@ -71,8 +73,43 @@ class Reply:
     newest: tuple[Newest, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """An answer that is a list: series, names of labels, values."""
+
+    items: tuple[object, ...]
+    cut: bool
+    """There is more, which the server left out."""
+
+
 def data_in(source: str, status: int, body: bytes, method: str = "POST") -> Mapping[str, Any] | Error:
     """The `data` of a reply by the Prometheus HTTP API, or why it must not be trusted."""
+    document = _good(source, status, body, method)
+    if isinstance(document, Error):
+        return document
+    if not isinstance(document["data"], dict):
+        return _other(source)
+    if partial := _partial(document):
+        return Error("PartialAnswer", f"{source} warns that its answer is not whole: {partial}")
+    data: Mapping[str, Any] = document["data"]
+    return data
+
+
+def listing_in(source: str, status: int, body: bytes, method: str = "GET") -> Listing | Error:
+    """The list in a reply by the Prometheus HTTP API; a limit that was reached is no warning here."""
+    document = _good(source, status, body, method)
+    if isinstance(document, Error):
+        return document
+    if not isinstance(document["data"], list):
+        return _other(source)
+    partial = _partial(document)
+    if partial and not _CUT.search(partial):
+        return Error("PartialAnswer", f"{source} warns that its answer is not whole: {partial}")
+    return Listing(tuple(document["data"]), bool(partial))
+
+
+def _good(source: str, status: int, body: bytes, method: str) -> Mapping[str, Any] | Error:
+    """A reply that says of itself that it is a success, and has data."""
     if 300 <= status < 400:
         return Error(
             "HttpError", f"{source} answered {_phrase(status)}; redirects are not followed, so correct the URL"
@@ -82,14 +119,13 @@ def data_in(source: str, status: int, body: bytes, method: str = "POST") -> Mapp
         return _refusal(source, status, document, method)
     if status != 200:
         return Error("HttpError", f"{source} answered {_phrase(status)}{_advice(status, method)}")
-    if document.get("status") != "success" or not isinstance(document.get("data"), dict):
-        return Error(
-            "NotPrometheus", f"{source} answered something else than the Prometheus HTTP API does; is the URL right?"
-        )
-    if partial := _partial(document):
-        return Error("PartialAnswer", f"{source} warns that its answer is not whole: {partial}")
-    data: Mapping[str, Any] = document["data"]
-    return data
+    return document if document.get("status") == "success" and "data" in document else _other(source)
+
+
+def _other(source: str) -> Error:
+    return Error(
+        "NotPrometheus", f"{source} answered something else than the Prometheus HTTP API does; is the URL right?"
+    )
 
 
 def too_large(source: str, limit: int) -> Error:

@@ -40,6 +40,7 @@ _TOKEN = re.compile(bounds.QUOTED + r"|(?P<bare>\$(?:\{\w*\}?|\w*))", re.DOTALL)
 _REFERENCE = re.compile(r"\$(?P<brace>\{?)(?P<name>[A-Za-z_]\w*)")
 _PLACEHOLDER = re.compile(rf"(\$(?:{'|'.join(PLACEHOLDERS)})\b)")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN_METRIC = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_:/-]*")
 """What means itself in every regular expression."""
 
@@ -81,6 +82,43 @@ class Selector:
     """How far its `offset` shifts it into the past; negative into the future."""
     ranged: bool
     """Inside a range or a subquery, which bounds the age of its samples; else it takes the newest, however old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """One condition of a selector: `pod=~"checkout-.*"`."""
+
+    label: str
+    operator: str
+    value: str
+
+    @property
+    def text(self) -> str:
+        """As PromQL."""
+        label = self.label if _PLAIN_NAME.fullmatch(self.label) else quote(self.label)
+        return f"{label}{self.operator}{quote(self.value)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A selector taken apart."""
+
+    metric: str
+    """Empty: of any name."""
+    matchers: tuple[Matching, ...]
+    offset: timedelta = timedelta(0)
+
+    @property
+    def text(self) -> str:
+        """As PromQL."""
+        return f"{self.present}{_offset(self.offset)}"
+
+    @property
+    def present(self) -> str:
+        """The same series as they are now."""
+        plain = _PLAIN_METRIC.fullmatch(self.metric)
+        named = () if plain or not self.metric else (Matching("__name__", "=", self.metric),)
+        return f"{self.metric if plain else ''}{{{','.join(one.text for one in (*named, *self.matchers))}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +275,18 @@ def selectors(query: str) -> tuple[Selector, ...]:
     Raises ValueError if the query cannot be read.
     """
     return _read(query).selectors()
+
+
+@readable
+def selections(query: str) -> tuple[Selection, ...]:
+    """The places where the query reads series, taken apart, each once; without those of which that cannot be done.
+
+    These are such as name no metric, hold alternatives, or are pinned to a moment by `@`.
+
+    Raises ValueError if the query cannot be read.
+    """
+    nodes = [leaf.node for leaf in _read(query).leaves if not leaf.pinned and not leaf.node.matchers.or_matchers]
+    return tuple(dict.fromkeys(one for one in map(_selection, nodes) if one.metric))
 
 
 def with_sample_times(query: str, label: str = "") -> Probe:
@@ -568,13 +618,25 @@ def metric_name(node: ast.VectorSelector) -> str | None:
 def _printed(node: ast.VectorSelector) -> str:
     alternatives = [node.matchers.matchers, *node.matchers.or_matchers]
     matchers = " or ".join(",".join(map(_printed_matcher, some)) for some in alternatives if some)
-    offset = f" offset {node.offset / timedelta(milliseconds=1):.0f}ms" if node.offset else ""
-    return f"{node.name or ''}{{{matchers}}}{offset}"
+    return f"{node.name or ''}{{{matchers}}}{_offset(node.offset)}"
+
+
+def _offset(offset: timedelta | None) -> str:
+    return f" offset {offset / timedelta(milliseconds=1):.0f}ms" if offset else ""
+
+
+def _selection(node: ast.VectorSelector) -> Selection:
+    name = metric_name(node) or ""
+    named = [one for one in map(_matching, node.matchers.matchers) if one != Matching("__name__", "=", name)]
+    return Selection(name, tuple(named), node.offset or _NOTHING)
+
+
+def _matching(matcher: ast.Matcher) -> Matching:
+    return Matching(matcher.name, _operator(matcher.op), matcher.value)
 
 
 def _printed_matcher(matcher: ast.Matcher) -> str:
-    name = matcher.name if _PLAIN_NAME.fullmatch(matcher.name) else quote(matcher.name)
-    return f"{name}{_operator(matcher.op)}{quote(matcher.value)}"
+    return _matching(matcher).text
 
 
 def _operator(op: ast.MatchOp) -> str:
