@@ -58,6 +58,19 @@ class Meaning:
     help: str
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From one moment to another."""
+
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def before(cls, now: datetime, span: timedelta) -> "Window":
+        """So long before now."""
+        return cls(now - span, now)
+
+
 @dataclass(slots=True)
 class Line:
     """The way to a server, and what is under way on it."""
@@ -118,23 +131,23 @@ class Metrics:
         failed = next((one for one in pieces if isinstance(one, Error)), None)
         return failed or joined(one for one in pieces if not isinstance(one, Error))
 
-    async def series(self, selector: str, start: datetime, end: datetime, limit: int = LIMIT) -> FoundSeries | Error:
-        """The labels of the series that a selector found between two moments."""
-        found = await self._listed(SERIES, selector, {"start": _at(start), "end": _at(end)}, limit)
+    async def series(self, selector: str, window: Window, limit: int = LIMIT) -> FoundSeries | Error:
+        """The labels of the series that a selector found in a window."""
+        found = await self._listed(SERIES, selector, window, limit)
         if isinstance(found, Error):
             return found
         items, cut = found
         return FoundSeries(tuple(_labels(one) for one in items if isinstance(one, dict)), cut)
 
-    async def label_names(self, selector: str = "", limit: int = LIMIT) -> Found | Error:
-        """The labels that these series have; without a selector, those of all."""
-        return self._named(await self._listed(LABELS, selector, {}, limit))
+    async def label_names(self, selector: str, window: Window, limit: int = LIMIT) -> Found | Error:
+        """The labels that these series had in a window, about; an empty selector: those of all."""
+        return self._named(await self._listed(LABELS, selector, window, limit))
 
-    async def label_values(self, label: str, selector: str = "", limit: int = LIMIT) -> Found | Error:
-        """The values that a label has on these series."""
+    async def label_values(self, label: str, selector: str, window: Window, limit: int = LIMIT) -> Found | Error:
+        """The values that a label had on these series in a window, about: a server may count in older ones."""
         if not _LABEL.fullmatch(label):
             return Error("QueryFailed", f'"{label}" cannot be asked for as a label')
-        return self._named(await self._listed(f"/api/v1/label/{label}/values", selector, {}, limit))
+        return self._named(await self._listed(f"/api/v1/label/{label}/values", selector, window, limit))
 
     async def metadata(self, metric: str) -> Meaning | Error | None:
         """What is known of a metric; None: nothing."""
@@ -194,13 +207,14 @@ class Metrics:
             return await self.line.way.courses(bound, piece, self.namespace)
 
     async def _listed(
-        self, path: str, selector: str, asked: Mapping[str, str], limit: int
+        self, path: str, selector: str, window: Window, limit: int
     ) -> tuple[tuple[object, ...], bool] | Error:
         bound = self._bound(selector) if selector else self._everything()
         if isinstance(bound, Error):
             return bound
         matched = {"match[]": bound} if bound else {}
-        sent = await self._send(path, {**matched, **asked, "limit": str(limit)})
+        asked = {**matched, "start": _at(window.start), "end": _at(window.end), "limit": str(limit)}
+        sent = await self._send(path, asked)
         listing = sent if isinstance(sent, Error) else listing_in(self._title, *sent, self.settings.method)
         if isinstance(listing, Error):
             return listing

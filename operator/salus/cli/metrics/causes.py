@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from salus.cli.metrics.ask import Found, Metrics
+from salus.cli.metrics.ask import Metrics, Window
 from salus.core.policy.absence import (
     Absence,
     Context,
@@ -25,7 +25,9 @@ from salus.sources.reply import Course
 _POINTS = 300
 """Of the past, to see when something was there last."""
 _FINEST = timedelta(minutes=1)
-_NAMES = 2000
+_VALUES, _NAMES = 50, 2000
+"""That are looked at, of those that there are."""
+_NOW, _LATELY = timedelta(minutes=5), timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +57,21 @@ async def _of_one(metrics: Metrics, selection: Selection, past: Past, context: C
 async def _told(metrics: Metrics, question: Question, past: Past) -> Told:
     match question:
         case Count(selector):
-            found = await metrics.instant(f"count({selector})")
-            return found if isinstance(found, Error) else round(found[0].value) if found else 0
+            number = await metrics.instant(f"count({selector})")
+            return number if isinstance(number, Error) else round(number[0].value) if number else 0
         case LastSeen(selector):
             step = max(_FINEST, past.back / _POINTS)
             over = await metrics.over(f"count({selector})", past.now - past.back, past.now, step)
             return over if isinstance(over, Error) else _last(over)
         case LabelsOf(selector):
-            return _items(await metrics.label_names(selector))
+            found = await metrics.series(selector, Window.before(past.now, _NOW))
+            return found if isinstance(found, Error) else sorted({label for one in found.items for label in one})
         case ValuesOf(label, selector):
-            return _items(await metrics.label_values(label, selector))
+            values = await metrics.instant(f"topk({_VALUES}, count by ({label}) ({selector}))")
+            return values if isinstance(values, Error) else [one.labels.get(label, "") for one in values]
         case NamesThere(selector):
-            return _items(await metrics.label_values("__name__", selector, _NAMES))
-
-
-def _items(found: Found | Error) -> Sequence[str] | Error:
-    return found if isinstance(found, Error) else found.items
+            names = await metrics.label_values("__name__", selector, Window.before(past.now, _LATELY), _NAMES)
+            return names if isinstance(names, Error) else names.items
 
 
 def _last(courses: Sequence[Course]) -> datetime | None:

@@ -20,8 +20,8 @@ from salus.cli.metrics.place import (
     at_service,
     candidates,
     in_service,
+    is_of_its_pod,
     service_of,
-    shows_what_lies_in_files,
 )
 from salus.cli.metrics.wanted import Prometheus
 from salus.cli.person import Person, told
@@ -213,8 +213,8 @@ class Search:
 
 def _by_its_url(value: SourceSettings, by: str) -> Place:
     """A URL in the operator's configuration that means no Service."""
-    if not value.url or shows_what_lies_in_files(value):
-        facts = [("found", by), ("why", "what it takes to ask lies in files of the operator's pod")]
+    if not value.url or is_of_its_pod(value):
+        facts = [("found", by), ("why", "what it takes to ask lies in the operator's pod")]
         raise CannotBeAsked("the operator's source cannot be asked from here", facts, [_NAME_ONE])
     return Place(value, by)
 

@@ -75,7 +75,7 @@ def service_of(url: str, own_namespace: str) -> Service | None:
     """The Service that a URL means inside the cluster, for somebody in this namespace; None: it means none."""
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".").split(".")
-    if _is_an_address(parts.hostname or "") or host == ["localhost"]:
+    if host in ([""], ["localhost"]) or _address(parts.hostname or "") is not None:
         return None
     if len(host) > _HOSTS_OF_A_SERVICE and host[_HOSTS_OF_A_SERVICE] != "svc":
         return None
@@ -84,18 +84,19 @@ def service_of(url: str, own_namespace: str) -> Service | None:
     return Service(namespace, host[0], str(parts.port or (443 if tls else 80)), tls, parts.path.rstrip("/"))
 
 
-def _is_an_address(host: str) -> bool:
+def is_of_its_pod(settings: SourceSettings) -> bool:
+    """Whether it takes what is in the operator's pod alone: a proxy beside it, or files that are mounted there."""
+    address = _address(urlsplit(settings.url).hostname or "")
+    files = (settings.bearer_token_file, settings.basic_auth, settings.ca_file, settings.cert_file)
+    here = urlsplit(settings.url).hostname == "localhost" or (address is not None and address.is_loopback)
+    return here or bool(settings.header_files) or any(one is not None for one in files)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        ipaddress.ip_address(host)
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
-    return True
-
-
-def shows_what_lies_in_files(settings: SourceSettings) -> bool:
-    """Whether it takes what is mounted in the operator's pod, and nowhere else."""
-    one_file = (settings.bearer_token_file, settings.basic_auth, settings.ca_file, settings.cert_file)
-    return any(one is not None for one in one_file) or bool(settings.header_files)
+        return None
 
 
 @dataclass(frozen=True, slots=True)

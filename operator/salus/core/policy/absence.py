@@ -150,12 +150,13 @@ def _resembling(selection: Selection, known: "_Known") -> tuple[str, ...]:
 def _lacking(selection: Selection, found: Absence, known: "_Known", context: Context) -> Absence:
     """The metric is there; the first matcher with which nothing is left says why."""
     within = Selection(selection.metric, ())
-    for matcher in selection.matchers:
+    *before, last = selection.matchers
+    for matcher in before:
         narrower = replace(within, matchers=(*within.matchers, matcher))
         if not known.number(Count(narrower.text)):
             return _without(matcher, within, found, known, context)
         within = narrower
-    return replace(found, kind=Kind.NOT_KNOWN, error="its answers change from one question to the next")
+    return _without(last, within, found, known, context)
 
 
 def _without(matcher: Matching, within: Selection, found: Absence, known: "_Known", context: Context) -> Absence:
