@@ -32,9 +32,10 @@ async def eventually(condition: Callable[[], object]) -> None:
 
 @dataclass
 class Proxy:
-    """A TCP proxy before the API server whose connections can be cut, and which can be down."""
+    """A TCP proxy before a server whose connections can be cut, and which can be down; for this machine alone."""
 
     upstream: tuple[str, int]
+    address: str = "127.0.0.1"
     port: int = 0
     accepted: int = 0
     down: bool = False
@@ -42,8 +43,8 @@ class Proxy:
     _server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen on a free port of loopback."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        """Listen on a free port."""
+        self._server = await asyncio.start_server(self._serve, self.address, 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -60,7 +61,7 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
-        if self.down:
+        if self.down or writer.get_extra_info("peername")[0] != self.address:
             writer.transport.abort()
             return
         self._writers.add(writer)  # a cut that comes before the other end is reached is meant for this one too

@@ -1,5 +1,6 @@
 """Where a person's Prometheus is found, what is never chosen in silence, and what is said where there is none."""
 
+import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from salus.cli.contract import CannotBeAsked
+from salus.cli.metrics.choosing import on_terminal
 from salus.cli.metrics.find import find
 from salus.cli.metrics.place import SIGNS, Place
 from salus.cli.metrics.wanted import Prometheus
@@ -266,3 +268,29 @@ async def test_without_a_cluster_one_has_to_be_named() -> None:
     assert (await find(Prometheus(at="http://prom:9090"), None, PATIENCE)).title == "http://prom:9090"
     with pytest.raises(CannotBeAsked, match="and there is no cluster"):
         await find(Prometheus(at="a/b:1"), None, PATIENCE)
+
+
+# --- on a terminal
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_chooses_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = Terminal()
+    monkeypatch.setattr("sys.stdin", Terminal("3\n2\n"))
+    monkeypatch.setattr("sys.stderr", said)
+    choose = on_terminal()
+
+    assert choose is not None
+    assert choose("Which?", ["one", "two"]) == 1
+    assert said.getvalue().startswith("Which?\n  1  one\n  2  two\n")
+
+
+def test_where_nobody_sits_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+
+    assert on_terminal() is None

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from salus.cli.contract import CannotBeAsked
+from salus.cli.logs import only_warnings
 from salus.cli.metrics.opening import Found, prometheus_of
 from salus.cli.metrics.proof import Proof, Witness, proven, witnesses_among
 from salus.cli.metrics.wanted import Prometheus
@@ -19,6 +21,7 @@ from tests.unit.cli.played import (
     MONITORING,
     PlayedCluster,
     PlayedPrometheus,
+    a_config_map,
     a_pod,
     a_service,
     by_url,
@@ -289,3 +292,44 @@ async def test_each_request_is_told_when_asked_for(
 
     assert "/api/v1/query " in said.err
     assert said.out == ""
+
+
+HEADERS = "Authorization: Bearer x, Impersonate-User: admin, X-Scope-OrgID: shop"
+
+
+async def test_no_header_of_a_configuration_says_who_asks_the_api_server(tmp_path: Path, scene: Scene) -> None:
+    url = "http://prometheus-operated.monitoring:9090"
+    source = f"sources: {{default: {{url: '{url}', headers: {{{HEADERS}}}}}}}"
+    scene.cluster.objects.append(a_config_map("salus-system/salus", source))
+    scene.knows(info(DNS))
+
+    async with opened(scene, tmp_path):
+        pass
+
+    assert {one.get("X-Scope-OrgID") for one in scene.prometheus.headers} == {"shop"}
+    assert not any({"Authorization", "Impersonate-User"} & one.keys() for one in scene.prometheus.headers)
+
+
+async def test_no_path_of_a_configuration_leads_out_of_the_proxy(tmp_path: Path, scene: Scene) -> None:
+    url = "http://prometheus-operated.monitoring:9090/../../../secrets"
+    scene.cluster.objects.append(a_config_map("salus-system/salus", f"sources: {{default: {{url: '{url}'}}}}"))
+    lines = await refused(scene, tmp_path)
+
+    assert "is no port and path of a Service" in "\n".join(lines)
+    assert not any("secrets" in path for path in scene.cluster.asked)
+
+
+def test_warnings_alone_are_logged_and_not_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    configured = structlog.get_config()
+    structlog.reset_defaults()
+    try:
+        only_warnings()
+        structlog.get_logger().debug("the particulars of a failure")
+        structlog.get_logger().warning("the API server asks for a pause")
+    finally:
+        structlog.configure(**configured)
+    said = capsys.readouterr()
+
+    assert said.out == ""
+    assert "particulars" not in said.err
+    assert "asks for a pause" in said.err
