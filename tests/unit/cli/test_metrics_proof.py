@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from salus.cli.metrics.opening import Found, prometheus_of
 from salus.cli.metrics.proof import Proof, Witness, proven, witnesses_among
 from salus.cli.metrics.wanted import Prometheus
 from salus.cli.person import Where, person_at
+from salus.cli.reports.metrics import AskedPrometheus
 from tests.builders import ago
 from tests.unit.cli.played import (
     ME,
@@ -141,7 +143,15 @@ async def test_one_that_knows_a_pod_of_the_cluster_is_believed(tmp_path: Path, s
     async with opened(scene, tmp_path) as found:
         assert found.title == "Prometheus 3.7, monitoring/prometheus-operated:9090 by the API server's proxy"
         assert found.proof == Proof(DNS, ("cluster", "eu-1"))
-        assert found.about.retention is not None
+        assert found.report() == AskedPrometheus(
+            server="Prometheus 3.7",
+            at="monitoring/prometheus-operated:9090",
+            way="the API server's proxy",
+            found_by="label operated-prometheus=true",
+            kept=timedelta(days=15),
+            proven_by=DNS,
+            cluster={"cluster": "eu-1"},
+        )
 
 
 async def test_pods_of_the_persons_own_namespace_are_asked_for_first(tmp_path: Path, scene: Scene) -> None:

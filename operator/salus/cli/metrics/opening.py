@@ -20,6 +20,7 @@ from salus.cli.metrics.proof import Proof, prove
 from salus.cli.metrics.wanted import Prometheus
 from salus.cli.metrics.ways import NOT_LET_THROUGH, say, way_to
 from salus.cli.person import Person, Where
+from salus.cli.reports.metrics import AskedPrometheus
 from salus.model.values.metrics import Error
 
 _SYSTEM_PORTS = 1024
@@ -42,6 +43,21 @@ class Found:
         """`Prometheus 3.7, monitoring/prometheus-operated:9090 by the API server's proxy`."""
         way = f" by {self.place.way}" if self.place.way else ""
         return f"{self.about.server or 'Prometheus'}, {self.place.title}{way}"
+
+    def report(self) -> AskedPrometheus:
+        """As documents tell it."""
+        proof = self.proof or Proof()
+        return AskedPrometheus(
+            server=self.about.server,
+            at=self.place.title,
+            way=self.place.way,
+            found_by=self.place.by,
+            scraped_every=self.about.scraped_every,
+            kept=self.about.retention,
+            proven_by=proof.pod,
+            cluster=dict([proof.cluster]) if proof.cluster else {},
+            honors_labels=proof.honors_labels,
+        )
 
 
 @asynccontextmanager
