@@ -182,7 +182,12 @@ async def test_two_candidates_are_asked_about_on_a_terminal(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("objects", "wanted", "says"),
     [
-        pytest.param([], Prometheus(), "no Prometheus was found in devcluster", id="there is none"),
+        pytest.param(
+            [],
+            Prometheus(),
+            "no Prometheus was found in devcluster\n  looked    for the operator's configuration, and",
+            id="there is none",
+        ),
         pytest.param(
             [SALUS], Prometheus(source="x"), 'has no source "x"\n  sources   default, long', id="no such source"
         ),

@@ -140,7 +140,7 @@ class Search:
         """Nothing, unless it was asked for. Raises CannotBeAsked."""
         if self.wanted.source:
             facts = [
-                ("looked for", f"the operator's configuration, to find source {self.wanted.source}"),
+                ("looked", f"for the operator's configuration, to find source {self.wanted.source}"),
                 *self._blind(),
             ]
             raise CannotBeAsked("there is no configuration with this source", facts, ["--config FILE", _NAME_ONE])
@@ -200,7 +200,7 @@ class Search:
     def nowhere(self, person: Person) -> CannotBeAsked:
         """There is no Prometheus to be found."""
         signs = "\n".join(map(str, SIGNS))
-        facts = [("looked for", f"the operator's configuration, and Services by label\n{signs}"), *self._blind()]
+        facts = [("looked", f"for the operator's configuration, and Services by label\n{signs}"), *self._blind()]
         return CannotBeAsked(f"no Prometheus was found in {person.context or 'this cluster'}", facts, [_NAME_ONE])
 
     def _blind(self) -> Iterable[tuple[str, str]]:
