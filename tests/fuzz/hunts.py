@@ -21,13 +21,14 @@ from salus.cli.documents import read_documents
 from salus.cli.findings import AnyName, findings_in, is_ours
 from salus.core.guards.freeze import frozen_until
 from salus.core.objects.autoscalers import autoscalers_of
-from salus.core.objects.capacity import goes_first, headroom_from
+from salus.core.objects.capacity import headroom_from
 from salus.core.objects.disruptions import disruptions_from
 from salus.core.objects.edits import config_maps_of, edits_of, troubles_of
 from salus.core.objects.ownership import git_holds
 from salus.core.objects.pod_resources import refused_by
 from salus.core.objects.pod_security import forbidden_by
-from salus.core.objects.pods import pods_from, stuck_pod
+from salus.core.objects.pods import of_template, pods_from, stuck_pod
+from salus.core.objects.turnover import goes_first, turnover
 from salus.core.objects.workloads import managed_by, workload_from
 from salus.core.policy import promql, quotient, value_form, windows
 from salus.core.policy.compile import Catalog, SpecError, compile_policy
@@ -269,7 +270,9 @@ def _words_of_objects(words: Input) -> None:
     scope = {"scopeName": "PriorityClass", "operator": "In", "values": [text]}
     quota = {"metadata": {"name": name}, "spec": {"scopeSelector": {"matchExpressions": [scope]}}, "status": status}
     ranges = [{"metadata": {"name": name}, "spec": {"limits": [{"type": "Container", "max": {label: quantity}}]}}]
-    _refuses(ValueError, headroom_from, [quota, {**quota, "spec": {}}], ranges, template)
+    asking = {**_pod(name, label, text), "spec": {"containers": [{"resources": {"requests": {label: quantity}}}]}}
+    swap = turnover(_stateful_set(), 2, [*pods, asking], of_template(name, history, text))
+    _refuses(ValueError, headroom_from, [quota, {**quota, "spec": {}}], ranges, template, pods, swap)
     _refuses(ValueError, refused_by, ranges, template)
     forbidden_by({"pod-security.kubernetes.io/enforce": text}, template)
     _refuses(

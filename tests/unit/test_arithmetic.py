@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
-from salus.core.objects.capacity import goes_first, headroom_from, no_way_back, shortfall
+from salus.core.objects.capacity import headroom_from, no_way_back, shortfall
 from salus.core.objects.disruptions import disruptions_from
 from salus.core.objects.pod_resources import quantity, refused_by, resources_of
 from salus.core.objects.pod_security import forbidden_by
+from salus.core.objects.pods import of_template
+from salus.core.objects.turnover import NOTHING_GOES, Turnover, goes_first, turnover
 from salus.model.scalars import Body
-from salus.model.values.objects import Disruption
+from salus.model.values.objects import Disruption, Revision
+from tests.builders import NOW
 from tests.contract.pod_cases import CASES, EVICTIONS, GIVEN, HALF, PLAIN, Case, Eviction, container, pod, requests
 from tests.contract.pod_security_cases import SECURITY, Security
 
@@ -262,15 +265,121 @@ def test_how_many_pods_go_first(body: Body, replicas: int, first: int) -> None:
     ],
 )
 def test_whether_what_goes_comes_back(hard: str, used: str, first: int, message: str | None) -> None:
-    headroom = headroom_from([quota({"pods": hard}, {"pods": used})], [], template(pod(HALF)))
+    swap = Turnover(4, [there(HALF)] * 4, first)
 
-    assert no_way_back(replace(headroom, goes_first=first)) == message
+    assert way_back(quota({"pods": hard}, {"pods": used}), HALF, swap) == message
+
+
+def there(*containers: Mapping[str, Any], **about: Any) -> dict[str, Any]:  # noqa: ANN401 — as YAML has it
+    """A pod that runs; `about`: its metadata, and `phase`."""
+    status = {"phase": about.pop("phase", "Running")}
+    return {"metadata": {"name": "web", **about}, "spec": pod(*containers), "status": status}
+
+
+def way_back(counts: Body, comes: Mapping[str, Any], swap: Turnover) -> str | None:
+    return no_way_back(headroom_from([counts], [], template(pod(comes)), swap.goes, swap))
 
 
 def test_what_a_quota_wants_said_is_wanted_of_what_comes_back() -> None:
-    headroom = headroom_from([quota({"limits.cpu": "9"}, {})], [], template(pod(HALF)))
+    said = way_back(quota({"limits.cpu": "9"}, {}), HALF, Turnover(1, (), 1))
 
-    assert no_way_back(headroom) == "ResourceQuota/team counts limits.cpu, and the pods do not say theirs"
+    assert said == "ResourceQuota/team counts limits.cpu, and the pods do not say theirs"
+    assert way_back(quota({"limits.cpu": "9"}, {}), HALF, NOTHING_GOES) is None
+
+
+ONE, TWO, THREE = (container(requests={"cpu": cpu}) for cpu in ("1", "2", "3"))
+
+
+@pytest.mark.parametrize(
+    ("free", "comes", "goes", "first", "message"),
+    [
+        pytest.param("4", TWO, [ONE] * 4, 1, None, id="each takes one more, and that is left"),
+        pytest.param(
+            "3",
+            TWO,
+            [ONE] * 4,
+            1,
+            "ResourceQuota/team leaves 3 of requests.cpu, 4 more pods want 8, and what goes before gives back 4",
+            id="the last one finds nothing left",
+        ),
+        pytest.param("0", ONE, [TWO] * 4, 1, None, id="those that go take more"),
+        pytest.param(
+            "0",
+            ONE,
+            [TWO] * 4,
+            0,
+            "ResourceQuota/team leaves 0 of requests.cpu, 1 more pods want 1, and none goes before it is there",
+            id="but none of them goes first",
+        ),
+        pytest.param("1", ONE, [TWO] * 4, 0, None, id="room for the first is room for all"),
+        pytest.param("0", THREE, [ONE, TWO, TWO, ONE], 4, "ResourceQuota/team leaves", id="all go, too little for all"),
+        pytest.param("6", THREE, [ONE, TWO, TWO, ONE], 4, None, id="all go, enough for all"),
+        pytest.param("-1", ONE, [TWO] * 4, 1, None, id="overdrawn, and what goes makes up for it"),
+        pytest.param("-2", ONE, [TWO] * 4, 1, "is overdrawn by 2 of requests.cpu", id="overdrawn by too much"),
+        pytest.param("0", container(), [TWO] * 4, 1, "counts requests.cpu", id="what does not say is not let in"),
+    ],
+)
+def test_whether_another_release_finds_room(
+    free: str, comes: Mapping[str, Any], goes: Sequence[Mapping[str, Any]], first: int, message: str | None
+) -> None:
+    """Four pods that want so much come for those that take as much, one after the other."""
+    left = Decimal(free)
+    counts = quota({"requests.cpu": "10"}, {"requests.cpu": str(10 - left)})
+    said = way_back(counts, comes, Turnover(4, [there(one) for one in goes], first))
+
+    assert (message or "nothing") in (said or "nothing")
+    assert (said is None) == (message is None)
+
+
+def test_what_a_quota_does_not_count_gives_it_nothing_back() -> None:
+    """Pods of no priority go, for one that is counted by its class."""
+    usual = {"scopeName": "PriorityClass", "operator": "In", "values": ["high"]}
+    spec = {"hard": {"pods": "1"}, "scopeSelector": {"matchExpressions": [usual]}}
+    counts = counted({"metadata": {"name": "high"}, "spec": spec})
+    high = template({**pod(HALF), "priorityClassName": "high"})
+
+    one, two = (no_way_back(headroom_from([counts], [], high, (), Turnover(n, [there(HALF)] * 2, 1))) for n in (1, 2))
+
+    assert one is None
+    assert two == "ResourceQuota/high leaves room for 1 pods, 2 more are wanted, and none goes before it is there"
+
+
+HASH, OTHER = "pod-template-hash", "controller-revision-hash"
+GOOD = Revision(1, "v1", NOW, name="web-aaa", template_hash="t1")
+HISTORY = (GOOD, replace(GOOD, number=2, name="web-bbb", template_hash="t2"))
+OLD, NEW = {"labels": {HASH: "aaa"}}, {"labels": {HASH: "bbb"}}
+GOING = {**NEW, "deletionTimestamp": "2026-11-22T12:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("body", "pods", "comes", "goes", "first"),
+    [
+        pytest.param(deployment(), [NEW] * 4, 4, 4, 1, id="all are replaced"),
+        pytest.param(deployment(), [OLD] * 3 + [NEW] * 2, 1, 2, 2, id="stuck halfway: one is missing, two are there"),
+        pytest.param(rolling(maxSurge=1, maxUnavailable=0), [OLD] * 4 + [NEW], 0, 1, 1, id="stuck at its first pod"),
+        pytest.param(rolling(maxSurge=1, maxUnavailable=0), [NEW] * 4, 4, 4, 0, id="none may be missing"),
+        pytest.param(deployment(), [NEW] * 3, 4, 3, 0, id="one is missing already"),
+        pytest.param(deployment(type="Recreate"), [NEW] * 4, 4, 4, 4, id="all at once"),
+        pytest.param(deployment(), [], 4, 0, 0, id="there are none"),
+        pytest.param(deployment(), [NEW] * 3 + [GOING], 4, 4, 1, id="one goes already"),
+        pytest.param(deployment(), [NEW] * 4 + [{**NEW, "phase": "Failed"}], 4, 4, 1, id="one has run to its end"),
+        pytest.param(
+            {"kind": "StatefulSet", "spec": {}},
+            [{"labels": {OTHER: "web-aaa"}}] * 3 + [{"labels": {OTHER: "web-bbb"}}],
+            1,
+            1,
+            1,
+            id="a StatefulSet that is stuck at its last pod",
+        ),
+    ],
+)
+def test_which_pods_a_rollback_replaces(
+    body: Body, pods: Sequence[Mapping[str, Any]], comes: int, goes: int, first: int
+) -> None:
+    """Four are wanted of the template that `web-aaa` has."""
+    swap = turnover(body, 4, [there(HALF, **about) for about in pods], of_template("web", HISTORY, "t1"))
+
+    assert (swap.comes, len(swap.goes), swap.first) == (comes, goes, first)
 
 
 # --- Pod Security

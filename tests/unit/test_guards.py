@@ -13,7 +13,7 @@ from salus.model.change import ActionKind
 from salus.model.values.changes import Change, Refusal, Then
 from salus.model.values.configuration import Switches
 from salus.model.values.keys import ScalerKey
-from salus.model.values.objects import Autoscaler, Workload
+from salus.model.values.objects import Admission, Autoscaler, Workload
 from tests.builders import (
     NOW,
     a_change,
@@ -135,7 +135,7 @@ EVERYTHING_AGAINST: Mapping[str, Any] = {
     "git_holds_replicas": True,
     "fleet": None,
     "disruptions": None,
-    "headroom": None,
+    "admission": Admission(None, None),
     "changes": (a_finished_change(1), a_finished_change(2), a_finished_change(3), a_change(4)),
 }
 

@@ -3,8 +3,26 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from salus.model.values.objects import Disruption, Headroom, Quota
-from tests.unit.guards.rows import RESTART, ROLLBACK, SCALE, USUAL, Row
+from salus.core.objects.workloads import short
+from salus.model.values.objects import Admission, Disruption, Headroom, Quota
+from salus.model.values.observation import Observation
+from tests.builders import a_workload
+from tests.unit.guards.rows import GOOD, RESTART, ROLLBACK, SCALE, USUAL, Row
+
+NO_ROOM = Headroom((Quota("small", {"pods": Decimal(0)}),))
+FULL = replace(NO_ROOM, quotas=(Quota("full", {"pods": Decimal(0)}, given_back=({"pods": Decimal(1)},)),))
+PRIVILEGED = Admission("container app is privileged")
+
+
+def admits(refused: str | None = "", headroom: Headroom | None = USUAL.admission.headroom) -> Observation:
+    """What the namespace says to new pods of the live template."""
+    return replace(USUAL, admission=Admission(refused, headroom))
+
+
+def back(admission: Admission) -> Observation:
+    """What it says to those of the release that comes back."""
+    return replace(USUAL, releases=(GOOD,), comebacks={GOOD.name: admission})
+
 
 OBJECTS = [
     Row(
@@ -27,28 +45,50 @@ OBJECTS = [
         "QuotaExceeded",
         RESTART,
         says="ResourceQuota/small is overdrawn by 3 of pods: what goes does not come back",
-        seen=replace(USUAL, headroom=Headroom((Quota("small", {"pods": Decimal(-3)}),))),
+        seen=admits(headroom=Headroom((Quota("small", {"pods": Decimal(-3)}),))),
     ),
     Row(
         "pods that the namespace forbids",
         "PodsRefused",
         RESTART,
         says="no new pod of Deployment/checkout is let in: container app is privileged",
-        seen=replace(USUAL, pods_refused="container app is privileged"),
+        seen=admits("container app is privileged"),
     ),
     Row(
         "more of them",
         "PodsRefused",
         SCALE,
         says="no new pod of Deployment/checkout is let in: container app is privileged",
-        seen=replace(USUAL, pods_refused="container app is privileged"),
+        seen=admits("container app is privileged"),
+    ),
+    Row(
+        "more of them where none can be created",
+        "PodsRefused",
+        SCALE,
+        says="new pods of Deployment/checkout cannot be created: the webhook is down",
+        seen=replace(USUAL, workload=replace(a_workload(), replica_failure="the webhook is down")),
+    ),
+    Row(
+        "a release whose pods the namespace forbids",
+        "PodsRefused",
+        ROLLBACK,
+        says=f"no new pod of release {short(GOOD.hash)} of Deployment/checkout is let in: container app is privileged",
+        seen=back(PRIVILEGED),
+    ),
+    Row(
+        "a release whose pods find no room",
+        "QuotaExceeded",
+        ROLLBACK,
+        says=f"release {short(GOOD.hash)} of Deployment/checkout: ResourceQuota/small leaves room for 0 pods, "
+        "1 more are wanted, and none goes before it is there",
+        seen=back(Admission(headroom=NO_ROOM)),
     ),
     Row(
         "more pods than the quota has room for",
         "QuotaExceeded",
         SCALE,
         says="ResourceQuota/small leaves room for 1 pods, 2 more are wanted",
-        seen=replace(USUAL, headroom=Headroom((Quota("small", {"pods": Decimal(1)}),))),
+        seen=admits(headroom=Headroom((Quota("small", {"pods": Decimal(1)}),))),
     ),
 ]
 
@@ -60,16 +100,28 @@ PASSES = [
         "just enough room",
         "QuotaExceeded",
         SCALE,
-        seen=replace(USUAL, headroom=Headroom((Quota("small", {"pods": Decimal(2)}),))),
+        seen=admits(headroom=Headroom((Quota("small", {"pods": Decimal(2)}),))),
     ),
     Row(
         "a restart adds no pods",
         "QuotaExceeded",
         RESTART,
-        seen=replace(USUAL, headroom=Headroom((Quota("full", {"pods": Decimal(0)}),))),
+        seen=admits(headroom=FULL),
     ),
-    Row("another template is another question", "PodsRefused", ROLLBACK, seen=replace(USUAL, pods_refused="it")),
-    Row("a rollback is how a bad release ends", "QuotaExceeded", ROLLBACK, seen=replace(USUAL, headroom=None)),
+    Row("another template is another question", "PodsRefused", ROLLBACK, seen=admits("it")),
+    Row("another template has its own room", "QuotaExceeded", ROLLBACK, seen=admits(headroom=None)),
+    Row(
+        "a rollback for which no pod has to be made",
+        "PodsRefused",
+        ROLLBACK,
+        seen=back(replace(PRIVILEGED, headroom=Headroom(comes=0))),
+    ),
+    Row(
+        "a rollback is how a release ends whose pods cannot be created",
+        "PodsRefused",
+        ROLLBACK,
+        seen=replace(back(Admission()), workload=replace(a_workload(), replica_failure="runs as root")),
+    ),
 ]
 
 CANNOT_TELL = [
@@ -78,7 +130,21 @@ CANNOT_TELL = [
         "PodsRefused",
         RESTART,
         says="the namespace or its LimitRanges could not be read",
-        seen=replace(USUAL, pods_refused=None),
+        seen=admits(None),
+    ),
+    Row(
+        "a namespace that could not be read before a rollback",
+        "PodsRefused",
+        ROLLBACK,
+        says="the namespace or its LimitRanges could not be read",
+        seen=back(Admission(None)),
+    ),
+    Row(
+        "quotas that could not be read before a rollback",
+        "QuotaExceeded",
+        ROLLBACK,
+        says="the ResourceQuotas, LimitRanges or pods of this namespace could not be read",
+        seen=back(Admission(headroom=None)),
     ),
     Row(
         "disruption budgets that could not be read",
@@ -98,14 +164,14 @@ CANNOT_TELL = [
         "quotas that could not be read before a restart",
         "QuotaExceeded",
         RESTART,
-        says="the ResourceQuotas and LimitRanges of this namespace could not be read",
-        seen=replace(USUAL, headroom=None),
+        says="the ResourceQuotas, LimitRanges or pods of this namespace could not be read",
+        seen=admits(headroom=None),
     ),
     Row(
         "quotas that could not be read",
         "QuotaExceeded",
         SCALE,
-        says="the ResourceQuotas and LimitRanges of this namespace could not be read",
-        seen=replace(USUAL, headroom=None),
+        says="the ResourceQuotas, LimitRanges or pods of this namespace could not be read",
+        seen=admits(headroom=None),
     ),
 ]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from salus.core.objects.workloads import short
 from salus.model.change import ManagedBy
 from tests.builders import a_workload
-from tests.unit.guards.rows import ARGO, RESTART, ROLLBACK, SCALE, USUAL, Row
+from tests.unit.guards.rows import ARGO, GOOD, RESTART, ROLLBACK, SCALE, USUAL, Row
 
 FLUX = ManagedBy(tool="Flux", ref="Kustomization flux-system/shop")
 HELM = ManagedBy(tool="Helm", ref="shop/checkout")
@@ -17,7 +17,7 @@ OBJECTS = [
         "Argo CD holds the template",
         "GitOpsOwnsField",
         ROLLBACK,
-        says=f"ArgoCD (shop) holds spec.template; in Git, revert the pod template to release {short(RELEASE)}, "
+        says=f"ArgoCD (shop) holds spec.template; in Git, revert the pod template to release {short(GOOD.hash)}, "
         f"known healthy (live is {short(RELEASE)})",
         seen=replace(USUAL, managed_by=ARGO),
     ),
@@ -26,7 +26,7 @@ OBJECTS = [
         "GitOpsOwnsField",
         ROLLBACK,
         says="Flux (Kustomization flux-system/shop) holds spec.template; in Git, revert the pod template to release "
-        f"{short(RELEASE)}, known healthy (live is {short(RELEASE)})",
+        f"{short(GOOD.hash)}, known healthy (live is {short(RELEASE)})",
         seen=replace(USUAL, managed_by=FLUX),
     ),
     Row(

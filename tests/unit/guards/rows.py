@@ -12,13 +12,24 @@ from salus.model.values.keys import ScalerKey
 from salus.model.values.objects import Autoscaler
 from salus.model.values.observation import Observation
 from salus.model.values.permissions import Permissions
-from tests.builders import a_finished_change, a_policy, a_workload, ago, an_action, an_observation
+from tests.builders import (
+    a_finished_change,
+    a_policy,
+    a_release,
+    a_template,
+    a_workload,
+    ago,
+    an_action,
+    an_observation,
+)
 
 USUAL = an_observation()
 RESTART = ActionKind.RESTART
 SCALE = ActionKind.SCALE
 ROLLBACK = ActionKind.ROLLBACK
 NOTIFY = ActionKind.NOTIFY
+GOOD = a_release(a_template("shop:v0"))
+"""To which a rollback goes."""
 HPA = Autoscaler(ScalerKey(AutoscalerKind.HPA, "checkout", "uid-of-hpa"), 2, 10)
 KEDA = Autoscaler(ScalerKey(AutoscalerKind.SCALED_OBJECT, "queue", "uid-of-keda"), 0, 9)
 ARGO = ManagedBy(tool="ArgoCD", ref="shop")
@@ -59,6 +70,7 @@ class Row:
         """What the guard says."""
         guards = [guard for guard in GUARDS if guard.reason == self.reason]
         assert guards, f"there is no guard {self.reason}"
-        growing = {"intended": a_workload().facts(replicas=5)} if self.kind is SCALE else {}
-        action = an_action(self.kind, undoes=self.undoes, **growing)
+        wanted = {SCALE: a_workload().facts(replicas=5), ROLLBACK: a_workload().facts(release=GOOD.named)}
+        intended = wanted.get(self.kind, a_workload().facts())
+        action = an_action(self.kind, undoes=self.undoes, intended=intended)
         return review(a_policy(**self.spec), action, self.seen, guards)

@@ -7,12 +7,14 @@ last moment.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from salus.core.actions.kind import InGit, Kind, Need, PlanRequest, Written
 from salus.core.actions.patch import KEEPS_OLD_PODS, RELEASE_PREFIX, guarded, keeps_old_pods, template_of
 from salus.core.cause.ruled_out import CLOCK_SKEW, newest_configuration, ruled_out
 from salus.core.cause.ruled_out import REASONS as RULED_OUT
+from salus.core.objects.admission import kept_out
 from salus.core.objects.privileges import gains
 from salus.core.objects.references import gone, listed, not_looked_at
 from salus.core.objects.stamps import differing
@@ -21,7 +23,7 @@ from salus.model.change import ActionKind, Facts, ManagedBy, Outcome
 from salus.model.meta import WorkloadKind
 from salus.model.scalars import first_few, format_duration
 from salus.model.values.changes import Action, Infeasible
-from salus.model.values.objects import Autoscaler, Release, Workload
+from salus.model.values.objects import Admission, Autoscaler, Release, Workload
 from salus.model.values.observation import Observation
 from salus.model.values.permissions import Permission
 
@@ -83,9 +85,8 @@ def _message(seen: Observation, good: Release) -> str:
     changed = differing(live, good.checksums)
     if changed:
         text = f"{text}; what it is configured with has changed too ({_listed(changed)}), and stays"
-    if passed := [kept for kept in _goods(seen) if gone(kept.template, seen.existing)][:1]:
-        what = listed(gone(passed[0].template, seen.existing))
-        text = f"{text}; not to {short(passed[0].named)}, which refers to {what}, and that is not there any more"
+    if passed := list(takewhile(lambda kept: kept is not good, _goods(seen))):
+        text = f"{text}; not to {short(passed[0].named)}, {_useless(seen, passed[0])}"
     if unseen := not_looked_at(good.template, seen.existing):
         text = f"{text}; whether these are there was not looked at, for lack of a right: {listed(unseen)}"
     return text
@@ -112,8 +113,25 @@ def _reconfigured(asked: PlanRequest) -> Infeasible | None:
 
 
 def newest_good(seen: Observation) -> Release | None:
-    """The release to go back to: the first good one of which all is there that it refers to."""
-    return next((release for release in _goods(seen) if not gone(release.template, seen.existing)), None)
+    """The release to go back to: the first good one of which all is there that it refers to, and whose pods come.
+
+    Where none of them is let in, the first, of which a guard then says so.
+    """
+    there = [release for release in _goods(seen) if not gone(release.template, seen.existing)]
+    return next((release for release in there if not _kept_out(seen, release)), next(iter(there), None))
+
+
+def _kept_out(seen: Observation, release: Release) -> str:
+    """Why the namespace does not let the pods of a release in, as far as that is known."""
+    return kept_out(seen.comebacks.get(release.name, Admission()))
+
+
+def _useless(seen: Observation, release: Release) -> str:
+    """Why a good release is passed over; empty: it is not."""
+    if missing := gone(release.template, seen.existing):
+        return f"which refers to {listed(missing)}, and that is not there any more"
+    why = _kept_out(seen, release)
+    return f"whose pods would not come: {why}" if why else ""
 
 
 def _goods(seen: Observation) -> list[Release]:

@@ -20,14 +20,17 @@ from salus.core.guards.permissions import NOT_PERMITTED, rehearses, writes
 from salus.core.guards.reverted import REASON as CONTESTED
 from salus.core.guards.reverted import newest_write, reverted_by_others
 from salus.core.health.overall import of_remedy, overall
+from salus.core.objects.admission import needs_new_pods
 from salus.core.objects.autoscalers import named, objection
 from salus.core.objects.capacity import no_way_back, shortfall
+from salus.core.objects.workloads import same_release, short
 from salus.model.change import Outcome
 from salus.model.policy import GitOps, Mode, Verdict
 from salus.model.scalars import format_duration, format_time
 from salus.model.values.changes import Action, Change, Refusal, Then
 from salus.model.values.configuration import Budget
 from salus.model.values.fleet import Fleet
+from salus.model.values.objects import Admission
 from salus.model.values.observation import Observation
 from salus.model.values.policies import Policy
 
@@ -267,32 +270,58 @@ def disruption_budget(review: Review) -> str | None:
 
 
 def pods_refused(review: Review) -> str | None:
-    """By a LimitRange or its Pod Security the namespace lets no new pod in: what goes would not come back."""
-    if not _needs_new_pods(review.action):
+    """The namespace lets no new pod in, by a LimitRange or its Pod Security; or pods fail to be created already."""
+    if not _needs_new_pods(review):
         return None
-    if review.seen.pods_refused is None:
+    refused, failing = _admission(review).refused, review.seen.workload.replica_failure
+    if _more(review.action) > 0 and failing:
+        return f"new pods of {review.action.target} cannot be created: {failing}"
+    if refused is None:
         raise Unknowable("the namespace or its LimitRanges could not be read")
-    return f"no new pod of {review.action.target} is let in: {said}" if (said := review.seen.pods_refused) else None
+    return f"no new pod of {_whose(review)} is let in: {refused}" if refused else None
 
 
-def _needs_new_pods(action: Action) -> bool:
-    """Whether the same template has to make pods again, or more of them."""
-    return KINDS[action.kind].disrupts or _more(action) > 0
+def quota_exceeded(review: Review) -> str | None:
+    """The namespace's quotas have no room for the pods that would be added, or that have to come for those that go."""
+    if not _needs_new_pods(review):
+        return None
+    headroom = _admission(review).headroom
+    if headroom is None:
+        raise Unknowable("the ResourceQuotas, LimitRanges or pods of this namespace could not be read")
+    more = _more(review.action)
+    why = shortfall(headroom, more) if more > 0 else no_way_back(headroom)
+    return f"{_whose(review)}: {why}" if why and _comes_back(review) else why
+
+
+def _needs_new_pods(review: Review) -> bool:
+    """Whether pods have to be made: the same ones again, more of them, or those of the release that comes back."""
+    if _comes_back(review):
+        return needs_new_pods(_admission(review))
+    return KINDS[review.action.kind].disrupts or _more(review.action) > 0
+
+
+def _comes_back(review: Review) -> bool:
+    """Whether it puts another release there."""
+    return KINDS[review.action.kind].replaces_release
+
+
+def _admission(review: Review) -> Admission:
+    """Whether the pods that the action wants are let in. A release that is not kept any more has its own objection."""
+    seen, wanted = review.seen, review.action.intended.release
+    if not _comes_back(review):
+        return seen.admission
+    kept = next((kept.name for kept in seen.releases if same_release(kept.named, wanted)), "")
+    return seen.comebacks.get(kept, Admission())
+
+
+def _whose(review: Review) -> str:
+    """Whose pods have to come."""
+    target, release = review.action.target, review.action.intended.release
+    return f"release {short(release)} of {target}" if _comes_back(review) else f"{target}"
 
 
 def _more(action: Action) -> int:
     return (action.intended.replicas or 0) - (action.before.replicas or 0)
-
-
-def quota_exceeded(review: Review) -> str | None:
-    """The namespace's quotas have no room for the pods that a scaling would add, or that a restart would bring back."""
-    if not _needs_new_pods(review.action):
-        return None
-    if review.seen.headroom is None:
-        raise Unknowable("the ResourceQuotas and LimitRanges of this namespace could not be read")
-    if KINDS[review.action.kind].disrupts:
-        return no_way_back(review.seen.headroom)
-    return shortfall(review.seen.headroom, _more(review.action))
 
 
 def _waits_for_rollouts(kind: Kind) -> bool:
@@ -300,7 +329,7 @@ def _waits_for_rollouts(kind: Kind) -> bool:
 
 
 def _makes_pods(kind: Kind) -> bool:
-    return kind.sets_replicas or kind.disrupts
+    return kind.sets_replicas or kind.disrupts or kind.replaces_release
 
 
 GUARDS: tuple[Guard, ...] = (

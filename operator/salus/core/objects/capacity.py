@@ -3,14 +3,13 @@
 The objects are read into values here; whether there is enough is for the guards to say.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from salus.core.objects.pod_resources import HUGE_PAGES, PodResources, plain, quantity, resources_of
 from salus.core.objects.selectors import holds, requirement_from
-from salus.model.meta import WorkloadKind
+from salus.core.objects.turnover import NOTHING_GOES, Turnover
 from salus.model.scalars import Body
 from salus.model.values.objects import Headroom, Quota
 
@@ -23,22 +22,30 @@ _PRIORITY = "PriorityClass"
 
 
 def headroom_from(
-    quotas: Iterable[Body], limit_ranges: Sequence[Body], template: Body, pods: Sequence[Body] = ()
+    quotas: Iterable[Body],
+    limit_ranges: Sequence[Body],
+    template: Body,
+    pods: Sequence[Body] = (),
+    swap: Turnover = NOTHING_GOES,
 ) -> Headroom:
     """What quotas leave free, and what a pod of this template takes. Raises ValueError for what nobody can read.
 
-    `pods`: some that are there. What the cluster gives each pod whose template says nothing is seen on them.
+    `pods`: some that are there. What the cluster gives each pod whose template says nothing is seen on them. `swap`:
+    those that go for the new ones, and give back what they take.
     """
     spec = as_admitted(template.get("spec") or {}, pods)
     asked = resources_of(spec, limit_ranges)
-    counted = tuple(_quota(body, asked) for body in quotas if _counts(body, spec, asked))
-    return Headroom(counted, usage(asked))
+    going = [(each, resources_of(each, ())) for each in (pod.get("spec") or {} for pod in swap.goes)]
+    counted = tuple(_quota(body, asked, going) for body in quotas if _counts(body, spec, asked))
+    return Headroom(counted, usage(asked), swap.comes, swap.first)
 
 
 def as_admitted(spec: Body, pods: Sequence[Body]) -> Body:
     """With the priority class that is the cluster's default, and the overhead of the runtime class."""
     one: Body = next((pod["spec"] for pod in pods if pod.get("spec")), {})
-    given = {key: one[key] for key in ("priorityClassName", "overhead") if one.get(key)}
+    same = one.get("runtimeClassName") == spec.get("runtimeClassName")
+    keys = ("priorityClassName", "overhead") if same else ("priorityClassName",)
+    given = {key: one[key] for key in keys if one.get(key)}
     return {**given, **{key: value for key, value in spec.items() if value is not None}}
 
 
@@ -67,51 +74,32 @@ def shortfall(headroom: Headroom, more: int) -> str | None:
 
 
 def no_way_back(headroom: Headroom) -> str | None:
-    """Why the pods of a target, replaced one after the other, would not all come back; None when they would.
+    """Why pods that take the place of others would not all come; None when they would.
 
-    What goes gives its share back. So there is room as long as a quota is not overdrawn, and if either one more pod
-    fits or one goes before the next has to come.
+    They come one after the other. What goes gives its share back, and beyond those that may go first, one more goes
+    for each that is there. Those that take most are taken to go first: what is refused cannot come in any order.
     """
     for quota in headroom.quotas:
-        if quota.unsaid:
+        if quota.unsaid and headroom.comes:
             return _unsaid(quota)
-        for name, free in quota.free.items():
-            wanted = _wanted(headroom, name)
-            if wanted and free < 0:
-                return (
-                    f"ResourceQuota/{quota.name} is overdrawn by {plain(-free)} of {name}: what goes does not come back"
-                )
-            if wanted > free and not headroom.goes_first:
-                return f"{_too_little(quota, name, 1, wanted)}, and none goes before it is there"
+        for name in quota.free:
+            if refused := _refused_on_its_way(headroom, quota, name):
+                return refused
     return None
 
 
-def goes_first(body: Body, replicas: int) -> int:
-    """How many of its pods a workload's controller takes away before any other is ready."""
-    spec = body.get("spec") or {}
-    match body.get("kind"):
-        case WorkloadKind.DEPLOYMENT:
-            strategy = spec.get("strategy") or {}
-            if strategy.get("type") == "Recreate":
-                return replicas
-            rolling = strategy.get("rollingUpdate") or {}
-            surge = _share(rolling.get("maxSurge", "25%"), replicas, up=True)
-            return _share(rolling.get("maxUnavailable", "25%"), replicas, up=False) or int(surge == 0)
-        case WorkloadKind.DAEMON_SET:
-            rolling = (spec.get("updateStrategy") or {}).get("rollingUpdate") or {}
-            surge = _share(rolling.get("maxSurge", 0), replicas, up=True)
-            return 0 if surge else _share(rolling.get("maxUnavailable", 1), replicas, up=True) or 1
-        case _:
-            return 1
-
-
-def _share(written: object, of: int, *, up: bool) -> int:
-    """A number, or a part of all pods. Raises ValueError for what is neither."""
-    text = str(written)
-    if not text.endswith("%"):
-        return int(text)
-    part = of * int(text.removesuffix("%")) / 100
-    return math.ceil(part) if up else math.floor(part)
+def _refused_on_its_way(headroom: Headroom, quota: Quota, name: str) -> str | None:
+    wanted, free, first = _wanted(headroom, name), quota.free[name], headroom.goes_first
+    given_back = sorted((pod.get(name, Decimal(0)) for pod in quota.given_back), reverse=True)
+    for number in range(1, headroom.comes + 1 if wanted else 1):
+        back = sum(given_back[: first + number - 1], Decimal(0))
+        if free + back >= wanted * number:
+            continue
+        if free < 0:
+            return f"ResourceQuota/{quota.name} is overdrawn by {plain(-free)} of {name}: what goes does not come back"
+        beside = f"what goes before gives back {plain(back)}" if back else "none goes before it is there"
+        return f"{_too_little(quota, name, number, wanted * number)}, and {beside}"
+    return None
 
 
 def _wanted(headroom: Headroom, name: str) -> Decimal:
@@ -134,7 +122,7 @@ def _is_extended(name: str) -> bool:
     return "/" in name and ("kubernetes.io/" not in name or name.startswith("deviceclass.resource.kubernetes.io/"))
 
 
-def _quota(body: Body, asked: PodResources) -> Quota:
+def _quota(body: Body, asked: PodResources, going: Sequence[tuple[Body, PodResources]]) -> Quota:
     """Only what a pod takes; a quota that its controller has not counted yet lets nothing in, and tells nothing."""
     name, status = body["metadata"]["name"], body.get("status") or {}
     hard, used = status.get("hard"), status.get("used") or {}
@@ -145,7 +133,8 @@ def _quota(body: Body, asked: PodResources) -> Quota:
         raise ValueError(f"ResourceQuota/{name} is not counted yet: {uncounted[0]}")
     free = {key: quantity((hard or {})[key]) - quantity(used[key]) for key in counted}
     unsaid = () if asked.as_a_pod else (key for key in free if key in _MUST_BE_SAID and not _is_said(key, asked))
-    return Quota(name, free, next(iter(unsaid), ""))
+    given_back = tuple(usage(resources) for spec, resources in going if _counts(body, spec, resources))
+    return Quota(name, free, next(iter(unsaid), ""), given_back)
 
 
 def _is_taken_by_pods(name: str) -> bool:

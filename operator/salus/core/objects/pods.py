@@ -5,7 +5,7 @@ its template is the bad one that was just taken back (kubernetes/kubernetes#6725
 are replaced one by one, so there is at most one such pod at a time.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -73,14 +73,24 @@ def pods_from(bodies: Iterable[Body], workload: str, history: Sequence[Revision]
     return tuple(_pod(body, workload, releases, now) for body in bodies if not is_going(body))
 
 
-def _pod(body: Body, workload: str, releases: Mapping[str, str], now: datetime) -> Pod:
+def of_template(workload: str, history: Sequence[Revision], template: str) -> Callable[[Body], bool]:
+    """Whether a pod of the workload of this name is of this very template, as its history tells."""
+    made = (revision for revision in history if revision.template_hash == template)
+    marks = {revision.name.removeprefix(f"{workload}-") for revision in made}
+    return lambda pod: _mark(pod, workload) in marks
+
+
+def _mark(body: Body, workload: str) -> str:
     """A Deployment's pod says which ReplicaSet made it; a StatefulSet's names its revision whole, a DaemonSet's not."""
+    labels: Mapping[str, str] = body["metadata"].get("labels") or {}
+    return labels.get(POD_TEMPLATE_HASH) or labels.get(REVISION_LABEL, "").removeprefix(f"{workload}-")
+
+
+def _pod(body: Body, workload: str, releases: Mapping[str, str], now: datetime) -> Pod:
     metadata = body["metadata"]
-    labels = metadata.get("labels") or {}
-    mark = labels.get(POD_TEMPLATE_HASH) or labels.get(REVISION_LABEL, "").removeprefix(f"{workload}-")
     return Pod(
         name=metadata["name"],
-        release=releases.get(mark, ""),
+        release=releases.get(_mark(body, workload), ""),
         node=(body.get("spec") or {}).get("nodeName", ""),
         made_at=parse_time(metadata["creationTimestamp"]),
         failing=_failing(body, now),
@@ -106,7 +116,12 @@ def _waits_for(body: Body) -> Iterator[str]:
 
 def is_going(body: Body) -> bool:
     """Whether a pod is being deleted, or has run to its end."""
-    return bool(body["metadata"].get("deletionTimestamp")) or (body.get("status") or {}).get("phase") in _ENDED
+    return bool(body["metadata"].get("deletionTimestamp")) or has_ended(body)
+
+
+def has_ended(body: Body) -> bool:
+    """Whether a pod has run to its end: it serves nobody, and no quota counts it."""
+    return (body.get("status") or {}).get("phase") in _ENDED
 
 
 _ENDED = {"Succeeded", "Failed"}

@@ -272,14 +272,28 @@ class Quota:
     free: Mapping[str, Decimal]
     unsaid: str = ""
     """What it counts and the pods do not say, so that none of them is let in."""
+    given_back: tuple[Mapping[str, Decimal], ...] = ()
+    """What each of the pods that go takes, as far as it counts that pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class Headroom:
-    """What more pods of the target would find."""
+    """What new pods of one template would find."""
 
     quotas: tuple[Quota, ...] = ()
     pod: Mapping[str, Decimal] = field(default_factory=dict)
     """What one pod takes, by the names that quotas use; a name that is missing is asked for by nobody."""
+    comes: int = 1
+    """Pods of the template that have to be made, so that there are as many as are wanted."""
     goes_first: int = 1
-    """Pods that the target's controller takes away before any other has to be ready."""
+    """Of those that go for them, how many go before any other has to be ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whether the namespace of the target lets pods of one template in."""
+
+    refused: str | None = ""
+    """Why it would let none in, beside quotas; None when that cannot be told."""
+    headroom: Headroom | None = field(default_factory=Headroom)
+    """None when it could not be read."""

@@ -1,5 +1,6 @@
 """Everything that a guard may look at."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from salus.model.values.changes import Change
 from salus.model.values.configuration import Switches
 from salus.model.values.fleet import Fleet
 from salus.model.values.metrics import Finding
-from salus.model.values.objects import Autoscaler, Disruption, Headroom, Release, Revision, Workload
+from salus.model.values.objects import Admission, Autoscaler, Disruption, Release, Revision, Workload
 from salus.model.values.permissions import Permissions
 from salus.model.values.surroundings import Existing, Surroundings
 
@@ -54,10 +55,10 @@ class Observation:
     """None when the records could not be read."""
     disruptions: tuple[Disruption, ...] | None = ()
     """None when they could not be read."""
-    headroom: Headroom | None = field(default_factory=Headroom)
-    """None when it could not be read."""
-    pods_refused: str | None = ""
-    """Why the namespace would let no new pod of the live template in, beside quotas; None when that cannot be told."""
+    admission: Admission = field(default_factory=Admission)
+    """Whether new pods of the live template are let in."""
+    comebacks: Mapping[str, Admission] = field(default_factory=dict)
+    """The same of the good releases, by the name of the KeptRelease."""
     permissions: Permissions | None = field(default_factory=Permissions)
     """None when the API server did not say."""
     mode_cap: Mode = Mode.ENFORCE

@@ -8,14 +8,14 @@ from typing import ParamSpec, TypeVar
 import structlog
 
 from salus.core.guards.budgets import longest_window
+from salus.core.objects import admission
 from salus.core.objects.autoscalers import autoscalers_of, named, read_alone
-from salus.core.objects.capacity import goes_first, headroom_from
 from salus.core.objects.disruptions import disruptions_from
 from salus.core.objects.owners import PRIMARY, follower_of
 from salus.core.objects.ownership import git_holds
-from salus.core.objects.pod_resources import refused_by
-from salus.core.objects.pod_security import forbidden_by
+from salus.core.objects.pods import of_template
 from salus.core.objects.selectors import controlled_by, of_workload
+from salus.core.objects.turnover import turnover
 from salus.core.objects.workloads import managed_by, workload_from
 from salus.core.records import releases
 from salus.core.records.release_proof import vouches
@@ -27,7 +27,16 @@ from salus.model.values.changes import Action, Change
 from salus.model.values.configuration import Stamps
 from salus.model.values.fleet import Fleet
 from salus.model.values.keys import ScalerKey, TargetKey
-from salus.model.values.objects import Autoscaler, Disruption, Headroom, Revision, Selector, Workload
+from salus.model.values.objects import (
+    Admission,
+    Autoscaler,
+    Disruption,
+    Headroom,
+    Release,
+    Revision,
+    Selector,
+    Workload,
+)
 from salus.model.values.observation import Observation
 from salus.model.values.permissions import Permissions
 from salus.ports import (
@@ -140,7 +149,7 @@ async def observe(step: Step, changes: Sequence[Change] | None = None) -> Observ
     made = await _made_of(context, body, case.target)
     history = releases.history_from(controlled_by(made, {body["metadata"]["uid"]}), context.stamps)
     protections, permissions, copy = await asyncio.gather(
-        _protections(context, workload, body, history),
+        _protections(context, body, workload, history, kept),
         _rights(step, workload, scalers),
         _primary(context, case.target),
     )
@@ -161,8 +170,8 @@ async def observe(step: Step, changes: Sequence[Change] | None = None) -> Observ
         moved_at=case.moved_at(workload, context.clock.now()),
         switches=context.switches(),
         disruptions=protections.disruptions,
-        headroom=protections.headroom,
-        pods_refused=protections.pods_refused,
+        admission=protections.admission,
+        comebacks=protections.comebacks,
         permissions=permissions,
         mode_cap=context.mode_cap,
     )
@@ -203,33 +212,49 @@ async def _rights(step: Step, workload: Workload, scalers: tuple[Autoscaler, ...
 
 @dataclass(frozen=True, slots=True)
 class _Protections:
-    """What keeps the target's pods from going, and more of them from coming; None of each when it cannot be told."""
+    """What keeps the target's pods from going, and more of them from coming."""
 
     disruptions: tuple[Disruption, ...] | None
-    headroom: Headroom | None
-    pods_refused: str | None
+    """None when it cannot be told."""
+    admission: Admission
+    comebacks: Mapping[str, Admission]
 
 
-async def _protections(context: Context, workload: Workload, body: Body, history: Sequence[Revision]) -> _Protections:
-    namespace, template = workload.key.namespace, body["spec"]["template"]
+async def _protections(
+    context: Context, body: Body, workload: Workload, history: Sequence[Revision], kept: Sequence[Release]
+) -> _Protections:
+    namespace = workload.key.namespace
     labels, budgets, quotas, ranges = await asyncio.gather(
         _labels_of(context, namespace),
         _listed(context, DISRUPTION_BUDGETS, namespace),
         _listed(context, RESOURCE_QUOTAS, namespace),
         _listed(context, LIMIT_RANGES, namespace),
     )
+    rules, template = admission.Rules(labels, ranges, quotas), body["spec"]["template"]
+    good = [release for release in kept if release.good and release.hash != workload.release]
+    refused = {release.name: _read(admission.refusal, rules, release.template) for release in good}
     pods: list[Body] | None = []
-    if budgets or quotas:
+    if budgets or quotas or any(refused.values()):
         pods = await _or_none(pods_of(context, workload.key, body, history))
-    headroom = refused = None
-    if quotas is not None and ranges is not None and pods is not None:
-        first = _read(goes_first, body, workload.replicas)
-        headroom = _read(headroom_from, quotas, ranges, template, pods)
-        headroom = None if headroom is None or first is None else replace(headroom, goes_first=first)
-    if labels is not None and ranges is not None:
-        refused = forbidden_by(labels, template) or _read(refused_by, ranges, template)
-    disruptions = None if budgets is None or pods is None else _read(disruptions_from, budgets, pods)
-    return _Protections(disruptions, headroom, refused)
+
+    def headroom(template: Body, stays: Callable[[Body], bool]) -> Headroom | None:
+        swap = None if pods is None else _read(turnover, body, workload.replicas, pods, stays)
+        return None if swap is None else _read(admission.headroom, rules, template, pods or (), swap)
+
+    def of_release(release: Release) -> Headroom | None:
+        exact = release.template_hash or release.hash
+        return headroom(release.template, of_template(workload.key.name, history, exact))
+
+    return _Protections(
+        None if budgets is None or pods is None else _read(disruptions_from, budgets, pods),
+        Admission(_read(admission.refusal, rules, template), headroom(template, _none_stays)),
+        {release.name: Admission(refused[release.name], of_release(release)) for release in good},
+    )
+
+
+def _none_stays(_: Body) -> bool:
+    """A restart replaces every pod."""
+    return False
 
 
 async def _labels_of(context: Context, namespace: str) -> Mapping[str, str] | None:
