@@ -7,7 +7,7 @@ import inspect
 import sys
 
 from salus.core.actions import KINDS
-from salus.core.guards.chain import GUARDS, UNKNOWN, Guard, every_change, everything
+from salus.core.guards.chain import GUARDS, OF_MANY, UNKNOWN, Guard, every_change, everything
 from salus.model.values.changes import Then
 
 _HEAD = f"""# Guards
@@ -32,10 +32,10 @@ well; all others let these pass, since the way back must stay open.
 
 Waiting keeps nobody from being told ([how](policies.md#when-people-are-told)): of what people must lift at once, of
 what passes by itself after `spec.escalateAfter`. What holds back many targets (*one telling*) is told once, and not
-once a target. That a guard cannot be evaluated is for people when it has lasted for a minute. No guard waits for
-something that does not pass by itself: a rollout is in progress while it makes progress, which Kubernetes itself says
-of a Deployment; of the other kinds one whose pods have not moved for ten minutes does not, as far as this process has
-looked.
+once a target. That a guard cannot be evaluated is for people when it has lasted for a minute, and is told once a policy
+for each such guard. No guard waits for something that does not pass by itself: a rollout is in progress while it makes
+progress, which Kubernetes itself says of a Deployment; of the other kinds one whose pods have not moved for ten minutes
+does not, as far as this process has looked.
 
 The mode Approve is no guard: what passes them all is recorded and waits for a person, and the guards are asked again
 when they have said yes. Right before any action the mode is looked at once more: what was meant under Enforce is not
@@ -66,7 +66,8 @@ it has; against a budget in percent, what is done there weighs as much less
 When the brake first holds an action back there is one notification for the whole fleet: a Notify of that target, with
 the reason `FleetBrake`. It is found again on record, so neither other targets nor a restart make another one
 ([how](decisions/0015-one-notification-for-a-fleet.md)). A freeze and the kill switch are told once a namespace, with
-their reason, and with its own `notify` once a policy; what falls ill more than an hour later is told anew.
+their reason, and with its own `notify` once a policy; what its rights, or a guard that cannot be evaluated, hold back
+of the targets of one policy is told once for those. What falls ill more than an hour later is told anew.
 
 A freeze says its times in its time zone. Where the clocks go back, `from` means the first and `to` the second of the
 two equal times; a time that the clocks skip means as much after they have moved on. A cron fires once in a repeated
@@ -93,7 +94,7 @@ def _row(guard: Guard) -> str:
 
 def _then(guard: Guard) -> str:
     then = "waits for people" if guard.by_people else _THEN[guard.then]
-    return f"{then}, one telling" if guard.of_many else then
+    return f"{then}, one telling{' a policy' if guard.of_policy else ''}" if guard.reason in OF_MANY else then
 
 
 def _kinds(guard: Guard) -> str:

@@ -5,6 +5,7 @@ configuration of a running operator is theirs, and by the audit log that nothing
 """
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -19,10 +20,11 @@ from tools.devcluster.salus import Salus, lend_account
 pytestmark = pytest.mark.xdist_group("guards")
 """One operator, whose configuration the tests change: they stay on one worker."""
 
-PARTS = ("budget", "frozen", "killed", "disrupted", "full", "stuck", "emptied", "secured", "hooked")
+PARTS = ("budget", "frozen", "killed", "disrupted", "full", "stuck", "emptied", "secured", "hooked", "shrunk")
 UNBRAKED: Mapping[str, Any] = {"fleetBrake": {"enabled": False}, "recordsPerHour": 1000}
 """Half of everything here is unhealthy on purpose."""
 RESTART = {"name": "restart", "restart": {}}
+UNDO = {"name": "undo", "rollback": {}}
 GROW = {"name": "grow", "scale": {"to": 5, "max": 5}}
 UNHEALTHY, WELL = 0.5, 0.0
 
@@ -235,6 +237,34 @@ def test_pod_security_that_came_later_freezes_restarts(parts: Mapping[str, Scene
 
     assert "Pod Security" in refused(scene, "PodsRefused", "web")[0]["spec"]["message"]
     scene.wait(lambda: scene.incidents()[0]["status"].get("phase") == "Escalated", "people are called")
+    assert scene.writes() == []
+
+
+def asking(release: str, cpu: str) -> Object:
+    """A Deployment of three pods that ask for so much each."""
+    body: Object = deployment("web", release=release, replicas=3)
+    body["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": cpu}}
+    return body
+
+
+def test_a_quota_that_has_room_for_the_live_release_only_freezes_rollbacks(parts: Mapping[str, Scene]) -> None:
+    """v1 asks for four times as much as v2, and the quota came after it: it would not come back as a whole."""
+    scene = parts["shrunk"]
+    api, path = scene.cluster.api(), f"/apis/apps/v1/namespaces/{scene.namespace}/deployments"
+    api.create(path, asking("v1", "400m"))
+    scene.gauge(WELL)
+    scene.apply(remedies=[UNDO], limits={"cooldown": "1h"})
+    scene.wait_rolled_out()
+    scene.wait_kept()
+    api.patch(f"{path}/web", {"spec": {"template": asking("v2", "100m")["spec"]["template"]}})
+    scene.wait_rolled_out()
+    quota(scene, requests_cpu="1")
+    scene.gauge(UNHEALTHY)
+
+    assert re.search(
+        r"leaves 0\.7 of requests\.cpu, \d more pods want .*, and what goes before gives back 0\.\d",
+        refused(scene, "QuotaExceeded", "web")[0]["spec"]["message"],
+    )
     assert scene.writes() == []
 
 

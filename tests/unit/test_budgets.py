@@ -1,7 +1,7 @@
 """What counts against budgets, and what fifty targets that fail together get."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,22 +10,36 @@ import pytest
 
 from salus.core.guards.budgets import counted_action
 from salus.core.policy.compile import Catalog, compile_policy
+from salus.core.records.entries import ChangeRecord
 from salus.core.records.fleet import FleetView
+from salus.core.remedy import telling
 from salus.model.change import ActionKind
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode
 from salus.model.scalars import API_VERSION, Body
-from salus.model.values.changes import Change
+from salus.model.values.changes import Change, Refusal
 from salus.model.values.configuration import Brake, Budget, Freeze, Switches
 from salus.model.values.fleet import CountedAction
 from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Answer, Query, Value
+from salus.model.values.permissions import Permission
 from salus.model.values.policies import Policy
-from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, INCIDENTS, Conflict, Forbidden, Resource, Throttled, Unavailable
+from salus.ports import (
+    CHANGE_EVENTS,
+    DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
+    INCIDENTS,
+    KEPT_RELEASES,
+    Conflict,
+    Forbidden,
+    Resource,
+    Throttled,
+    Unavailable,
+)
 from salus.reconcile.records.store import CURRENT
 from salus.rehearsal.ports import VirtualClock
-from tests.builders import NOW, a_change, a_deployment_body, a_finished_change, ago
-from tests.fakes.cluster import FakeCluster
+from tests.builders import NOW, a_change, a_deployment_body, a_finished_change, a_policy, a_workload, ago
+from tests.fakes.cluster import FakeAccounts, FakeCluster
 from tests.fakes.records import WatchedStore
 from tests.unit.stage import a_reconciler
 
@@ -88,11 +102,14 @@ class Fleet:
             body["metadata"]["uid"] = f"uid-{number}"
             self.cluster.put(body)
         self.cluster.put(self.body)
+        self.accounts = FakeAccounts(self.cluster)
         self.restart()
 
     def restart(self) -> None:
         """A new process."""
-        self.reconciler = a_reconciler(self.cluster, self.metrics, self.clock, lambda: self.switches)
+        self.reconciler = a_reconciler(
+            self.cluster, self.metrics, self.clock, lambda: self.switches, accounts=self.accounts
+        )
 
     @property
     def body(self) -> Body:
@@ -248,6 +265,112 @@ async def test_what_holds_back_many_is_told_once_and_not_once_a_target(
     fleet.metrics.well = set()
     await fleet.ticks(4)
     assert len(fleet.told(reason)) == 2, "who falls ill two hours later is told of as well, and nobody twice"
+
+
+ACCOUNT = (NAMESPACE, "salus-remediator")
+
+
+def lack(fleet: Fleet) -> None:
+    """The account may restart none of them, by a right that is given for each by its name."""
+    fleet.accounts.denied.add((*ACCOUNT, Permission("patch", "apps", "deployments")))
+
+
+def no_account(fleet: Fleet) -> None:
+    fleet.accounts.missing.add(ACCOUNT)
+
+
+def unread(fleet: Fleet) -> None:
+    """The operator may not read this."""
+    fleet.cluster.unreadable.add(DISRUPTION_BUDGETS)
+
+
+def unanswered(fleet: Fleet) -> None:
+    """Nobody says what the account may do."""
+    fleet.accounts.unreachable = True
+
+
+@pytest.mark.parametrize("remedies", [[], [PAGE]], ids=["in general words", "by the policy's own"])
+@pytest.mark.parametrize(
+    ("lacks", "reason", "after"),
+    [
+        pytest.param(lack, "NotPermitted", 4, id="a right"),
+        pytest.param(no_account, "NotPermitted", 4, id="the account"),
+        pytest.param(unread, "GuardUnknown", 16, id="a right to read"),
+        pytest.param(unanswered, "GuardUnknown", 16, id="an answer"),
+    ],
+)
+async def test_what_its_rights_hold_back_of_a_policy_is_told_once_and_not_once_a_target(
+    lacks: Callable[[Fleet], None], reason: str, after: int, remedies: list[Mapping[str, Any]]
+) -> None:
+    fleet = Fleet(size=9, remedies=[{"name": "restart", "restart": {}}, *remedies])
+    fleet.metrics.well = {"app-8"}
+    lacks(fleet)
+
+    await fleet.ticks(after)
+    fleet.restart()
+    lacks(fleet)
+    await fleet.ticks(after)
+    (told,) = fleet.told(reason)
+    assert told["spec"]["message"].endswith("once for all of this policy that it holds back") is not remedies
+    assert fleet.phases() == {"Escalated": 8}
+    assert Counter(i["status"]["toldBy"] for i in fleet.cluster.objects(INCIDENTS)) == {
+        reason: 7,
+        told["metadata"]["name"]: 1,
+    }
+
+    fleet.clock.advance(timedelta(hours=2))
+    fleet.metrics.well = set()
+    await fleet.ticks(after)
+    assert len(fleet.told(reason)) == 2, "who falls ill two hours later is told of as well, and nobody twice"
+
+
+async def test_another_guard_that_cannot_be_evaluated_is_told_for_itself() -> None:
+    """Of those that were told of the first; who falls ill under the second was not."""
+    fleet = Fleet(size=4)
+    fleet.metrics.well = {"app-2", "app-3"}
+    unread(fleet)
+    await fleet.ticks(16)
+    fleet.cluster.unreadable = {KEPT_RELEASES}
+    fleet.metrics.well = set()
+    await fleet.ticks(70)
+
+    assert [body["spec"]["message"].count("cannot be judged") for body in fleet.told("GuardUnknown")] == [1, 0]
+
+
+async def test_the_end_of_a_ladder_is_told_for_each_that_was_not_told_of_itself() -> None:
+    fleet = Fleet(size=3, remedies=[{"name": "restart", "restart": {}}])
+    lack(fleet)
+    await fleet.ticks(4)
+    fleet.accounts.denied.clear()
+    await fleet.ticks(40)
+
+    assert (len(fleet.told("NotPermitted")), len(fleet.told("LadderExhausted"))) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_told"),
+    [
+        pytest.param({}, True, id="of another target of the policy"),
+        pytest.param({"target_uid": "mine"}, False, id="of an earlier incident of the target itself"),
+        pytest.param({"policy": "another"}, False, id="of another policy, whose account may be another"),
+        pytest.param({"reason": "GuardUnknown"}, False, id="of something else"),
+        pytest.param({"decided_at": ago(3600)}, False, id="an hour ago"),
+        pytest.param({"decision": "DryRun"}, False, id="in a rehearsal"),
+        pytest.param({"remedy": "page"}, True, id="in words of its own"),
+    ],
+)
+@pytest.mark.parametrize("remedies", [(), (PAGE,)], ids=["without a rung", "with one"])
+def test_which_notification_tells_of_a_right_that_holds_a_target_back(
+    fields: Mapping[str, Any], is_told: bool, remedies: Sequence[Mapping[str, Any]]
+) -> None:
+    fleet, policy = FleetView(), a_policy(remedies=remedies)
+    usual = {"action": ActionKind.NOTIFY, "reason": "NotPermitted", "remedy": "", "target_uid": "theirs"}
+    change = a_change(**{**usual, **fields})
+    of_other = ("checkout-1", "Deployment", "other")
+    fleet.changed(None, ChangeRecord(NAMESPACE, change.name, change.uid, 1, *of_other, change.sequence, change))
+    why = Refusal("NotPermitted", "shop/healer may not patch deployments.apps checkout")
+
+    assert fleet.told_of(why, telling.hearer(policy, replace(a_workload(), uid="mine"), why), NOW) is is_told
 
 
 async def test_the_one_notification_survives_restarts_and_is_of_one_outage() -> None:

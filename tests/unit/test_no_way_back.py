@@ -8,8 +8,8 @@ import pytest
 
 from salus.model.scalars import Body
 from salus.ports import NAMESPACES, PODS, RESOURCE_QUOTAS, Ref
+from salus.rehearsal.cluster import Write
 from tests.builders import a_template
-from tests.fakes.cluster import Write
 from tests.unit.stage import NAME, NAMESPACE, TARGET, TICK, UNSCALED, Stage, a_stage
 from tests.unit.test_rollbacks import POLICY, roll_out
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import accumulate
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,9 +26,18 @@ from salus.model.values.configuration import Bounds, Budget, Freeze, Switches
 from salus.model.values.metrics import Answer, Error, NoData, Query, Sample, Value
 from salus.model.values.observation import Observation
 from salus.model.values.permissions import Permission
-from salus.ports import AUTOSCALERS, CHANGE_EVENTS, DISRUPTION_BUDGETS, HEALTH_POLICIES, KEPT_RELEASES, Ref, Resource
+from salus.ports import (
+    AUTOSCALERS,
+    CHANGE_EVENTS,
+    DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
+    HEALTH_POLICIES,
+    KEPT_RELEASES,
+    Ref,
+    Resource,
+)
 from salus.rehearsal.ports import RecordingRecorder
-from tests.builders import NOW, a_policy, ago, an_action, an_observation, unknown
+from tests.builders import NOW, a_deployment_body, a_policy, ago, an_action, an_observation, unknown
 from tests.unit.stage import NAME, NAMESPACE, TARGET, TICK, UNSCALED, Stage, a_stage
 
 RESTART: dict[str, Any] = {"name": "restart", "restart": {}}
@@ -432,7 +441,8 @@ def told_before(stage: Stage, message: str, spec: dict[str, Any]) -> None:
     notice = replace(notice, target=replace(notice.target, name="other"))
     said = f"it is unhealthy; FreezeWindow: {message}"
     entry = Entry(others, notice, Decision.ACT, "FreezeWindow", said, stage.clock.now())
-    record = stage.cluster.put(change_body(entry, 1, ()))
+    ended = {"completedAt": format_time(stage.clock.now()), "outcome": "Delivered"}
+    record = stage.cluster.put({**change_body(entry, 1, ()), "status": ended})
     stage.reconciler.context.records.note(record)
 
 
@@ -510,31 +520,31 @@ PODS: dict[str, dict[str, Any]] = {
 }
 
 
-class Told(RuleBasedStateMachine):
+class Telling(RuleBasedStateMachine):
     """An incident that is Unhealthy for longer than `escalateAfter` with no change under way has told people, once.
 
-    By a notification of its own; here is one target alone, so that nothing else tells in its place.
+    By a notification of its own, or of what holds it back with others.
     """
+
+    others: ClassVar[Sequence[str]] = ()
+    """Further targets of the policy."""
 
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
         self.stage = a_stage(never)
         self.reading, self.pods, self.switches = "healthy", "as wanted", Switches()
-        self.quiet_since: datetime | None = None
+        self.quiet_since: dict[str, datetime | None] = {}
         self.theirs: list[Body] = []
 
-    @initialize(
-        ladder=st.sampled_from(sorted(LADDERS)),
-        mode=st.sampled_from(["Enforce", "Approve"]),
-        cooldown=st.sampled_from(["5s", "30m"]),
-        hold_down=st.sampled_from([0, 20]),
-    )
-    def begins(self, ladder: str, mode: str, cooldown: str, hold_down: int) -> None:
+    def begin(self, ladder: str, mode: str, cooldown: str, hold_down: int) -> None:
         """A policy with this ladder."""
         remedies = (dict(remedy) for remedy in LADDERS[ladder])
         limits = {"cooldown": cooldown, "maxActions": 2, "per": "30m"}
-        self.stage = a_stage(never, *remedies, mode=mode, limits=limits)
+        target = {"kind": "Deployment", "selector": {"matchLabels": {"tier": "web"}}}
+        selected = {"target": target} if self.others else {}
+        self.stage = a_stage(never, *remedies, mode=mode, limits=limits, **selected)
+        self._label_targets()
         self.stage.bounds = Bounds(hold_down=hold_down * MINUTE)
         self.new_process()
         self.passes("healthy", 3)
@@ -628,12 +638,17 @@ class Told(RuleBasedStateMachine):
             told = notices(self.stage, incident["metadata"]["name"])
             assert len(told) <= 1, "told more than once"
             if self._is_overdue(incident):
-                assert len(told) == 1, f"nobody was told since {self.quiet_since}"
+                assert len(told) == 1 or self.is_told_with_others(incident), f"nobody was told: {self.quiet_since}"
                 assert incident["status"]["toldBy"]
+
+    def is_told_with_others(self, _: Body) -> bool:
+        """Whether what holds the target back was told for another."""
+        return False
 
     def _is_overdue(self, incident: Body) -> bool:
         over = incident["status"].get("phase") == "Resolved"
-        return not over and self.quiet_since is not None and self._lasted(self.quiet_since) > ESCALATE_AFTER + SLACK
+        since = self.quiet_since.get(incident["spec"]["targetRef"]["name"])
+        return not over and since is not None and self._lasted(since) > ESCALATE_AFTER + SLACK
 
     def _lasted(self, since: datetime) -> timedelta:
         return self.stage.clock.now() - since
@@ -645,16 +660,28 @@ class Told(RuleBasedStateMachine):
             self.stage.clock.advance(STEP - TICK)
 
     def _look(self) -> None:
-        """Whether it is unhealthy with no change under way, by what is on record and by what the metric says."""
-        now = self.stage.clock.now()
-        moments = [c["status"].get("completedAt") for c in self.stage.changes if c["status"].get("appliedAt")]
-        lasts = any(incident["status"].get("phase") != "Resolved" for incident in self.stage.incidents)
-        vanished = self.reading == "empty" and (lasts or self.quiet_since is not None)
+        for name in (NAME, *self.others):
+            self.quiet_since[name] = self._quiet_since(name)
+
+    def _quiet_since(self, name: str) -> datetime | None:
+        """Since when it is unhealthy with no change under way, by what is on record and by what the metric says."""
+        now, known = self.stage.clock.now(), self.quiet_since.get(name)
+        of_target = [c["status"] for c in self.stage.changes if c["spec"]["targetRef"]["name"] == name]
+        moments = [status.get("completedAt") for status in of_target if status.get("appliedAt")]
+        incidents = [i for i in self.stage.incidents if i["spec"]["targetRef"]["name"] == name]
+        lasts = any(incident["status"].get("phase") != "Resolved" for incident in incidents)
+        vanished = self.reading == "empty" and (lasts or known is not None)
         if None in moments or not (self.reading == "unhealthy" or vanished):
-            self.quiet_since = None
-            return
+            return None
         ends = [parse_time(moment) for moment in moments if moment]
-        self.quiet_since = max([self.quiet_since or now, *ends])
+        return max([known or now, *ends])
+
+    def _label_targets(self) -> None:
+        for number, name in enumerate(self.others):
+            self.stage.cluster.put(a_deployment_body(name=name, uid=f"uid-{number}", replicas=UNSCALED))
+        for name in (NAME, *self.others) if self.others else ():
+            ref = Ref(DEPLOYMENTS, NAMESPACE, name)
+            self.stage.cluster.edit(ref, lambda body: body["metadata"].update(labels={"tier": "web"}))
 
     async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
         """The present reading."""
@@ -669,6 +696,59 @@ class Told(RuleBasedStateMachine):
         self.runner.close()
 
 
+MODES, COOLDOWNS, HOLD_DOWNS = (st.sampled_from(some) for some in (["Enforce", "Approve"], ["5s", "30m"], [0, 20]))
+
+
+class Told(Telling):
+    """One target alone, so that nothing else tells in its place."""
+
+    @initialize(ladder=st.sampled_from(sorted(LADDERS)), mode=MODES, cooldown=COOLDOWNS, hold_down=HOLD_DOWNS)
+    def begins(self, ladder: str, mode: str, cooldown: str, hold_down: int) -> None:
+        """A policy with this ladder."""
+        self.begin(ladder, mode, cooldown, hold_down)
+
+
+class ToldTogether(Telling):
+    """Several targets of one policy, that lacks rights: each is told for itself, or all by what holds them back."""
+
+    others = ("basket", "cart")
+
+    @initialize(ladder=st.sampled_from(sorted(LADDERS)), answered=st.booleans(), hold_down=HOLD_DOWNS)
+    def begins(self, ladder: str, answered: bool, hold_down: int) -> None:
+        """A policy with this ladder, whose account has no right, or of which nobody says so."""
+        self.begin(ladder, "Enforce", "5s", hold_down)
+        self.rights_are(allowed=False, answered=answered)
+        self.passes("unhealthy", 5)
+
+    def is_told_with_others(self, incident: Body) -> bool:
+        by = incident["status"].get("toldBy")
+        return by in HOLDERS and any(notice["reason"] == by for notice in notices(self.stage))
+
+    @invariant()
+    def told_once_for_all(self) -> None:
+        """Whoever waits for the same is not told of for an hour after another of the policy was."""
+        told = [notice for notice in notices(self.stage) if notice["reason"] in HOLDERS]
+        for number, later in enumerate(told):
+            for earlier in told[:number]:
+                apart = abs(parse_time(later["decidedAt"]) - parse_time(earlier["decidedAt"]))
+                alike = held_by(later) == held_by(earlier) and later["targetRef"] != earlier["targetRef"]
+                assert not alike or apart >= timedelta(hours=1), f"told twice of {held_by(later)}"
+
+
+HOLDERS = ("FreezeWindow", "KillSwitch", "NotPermitted", "GuardUnknown")
+
+
+def held_by(notice: Body) -> tuple[str, str]:
+    """Reason, and the guard that cannot be evaluated or what cannot be read."""
+    reason: str = notice["reason"]
+    held, *_ = notice["message"].partition(f"{reason}: ")[2].partition(" cannot be ")
+    return reason, held if reason == "GuardUnknown" else ""
+
+
+TestToldTogether = ToldTogether.TestCase
+TestToldTogether.settings = settings(
+    derandomize=True, max_examples=20, stateful_step_count=14, suppress_health_check=[HealthCheck.too_slow]
+)
 TestTold = Told.TestCase
 TestTold.settings = settings(
     derandomize=True, max_examples=20, stateful_step_count=14, suppress_health_check=[HealthCheck.too_slow]

@@ -21,7 +21,7 @@ async def hear(step: Step, came: Came, why: Refusal) -> Came:
     if why.then is Then.ESCALATE:
         step.case.refuse(why)
     matter = _matter(step, came, why)
-    match telling.word(matter, of_many=_is_told_of(step, why)):
+    match telling.word(matter, of_many=_is_told_of(step, came, why)):
         case Word.RECORD:
             return await _call(step, came, matter)
         case Word.OF_MANY:
@@ -61,12 +61,13 @@ def _matter(step: Step, came: Came, why: Refusal) -> Matter:
     )
 
 
-def _is_told_of(step: Step, why: Refusal) -> bool:
-    """Whether people were told already of what holds back many; a policy with words of its own uses those."""
+def _is_told_of(step: Step, came: Came, why: Refusal) -> bool:
+    """Whether people were told already of what holds back many."""
+    fleet = step.context.fleet
     if why.reason == BRAKE:
-        return step.context.fleet.told_of_brake()
-    by = step.policy.key.name if telling.has_rung(step.policy) else ""
-    return why.reason in OF_MANY and step.context.fleet.told_of(why, step.namespace, by, step.now)
+        return fleet.told_of_brake()
+    hearer = telling.hearer(step.policy, came.workload, why)
+    return why.reason in OF_MANY and fleet.told_of(why, hearer, step.now)
 
 
 async def _call(step: Step, came: Came, matter: Matter) -> Came:
@@ -76,7 +77,7 @@ async def _call(step: Step, came: Came, matter: Matter) -> Came:
         await journal.open_incident(step, came.workload, needed=True)
     seen = target.known(step, came.workload)
     matter = _matter(step, came, why)
-    if telling.word(matter, of_many=_is_told_of(step, why)) is not Word.RECORD:
+    if telling.word(matter, of_many=_is_told_of(step, came, why)) is not Word.RECORD:
         return came.at_rest()  # the next tick says by what they were told
     rung = telling.rung(matter)
     made = journal.entry(step, telling.notice(matter, seen), rung.because if rung else (), decision, seen)

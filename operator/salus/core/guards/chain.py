@@ -79,6 +79,8 @@ class Guard:
     """Of one that waits: it does not pass by itself, people must lift it. They are told at once."""
     of_many: bool = False
     """It holds back many targets at a time: people are told once of it, and not once a target."""
+    of_policy: bool = False
+    """So it does, of one policy alone: people are told once a policy."""
 
 
 def suspended(review: Review) -> str | None:
@@ -338,7 +340,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard(KILL_SWITCH, kill_switch, undo_too=True, by_people=True, of_many=True),
     Guard("FreezeWindow", freeze_window, by_people=True, of_many=True),
     Guard("MetricsUnavailable", metrics_unavailable),
-    Guard(NOT_PERMITTED, not_permitted, undo_too=True, by_people=True),
+    Guard(NOT_PERMITTED, not_permitted, undo_too=True, by_people=True, of_policy=True),
     Guard("TargetPaused", target_paused, by_people=True),
     Guard("RolloutInProgress", rollout_in_progress, kinds=_waits_for_rollouts),
     Guard("HpaOwnsReplicas", hpa_owns_replicas, Then.NEXT, lambda kind: kind.sets_replicas, undo_too=True),
@@ -360,19 +362,33 @@ GUARDS: tuple[Guard, ...] = (
 BY_PEOPLE = frozenset(guard.reason for guard in GUARDS if guard.by_people)
 """Reasons to wait that do not pass by themselves. That a guard cannot be evaluated is one as well, once it lasts."""
 
-OF_MANY = frozenset(guard.reason for guard in GUARDS if guard.of_many)
+OF_POLICY = frozenset(guard.reason for guard in GUARDS if guard.of_policy) | {UNKNOWN}
+"""Reasons that hold back many targets of one policy, of which people are told once a policy."""
+
+OF_MANY = frozenset(guard.reason for guard in GUARDS if guard.of_many) | OF_POLICY
 """Reasons that hold back many targets at a time, of which people are told once."""
 
-_FREEZE = re.compile(r"FreezeWindow: freeze (.+?) lasts until ")
+_HOLDERS = {
+    "FreezeWindow": re.compile(r"FreezeWindow: freeze (.+?) lasts until "),
+    UNKNOWN: re.compile(rf"{UNKNOWN}: (.+?) cannot be (?:judged|read)"),
+}
+"""By what a message names its holder: the freeze; the guard that cannot be evaluated, or what cannot be read."""
+
+
+def holder_in(reason: str, message: str) -> str:
+    """Those words of a message that name what holds back many; empty: it names none, or was cut before."""
+    named = _HOLDERS.get(reason)
+    found = named.search(message) if named else None
+    return found[0] if found else ""
 
 
 def is_same_holder(why: Refusal, told: Change) -> bool:
-    """Whether people were told of the very thing that holds back many: of freezes, of that one.
+    """Whether people were told of the very thing that holds back many: of freezes, of that one; of guards likewise.
 
     Where a record's message was cut before the name, nobody can tell, and it counts.
     """
-    known, now = (_FREEZE.search(text) for text in (told.message, f"{why.reason}: {why.message}"))
-    return told.reason == why.reason and (known is None or now is None or known[1] == now[1])
+    known, now = holder_in(told.reason, told.message), holder_in(why.reason, f"{why.reason}: {why.message}")
+    return told.reason == why.reason and (not known or not now or known == now)
 
 
 ENDING = frozenset(guard.reason for guard in GUARDS if guard.then is Then.ESCALATE)

@@ -12,6 +12,7 @@ from sys import intern
 from typing import Any
 
 from salus.contained import contained
+from salus.core.guards.chain import holder_in
 from salus.core.records import delivery, incidents
 from salus.core.records.changes import past_change
 from salus.core.records.names import TARGET_LABEL
@@ -134,7 +135,8 @@ def _thrifty(change: Change) -> Change:
     shared |= {name: _once(getattr(change, name)) for name in _VALUES}
     shared |= {name: _once(_thrifty_facts(getattr(change, name), change)) for name in ("before", "intended")}
     if not change.unfinished:
-        shared |= {"message": "", "note": ""}
+        holder = "" if change.action.writes else holder_in(change.reason, change.message)
+        shared |= {"message": intern(holder), "note": ""}
     if _is_only_counted(change):
         shared |= {"evidence": (), "intended": None, "proof": None, "take_back": None}
     return replace(change, **shared)

@@ -56,6 +56,18 @@ class Withheld:
         return self.since - tally.decided_at < WINDOW
 
 
+@dataclass(frozen=True, slots=True)
+class Hearer:
+    """An incident that waits, and whose notifications tell of what it waits for."""
+
+    namespace: str
+    target_uid: str
+    policy: str = ""
+    """Those of this policy alone; empty: those in words that are of no policy, since others' may be for others."""
+    others: bool = False
+    """Those of other targets alone: what was told of this one was told of an incident of its own."""
+
+
 @dataclass(slots=True)
 class FleetView:
     """Actions by record, and how the targets of each namespace are. It follows the store of records."""
@@ -65,8 +77,8 @@ class FleetView:
     _census: Census = field(default_factory=Census)
     _notified: dict[Key, datetime] = field(default_factory=dict)
     """Record → when it told people that the fleet brake holds."""
-    _told: dict[Key, Change] = field(default_factory=dict)
-    """The records by which people were told of what holds back many."""
+    _told: defaultdict[str, dict[str, Change]] = field(default_factory=lambda: defaultdict(dict))
+    """Namespace → the records by which people were told of what holds back many."""
     _written: defaultdict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
     """Namespace → record → when it was made; those that count against the budget of records."""
     _withheld: dict[str, Withheld] = field(default_factory=dict)
@@ -173,17 +185,14 @@ class FleetView:
         """Whether people were told that the brake holds, since it came on."""
         return any(self._lifted_at is None or at > self._lifted_at for at in self._notified.values())
 
-    def told_of(self, why: Refusal, namespace: str, policy: str, now: datetime) -> bool:
-        """Whether people of a namespace were told of late that this holds changes back.
-
-        `policy`: in its own words; empty: in those that are of no policy, which may be for others, or of less weight.
-        """
+    def told_of(self, why: Refusal, hearer: Hearer, now: datetime) -> bool:
+        """Whether people were told of late that this holds changes back, by what speaks for this incident as well."""
         return any(
-            space == namespace
-            and (told.policy == policy if policy else not told.remedy)
+            (told.policy == hearer.policy if hearer.policy else not told.remedy)
+            and not (hearer.others and told.target_uid == hearer.target_uid)
             and now - told.decided_at < SAME_OUTAGE
             and is_same_holder(why, told)
-            for (space, _), told in self._told.items()
+            for told in self._told.get(hearer.namespace, {}).values()
         )
 
     def _fleet(self, namespace: str) -> Fleet:
@@ -193,7 +202,7 @@ class FleetView:
 
     def _forget(self, record: ChangeRecord) -> None:
         self._notified.pop(record.key, None)
-        self._told.pop(record.key, None)
+        self._told[record.namespace].pop(record.name, None)
         if record.change is not None and (action := counted_action(record.change, record.namespace)) is not None:
             place = bisect_left(self._actions, (action.at, record.key), key=_order)
             if place < len(self._actions) and _order(self._actions[place]) == (action.at, record.key):
@@ -205,7 +214,7 @@ class FleetView:
         if (at := notified_at(change)) is not None:
             self._notified[record.key] = at
         elif change.reason in OF_MANY and not change.action.writes and change.decision is Decision.ACT:
-            self._told[record.key] = change
+            self._told[record.namespace][record.name] = change
         self._enter_written(record.namespace, change)
 
     def _prune(self, now: datetime) -> None:

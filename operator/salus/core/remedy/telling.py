@@ -2,7 +2,8 @@
 
 Waiting never keeps them from being told: at once of what they must lift, and of what passes by itself when the
 incident has lasted for `spec.escalateAfter` with no change under way. An incident is told once; what one thing holds
-back of many targets (the fleet brake, a freeze, the kill switch) is told once for that.
+back of many targets (the fleet brake, a freeze, the kill switch) is told once for that, and what a missing right or a
+guard that cannot be evaluated holds back of the targets of one policy once for those.
 """
 
 from collections.abc import Sequence
@@ -13,10 +14,11 @@ from enum import StrEnum
 from salus.core.actions import notify
 from salus.core.actions.kind import PlanRequest
 from salus.core.guards.budgets import BRAKE
-from salus.core.guards.chain import BY_PEOPLE, OF_MANY, UNKNOWN
+from salus.core.guards.chain import BY_PEOPLE, OF_MANY, OF_POLICY, UNKNOWN
 from salus.core.health.timing import has_lasted
 from salus.core.records import incidents
 from salus.core.records.changes import notification
+from salus.core.records.fleet import Hearer
 from salus.core.remedy.ladder import Proposal, mode_of, rehearses_all, still_relevant, was_told, were_notified
 from salus.model.change import Decision
 from salus.model.policy import Mode, Verdict
@@ -167,6 +169,17 @@ def has_rung(policy: Policy) -> bool:
     return any(remedy.notify is not None for remedy in policy.spec.remedies)
 
 
+def hearer(policy: Policy, workload: Workload, why: Refusal) -> Hearer:
+    """Which notifications of what holds back many speak for a target of this policy.
+
+    A policy with words of its own uses those. What its rights hold back is of its other targets too, and of no other
+    policy: another account may have them.
+    """
+    of_policy = why.reason in OF_POLICY
+    own = policy.key.name if of_policy or has_rung(policy) else ""
+    return Hearer(policy.key.namespace, workload.uid, own, others=of_policy)
+
+
 def told_by(matter: Matter) -> str:
     """The record by which people were told of this incident, or the reason of what holds it back; empty: nobody was."""
     own = next((change.name for change in _own(matter)), "")
@@ -191,9 +204,16 @@ def sentence(matter: Matter) -> str:
         return why.message
     if why.reason == BRAKE:
         return f"{why.message}. This is the one notification for all targets"
-    once = ". This is told once for all that it holds back" if why.reason in OF_MANY else ""
     unhealthy = "; ".join(f"{finding.check}: {finding.message}" for finding in _evidence(matter))
-    return f"{matter.workload.key} is unhealthy: {unhealthy}; {why.reason}: {why.message}{once}"
+    return f"{matter.workload.key} is unhealthy: {unhealthy}; {why.reason}: {why.message}{_once(matter)}"
+
+
+def _once(matter: Matter) -> str:
+    """That others will not be told of; a policy of one target has none."""
+    if matter.why.reason not in OF_MANY or (matter.why.reason in OF_POLICY and matter.policy.spec.target.name):
+        return ""
+    of_policy = " of this policy" if matter.why.reason in OF_POLICY else ""
+    return f". This is told once for all{of_policy} that it holds back"
 
 
 def decision(matter: Matter) -> Decision:
