@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from salus.core.objects.pods import pods_from, pods_have_to_tell, ready_since, stuck_pod, told_by_pods
+from salus.core.objects.pods import not_coming, pods_from, pods_have_to_tell, ready_since, stuck_pod, told_by_pods
 from salus.core.objects.workloads import workload_from
 from salus.model.scalars import format_time
 from salus.model.values.objects import Revision, Workload
 from salus.model.values.surroundings import Pod
-from tests.builders import NOW, a_workload, ago
+from tests.builders import NOW, a_deployment_body, a_workload, ago
 
 STATEFUL_SET: Mapping[str, Any] = {
     "metadata": {"name": "db", "uid": "uid-of-db", "generation": 3},
@@ -77,6 +77,44 @@ def test_the_pod_that_holds_it_back(pods: list[dict[str, Any]], expected: str | 
 )
 def test_nothing_is_stuck_before_the_controller_has_seen_the_rollback(status: Mapping[str, Any] | None) -> None:
     assert stuck_pod({**STATEFUL_SET, "status": status}, [stuck(2)]) is None
+
+
+# --- pods that do not come
+
+HOOK = 'failed calling webhook "pods.example.com": connection refused'
+FAILED = {"type": "ReplicaFailure", "status": "True", "message": HOOK}
+BY_NODE = {f"{count}NumberScheduled": 3 for count in ("desired", "current", "updated")}
+
+
+def said(kind: str, status: Mapping[str, Any]) -> str:
+    body = a_deployment_body(replicas=3)
+    return not_coming(workload_from({**body, "kind": kind, "status": {**body["status"], **status}}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "says"),
+    [
+        pytest.param("Deployment", {"conditions": [FAILED]}, f"cannot be created: {HOOK}", id="a Deployment says why"),
+        pytest.param(
+            "StatefulSet",
+            {"replicas": 2},
+            "only 2 of 3 pods of StatefulSet/checkout are there, and no more are created; "
+            "its Events say why: kubectl describe -n shop statefulset/checkout",
+            id="of a StatefulSet a place is empty, and its Events say why",
+        ),
+        pytest.param(
+            "DaemonSet",
+            {**BY_NODE, "currentNumberScheduled": 2},
+            "kubectl describe -n shop daemonset/checkout",
+            id="of a DaemonSet a node is without its pod",
+        ),
+        pytest.param("StatefulSet", {"readyReplicas": 1}, "", id="pods that are there and not ready come all the same"),
+        pytest.param("DaemonSet", {**BY_NODE, "numberReady": 1}, "", id="on each node"),
+    ],
+)
+def test_what_each_kind_says_of_pods_that_do_not_come(kind: str, status: Mapping[str, Any], says: str) -> None:
+    assert says in said(kind, status)
+    assert bool(says) == bool(said(kind, status))
 
 
 # --- how the pods of each release fare

@@ -55,12 +55,15 @@ def stuck_pod(stateful_set: Body, pods: Iterable[Body]) -> Body | None:
 def not_coming(workload: Workload) -> str:
     """What a workload says of pods that it wants and does not get; nothing: it does, or makes none at the moment.
 
-    It may pass: a pod that goes leaves its place empty for a moment, and its share of a quota is given back late.
+    It may pass: a pod that goes leaves its place empty for a moment, and its share of a quota is given back late. Only
+    a Deployment says why. Of the others that is in Events, which Salus has no right to read, and says how to.
     """
+    key = workload.key
     if workload.replica_failure:
-        return f"new pods of {workload.key} cannot be created: {workload.replica_failure}"
+        return f"new pods of {key} cannot be created: {workload.replica_failure}"
     if workload.total < workload.replicas:
-        return f"only {workload.total} of {workload.replicas} pods of {workload.key} are there, and no more are created"
+        there = f"only {workload.total} of {workload.replicas} pods of {key} are there, and no more are created"
+        return f"{there}; its Events say why: kubectl describe -n {key.namespace} {key.kind.lower()}/{key.name}"
     return ""
 
 
