@@ -1020,6 +1020,29 @@ class TestHistory:
         assert isinstance(past, Error)
         assert past.reason == "SeveralSeries"
 
+    @pytest.mark.parametrize("label", ["", "app"], ids=["of one target", "of an answer for all"])
+    async def test_when_a_query_was_empty_is_told_as_long_as_anything_was_taken(
+        self, server: Prometheus, history: PrometheusHistory, label: str
+    ) -> None:
+        """Values, of which one is not filtered away; then only what is scraped in the namespace; at last nothing."""
+        name, app = metric_name(), metric_name()
+        end = math.floor(time.time()) - 1000
+        values = {100: 0.0, 90: 3.0, 80: math.nan, 70: 0.0}
+        series = [Series(name, {"app": app}, tuple((end - age, value) for age, value in values.items()))]
+        scraped = Series("up", {"namespace": app}, ((end + 125, 0.0),))
+        others = Series(name, {"app": "other"}, ((end - 100, 5.0), (end - 90, 5.0), (end - 70, 5.0)))
+        server.push([*series, scraped, *([others] if label else [])])
+
+        template = promql.where_empty(f"{name} != 0", label)
+        asked = question(promql.render(template, namespace=app, target=app))
+        past = await history.samples(asked, _moment(end - 120), _moment(end + 600), timedelta(seconds=10))
+
+        assert not isinstance(past, Error), past
+        ages = [end - int(sample.at.timestamp()) for sample in past]
+        assert 90 not in ages, "a value"
+        assert 80 not in ages, "no number is not nothing"
+        assert set(ages) == {100, *range(70, -430, -10)}, "as long as Prometheus shows the last sample of anything"
+
     async def test_nothing_is_no_samples(self, history: PrometheusHistory) -> None:
         assert await _past(history, "never_was") == []
 

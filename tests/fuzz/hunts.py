@@ -80,7 +80,7 @@ def _query(text: Input) -> None:
     proposed = value_form.advice(text, _BOUND)
     assert not proposed or not proposed.text or value_form.advice(proposed.text, _BOUND) is None, proposed
     quotient.as_ratio(text)
-    for read in (windows.window, promql.selectors, promql.with_sample_times):
+    for read in (windows.window, promql.selectors, promql.with_sample_times, promql.where_empty):
         _refuses(ValueError, read, filled)
     _refuses(ValueError, promql.with_sample_times, filled, "pod")
     _refuses(ValueError, promql.bound_to, filled, {"namespace": "shop", "cluster": "eu-1"})

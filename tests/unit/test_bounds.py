@@ -82,7 +82,7 @@ def test_what_people_write_is_within_the_bounds(query: str) -> None:
 def test_counting_never_fails_and_what_is_read_raises_nothing_but_value_error(query: str) -> None:
     bounds.exceeded(query)
     promql.problems_in(query)
-    for read in (promql.window, promql.selectors, promql.with_sample_times):
+    for read in (promql.window, promql.selectors, promql.with_sample_times, promql.where_empty):
         with suppress(ValueError):
             read(query)
 

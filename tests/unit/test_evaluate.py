@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salus.core.health.evaluate import Reading, enough, evaluate, recall, stale_after
+from salus.core.health.evaluate import Reading, evaluate, past_of, recall, stale_after
 from salus.core.health.timing import has_lasted
 from salus.model.policy import Verdict
-from salus.model.values.metrics import Answer, CheckState, Error, Finding, NoData, Sample, Value
+from salus.model.values.metrics import Answer, CheckState, Error, Finding, NoData, Past, Sample, Value
 from salus.model.values.policies import CompiledCheck
 from tests.builders import INTERVAL, NOW, a_check, later, seconds
 
@@ -328,15 +328,20 @@ CHECKS = st.builds(
     above=st.just(0.05),
     healthy_below=st.sampled_from([None, 0.02, 0.05]),
     hold=st.sampled_from([0, 15, 60, 300]),
+    on_no_data=st.sampled_from([HEALTHY, UNHEALTHY]),
 )
 SERIES = st.lists(
-    st.tuples(st.sampled_from([15, 15, 15, 30, 120, 121, 600]), st.sampled_from([0.0, 0.01, 0.03, 0.05, 0.06, 1.0])),
+    st.tuples(
+        st.sampled_from([15, 15, 15, 30, 120, 121, 600]),
+        st.sampled_from([0.0, 0.01, 0.03, 0.05, 0.06, 1.0, None, None]),
+    ),
     min_size=1,
     max_size=40,
 )
+"""Seconds, and what was answered then; None: that there is nothing."""
 
 
-def timed(steps: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
+def timed(steps: Sequence[tuple[int, float | None]]) -> list[tuple[float, float | None]]:
     moments = []
     at = 0.0
     for step, value in steps:
@@ -347,21 +352,23 @@ def timed(steps: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
 
 @settings(derandomize=True)
 @given(check=CHECKS, steps=SERIES, cut=st.integers(0, 40))
-def test_a_restart_changes_no_verdict(check: CompiledCheck, steps: list[tuple[int, float]], cut: int) -> None:
-    moments = timed(steps)
-    samples = [Sample(later(at), value) for at, value in moments[:cut]]
+def test_a_restart_changes_no_verdict(check: CompiledCheck, steps: list[tuple[int, float | None]], cut: int) -> None:
+    told = timed(steps)
+    samples = [Sample(later(at), value) for at, value in told[:cut] if value is not None]
+    silent = tuple(later(at) for at, value in told[:cut] if value is None)
+    moments = [(at, EMPTY if value is None else value) for at, value in told]
     never_stopped, _ = fold(check, moments)
-    restarted, _ = fold(check, moments[cut:], recall(check, samples, INTERVAL))
+    restarted, _ = fold(check, moments[cut:], recall(check, Past(samples, silent), INTERVAL))
 
     assert restarted == never_stopped[cut:]
 
 
 def test_recall_of_nothing_is_an_empty_memory() -> None:
-    assert recall(MINUTE, [], timedelta(seconds=15)) == CheckState()
+    assert recall(MINUTE, Past(), timedelta(seconds=15)) == CheckState()
 
 
 def test_recall_brings_back_a_for_in_progress() -> None:
-    memory = recall(MINUTE, [Sample(later(0), 1), Sample(later(15), 1), Sample(later(30), 1)], INTERVAL)
+    memory = recall(MINUTE, Past([Sample(later(at), 1) for at in (0, 15, 30)]), INTERVAL)
 
     assert memory == CheckState(breached_since=later(0), seen_at=later(30))
     assert fold(MINUTE, [(60, 1)], memory)[0][0].verdict is UNHEALTHY
@@ -424,8 +431,32 @@ def test_for_stands_still_while_it_is_quiet() -> None:
     assert verdicts_ == [HEALTHY, Verdict.QUIET, UNHEALTHY, Verdict.QUIET, UNHEALTHY]
 
 
-def test_the_past_counts_where_there_was_enough() -> None:
-    values = [Sample(later(at), 0.5) for at in (0, 15, 30)]
-    volume = [Sample(later(at), much) for at, much in ((0, 60), (15, 59))]
+HALVES = [Sample(later(at), 0.5) for at in (0, 15, 30)]
+MUCH = [Sample(later(at), much) for at, much in ((0, 60), (15, 59), (45, 80), (60, 2))]
+TAKEN = [Sample(later(at), 1) for at in (45, 60, 75)]
+DECLARED = a_check(on_no_data=HEALTHY)
 
-    assert enough(SIXTY, values, volume) == [values[0]]
+
+@pytest.mark.parametrize(
+    ("check", "told", "past"),
+    [
+        pytest.param(ABOVE, [HALVES], Past(HALVES), id="by its query alone"),
+        pytest.param(SIXTY, [HALVES, MUCH], Past(HALVES[:1]), id="where there was enough"),
+        pytest.param(SIXTY, [HALVES, LOST], LOST, id="how much there was is not told"),
+        pytest.param(ABOVE, [LOST], LOST, id="nothing is told"),
+        pytest.param(DECLARED, [HALVES, TAKEN], Past(HALVES, (later(45), later(60), later(75))), id="and its silence"),
+        pytest.param(DECLARED, [[], TAKEN[:1]], Past([], (later(45),)), id="nothing but silence"),
+        pytest.param(DECLARED, [HALVES, LOST], Past(HALVES), id="its silence is not told, but values are"),
+        pytest.param(DECLARED, [[], LOST], LOST, id="neither is"),
+        pytest.param(
+            replace(SIXTY, on_no_data=HEALTHY),
+            [HALVES, MUCH, TAKEN],
+            Past(HALVES[:1], (later(45), later(75))),
+            id="silence counts where it was not known to be quiet",
+        ),
+    ],
+)
+def test_what_the_past_tells(
+    check: CompiledCheck, told: Sequence[Sequence[Sample] | Error], past: Past | Error
+) -> None:
+    assert past_of(check, told) == past

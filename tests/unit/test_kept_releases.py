@@ -1,8 +1,8 @@
 """What is kept of releases, on fakes: by whose word, under which name, how long, and what an older Salus has left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from salus.core.records import legacy_releases, releases
 from salus.core.records.names import target_id
 from salus.core.records.release_retention import ShelfLife
 from salus.model.scalars import API_VERSION, Body, format_time
-from salus.model.values.metrics import Answer, Error, Query, Sample, Value
+from salus.model.values.metrics import Answer, Error, NoData, Query, Sample, Value
 from salus.model.values.policies import Policy
 from salus.ports import CONTROLLER_REVISIONS, HEALTH_POLICIES, KEPT_RELEASES, Ref
 from salus.reconcile.records.release_retention import Expiry
@@ -25,6 +25,7 @@ from tests.unit.stage import KEY, NAME, NAMESPACE, TARGET, TICK, Stage, a_reconc
 from tests.unit.test_rollbacks import UNDO, a_bad_release, image, roll_out
 
 WEEK, QUARTER = timedelta(days=7), timedelta(days=90)
+HOUR = timedelta(hours=1)
 LIFE = ShelfLife(QUARTER, WEEK)
 WITHDRAWAL = {"by": "ada", "reason": "CVE-2026-1"}
 
@@ -473,6 +474,58 @@ async def test_a_release_that_bakes_does_not_begin_anew_at_a_restart(
         stage.clock.advance(TICK)
 
     assert (len(good(stage)), metrics.asked) == (1, asked)
+
+
+@dataclass
+class Silent:
+    """A source that gives nothing for a query of what never happens, now and in the past; it took samples till then."""
+
+    now: Callable[[], datetime]
+    taken_since: datetime
+    """When it began to take samples of anything."""
+    gap: tuple[datetime, datetime] | None = None
+    """Between these it was down."""
+
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
+        return [NoData("NoSeries", "none", empty=True) for _ in questions]
+
+    async def samples(self, question: Query, start: datetime, end: datetime, step: timedelta) -> Sequence[Sample]:
+        moments = [start + index * step for index in range(int((end - start) / step) + 1)]
+        taken = [at for at in moments if at >= self.taken_since and not (self.gap and self.gap[0] < at < self.gap[1])]
+        return [Sample(at, 1.0) for at in taken] if " unless on () " in question.query else []
+
+
+NEVER = {"name": "panics", "query": 'panics{t="$target"} > 0', "unhealthy": {"above": "0"}, "onNoData": "Healthy"}
+
+
+@pytest.mark.parametrize(
+    ("since", "gap", "kept"),
+    [
+        pytest.param(60 * HOUR, None, 1, id="it was empty all the while"),
+        pytest.param(47 * HOUR, None, 0, id="nobody took samples when it began"),
+        pytest.param(0 * HOUR, None, 0, id="the source is as new as Salus"),
+        pytest.param(60 * HOUR, (4 * HOUR, 3 * HOUR), 0, id="the source was down for an hour"),
+        pytest.param(60 * HOUR, (60 * HOUR, 49 * HOUR), 1, id="the source was down before"),
+    ],
+)
+async def test_where_an_empty_answer_is_health_no_bake_begins_anew_at_a_restart(
+    since: timedelta, gap: tuple[timedelta, timedelta] | None, kept: int
+) -> None:
+    stage = a_stage(lambda _: True, dict(UNDO), bake="48h", checks=[NEVER])
+    now = stage.clock.now()
+    down = (now - gap[0], now - gap[1]) if gap else None
+    source = Silent(stage.clock.now, now - since, down)
+    stage.reconciler = a_reconciler(stage.cluster, source, stage.clock, accounts=stage.accounts)
+    long_ago = format_time(now - timedelta(days=9))
+    rolled_out = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
+    conditions = [{**rolled_out, "lastUpdateTime": long_ago, "lastTransitionTime": long_ago}]
+    for _ in range(3):
+        stage.roll_out()
+        stage.cluster.edit(TARGET, lambda body: body["status"].update(conditions=conditions))
+        await stage.reconciler.tick([stage.policy])
+        stage.clock.advance(TICK)
+
+    assert len(good(stage)) == kept
 
 
 @pytest.mark.parametrize(

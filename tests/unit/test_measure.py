@@ -12,15 +12,16 @@ from salus.core.policy.pod_names import pods
 from salus.model.meta import WorkloadKind
 from salus.model.scalars import parse_time
 from salus.model.values.keys import TargetKey
-from salus.model.values.metrics import Answer, Error, Query, Sample
+from salus.model.values.metrics import Answer, Error, NoData, Query, Sample
 from salus.ports import DAEMON_SETS, HEALTH_POLICIES, Ref
 from salus.reconcile.cases import Case
 from salus.reconcile.observe.measure import Measurer, judged_past
 from tests.builders import NOW, a_deployment_body
-from tests.unit.stage import KEY, TICK, Service, Stage, a_stage
+from tests.unit.stage import KEY, NAME, NAMESPACE, TICK, Service, Stage, a_stage
 
 BY_PODS = {"name": "errors", "query": 'errors{pod=~"$pods"}', "unhealthy": {"above": "0.05"}}
 CHECK = {"name": "errors", "query": 'errors{t="$target"}', "unhealthy": {"above": "0.05"}, "for": "30s"}
+POLICY = Ref(HEALTH_POLICIES, NAMESPACE, NAME)
 
 
 @dataclass(slots=True)
@@ -72,6 +73,35 @@ async def test_a_for_in_progress_counts_from_its_beginning(began: int, failing: 
     last = stage.clock.now() - TICK
     assert parse_time(stage.incidents[0]["spec"]["openedAt"]) == since
     assert last == max(since + timedelta(seconds=30), started + failing * TICK)
+
+
+@dataclass(slots=True)
+class Gone(Service):
+    """One whose series are gone since then."""
+
+    async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:
+        """There is nothing."""
+        return [NoData("NoSeries", "none", empty=True) for _ in questions]
+
+    async def samples(self, question: Query, start: Any, end: Any, step: timedelta) -> Sequence[Sample]:  # noqa: ANN401, ARG002
+        """Values until then, silence after it."""
+        silence = " unless on () " in question.query
+        past = [sample for sample in self.past if (sample.value > 0) is silence]
+        return [sample for sample in past if start <= sample.at <= end]
+
+
+async def test_a_for_in_progress_of_what_is_declared_unhealthy_counts_from_its_beginning() -> None:
+    """The series went 25 seconds before Salus came, and `for` is 30."""
+    stage, since = a_breach(began=timedelta(seconds=25), failing=0, bake="5s")
+    stage.cluster.edit(POLICY, lambda body: body["spec"]["checks"][0].update(onNoData="Unhealthy"))
+    stage.service = Gone(stage.cluster, stage.clock, stage.service.is_cured, past=stage.service.past)
+    stage.restart()
+    started = stage.clock.now()
+    while not stage.incidents:
+        await stage.ticks(1)
+
+    assert parse_time(stage.incidents[0]["spec"]["openedAt"]) == since
+    assert stage.clock.now() - TICK == started + timedelta(seconds=5)
 
 
 async def test_a_breach_that_is_older_counts_from_as_far_as_anybody_looks_back() -> None:

@@ -195,6 +195,33 @@ def test_a_query_with_its_sample_times_is_promql(query: str) -> None:
     assert query in probe.text
 
 
+@pytest.mark.parametrize(
+    ("query", "label", "asked"),
+    [
+        pytest.param(
+            "errors > 0.05 # a comment",
+            "",
+            'count(max by () (timestamp(errors{})) or up{namespace="$namespace"}) '
+            "unless on () (errors > 0.05 # a comment)",
+            id="a comparison that filters",
+        ),
+        pytest.param(
+            "errors",
+            "deployment",
+            'count(max by () (timestamp(errors{})) or up{namespace="$namespace"}) unless on () '
+            '((errors) and on (deployment) label_replace(vector(1), "deployment", "$target", "", ""))',
+            id="of an answer for all targets",
+        ),
+        pytest.param("1", "", 'count(up{namespace="$namespace"}) unless on () (vector(1))', id="a number, never empty"),
+    ],
+)
+def test_where_a_query_is_empty_is_asked_for_in_promql(query: str, label: str, asked: str) -> None:
+    found = promql.where_empty(query, label)
+
+    assert found.replace("\n", "") == asked
+    assert promql.problems_in(found) is None
+
+
 def test_sample_times_are_asked_per_label_value_and_without_the_offset() -> None:
     probe = promql.with_sample_times("sum by (pod) (x) - sum by (pod) (x offset 1m)", "pod")
 
@@ -407,6 +434,7 @@ def test_whatever_the_parser_does_is_an_error_of_the_query(
         promql.window,
         promql.selectors,
         promql.with_sample_times,
+        promql.where_empty,
         lambda query: promql.bound_to(query, {"namespace": "n"}),
     ):
         with pytest.raises(ValueError, match="gave it up"):

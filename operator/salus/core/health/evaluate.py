@@ -13,7 +13,7 @@ from salus.contained import INTERNAL_ERROR
 from salus.core.health.timing import has_lasted
 from salus.model.policy import Verdict
 from salus.model.scalars import format_decimal, format_duration
-from salus.model.values.metrics import Answer, CheckState, Error, Finding, NoData, Sample, Value
+from salus.model.values.metrics import Answer, CheckState, Error, Finding, NoData, Past, Sample, Value
 from salus.model.values.policies import CompiledCheck
 
 STALE_INTERVALS = 5
@@ -40,16 +40,7 @@ def evaluate(
     check: CompiledCheck, reading: Reading, state: CheckState, interval: timedelta
 ) -> tuple[Finding, CheckState]:
     """What the check says now, and what it will remember."""
-    now = reading.at
-    blank = Finding(
-        check=check.name,
-        verdict=Verdict.UNKNOWN,
-        reason="",
-        message="",
-        query=reading.query,
-        observed_at=now,
-        threshold=str(check.unhealthy),
-    )
+    now, blank = reading.at, _blank(check, reading)
     if (held := _too_little(check, reading, blank)) is not None:
         return held, state
     match reading.answer:
@@ -66,6 +57,19 @@ def evaluate(
             return replace(blank, reason=reason, message=message, without_data=True), state
         case Error(reason=reason, message=message):
             return replace(blank, reason=reason, message=message), state
+
+
+def _blank(check: CompiledCheck, reading: Reading) -> Finding:
+    """What a check says of which nothing is known."""
+    return Finding(
+        check=check.name,
+        verdict=Verdict.UNKNOWN,
+        reason="",
+        message="",
+        query=reading.query,
+        observed_at=reading.at,
+        threshold=str(check.unhealthy),
+    )
 
 
 def _too_little(check: CompiledCheck, reading: Reading, blank: Finding) -> Finding | None:
@@ -86,10 +90,42 @@ def _too_little(check: CompiledCheck, reading: Reading, blank: Finding) -> Findi
             return None
 
 
-def enough(check: CompiledCheck, samples: Iterable[Sample], volume: Iterable[Sample]) -> Sequence[Sample]:
-    """Those samples of a check's past at which there was enough to judge."""
-    loud = {sample.at for sample in volume if check.volume is None or check.volume.is_reached(sample.value)}
-    return [sample for sample in samples if sample.at in loud]
+def past_of(check: CompiledCheck, told: Iterable[Sequence[Sample] | Error]) -> Past | Error:
+    """What a check was told in the past, where there was enough of what it judges.
+
+    `told`: by its query, then by its volume, if it has one, then by what answers where the query gives nothing, if that
+    means something. Without that last answer there is still what the query itself gave.
+    """
+    answers = iter(told)
+    samples, volume, silent = next(answers), next(answers) if check.volume else (), next(answers, ())
+    if isinstance(samples, Error):
+        return samples
+    if isinstance(volume, Error):
+        return volume
+    if isinstance(silent, Error) and not samples:
+        return silent
+    past = Past(samples, () if isinstance(silent, Error) else tuple(sample.at for sample in silent))
+    return enough(check, past, volume) if check.volume else past
+
+
+def enough(check: CompiledCheck, past: Past, volume: Iterable[Sample]) -> Past:
+    """That at which there was enough to judge; of its silence, all at which there was not known to be too little."""
+    reached = {sample.at: check.volume is None or check.volume.is_reached(sample.value) for sample in volume}
+    samples = [sample for sample in past.samples if reached.get(sample.at, False)]
+    return Past(samples, tuple(at for at in past.silent if reached.get(at, True)))
+
+
+def is_breach(check: CompiledCheck, reading: Reading) -> bool:
+    """Whether an answer is beyond the bound, or declared to be, and there is enough of what is judged."""
+    if _too_little(check, reading, _blank(check, reading)) is not None:
+        return False
+    match reading.answer:
+        case Value(value=value):
+            return check.unhealthy.crossed_by(value)
+        case NoData(empty=True):
+            return check.on_no_data is Verdict.UNHEALTHY
+        case _:
+            return False
 
 
 def not_judged(check: CompiledCheck, message: str, now: datetime) -> Finding:
@@ -112,12 +148,19 @@ def advance(check: CompiledCheck, value: float, state: CheckState, now: datetime
     return _step(check, _fresh(state, now, interval), now, breached=breached, clear=clear)
 
 
-def recall(check: CompiledCheck, samples: Iterable[Sample], interval: timedelta) -> CheckState:
+def recall(check: CompiledCheck, past: Past, interval: timedelta) -> CheckState:
     """The memory that a Salus which never stopped would have now."""
+    told: list[tuple[datetime, float | None]] = [(sample.at, sample.value) for sample in past.samples]
     state = CheckState()
-    for sample in samples:
-        state = advance(check, sample.value, state, sample.at, interval)
+    for at, value in sorted([*told, *((at, None) for at in past.silent)], key=lambda one: one[0]):
+        state = _declare(check, state, at, interval) if value is None else advance(check, value, state, at, interval)
     return state
+
+
+def _declare(check: CompiledCheck, state: CheckState, now: datetime, interval: timedelta) -> CheckState:
+    """The memory after one more empty answer, whose meaning the policy has declared."""
+    breached = check.on_no_data is Verdict.UNHEALTHY
+    return _step(check, _fresh(state, now, interval), now, breached=breached, clear=not breached)
 
 
 def _fresh(state: CheckState, now: datetime, interval: timedelta) -> CheckState:
@@ -156,10 +199,9 @@ def _as_declared(
     check: CompiledCheck, blank: Finding, state: CheckState, now: datetime, interval: timedelta
 ) -> tuple[Finding, CheckState]:
     """An empty answer, read as the policy's `onNoData` says; `for` holds here too."""
-    breached = check.on_no_data is Verdict.UNHEALTHY
-    remembered = _step(check, _fresh(state, now, interval), now, breached=breached, clear=not breached)
+    remembered = _declare(check, state, now, interval)
     verdict = Verdict.UNHEALTHY if remembered.unhealthy else Verdict.HEALTHY
-    pending = breached and not remembered.unhealthy
+    pending = check.on_no_data is Verdict.UNHEALTHY and not remembered.unhealthy
     found = replace(
         blank,
         verdict=verdict,

@@ -312,6 +312,23 @@ def _probe(query: str, label: str) -> Probe:
     return Probe("\nor ".join((_part(value, VALUE_PART), *times)), read)
 
 
+@readable
+def where_empty(query: str, label: str = "") -> str:
+    """A query that answers wherever this one gives nothing, although its source took samples at the time.
+
+    Samples of what it reads, whatever it filters away; or of anything that is scraped in its namespace, since a counter
+    of what never happened is not there at all. `label`: where an answer is for all targets, that of `$target` counts.
+
+    Raises ValueError if the query cannot be read.
+    """
+    reading = _read(query)
+    value = f"vector(\n{query}\n)" if _value_type(reading.tree) == "scalar" else query
+    if label:
+        value = f'(\n{value}\n) and on ({label}) label_replace(vector(1), "{label}", "$target", "", "")'
+    taken = (*(_newest(selector, "") for selector in reading.selectors()), f'up{{{_NAMESPACE}="$namespace"}}')
+    return f"count(\n{' or '.join(taken)}\n) unless on () (\n{value}\n)"
+
+
 class Foreign(ValueError):
     """A query asks for other series than those that it is bound to, or cannot be bound."""
 

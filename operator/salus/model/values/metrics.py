@@ -1,5 +1,6 @@
 """What is asked of metrics, what they answer, and what follows for a check."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -60,6 +61,20 @@ class Sample:
 
     at: datetime
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a check was told in times gone by."""
+
+    samples: Sequence[Sample] = ()
+    silent: tuple[datetime, ...] = ()
+    """When the source, which took samples all the while, had nothing for it; only where a policy says what it means."""
+
+    def until(self, end: datetime) -> "Past":
+        """Nothing of what came after that."""
+        samples = [sample for sample in self.samples if sample.at <= end]
+        return Past(samples, tuple(at for at in self.silent if at <= end))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,18 @@ Looks into the past are made side by side, since they are slow; how many there a
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
 from salus.contained import apology, contained
-from salus.core.health.evaluate import Reading, enough, evaluate, not_judged, recall, stale_after
+from salus.core.health.evaluate import Reading, evaluate, is_breach, not_judged, past_of, recall, stale_after
 from salus.core.policy import pod_names, promql
-from salus.model.policy import names_target
+from salus.model.policy import Verdict, names_target
 from salus.model.values.keys import TargetKey
-from salus.model.values.metrics import Answer, CheckState, Error, Query, Sample, Value
+from salus.model.values.metrics import Answer, CheckState, Error, Past, Query
 from salus.model.values.policies import CompiledCheck, Policy
 from salus.reconcile import defects
 from salus.reconcile.cases import Case
@@ -149,7 +149,7 @@ class Measurer:
 
     async def _recover_for(self, policy: Policy, case: Case, told: Answered) -> None:
         """A breach seen for the first time may have begun before this process did: look back once, over `for`."""
-        breached = [row.check for row in told.rows if _is_first_breach(row, case)]
+        breached = [row.check for row in told.rows if _is_first_breach(row, case, told.at)]
         if breached:
             await asyncio.gather(*(self._look_back((policy, case), check, check.hold, told.at) for check in breached))
 
@@ -173,36 +173,40 @@ class Measurer:
     async def _had_data(self, job: Job, check: CompiledCheck, began: datetime) -> bool:
         span = max(BEFORE, stale_after(job[0].spec.interval))
         past = await judged_past(self.context, job, check, began - span, began)
-        return isinstance(past, Error) or bool(past)
+        return isinstance(past, Error) or bool(past.samples)
 
     async def _look_back(self, job: Job, check: CompiledCheck, span: timedelta, now: datetime) -> bool:
         policy, case = job
         interval = policy.spec.interval
         start = now - span - 2 * interval
-        samples = await judged_past(self.context, job, check, start, now)
-        if isinstance(samples, Error):
-            log.warning("no look into the past", check=check.name, reason=samples.reason, error=samples.message)
+        past = await judged_past(self.context, job, check, start, now)
+        if isinstance(past, Error):
+            log.warning("no look into the past", check=check.name, reason=past.reason, error=past.message)
             return False
-        state = recall(check, [sample for sample in samples if sample.at <= now], interval)
+        state = recall(check, past.until(now), interval)
         present = case.states.get(check.name, CheckState())
         case.remember(check.name, _longer(state, present))
         return True
 
 
-async def judged_past(
-    context: Context, job: Job, check: CompiledCheck, start: datetime, end: datetime
-) -> Sequence[Sample] | Error:
+async def judged_past(context: Context, job: Job, check: CompiledCheck, start: datetime, end: datetime) -> Past | Error:
     """What a check was told in the past, where there was enough of what it judges."""
     policy, case = job
-    asked = tuple(_asked(policy, [check], case.target, _rivals(context, policy, case.target)))
+    rivals = _rivals(context, policy, case.target)
+    asked = (*_asked(policy, [check], case.target, rivals), *_silence(policy, check, case.target, rivals))
     if unclear := next((one.unclear for one in asked if one.unclear), None):
         return unclear
-    past = (context.history.samples(one, start, end, policy.spec.interval) for one in asked)
-    samples, *volume = await asyncio.gather(*past)
-    counted = volume[0] if volume else ()
-    if isinstance(samples, Error) or isinstance(counted, Error):
-        return samples if isinstance(samples, Error) else counted
-    return enough(check, samples, counted) if volume else samples
+    told = await asyncio.gather(*(context.history.samples(q, start, end, policy.spec.interval) for q in asked))
+    return past_of(check, told)
+
+
+def _silence(policy: Policy, check: CompiledCheck, target: TargetKey, rivals: Rivals) -> Sequence[Query]:
+    """What tells when there was nothing, if the policy says what that means."""
+    if check.on_no_data is Verdict.UNKNOWN:
+        return ()
+    label = "" if names_target(check.template) else check.target_label or ""
+    template = promql.where_empty(check.template, label)
+    return [replace(question(policy, check, target, template, rivals), select=None)]
 
 
 def _row(check: CompiledCheck, told: Iterator[tuple[Query, Answer]]) -> Row:
@@ -211,12 +215,9 @@ def _row(check: CompiledCheck, told: Iterator[tuple[Query, Answer]]) -> Row:
     return Row(check, asked.query, answer, next(told)[1] if check.volume else None)
 
 
-def _is_first_breach(row: Row, case: Case) -> bool:
-    check, answer, volume = row.check, row.answer, row.volume
-    first = case.states.get(check.name, CheckState()).seen_at is None  # errors teach nothing
-    breached = isinstance(answer, Value) and check.unhealthy.crossed_by(answer.value)
-    judged = check.volume is None or (isinstance(volume, Value) and check.volume.is_reached(volume.value))
-    return first and bool(check.hold) and breached and judged
+def _is_first_breach(row: Row, case: Case, at: datetime) -> bool:
+    first = case.states.get(row.check.name, CheckState()).seen_at is None  # errors teach nothing
+    return first and bool(row.check.hold) and is_breach(row.check, Reading(row.query, row.answer, at, row.volume))
 
 
 def _longer(past: CheckState, present: CheckState) -> CheckState:

@@ -120,10 +120,10 @@ async def _unhealthy_at(step: Step, check: CompiledCheck, began: datetime) -> Un
     interval = step.policy.spec.interval
     end = began - CLOCK_SKEW
     job = step.policy, step.case
-    samples = await judged_past(step.context, job, check, end - LOOK_BEFORE - check.hold, end)
-    if isinstance(samples, Error):
-        return samples
-    state = recall(check, samples, interval)
+    past = await judged_past(step.context, job, check, end - LOOK_BEFORE - check.hold, end)
+    if isinstance(past, Error):
+        return past
+    state = recall(check, past, interval)
     recent = state.seen_at is not None and end - state.seen_at <= 2 * interval
     if not state.unhealthy or state.breached_since is None or not recent:
         return None
