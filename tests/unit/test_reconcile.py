@@ -467,10 +467,8 @@ async def test_a_tick_under_way_says_nothing_of_a_policy_that_was_refused_meanwh
     assert stalled(stage) == ("True", str(UNUSABLE))
 
 
-async def test_of_two_statuses_that_are_written_at_once_the_newer_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The refusal waits until the tick's status, whose request is under way, was answered."""
-    stage = a_stage(lambda _: True, {"name": "r", "restart": {}})
-    stage.reconciler.accept(stage.policy, {})
+def the_next_status_waits(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """The next status of a policy is on its way until it is let go: when it was sent, and what lets it go."""
     sent, let_go = asyncio.Event(), asyncio.Event()
     update_status = FakeCluster.update_status
 
@@ -481,6 +479,14 @@ async def test_of_two_statuses_that_are_written_at_once_the_newer_stays(monkeypa
         return await update_status(cluster, ref, status)
 
     monkeypatch.setattr(FakeCluster, "update_status", slow_at_first)
+    return sent, let_go
+
+
+async def test_of_two_statuses_that_are_written_at_once_the_newer_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refusal waits until the tick's status, whose request is under way, was answered."""
+    stage = a_stage(lambda _: True, {"name": "r", "restart": {}})
+    stage.reconciler.accept(stage.policy, {})
+    sent, let_go = the_next_status_waits(monkeypatch)
     tick = asyncio.create_task(stage.reconciler.tick([stage.policy]))
     await sent.wait()
     body = stage.cluster.objects(HEALTH_POLICIES)[0]
@@ -505,6 +511,28 @@ async def test_the_kill_switch_is_reported_between_two_ticks() -> None:
     conditions = stage.cluster.objects(HEALTH_POLICIES)[0]["status"]["conditions"]
     throttled = next(c for c in conditions if c["type"] == "Throttled")
     assert (throttled["status"], throttled["reason"], throttled["message"]) == ("True", "KillSwitch", "maintenance")
+
+
+async def test_the_kill_switch_that_is_taken_back_while_it_is_being_reported_is_shown_as_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is said anew is held against the status that is under way, and not against the one before it."""
+    stage, switches = a_stage(lambda _: True, {"name": "r", "restart": {}}), [Switches()]
+    stage.reconciler.context = replace(stage.reconciler.context, switches=lambda: switches[-1])
+    await stage.ticks(1)
+    sent, let_go = the_next_status_waits(monkeypatch)
+    switches.append(Switches(kill_switch=True))
+    on = asyncio.create_task(stage.reconciler.show_switches([stage.policy]))
+    await sent.wait()
+    switches.append(Switches())
+    off = asyncio.create_task(stage.reconciler.show_switches([stage.policy]))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    let_go.set()
+    await asyncio.gather(on, off)
+
+    conditions = stage.cluster.objects(HEALTH_POLICIES)[0]["status"]["conditions"]
+    assert [c["status"] for c in conditions if c["type"] == "Throttled"] == ["False"]
 
 
 async def test_a_policy_that_was_not_measured_yet_is_not_reported() -> None:

@@ -67,7 +67,7 @@ class Reporter:
     _written: dict[PolicyKey, dict[str, Any]] = field(default_factory=dict)
     _said: dict[PolicyKey, Said] = field(default_factory=dict)
     _writing: defaultdict[PolicyKey, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
-    """Held while a policy's status is written, so that the newest is written last."""
+    """Held while a policy's status is formed from the one before it and written, so that the newest is written last."""
 
     @property
     def context(self) -> Context:
@@ -88,7 +88,8 @@ class Reporter:
         """Say how the policy's targets are."""
         escaped: list[BaseException] = []
         with contained(escaped.append):
-            await self._tell(policy, found)
+            async with self._writing[policy.key]:
+                await self._tell(policy, found)
         for error in escaped:
             await self.apologise(policy, error)
 
@@ -111,6 +112,7 @@ class Reporter:
             await self._write(key, body, stalled_status(body, error, now))
 
     async def _tell(self, policy: Policy, found: Sequence[Workload]) -> None:
+        """Say it, unless that is what was said last. The policy's lock is held, so nothing else is on its way."""
         cases = [case for workload in found if (case := self.cases.get((policy.key, workload.key)))]
         reports = [self._report_of(policy, case) for case in cases if case.findings]
         if cases and not reports:
@@ -123,7 +125,7 @@ class Reporter:
         if before is not None and before.written is written and before.of == of:
             return
         status = policy_status(policy, reports, written, now, allowed)
-        if await self._write(policy.key, policy, status):
+        if await self._write_newest(policy.key, policy, status):
             self._said[policy.key] = Said(of, self._written.get(policy.key, written))
         if lost := metrics_lost(status, written):
             about = policy_reference(policy)
@@ -158,10 +160,13 @@ class Reporter:
         doubted = any(case.refusal and case.refusal.reason == NOT_PERMITTED for case in cases)
         return await self.permissions.of(self.context, policy, found, now, doubted=doubted)
 
-    async def _write(self, key: PolicyKey, about: Policy | Body, status: dict[str, Any]) -> bool:
-        """Write a status, unless something newer was said of the policy meanwhile. Whether that is how it is."""
+    async def _write(self, key: PolicyKey, about: Policy | Body, status: dict[str, Any]) -> None:
         async with self._writing[key]:
-            return self.newest.get(key, about) is about and await self._write_news(key, status)
+            await self._write_newest(key, about, status)
+
+    async def _write_newest(self, key: PolicyKey, about: Policy | Body, status: dict[str, Any]) -> bool:
+        """Write a status, unless something newer was said of the policy meanwhile. Whether that is how it is."""
+        return self.newest.get(key, about) is about and await self._write_news(key, status)
 
     async def _write_news(self, key: PolicyKey, status: dict[str, Any]) -> bool:
         if not changes_anything(status, self._written.get(key, {})):
