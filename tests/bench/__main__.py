@@ -2,8 +2,9 @@
 
 Everything is Salus' own code from the scheduler to the reply of Prometheus, on an event loop whose clock jumps over
 every wait; only behind the ports there are fakes. Each row is a process of its own. `reload` compiles all policies
-anew under a leader election on the real clock; `names` asks a real Prometheus for series by names of pods. Nothing is
-judged here: docs/performance.md has figures to compare.
+anew under a leader election on the real clock; `names` asks a real Prometheus for series by names of pods, `presets`
+all that the presets ask of a Deployment with so many pods. Nothing is judged here: docs/performance.md has figures to
+compare.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 import structlog
 
 from tests.bench.names import names
+from tests.bench.presets import presets
 from tests.bench.reload import reload
 from tests.bench.ticks import ticks
 
@@ -30,7 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--policies", type=int, nargs="+", default=SIZES, metavar="N")
     parser.add_argument(
-        "--scenarios", nargs="+", choices=("healthy", "waiting", "reload", "names"), default=("healthy", "waiting")
+        "--scenarios",
+        nargs="+",
+        choices=("healthy", "waiting", "reload", "names", "presets"),
+        default=("healthy", "waiting"),
     )
     parser.add_argument("--rounds", type=int, default=2, help="intervals that are measured, after those that warm up")
     parser.add_argument("--row", action="store_true", help="one row, here in this process, as JSON")
@@ -49,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _row(policies: int, scenario: str, rounds: int) -> dict[str, float]:
-    if scenario == "names":
-        return names(policies)
+    if scenario in {"names", "presets"}:
+        return names(policies) if scenario == "names" else presets(policies)
     return reload(policies) if scenario == "reload" else ticks(policies, 0.05 if scenario == "waiting" else 0.0, rounds)
 
 
@@ -65,8 +70,8 @@ def _in_its_own_process(scenario: str, policies: int, rounds: int) -> dict[str, 
 
 
 def _line(scenario: str, policies: int, row: dict[str, float]) -> str:
-    if scenario == "names":
-        return f"{policies:>8}  names     {', '.join(f'{way} {spent:.1f} ms' for way, spent in row.items())}"
+    if scenario in {"names", "presets"}:
+        return "\n".join(f"{policies:>8}  {scenario:<8}  {spent:>6.1f} ms  {way}" for way, spent in row.items())
     if scenario == "reload":
         return (
             f"{policies:>8}  reload    {row['seconds']:.1f} s, longest turn {row['longest_turn'] * 1000:.0f} ms, "

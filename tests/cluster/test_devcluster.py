@@ -225,6 +225,7 @@ def test_state_metrics_are_scraped_under_their_real_names(devcluster: DevCluster
             and value(f'kube_pod_container_status_waiting_reason{{{selector},reason="CrashLoopBackOff"}}') == ["1"]
             and value(f"kube_deployment_status_replicas_available{{{selector}}}") == ["0"]
             and value(f'kube_pod_owner{{{selector},owner_kind="ReplicaSet"}}') == ["1"]
+            and value(f'kube_pod_info{{{selector},node!="",pod_ip!=""}}') == ["1"]
         ),
         timeout=PATIENCE,
         what="kube-state-metrics' series of the Deployment",

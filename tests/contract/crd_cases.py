@@ -165,6 +165,10 @@ RULES = [
                 "a volume without a bound": {"/checks/0/volume": {"query": "sum(requests)"}},
                 "a volume without a query": {"/checks/0/volume": {"atLeast": "60"}},
             },
+            ("spec.checks[0]", "variant and with are of a preset"): {
+                "a vocabulary for a query": {"/checks/0/variant": "istio"},
+                "parameters of a query": {"/checks/0/with": {"slowerThan": "0.5"}},
+            },
             ("spec.checks[0].onNoData", "onNoData must be Unknown, Healthy or Unhealthy"): {
                 "nobody declares how much there is": {"/checks/0/onNoData": "Quiet"},
             },
@@ -421,6 +425,21 @@ BOUNDS = [
             ): {
                 "a label that Prometheus cannot have": {"/checks/0/targetLabel": "a-b"},
             },
+            ("spec.checks[1].with", "expected at most 8 items, got 9"): {
+                "parameters without end": {"/checks/1/with": {f"p{n}": "x" for n in range(9)}},
+            },
+            ("spec.checks[1].with.topic", "expected at most 256 characters, got 257"): {
+                "a parameter without end": {"/checks/1/with": {"topic": "x" * 257}},
+            },
+            ("spec.checks[1].with.slowerThan", 'expected text or a whole number, got 0.5; quote it: "0.5"'): {
+                "a parameter that is a float": {"/checks/1/with": {"slowerThan": 0.5}},
+            },
+            ("spec.checks[1].with.fast", "expected text or a whole number, got true"): {
+                "a parameter that is a truth": {"/checks/1/with": {"fast": True}},
+            },
+            ("spec.checks[1].variant", "expected at least 1 character, got 0"): {
+                "a vocabulary without a name": {"/checks/1/variant": ""},
+            },
             ("spec.checks[0].query", "expected at most 4096 characters, got 4097"): {
                 "an endless query": {"/checks/0/query": "x" * 4097},
             },
@@ -571,6 +590,11 @@ ACCEPTED = [
             "a remedy as bold as its policy": {"/remedies/0/mode": "Approve"},
             "a remedy less bold than its policy": {"/mode": "Enforce", "/remedies/0/mode": "Approve"},
             "an alert without a namespace": {"/checks/2/alert/matchLabels": {"namespace": "", "service": "checkout"}},
+            "a preset with parameters, whole numbers among them": {
+                "/checks/1/variant": "istio",
+                "/checks/1/with": {"slowerThan": "0.5", "partitions": 5, "topic": ""},
+            },
+            "a bound for the traffic that a preset counts": {"/checks/1/volume": {"atLeast": 100}},
             "many targets, asked by $target": {
                 "/target": _selector({"app.kubernetes.io/part-of": "shop"}),
                 "/checks/2/alert/matchLabels": {"deployment": "$target"},

@@ -20,15 +20,12 @@ from pydantic import ValidationError
 from salus.core.health.evaluate import Reading, evaluate
 from salus.core.policy import promql
 from salus.core.policy.compile import Catalog, compile_policy
-from salus.core.policy.exporters import Exporter, Trusted, tied
 from salus.core.policy.value_form import advice
 from salus.endpoints.settings import BasicAuth
-from salus.model.meta import WorkloadKind
 from salus.model.policy import Threshold, Verdict
 from salus.model.problems import problems
 from salus.model.values.configuration import Binding
 from salus.model.values.metrics import Answer, CheckState, Error, NoData, Query, Sample, Value
-from salus.presets import load_presets
 from salus.settings import SinkConfig, SourceConfig
 from salus.sources.breaker import FAILURES
 from salus.sources.history import PrometheusHistory
@@ -37,7 +34,6 @@ from salus.sources.router import Sources
 from salus.sources.settings import SourceSettings
 from tests.builders import a_policy_body
 from tests.contract.conftest import eventually
-from tests.contract.source_presets import WORLDS, World
 from tests.contract.source_prometheus import (
     CASES,
     STALE_AFTER,
@@ -1101,89 +1097,6 @@ class TestHistory:
 
         assert past == [Sample(_moment(60), 60.0), Sample(_moment(90), 90.0)]
         assert len(fake.asked) == 1
-
-
-class TestPresets:
-    """Each preset over the series of kube-state-metrics, in a real Prometheus."""
-
-    @pytest.mark.parametrize(("preset", "world", "value"), WORLDS)
-    async def test_says_what_the_world_is_like(
-        self, prometheus: PrometheusRig, preset: str, world: World, value: float | None
-    ) -> None:
-        namespace = metric_name().replace("_", "-")
-        now = time.time()
-        prometheus.server.push(
-            Series(name, {**labels, "namespace": namespace}, ((now - 1, number),))
-            for name, labels, number in world.rows()
-        )
-
-        query = promql.render(load_presets()[preset].queries[world.kind], namespace, "api")
-        given = await prometheus.ask(question(query))
-
-        if value is None:
-            assert given == NoData("NoSeries", "the query gives no series", empty=True)
-        else:
-            assert isinstance(given, Value)
-            assert given.value == value
-
-    @pytest.mark.parametrize("preset", sorted(load_presets()))
-    async def test_knows_nothing_without_kube_state_metrics(self, prometheus: PrometheusRig, preset: str) -> None:
-        queries = load_presets()[preset].queries.values()
-
-        given = await prometheus.source.ask([question(promql.render(query, "nowhere", "api")) for query in queries])
-
-        assert all(isinstance(answer, NoData) and answer.empty for answer in given)
-
-    @pytest.mark.parametrize(
-        ("trusted", "value"),
-        [
-            pytest.param({}, 0.002, id="whoever exports it, if nobody says whom to believe"),
-            pytest.param({Exporter.KUBE_STATE_METRICS: {"job": "kube-state-metrics"}}, 1.0, id="only who is trusted"),
-            pytest.param({Exporter.KUBE_STATE_METRICS: {"job": "elsewhere"}}, None, id="nobody, if none is trusted"),
-        ],
-    )
-    async def test_a_forged_series_does_not_cross_the_bound(
-        self, prometheus: PrometheusRig, trusted: Trusted, value: float | None
-    ) -> None:
-        namespace, now = metric_name().replace("_", "-"), time.time()
-        of_core = {"namespace": namespace, "deployment": "core"}
-        rows = [
-            ("kube_deployment_spec_replicas", 2.0, {**of_core, "job": "kube-state-metrics"}),
-            ("kube_deployment_status_replicas_available", 2.0, {**of_core, "job": "kube-state-metrics"}),
-            ("kube_deployment_spec_replicas", 1000.0, {**of_core, "job": "evil"}),
-        ]
-        prometheus.server.push(Series(name, labels, ((now - 1, number),)) for name, number, labels in rows)
-        unavailable = load_presets()["Unavailable"]
-
-        query = tied(unavailable.queries[WorkloadKind.DEPLOYMENT], trusted)
-        given = await prometheus.ask(question(promql.render(query, namespace, "core")))
-
-        assert (given.value if isinstance(given, Value) else None) == value
-        assert value is None or unavailable.unhealthy.crossed_by(value) == (not trusted)
-
-    async def test_a_pod_that_is_gone_no_longer_counts(self, prometheus: PrometheusRig) -> None:
-        namespace, now = metric_name().replace("_", "-"), time.time()
-        crashing = {
-            "namespace": namespace,
-            "pod": "api-0",
-            "uid": "old",
-            "container": "c",
-            "reason": "CrashLoopBackOff",
-        }
-        owner = {"namespace": namespace, "pod": "api-0", "owner_kind": "StatefulSet", "owner_name": "api"}
-        prometheus.server.push(
-            [
-                Series("kube_pod_container_status_waiting_reason", crashing, ((now - 60, 1.0),)),
-                Series("kube_pod_owner", {**owner, "uid": "new"}, ((now - 1, 1.0),)),
-            ]
-        )
-
-        preset = load_presets()["PodsCrashLooping"]
-        query = next(text for kind, text in preset.queries.items() if kind == "StatefulSet")
-        given = await prometheus.ask(question(promql.render(query, namespace, "api")))
-
-        assert isinstance(given, Value)
-        assert given.value == 0.0
 
 
 def _moment(seconds: float) -> datetime:

@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 from salus.core.policy import promql
 from salus.core.policy.exporters import Exporter
 from salus.model.values.metrics import Error
-from salus.presets import load_presets
 from salus.sources.clusters import QUESTION, Lookout, Mixed, mixed
 from salus.sources.reply import Labels
+from tests.presets import questions
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,8 @@ async def test_only_the_series_are_looked_at_that_presets_believe() -> None:
 def test_the_presets_read_what_is_looked_at() -> None:
     needed = {
         selector.text.partition("{")[0]
-        for signal in load_presets().values()
-        for query in signal.queries.values()
-        for selector in promql.selectors(promql.render(query, "shop", "checkout"))
+        for one in questions()
+        for selector in promql.selectors(promql.render(one.check().template, "shop", "checkout", "checkout-0"))
     }
 
     assert {one.text.partition("{")[0] for one in promql.selectors(QUESTION)} <= needed

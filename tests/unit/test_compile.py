@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from salus.core.policy.compile import Catalog, Signal, SpecError, compile_policy
+from salus.core.policy.compile import Catalog, SpecError, compile_policy
 from salus.core.policy.promql import bound_to, problems_in, render, selectors
+from salus.core.policy.signals import Asked, Signal, Variant
 from salus.core.policy.windows import Rules
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Threshold, Verdict
@@ -18,10 +19,11 @@ from salus.model.values.metrics import NoData, Rule
 from salus.model.values.policies import CompiledCheck
 from salus.presets import load_presets
 from tests.builders import a_policy_body
+from tests.presets import QUESTIONS, Question
 
 LOOPING = Signal(
     name="PodsCrashLooping",
-    queries={WorkloadKind.DEPLOYMENT: 'sum(looping{deployment="$target"})'},
+    variants={"any": Variant({WorkloadKind.DEPLOYMENT: Asked('sum(looping{deployment="$target"})')})},
     unhealthy=Threshold.parse({"above": "0"}),
     hold=timedelta(minutes=2),
     on_no_data=Verdict.HEALTHY,
@@ -474,10 +476,10 @@ def test_where_nobody_told_which_sinks_there_are_any_will_do() -> None:
     compile_policy(a_policy_body(sinks=["whatever"]), Catalog({}, ("default",)))
 
 
-@pytest.mark.parametrize("preset", sorted(load_presets()))
-def test_every_preset_can_be_bound(preset: str) -> None:
-    for query in load_presets()[preset].queries.values():
-        sent = bound_to(render(query, "shop", "checkout"), {"namespace": "shop", "cluster": "eu-1"})
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_preset_can_be_bound(question: Question) -> None:
+    for template in question.check().templates:
+        sent = bound_to(render(template, "shop", "checkout", "checkout-0"), {"namespace": "shop", "cluster": "eu-1"})
 
         assert selectors(sent)
         assert all('namespace="shop",cluster="eu-1"' in selector.text for selector in selectors(sent))

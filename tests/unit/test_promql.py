@@ -115,6 +115,29 @@ def test_pods_are_filled_in_as_a_regular_expression(template: str, rendered: str
     assert promql.render(template, "shop", "api", r"a\.b-[0-9]+|c") == rendered
 
 
+@pytest.mark.parametrize(
+    ("template", "filled"),
+    [
+        pytest.param('${m}_total{$l=~"$pods"}', 'orders_total{code=~"$pods"}', id="outside quotes, as they are"),
+        pytest.param('x{a="$m"} # $m', 'x{a="orders"} # $m', id="inside quotes, and not in a comment"),
+        pytest.param("x{a='$q'}", "x{a='it\\'s $target'}", id="escaped for the quotes"),
+        pytest.param('x{a=~"$q"}', 'x{a=~"it\'s $target"}', id="a placeholder stays one in a regex"),
+        pytest.param('x{le=~"$e"}', 'x{le=~"1(?:\\\\.0+)?"}', id="a regular expression"),
+        pytest.param('label_replace(x, "a", "${m}", "b", "(?P<m>.+)")', None, id="a group of a regex stays"),
+        pytest.param("x > $other", None, id="what is no parameter stays"),
+    ],
+)
+def test_parameters_of_a_preset_are_filled_in(template: str, filled: str | None) -> None:
+    values = {
+        "m": promql.Insert("orders"),
+        "l": promql.Insert("code"),
+        "q": promql.Insert("it's $target"),
+        "e": promql.Insert(r"1(?:\.0+)?", is_regex=True),
+    }
+
+    assert promql.with_parameters(template, values) == (filled or template)
+
+
 def test_pods_that_nobody_names_are_not_taken_for_none() -> None:
     with pytest.raises(ValueError, match=r"nobody says which pods \$pods are"):
         promql.render('x{pod=~"$pods"}', "shop", "api")

@@ -102,16 +102,18 @@ def pod_metrics(pods: list[Object]) -> Iterator[Metric]:
         "kube_pod_status_unschedulable", "The scheduler found no node for the pod.", labels=labels
     )
     owner = GaugeMetricFamily("kube_pod_owner", "Who made the pod.", labels=(*labels, *_OWNER_LABELS))
+    info = GaugeMetricFamily("kube_pod_info", "The pod, and where it runs.", labels=(*labels, "node", "pod_ip"))
     for pod in pods:
         values, conditions = _pod_labels(pod), _conditions(pod)
         owner.add_metric([*values, *_owner(pod)], 1)
+        info.add_metric([*values, pod["spec"].get("nodeName", ""), pod["status"].get("podIP", "")], 1)
         for candidate in _PHASES:
             phase.add_metric([*values, candidate], pod["status"].get("phase") == candidate)
         if "Ready" in conditions:
             _add_condition(ready, values, conditions["Ready"]["status"])
         if conditions.get("PodScheduled", {}).get("reason") == "Unschedulable":
             unschedulable.add_metric(values, 1)
-    yield from (ready, phase, unschedulable, owner)
+    yield from (ready, phase, unschedulable, owner, info)
 
 
 def deployment_metrics(deployments: list[Object]) -> Iterator[Metric]:

@@ -27,6 +27,7 @@ from salus.model.scalars import (
     LongText,
     MapList,
     MetricLabel,
+    Parameter,
     Reason,
     Replicas,
     Resource,
@@ -275,11 +276,18 @@ class Check(Resource):
             field=".healthy",
         ),
         Rule(
-            "!has(self.volume) || has(self.ratio) || (has(self.volume.query) && has(self.volume.atLeast))",
+            "has(self.preset) || (!has(self.variant) && !has(self.with))",
+            "variant and with are of a preset",
+            lambda c: c.preset is not None or (c.variant is None and c.with_ is None),
+        ),
+        Rule(
+            "!has(self.volume) || has(self.ratio) || has(self.preset) || "
+            "(has(self.volume.query) && has(self.volume.atLeast))",
             "volume needs query and atLeast; a ratio brings its own",
             lambda c: (
                 c.volume is None
                 or c.ratio is not None
+                or c.preset is not None
                 or (c.volume.query is not None and c.volume.at_least is not None)
             ),
             field=".volume",
@@ -302,6 +310,10 @@ class Check(Resource):
     """A share, by two queries: the one for the commonest query of all, errors by requests."""
     preset: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """Name of a check that Salus brings along."""
+    variant: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """In which vocabulary a preset asks, such as istio. Needed where it has several."""
+    with_: Annotated[Mapping[str, Parameter] | None, Field(alias="with", max_length=8)] = None
+    """What a preset is told besides, by name: {slowerThan: "0.5"}."""
     alert: Alert | None = None
     """An alert that the team already has; unhealthy while it fires."""
     unhealthy: Threshold | None = None

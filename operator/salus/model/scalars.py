@@ -110,6 +110,18 @@ def _in_quotes(written: object) -> str:
     return f"; quote it: {quote(text)}" if _DECIMAL.fullmatch(text) else ""
 
 
+def parse_parameter(written: object) -> str:
+    """`"0.5"` → `0.5`, `5` → `5`. Raises ValueError with what was expected."""
+    match written:
+        case str():
+            return written
+        case int() if not isinstance(written, bool):
+            return str(written)
+        case float() if written.is_integer():
+            return str(int(written))  # as the API server sees it
+    raise ValueError(f"expected text or a whole number, got {quote(written)}{_in_quotes(written)}")
+
+
 def write_decimal(value: float) -> str:
     """What `parse_decimal` reads back to the same number: 0.05 → `0.05`, never an exponent."""
     return format(decimal.Decimal(repr(value)), "f").removesuffix(".0")
@@ -169,6 +181,12 @@ Decimal = Annotated[
             "pattern": _DECIMAL.pattern,
         }
     ),
+]
+Parameter = Annotated[
+    str,
+    Field(max_length=256),
+    BeforeValidator(parse_parameter),
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 256}),
 ]
 Time = Annotated[
     datetime,

@@ -1,34 +1,79 @@
-"""The signal library: checks that Salus brings along, over the series of kube-state-metrics.
+"""The signal library: checks that Salus brings along.
 
-Each preset is one YAML file beside this one, pure data. What an empty answer means is part of its query: where "none"
-is good news the query answers 0, but only as long as kube-state-metrics is there to say so; without it the answer stays
-empty, and the check is Unknown. kube-state-metrics must be scraped with `honor_labels`, as its charts do.
+Each preset is one YAML file beside this one, pure data; CONTRIBUTING.md says how one is written. What an empty answer
+means is part of its query: where "none" is good news the query answers 0, but only as long as its exporter is there to
+say so; without it the answer stays empty, and the check is Unknown. kube-state-metrics must be scraped with
+`honor_labels`, as its charts do.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
 import yaml
 from pydantic import Field
 
-from salus.core.policy.compile import Signal
+from salus.core.policy.signals import Asked, Parameter, ParameterType, Signal, Variant
 from salus.model.meta import WorkloadKind
-from salus.model.policy import Threshold, Verdict
-from salus.model.scalars import Duration, LongText, Resource, ShortText
+from salus.model.policy import Ratio, Threshold, Verdict, Volume
+from salus.model.scalars import Duration, LongText, Resource, Rule, ShortText, cel_exactly_one, exactly_one
+from salus.model.scalars import Parameter as Written
 
 
 @dataclass(frozen=True, slots=True)
 class Preset(Signal):
     """A signal, and what a person wants to know of it."""
 
-    summary: str
-    docs: str
-    needs: tuple[str, ...]
-    """Names of the metrics without which it cannot answer."""
+    summary: str = ""
+    """Its question."""
+    unit: str = ""
+    """What its number counts: pods, share, seconds."""
+    helps: tuple[str, ...] = ()
+    """Remedies that can mend what it tells, as a policy calls them."""
+    docs: str = ""
+    doubts: str = ""
+    """When it says what is not so."""
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By variant, names of the metrics without which it cannot answer."""
+    told_by: Mapping[str, str] = field(default_factory=dict)
+    """By variant, whose series these are."""
+
+    @property
+    def kinds(self) -> tuple[WorkloadKind, ...]:
+        """Kinds of workload that it speaks of, in some variant."""
+        return tuple(kind for kind in WorkloadKind if any(kind in one.asked for one in self.variants.values()))
+
+
+class _Parameter(Resource):
+    """What may be said of a preset."""
+
+    type: ParameterType
+    means: ShortText
+    default: Written | None = None
+
+
+_ONE_OF = ("query", "queries", "ratio")
+
+
+class _Variant(Resource):
+    """The question in one vocabulary."""
+
+    RULES: ClassVar = (
+        Rule(cel_exactly_one(*_ONE_OF), "set exactly one of query, queries and ratio", exactly_one(*_ONE_OF)),
+    )
+    told_by: ShortText
+    needs: Annotated[tuple[str, ...], Field(min_length=1)]
+    with_: Annotated[Mapping[str, _Parameter], Field(alias="with")] = {}
+    """Parameters of this variant, or other defaults for those of all."""
+    times: Mapping[str, float] = {}
+    query: str | None = None
+    """For all kinds of workload: $kind is the kind as labels spell it, $scaledToZero 0 while it wants no pods."""
+    queries: Mapping[WorkloadKind, str] | None = None
+    ratio: Ratio | None = None
+    volume: Volume | None = None
 
 
 class _PresetFile(Resource):
@@ -36,12 +81,17 @@ class _PresetFile(Resource):
 
     name: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$")]
     summary: ShortText
-    queries: Annotated[Mapping[WorkloadKind, str], Field(min_length=1)]
-    unhealthy: Threshold
+    unit: ShortText
+    unhealthy: Threshold | None = None
+    """None: whoever names it says the bound."""
     for_: Annotated[Duration, Field(alias="for")]
     on_no_data: Verdict = Verdict.UNKNOWN
-    needs: Annotated[tuple[str, ...], Field(min_length=1)]
+    helps: Annotated[tuple[Literal["rollback", "restart", "scale", "notify"], ...], Field(min_length=1)]
+    clears_after: Duration | None = None
     docs: LongText
+    doubts: LongText = ""
+    with_: Annotated[Mapping[str, _Parameter], Field(alias="with")] = {}
+    variants: Annotated[Mapping[str, _Variant], Field(min_length=1)]
 
 
 @cache
@@ -50,19 +100,64 @@ def load_presets() -> Mapping[str, Preset]:
     texts = (
         entry.read_text(encoding="utf-8") for entry in files(__package__).iterdir() if entry.name.endswith(".yaml")
     )
-    presets = (_preset(text) for text in texts)
+    presets = (read_preset(text) for text in texts)
     return MappingProxyType({preset.name: preset for preset in sorted(presets, key=lambda preset: preset.name)})
 
 
-def _preset(text: str) -> Preset:
+def read_preset(text: str) -> Preset:
+    """One preset. Raises ValidationError, or what YAML raises."""
     written = _PresetFile.model_validate(yaml.safe_load(text))
     return Preset(
         name=written.name,
-        queries=written.queries,
+        variants={name: _variant(one, written.with_) for name, one in written.variants.items()},
         unhealthy=written.unhealthy,
         hold=written.for_,
         on_no_data=written.on_no_data,
+        clears_after=written.clears_after,
         summary=written.summary,
-        docs=written.docs.strip(),
-        needs=written.needs,
+        unit=written.unit,
+        helps=written.helps,
+        docs=_paragraphs(written.docs),
+        doubts=_paragraphs(written.doubts),
+        needs={name: one.needs for name, one in written.variants.items()},
+        told_by={name: one.told_by for name, one in written.variants.items()},
+    )
+
+
+def _paragraphs(text: str) -> str:
+    """Each on one line."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
+
+
+def _variant(written: _Variant, of_all: Mapping[str, _Parameter]) -> Variant:
+    kinds: Iterable[WorkloadKind] = written.queries or WorkloadKind
+    return Variant(
+        asked={kind: _asked(written, kind) for kind in kinds},
+        parameters={
+            name: Parameter(one.type, one.means, one.default) for name, one in {**of_all, **written.with_}.items()
+        },
+        times=written.times,
+    )
+
+
+_SCALED_TO_ZERO = {
+    WorkloadKind.DEPLOYMENT: "kube_deployment_status_replicas",
+    WorkloadKind.STATEFUL_SET: "kube_statefulset_status_replicas",
+    WorkloadKind.DAEMON_SET: "kube_daemonset_status_current_number_scheduled",
+}
+
+
+def _asked(written: _Variant, kind: WorkloadKind) -> Asked:
+    def of_kind(text: str) -> str:
+        label = kind.lower()
+        none = f'0 * max({_SCALED_TO_ZERO[kind]}{{namespace="$namespace", {label}="$target"}} == 0)'
+        return text.replace("$scaledToZero", none).replace("$kind", label)
+
+    query = written.queries[kind] if written.queries else written.query
+    return Asked(
+        query=of_kind(query) if query else None,
+        ratio=Ratio(of=of_kind(written.ratio.of), in_=of_kind(written.ratio.in_)) if written.ratio else None,
+        volume=written.volume.model_copy(update={"query": of_kind(written.volume.query or "")})
+        if written.volume
+        else None,
     )

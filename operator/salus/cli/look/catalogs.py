@@ -6,9 +6,17 @@ from typing import TypeVar
 
 from salus.cli.contract import CannotBeAsked
 from salus.cli.names import resembling
-from salus.cli.reports.listing import PresetLine, PresetList, ReasonLine, ReasonList
+from salus.cli.reports.listing import (
+    ParameterLine,
+    PresetLine,
+    PresetList,
+    ReasonLine,
+    ReasonList,
+    VariantLine,
+)
+from salus.core.policy.signals import Asked
 from salus.model.scalars import format_duration
-from salus.presets import load_presets
+from salus.presets import Preset, load_presets
 from salus.reasons import load_reasons
 
 
@@ -19,16 +27,40 @@ def presets(names: Sequence[str], now: datetime) -> PresetList:
         PresetLine(
             name=one.name,
             summary=one.summary,
-            kinds=tuple(kind.value for kind in one.queries),
-            bound=str(one.unhealthy),
+            unit=one.unit,
+            kinds=tuple(kind.value for kind in one.kinds),
+            bound=str(one.unhealthy) if one.unhealthy else None,
             hold=format_duration(one.hold),
+            helps=one.helps,
             docs=one.docs,
-            needs=one.needs,
-            queries={kind.value: query for kind, query in one.queries.items()},
+            doubts=one.doubts,
+            variants=tuple(_variant(one, name) for name in one.variants),
         )
         for one in there.values()
     ]
     return PresetList(at=now, items=tuple(_chosen(names, items, "preset")))
+
+
+def _variant(preset: Preset, name: str) -> VariantLine:
+    variant = preset.variants[name]
+    parameters = variant.parameters.items()
+    return VariantLine(
+        name=name,
+        told_by=preset.told_by[name],
+        needs=preset.needs[name],
+        parameters=tuple(
+            ParameterLine(name=key, type=one.type, means=one.means, default=one.default) for key, one in parameters
+        ),
+        queries={kind.value: _text(asked) for kind, asked in variant.asked.items()},
+    )
+
+
+def _text(asked: Asked) -> str:
+    """As its author wrote it."""
+    parts = {"of": asked.ratio.of, "in": asked.ratio.in_} if asked.ratio else {"": asked.query or ""}
+    if asked.volume is not None and asked.volume.query:
+        parts["volume"] = asked.volume.query
+    return "\n".join(f"# {name}\n{text.strip()}" if name else text.strip() for name, text in parts.items())
 
 
 def reasons(names: Sequence[str], now: datetime) -> ReasonList:

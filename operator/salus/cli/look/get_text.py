@@ -6,7 +6,7 @@ from datetime import datetime
 
 from rich.console import RenderableType
 
-from salus.cli.reports.listing import PresetLine, PresetList, ReasonLine, ReasonList, ReleaseList
+from salus.cli.reports.listing import PresetLine, PresetList, ReasonLine, ReasonList, ReleaseList, VariantLine
 from salus.cli.show import Screen, facts, left_out, table
 from salus.model.scalars import format_duration
 
@@ -50,7 +50,7 @@ def presets(report: PresetList, _: Screen) -> Iterator[RenderableType]:
     if len(report.items) == 1:
         yield from _preset(report.items[0])
         return
-    rows = [(one.name, one.bound, one.hold, one.summary) for one in report.items]
+    rows = [(one.name, one.bound or "yours", one.hold, one.summary) for one in report.items]
     yield cells([("NAME", "UNHEALTHY", "FOR", "QUESTION"), *rows])
 
 
@@ -59,16 +59,41 @@ def _preset(one: PresetLine) -> Iterator[RenderableType]:
         [
             ("Preset", f"{one.name}: {one.summary}"),
             ("Kinds", ", ".join(one.kinds)),
-            ("Bound", f"unhealthy {one.bound} for {one.hold}"),
-            ("Needs", ", ".join(one.needs)),
+            ("Unit", one.unit),
+            ("Bound", f"unhealthy {one.bound or '(the policy says it)'} for {one.hold}"),
+            ("Helps", ", ".join(one.helps)),
         ]
     )
     yield ""
-    yield one.docs.strip()
-    for kind, query in one.queries.items():
+    yield one.docs
+    if one.doubts:
         yield ""
-        yield f"{kind}:"
-        yield query.rstrip()
+        yield f"Doubts: {one.doubts}"
+    for variant in one.variants:
+        yield from _variant(variant)
+
+
+def _variant(one: VariantLine) -> Iterator[RenderableType]:
+    yield ""
+    yield facts([("Variant", f"{one.name}: {one.told_by}"), ("Needs", ", ".join(one.needs)), *_parameters(one)])
+    for query, kinds in _kinds_of(one).items():
+        yield ""
+        yield f"{', '.join(kinds)}:"
+        yield query
+
+
+def _parameters(one: VariantLine) -> Iterator[tuple[str, str]]:
+    for index, told in enumerate(one.parameters):
+        default = "needed" if told.default is None else f"default {told.default}"
+        yield ("With" if index == 0 else ""), f"{told.name} ({told.type}, {default}): {told.means}"
+
+
+def _kinds_of(one: VariantLine) -> Mapping[str, list[str]]:
+    """Each query once, with the kinds of workload that it is for."""
+    found: dict[str, list[str]] = {}
+    for kind, query in one.queries.items():
+        found.setdefault(query, []).append(kind)
+    return found
 
 
 _GROUPS: Mapping[str, str] = {

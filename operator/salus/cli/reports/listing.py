@@ -34,18 +34,39 @@ class ReleaseList(Document):
     items: Annotated[tuple[ReleaseLine, ...], _Many]
 
 
+class ParameterLine(Resource):
+    """What a policy may say of a preset, or has to."""
+
+    name: str
+    type: str
+    means: str
+    default: str | None = None
+
+
+class VariantLine(Resource):
+    """A preset in one vocabulary."""
+
+    name: str
+    told_by: str
+    needs: tuple[str, ...]
+    parameters: tuple[ParameterLine, ...] = ()
+    queries: dict[str, str]
+    """By kind of workload."""
+
+
 class PresetLine(Resource):
     """One preset."""
 
     name: str
     summary: str
+    unit: str
     kinds: tuple[str, ...]
-    bound: str
+    bound: str | None = None
     hold: str
+    helps: tuple[str, ...]
     docs: str
-    needs: tuple[str, ...]
-    queries: dict[str, str]
-    """By kind of workload."""
+    doubts: str = ""
+    variants: tuple[VariantLine, ...]
 
 
 class PresetList(Document):

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 
-from salus.core.policy import counting, promql, windows
-from salus.core.policy.exporters import Trusted, tied
+from salus.core.policy import counting, promql, signals, windows
+from salus.core.policy.exporters import Trusted
 from salus.core.policy.minimums import effective
 from salus.core.policy.pod_names import pods
+from salus.core.policy.signals import Signal
 from salus.core.policy.value_form import advice
-from salus.model.meta import WorkloadKind
 from salus.model.policy import Alert, Check, HealthPolicySpec, Ratio, Threshold, Verdict
 from salus.model.problems import Problem, problems
 from salus.model.scalars import Body, format_duration
@@ -29,17 +29,6 @@ class SpecError(Exception):
         self.problems = problems
         self.reason = reason
         """Of the condition Stalled."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """A check that Salus brings along; the data lie in `salus/presets`."""
-
-    name: str
-    queries: Mapping[WorkloadKind, str]
-    unhealthy: Threshold
-    hold: timedelta
-    on_no_data: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +93,7 @@ def _problems_of(spec: HealthPolicySpec, catalog: Catalog) -> Iterator[Problem]:
         if catalog.sinks is not None and sink not in catalog.sinks:
             yield Problem(f"spec.sinks[{index}]", f'unknown sink "{sink}"; known: {_menu(catalog.sinks)}')
     for index, check in enumerate(spec.checks):
-        yield from _problems_in_check(f"spec.checks[{index}]", check, spec.target.kind, catalog)
+        yield from _problems_in_check(f"spec.checks[{index}]", check, spec, catalog)
 
 
 def _out_of_reach(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> Iterator[Problem]:
@@ -121,15 +110,22 @@ def _foreign(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> Iterat
     """Queries that contradict what their source binds all queries to."""
     binding = catalog.bound.get(spec.source, Binding())
     for index, check in enumerate(spec.checks):
-        texts = {_asked_by(check): (_template(check, spec, catalog), binding.labels if check.alert else ())}
-        if check.volume is not None and check.volume.query is not None:
-            texts["volume.query"] = check.volume.query, ()
-        for name, (template, may_lack) in texts.items():
+        for name, template in _templates(check, spec, catalog):
+            may_lack = binding.labels if check.alert and name != "volume.query" else ()
             query = promql.render(template, namespace, "any", pods(spec.target.kind, "any"))
             try:
                 promql.bound_to(query, binding.matchers(namespace), or_missing=may_lack)
             except ValueError as error:
                 yield Problem(f"spec.checks[{index}].{name}", f'source "{spec.source}": {error}')
+
+
+def _templates(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """The queries of a check, by the fields that they come from."""
+    meant = _meant(check, spec, catalog)
+    yield _asked_by(check), _template(meant, spec, catalog)
+    if meant.volume is not None and meant.volume.query is not None:
+        own = check.volume is not None and check.volume.query is not None
+        yield "volume.query" if own else _asked_by(check), meant.volume.query
 
 
 def _asked_by(check: Check) -> str:
@@ -138,18 +134,22 @@ def _asked_by(check: Check) -> str:
     return next(name for name, value in fields.items() if value is not None)
 
 
-def _problems_in_check(path: str, check: Check, kind: WorkloadKind, catalog: Catalog) -> Iterator[Problem]:
-    yield from _problems_in_queries(path, check)
+def _problems_in_check(path: str, check: Check, spec: HealthPolicySpec, catalog: Catalog) -> Iterator[Problem]:
+    found = tuple(_problems_in_queries(path, check))
     if check.preset is not None:
         signal = catalog.signals.get(check.preset)
         if signal is None:
-            yield Problem(f"{path}.preset", f'unknown preset "{check.preset}"; known: {_menu(catalog.signals)}')
-        elif kind not in signal.queries:
-            yield Problem(f"{path}.preset", f"{check.preset} does not speak of a {kind}")
-        elif check.healthy and not check.unhealthy and not check.healthy.lies_opposite(signal.unhealthy):
-            yield Problem(
-                f"{path}.healthy", f"must lie on the other side of the preset's own bound, {signal.unhealthy}"
-            )
+            found += (Problem(f"{path}.preset", f'unknown preset "{check.preset}"; known: {_menu(catalog.signals)}'),)
+        else:
+            found += tuple(signals.problems(path, check, spec.target.kind, signal))
+            found = found or tuple(_problems_in_values(path, _meant(check, spec, catalog)))
+    yield from found
+
+
+def _problems_in_values(path: str, meant: Check) -> Iterator[Problem]:
+    """Of a preset whose parameters make of it what cannot be asked."""
+    for problem in _problems_in_queries(path, meant):
+        yield Problem(f"{path}.with", f"with these values the preset cannot be asked: {problem.message}")
 
 
 def _problems_in_queries(path: str, check: Check) -> Iterator[Problem]:
@@ -172,14 +172,20 @@ def _menu(names: Collection[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
+def _meant(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> Check:
+    """The check as it would be without a preset."""
+    if check.preset is None:
+        return check
+    trusted = catalog.exporters.get(spec.source, {})
+    return signals.written(check, spec.target.kind, catalog.signals[check.preset], trusted)
+
+
 def _template(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> str:
+    """Of a check that names no preset."""
     if check.query is not None:
         return check.query
     if check.ratio is not None:
         return _ratio_query(check.ratio, check)
-    if check.preset is not None:
-        query = catalog.signals[check.preset].queries[spec.target.kind]
-        return tied(query, catalog.exporters.get(spec.source, {}))
     assert check.alert is not None  # noqa: S101 — the model holds "exactly one of query, ratio, preset and alert"
     return _alert_query(check.alert, _sent_with(spec, catalog))
 
@@ -274,18 +280,17 @@ _FIRING = Threshold.model_validate({"above": "0"})
 
 
 def _compiled(check: Check, spec: HealthPolicySpec, catalog: Catalog) -> CompiledCheck:
-    signal = catalog.signals[check.preset] if check.preset is not None else None
+    check = _meant(check, spec, catalog)
     template = _template(check, spec, catalog)
-    default_hold = signal.hold if signal else timedelta(0)
-    hold = max(default_hold if check.for_ is None else check.for_, catalog.minimums.hold)
+    hold = max(check.for_ or timedelta(0), catalog.minimums.hold)
     found = windows.Window(check.window) if check.window is not None else _window(check, template, spec, catalog)
     return CompiledCheck(
         name=check.name,
         template=template,
-        unhealthy=check.unhealthy or (signal.unhealthy if signal else _FIRING),
+        unhealthy=check.unhealthy or _FIRING,
         healthy=check.healthy,
         hold=hold,
-        on_no_data=check.on_no_data or (signal.on_no_data if signal else Verdict.UNKNOWN),
+        on_no_data=check.on_no_data or Verdict.UNKNOWN,
         target_label=check.target_label,
         window=max(found.known, hold) if found.hidden else found.known,
         hidden=found.hidden,

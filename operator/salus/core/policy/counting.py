@@ -13,7 +13,7 @@ from typing import Any
 import promql_parser as ast
 
 from salus.core.policy import promql, windows
-from salus.model.policy import Check, Volume
+from salus.model.policy import Check, Threshold, Volume
 from salus.model.values.policies import CompiledVolume
 
 FAILURES = 3
@@ -27,7 +27,7 @@ _RECORDED = re.compile(r":(?:sum_)?(?P<function>rate|increase)(?:[0-9]+[smhdwy])
 def volume_of(check: Check) -> CompiledVolume | None:
     """How much there must be, as the check says; by default a ratio of rates counts its whole."""
     said = check.volume or Volume()
-    least = _three_failures(check) if said.at_least is None else said.at_least
+    least = _least(check) if said.at_least is None else said.at_least
     counts = (said.query, promql.window(said.query)) if said.query else _whole(check)
     return CompiledVolume(counts[0], least, counts[1]) if counts and least else None
 
@@ -38,7 +38,7 @@ def uncounted(check: Check) -> str:
         return ""
     if check.volume is not None:
         return "has no effect without query: nothing tells how to count ratio.in" if check.volume.at_least else ""
-    least, names = _three_failures(check), ", ".join(_recorded(check.ratio.in_))
+    least, names = _least(check), ", ".join(_recorded(check.ratio.in_))
     if not least or not names:
         return ""
     nobody = f"no traffic is counted, since a rule makes {names}: one failure of two requests is a half"
@@ -50,10 +50,13 @@ def _whole(check: Check) -> tuple[str, timedelta] | None:
     return counted(check.ratio.in_) if check.ratio else None
 
 
-def _three_failures(check: Check) -> int:
+def _least(check: Check) -> int:
+    return three_failures(check.unhealthy) if check.ratio is not None else 0
+
+
+def three_failures(bound: Threshold | None) -> int:
     """So many that three failures are needed to cross the bound, and not one; 0 where a single one is meant to."""
-    bound = check.unhealthy
-    if check.ratio is None or bound is None:
+    if bound is None:
         return 0
     failing = bound.above if bound.above is not None else 1 - (bound.below or 0)
     return math.ceil(round(FAILURES / failing, 6)) if 0 < failing <= 1 else 0  # 1 - 0.9 is a little less than 0.1

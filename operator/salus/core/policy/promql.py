@@ -210,6 +210,42 @@ def render(template: str, namespace: str, target: str, pods: str | None = None) 
     return _fill(template, {"namespace": namespace, "target": target, PODS: pods or ""})
 
 
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """What stands for a parameter of a preset."""
+
+    text: str
+    """A name or a number, where the parameter stands outside quotes: whoever gives it has looked at it."""
+    is_regex: bool = False
+
+
+def with_parameters(template: str, values: Mapping[str, Insert]) -> str:
+    """A preset's text with the values of its parameters, escaped for the quotes (and the regex) that they stand in.
+
+    The other placeholders stay, those within a value too.
+    """
+
+    def fill(token: re.Match[str]) -> str:
+        if token["bare"] is not None:
+            found = values.get(token["bare"].strip("${}"))
+            return found.text if found else token[0]
+        if token["string"] is None or "$" not in token[0]:
+            return token[0]
+        in_regex = _follows_match(template, token)
+        return _REFERENCE.sub(lambda found: _inserted(found, values, in_regex=in_regex), token[0])
+
+    return _TOKEN.sub(fill, template)
+
+
+def _inserted(found: re.Match[str], values: Mapping[str, Insert], *, in_regex: bool) -> str:
+    value, mark = values.get(found["name"]), found.string[0]
+    if value is None or found["brace"]:
+        return found[0]
+    if value.is_regex:
+        return _escaped(value.text, mark)
+    return _escaped(_escaped_for_regex(value.text) if in_regex else value.text, mark)
+
+
 def names_pods(template: str) -> bool:
     """Whether it asks for the target's pods by their names."""
     return _PODS_ALONE in template

@@ -1,0 +1,135 @@
+"""Each preset over the series of its exporter, in a real Prometheus: the table, and what holds for all of it."""
+
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from salus.core.health.evaluate import Reading, evaluate
+from salus.core.policy import promql
+from salus.core.policy.exporters import Exporter, Trusted
+from salus.core.policy.pod_names import pods
+from salus.model.meta import WorkloadKind
+from salus.model.policy import Verdict
+from salus.model.values.metrics import Answer, CheckState, Finding
+from salus.model.values.policies import CompiledCheck
+from salus.sources.prometheus import PrometheusSource
+from tests.contract.preset_series import kube_state_metrics
+from tests.contract.preset_states import BLIND, ILL, STATES, WELL, Case, Line, Place
+from tests.contract.preset_table import FINE, TABLE
+from tests.contract.source_prometheus import PrometheusRig, metric_name, settings, started
+from tests.contract.source_prometheus import question as a_question
+from tests.presets import QUESTIONS, Question, question, questions
+from tools.devcluster.prometheus import Prometheus
+from tools.devcluster.remote_write import Series
+
+AGES = (240, 225, 210, 195, 180, 165, 150, 135, 120, 105, 90, 75, 60, 45, 30, 15, 1)
+"""Seconds before now at which a series was written."""
+INTERVAL = timedelta(seconds=15)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    running = started(tmp_path_factory.mktemp("prometheus"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def prometheus(kept: Prometheus) -> AsyncIterator[PrometheusRig]:
+    async with PrometheusSource(settings(kept.url)) as source:
+        yield PrometheusRig(kept, source)
+
+
+def write(server: Prometheus, lines: Iterable[Line]) -> None:
+    """Each series over the last four minutes."""
+    now = time.time()
+    server.push(
+        Series(line.name, line.labels, tuple((now - age, line.at(age)) for age in AGES if age >= line.until))
+        for line in lines
+    )
+
+
+async def found(rig: PrometheusRig, check: CompiledCheck, namespace: str, kind: WorkloadKind) -> Finding:
+    """What the check says of `api`, without its `for`."""
+    names = pods(kind, "api")
+    asked = [a_question(promql.render(one, namespace, "api", names), namespace=namespace) for one in check.templates]
+    answers: list[Answer] = list(await rig.source.ask(asked))
+    reading = Reading(asked[0].query, answers[0], datetime.now(UTC), *answers[1:])
+    return evaluate(replace(check, hold=timedelta(0)), reading, CheckState(), INTERVAL)[0]
+
+
+@pytest.mark.parametrize("case", TABLE, ids=str)
+async def test_says_what_the_workload_is_like(prometheus: PrometheusRig, case: Case) -> None:
+    namespace = metric_name().replace("_", "-")
+    told, asked = case.told, case.question
+    write(prometheus.server, told.lines(namespace, asked.kind))
+
+    finding = await found(prometheus, asked.check(told.given), namespace, asked.kind)
+
+    assert finding.verdict is case.verdict, finding.message
+    if finding.verdict in {Verdict.HEALTHY, Verdict.UNHEALTHY}:
+        assert finding.value == pytest.approx(told.value, abs=0.005)
+    if finding.verdict is Verdict.UNKNOWN:
+        assert (finding.reason, finding.without_data) == ("NoSeries", True)
+
+
+def test_the_table_has_every_state_of_every_question() -> None:
+    there = {(str(case.question), case.told.state) for case in TABLE}
+
+    assert {(str(one), state) for one in questions() for state in STATES} <= there
+
+
+def test_the_states_are_what_they_are_called() -> None:
+    called = {WELL: Verdict.HEALTHY, ILL: Verdict.UNHEALTHY, BLIND: Verdict.UNKNOWN}
+
+    wrong = [str(case) for case in TABLE if case.verdict is not called.get(case.told.state, case.verdict)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("asked", QUESTIONS)
+async def test_knows_nothing_without_its_exporter(prometheus: PrometheusRig, asked: Question) -> None:
+    finding = await found(prometheus, asked.check(), "nowhere", asked.kind)
+
+    assert (finding.verdict, finding.reason) == (Verdict.UNKNOWN, "NoSeries")
+
+
+@pytest.mark.parametrize(
+    ("trusted", "value"),
+    [
+        pytest.param({}, 0.002, id="whoever exports it, if nobody says whom to believe"),
+        pytest.param({Exporter.KUBE_STATE_METRICS: {"job": "kube-state-metrics"}}, 1.0, id="only who is trusted"),
+        pytest.param({Exporter.KUBE_STATE_METRICS: {"job": "elsewhere"}}, None, id="nobody, if none is trusted"),
+    ],
+)
+async def test_a_forged_series_does_not_cross_the_bound(
+    prometheus: PrometheusRig, trusted: Trusted, value: float | None
+) -> None:
+    place = Place(metric_name().replace("_", "-"), WorkloadKind.DEPLOYMENT)
+    write(
+        prometheus.server,
+        [
+            *(replace(line, labels={**line.labels, "job": "kube-state-metrics"}) for line in FINE(place)),
+            Line("kube_deployment_spec_replicas", {**place.label, "job": "evil"}, 1000.0),
+        ],
+    )
+    check = question("Unavailable", place.kind).check(trusted=trusted)
+
+    finding = await found(prometheus, check, place.namespace, place.kind)
+
+    assert finding.value == value
+    assert (finding.verdict is Verdict.UNHEALTHY) == (not trusted)
+
+
+async def test_a_pod_that_came_back_under_its_name_is_another(prometheus: PrometheusRig) -> None:
+    """A StatefulSet's: what its predecessor waited for does not count."""
+    place = Place(metric_name().replace("_", "-"), WorkloadKind.STATEFUL_SET, pods=1)
+    waited = kube_state_metrics(waiting=[(0, "CrashLoopBackOff")], gone=[0])
+    old = [replace(line, labels={**line.labels, "uid": "old"}) for line in waited(place) if "waiting" in line.name]
+    write(prometheus.server, [*old, *FINE(place)])
+
+    finding = await found(prometheus, question("PodsCrashLooping", place.kind).check(), place.namespace, place.kind)
+
+    assert finding.value == 0.0
