@@ -83,8 +83,8 @@ class Login:
     """None: $KUBECONFIG, else the pod's service account, else ~/.kube/config."""
     context: str | None = None
     """None: the current one."""
-    as_user: str = ""
-    """Whom to be in the eyes of the API server, for somebody who may impersonate; empty: oneself."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +327,7 @@ class Connection:
                 "Accept": JSON,
                 "Content-Type": request.content_type,
                 **({"Authorization": authorization} if authorization else {}),
-                **({"Impersonate-User": self._login.as_user} if self._login.as_user else {}),
+                **self._login.headers,
                 **request.headers,
             },
             "ssl": transport.ssl_context,

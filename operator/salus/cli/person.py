@@ -42,7 +42,7 @@ class Where:
 
     def login(self) -> Login:
         """The way in."""
-        return Login(self.kubeconfig, self.context, self.as_user)
+        return Login(self.kubeconfig, self.context, {"Impersonate-User": self.as_user} if self.as_user else {})
 
 
 @dataclass(slots=True)

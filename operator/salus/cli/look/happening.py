@@ -7,7 +7,7 @@ from salus.cli.look.situation import Situation, newest
 from salus.cli.marks import State
 from salus.cli.reports.status import Happening
 from salus.core.records.incidents import is_escalated, is_recovering
-from salus.model.change import ActionKind, Decision, Outcome
+from salus.model.change import Decision, Outcome
 from salus.model.scalars import Body, format_duration, parse_time
 from salus.model.values.changes import Change
 
@@ -73,8 +73,7 @@ def _lent(found: Situation, _: datetime) -> Happening:
     taken_back = {change.undoes for change in found.changes}
     for change in reversed(found.changes):
         after = change.take_back.revert_after if change.take_back else None
-        recovered = change.action is ActionKind.SCALE and change.outcome is Outcome.RECOVERED
-        if after and recovered and change.name not in taken_back:
+        if after and change.outcome is Outcome.RECOVERED and change.name not in taken_back:
             return Happening(text=f"gives {_lent_replicas(change)} back after {format_duration(after)} of health")
     return SILENCE
 
@@ -111,15 +110,15 @@ _IN_ORDER: Sequence[Callable[[Situation, datetime], Happening]] = (
 
 
 def doing(change: Change) -> str:
-    """What a change does, in a few words: `Rollback to fe9ea46d52`."""
+    """What a change does, in a few words: `Rollback to fe9ea46d52`, `Scale to 6`."""
     if change.undoes:
         return f"taking {change.undoes} back"
-    after = change.intended
-    if change.action is ActionKind.ROLLBACK and after and after.release:
-        return f"Rollback to {after.release[:10]}"
-    if change.action is ActionKind.SCALE and after and after.replicas is not None:
-        return f"Scale to {after.replicas}"
-    return change.action.value
+    before, after, word = change.before, change.intended, change.action.value
+    if before is None or after is None:
+        return word
+    if after.release and after.release != before.release:
+        return f"{word} to {after.release[:10]}"
+    return f"{word} to {after.replicas}" if after.replicas not in {None, before.replicas} else word
 
 
 def _first_word(incident: Body) -> str:
