@@ -204,6 +204,12 @@ def _other_errors() -> Iterator[Case]:
         yield from prometheus.also(
             f"{status} is the callers'", counted(http, of_pods, {"code": "200"}, {"code": status}), 0.0
         )
+    for variant, name, who in (
+        ("prometheus", http, of_pods),
+        ("otel", "http_server_request_duration_seconds_count", by_otlp),
+    ):
+        elsewhere = counted(name, who, {"result": "200"}, {"result": "500"})
+        yield from Row("ErrorRatio", variant).also("the status is in another label", elsewhere, None)
     renamed = Row("ErrorRatio", "prometheus", {"metric": "gin_requests_total", "label": "status"})
     yield from renamed.also(
         "by other names",
