@@ -8,6 +8,7 @@ import pytest
 
 from salus.core.objects.workloads import release_hash
 from salus.core.records.deeds import Traces, deeds_of
+from salus.model.change import Facts
 from salus.model.scalars import Body, format_time
 from salus.model.values.changes import Change
 from salus.model.values.deeds import Deed, DeedKind
@@ -22,12 +23,15 @@ from tests.builders import (
     an_hpa_body,
 )
 
-V1, V2 = a_template("shop:v1"), a_template("shop:v2")
+V1, V2, V3 = (a_template(f"shop:v{number}") for number in (1, 2, 3))
 R1, R2 = release_hash(V1), release_hash(V2)
 
 
-def owned(revision: int, template: Mapping[str, Any], created: datetime) -> Body:
+def owned(revision: int, template: Mapping[str, Any], created: datetime, earlier: str = "") -> Body:
+    """`earlier`: the numbers that it has had before."""
     body = a_replica_set(revision, template, created)
+    if earlier:
+        body["metadata"]["annotations"]["deployment.kubernetes.io/revision-history"] = earlier
     body["metadata"] |= {"ownerReferences": [{"uid": UID, "controller": True}], "namespace": NAMESPACE}
     return body
 
@@ -83,6 +87,26 @@ FIRST = owned(1, V1, ago(9000))
             id="a release, and who wrote it while that is known",
         ),
         pytest.param(
+            Traces(
+                deployment(V3),
+                [
+                    owned(3, V1, ago(9000), "1"),
+                    owned(2, V2, ago(600)),
+                    owned(4, V3, ago(60)),
+                    owned(5, a_template("shop:v3", restarted_at="2026-11-22T11:59:30Z"), ago(30)),
+                ],
+            ),
+            [],
+            [
+                Deed(DeedKind.RELEASE, ago(9000), release=R1, images=("shop:v1",)),
+                Deed(DeedKind.RELEASE, ago(600), release=R2, images=("shop:v2",)),
+                Deed(DeedKind.RELEASE, ago(600), release=R1, images=("shop:v1",), came_back=True, by_then=ago(60)),
+                Deed(DeedKind.RELEASE, ago(60), release=release_hash(V3), images=("shop:v3",)),
+                Deed(DeedKind.RESTART, ago(30), release=release_hash(V3), images=("shop:v3",)),
+            ],
+            id="what came back in between is known by its numbers, and when it was only between two others",
+        ),
+        pytest.param(
             Traces(deployment(V1), [FIRST, owned(2, a_template(restarted_at="2026-11-22T11:50:00Z"), ago(600))]),
             [],
             [
@@ -93,7 +117,8 @@ FIRST = owned(1, V1, ago(9000))
         ),
         pytest.param(
             Traces(
-                deployment(V1, wrote("kubectl", "template", ago(60))), [owned(3, V1, ago(9000)), owned(2, V2, ago(600))]
+                deployment(V1, wrote("kubectl", "template", ago(60))),
+                [owned(3, V1, ago(9000), "1"), owned(2, V2, ago(600))],
             ),
             [],
             [
@@ -115,7 +140,7 @@ FIRST = owned(1, V1, ago(9000))
         ),
         pytest.param(
             Traces(rolled_out(deployment(V1), ago(55)), [owned(3, V1, ago(9000)), owned(2, V2, ago(600))]),
-            [a_change(decided_at=ago(70), applied_at=ago(60))],
+            [a_change(decided_at=ago(70), applied_at=ago(60), intended=Facts(release=R1))],
             [
                 Deed(DeedKind.RELEASE, ago(9000), release=R1, images=("shop:v1",)),
                 Deed(DeedKind.RELEASE, ago(600), release=R2, images=("shop:v2",)),

@@ -10,7 +10,7 @@ from salus.model.change import ActionKind, Facts
 from salus.model.scalars import format_time
 from salus.model.values.changes import Change
 from salus.model.values.deeds import Deed, DeedKind
-from tests.builders import NOW, a_change, later
+from tests.builders import NOW, a_change, ago, later
 
 BEFORE = Facts(release="bad", replicas=4, restarted_at="")
 
@@ -36,25 +36,31 @@ def seen(seconds: float, **facts: object) -> Seen:
 
 
 UNDONE, FIXED = deed(DeedKind.RELEASE, 600, "good"), deed(DeedKind.RELEASE, 900, "better")
+SOMETIME = Deed(DeedKind.RELEASE, ago(60), release="good", came_back=True, by_then=later(90_000))
 RESTARTED = deed(DeedKind.RESTART, 300, "bad")
 
 
 @pytest.mark.parametrize(
     ("change", "deeds", "found", "ended", "then"),
     [
-        pytest.param(ROLLBACK, [UNDONE], None, None, Then.SAME, id="they went back to the same release"),
-        pytest.param(ROLLBACK, [FIXED], None, None, Then.OTHER, id="they rolled out another one"),
-        pytest.param(ROLLBACK, [RESTARTED, UNDONE], None, None, Then.SAME, id="at last they did the same"),
+        pytest.param(ROLLBACK, [UNDONE], [], None, Then.SAME, id="they went back to the same release"),
+        pytest.param(ROLLBACK, [FIXED], [], None, Then.OTHER, id="they rolled out another one"),
+        pytest.param(ROLLBACK, [RESTARTED, UNDONE], [], None, Then.SAME, id="at last they did the same"),
         pytest.param(
-            ROLLBACK, [deed(DeedKind.RELEASE, 1801, "good")], None, None, Then.UNKNOWN, id="half an hour later is late"
+            ROLLBACK, [deed(DeedKind.RELEASE, 1801, "good")], [], None, Then.UNKNOWN, id="half an hour later is late"
         ),
         pytest.param(
-            ROLLBACK, [deed(DeedKind.RELEASE, -1, "good")], seen(60), None, Then.NOTHING, id="what was before is none"
+            ROLLBACK,
+            [deed(DeedKind.RELEASE, -1, "good")],
+            [seen(1900)],
+            None,
+            Then.NOTHING,
+            id="what was before is none",
         ),
         pytest.param(
             ROLLBACK,
             [],
-            seen(9000, release="good"),
+            [seen(9000, release="good")],
             later(900),
             Then.SAME,
             id="it was found undone, and was well in time",
@@ -62,30 +68,47 @@ RESTARTED = deed(DeedKind.RESTART, 300, "bad")
         pytest.param(
             ROLLBACK,
             [],
-            seen(9000, release="good"),
+            [seen(9000, release="good")],
             None,
             Then.UNKNOWN,
             id="it was found undone, and nobody knows when",
         ),
-        pytest.param(ROLLBACK, [], seen(9000), later(300), Then.NOTHING, id="it was found as it had been"),
-        pytest.param(ROLLBACK, [], None, later(300), Then.UNKNOWN, id="it was not found again"),
-        pytest.param(RESTART, [RESTARTED], None, None, Then.SAME, id="they restarted it"),
+        pytest.param(ROLLBACK, [], [seen(9000)], later(300), Then.NOTHING, id="it was found as it had been"),
+        pytest.param(ROLLBACK, [], [], later(300), Then.UNKNOWN, id="it was not found again"),
         pytest.param(
-            RESTART, [], seen(9000, restarted_at=format_time(later(120))), None, Then.SAME, id="its template says when"
+            ROLLBACK, [], [seen(5), seen(900)], None, Then.UNKNOWN, id="the time to do something is not over yet"
         ),
         pytest.param(
-            RESTART, [], seen(9000, restarted_at=format_time(later(7200))), later(60), Then.UNKNOWN, id="not in time"
+            ROLLBACK,
+            [],
+            [seen(5), seen(900, release="good")],
+            None,
+            Then.SAME,
+            id="a record in between tells nothing yet",
+        ),
+        pytest.param(ROLLBACK, [], [seen(5), seen(1900)], None, Then.NOTHING, id="nobody did anything, and it lasts"),
+        pytest.param(ROLLBACK, [SOMETIME], [], later(900), Then.SAME, id="they went back, and it was well in time"),
+        pytest.param(ROLLBACK, [SOMETIME], [], later(9000), Then.UNKNOWN, id="they went back, perhaps too late"),
+        pytest.param(RESTART, [RESTARTED], [], None, Then.SAME, id="they restarted it"),
+        pytest.param(
+            RESTART,
+            [],
+            [seen(9000, restarted_at=format_time(later(120)))],
+            None,
+            Then.SAME,
+            id="its template says when",
         ),
         pytest.param(
-            SCALE, [deed(DeedKind.SCALE, 60, replicas=5)], None, None, Then.SAME, id="they scaled the same way"
+            RESTART, [], [seen(9000, restarted_at=format_time(later(7200)))], later(60), Then.UNKNOWN, id="not in time"
         ),
+        pytest.param(SCALE, [deed(DeedKind.SCALE, 60, replicas=5)], [], None, Then.SAME, id="they scaled the same way"),
         pytest.param(
-            SCALE, [deed(DeedKind.SCALE, 60, replicas=2)], None, None, Then.OTHER, id="they scaled the other way"
+            SCALE, [deed(DeedKind.SCALE, 60, replicas=2)], [], None, Then.OTHER, id="they scaled the other way"
         ),
         pytest.param(
             SCALE,
             [deed(DeedKind.SCALE, 60, replicas=5, by="hpa/checkout")],
-            seen(60),
+            [seen(60, replicas=5), seen(1900)],
             None,
             Then.NOTHING,
             id="an autoscaler is not people",
@@ -93,7 +116,7 @@ RESTARTED = deed(DeedKind.RESTART, 300, "bad")
     ],
 )
 def test_what_people_then_did(
-    change: Change, deeds: Sequence[Deed], found: Seen | None, ended: datetime | None, then: Then
+    change: Change, deeds: Sequence[Deed], found: Sequence[Seen], ended: datetime | None, then: Then
 ) -> None:
     assert compare(change, deeds, found, ended).then is then
 
@@ -101,27 +124,27 @@ def test_what_people_then_did(
 @pytest.mark.parametrize(
     ("thens", "ready", "why"),
     [
-        pytest.param("sss", True, "3 rehearsals; people did the same 3 times within 30m", id="three of three"),
-        pytest.param("ss", False, "2 rehearsals; people did the same twice within 30m", id="too few to tell"),
+        pytest.param("sss", True, "3 rehearsals: people did the same 3 times within 30m", id="three of three"),
+        pytest.param("ss", False, "2 rehearsals: people did the same twice within 30m", id="too few to tell"),
         pytest.param(
             "sssn",
             True,
-            "4 rehearsals; people did the same 3 times, nothing once within 30m",
+            "4 rehearsals: people did the same 3 times, nothing once within 30m",
             id="three of four",
         ),
         pytest.param(
             "sssoo",
             False,
-            "5 rehearsals; people did the same 3 times, something else twice within 30m",
+            "5 rehearsals: people did the same 3 times, something else twice within 30m",
             id="too often something else",
         ),
         pytest.param(
             "sssuu",
             True,
-            "5 rehearsals; people did the same 3 times, nobody knows what twice within 30m",
+            "5 rehearsals: people did the same 3 times within 30m; of 2 it is not known",
             id="what nobody knows counts for nothing",
         ),
-        pytest.param("n", False, "1 rehearsal; people did nothing once within 30m", id="one"),
+        pytest.param("n", False, "1 rehearsal: people did nothing once within 30m", id="one"),
     ],
 )
 def test_what_rehearsals_argue_for(thens: str, ready: bool, why: str) -> None:
@@ -137,9 +160,9 @@ def test_how_a_target_was_found_next() -> None:
     earlier, next_one = a_change(2, decided_at=NOW, before=BEFORE), a_change(3, decided_at=later(60), before=BEFORE)
     live = Seen(later(30), Facts())
 
-    assert seen_after(own, [own, earlier, next_one], None) == Seen(later(60), BEFORE)
-    assert seen_after(own, [own, next_one], live) == live
-    assert seen_after(own, [], None) is None
+    assert seen_after(own, [own, earlier, next_one], None) == [Seen(later(60), BEFORE)]
+    assert seen_after(own, [own, next_one], live) == [live, Seen(later(60), BEFORE)]
+    assert seen_after(own, [], None) == []
 
 
 @pytest.mark.parametrize(

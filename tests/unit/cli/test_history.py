@@ -318,18 +318,6 @@ async def test_csv_and_markdown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        pytest.param("a|b", "a\\|b", id="a cell ends nowhere else"),
-        pytest.param("<b>*x*</b>", "\\<b\\>\\*x\\*\\</b\\>", id="no marks and no HTML"),
-        pytest.param("two\nlines", "two lines", id="one line"),
-    ],
-)
-def test_what_stands_in_a_record_is_no_markdown(words: str, expected: str) -> None:
-    assert history_text.md(words) == expected
-
-
-@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         pytest.param(["--only", "relase"], '--only knows no "relase"', id="a word with a slip"),

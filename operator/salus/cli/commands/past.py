@@ -61,3 +61,54 @@ def history_command(  # noqa: PLR0913 — a command's arguments are its options
         return run(ask, where, look)
 
     raise typer.Exit(ends_with(told))
+
+
+_REPORT = """A report of an incident (inc/NAME), or of some days (period), for those who were not there.
+
+Of an incident: what was seen, blamed, tried, done and told, by whom, and how long it took. Of a period: how often, how
+fast, and whether people did what policies in mode Observe have rehearsed, which is what speaks for Enforce.
+
+Exit status: 0 told, 2 it could not be asked.
+
+\b
+Examples:
+  salus report inc/checkout-3d5f39f9-1 -n shop --md
+  salus report period -A --since 7d
+  salus report period -n shop --from 2026-11-01 --to 2026-12-01 -o json
+"""
+
+
+@app.command("report", help=_REPORT)
+@grouped
+def report_command(  # noqa: PLR0913 — a command's arguments are its options
+    about: Annotated[str, typer.Argument(metavar="WHAT", help="inc/NAME, or period.")],
+    *,
+    since: Annotated[str, typer.Option("--since", metavar="TIME", help="How long a period is. Default: 7d.")] = "",
+    begins: Annotated[str, typer.Option("--from", metavar="WHEN", help="A period from this day or time on.")] = "",
+    ends: Annotated[str, typer.Option("--to", metavar="WHEN", help="A period until then. Default: now.")] = "",
+    markdown: Annotated[bool, typer.Option("--md", help="As Markdown, for a document that is kept.")] = False,
+    where: "Where",
+    look: "Look",
+) -> None:
+    """See _REPORT."""
+    with imports():
+        from salus.cli.contract import ends as ends_with  # noqa: PLC0415 — see the package's docstring
+        from salus.cli.past.report_command import Ask, run  # noqa: PLC0415
+        from salus.cli.spans import moment  # noqa: PLC0415
+
+    if since and begins:
+        raise typer.BadParameter("--since and --from: one of them says when it begins")
+    ago = duration("--since", since) if since else None
+
+    def told() -> int:
+        ask = Ask(
+            about=about,
+            since=ago,
+            begins=moment(begins, utc=look.utc) if begins else None,
+            ends=moment(ends, utc=look.utc) if ends else None,
+            markdown=markdown,
+            commands=frozenset(command.name or "" for command in app.registered_commands),
+        )
+        return run(ask, where, look)
+
+    raise typer.Exit(ends_with(told))

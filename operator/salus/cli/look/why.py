@@ -50,8 +50,8 @@ def why(found: Situation, now: datetime, cluster: str) -> Explanation:
         question=f"Why is nothing done about {subject}?" if found.incidents else f"How is {subject}, and why?",
         answer=said.text,
         facts=said.facts,
-        guards=_guards(*said.objection) if said.objection else (),
-        not_asked=_not_asked(said.objection[0]) if said.objection else 0,
+        guards=guards_until(*said.objection) if said.objection else (),
+        not_asked=not_asked_after(said.objection[0]) if said.objection else 0,
         do=said.do,
     )
 
@@ -64,14 +64,15 @@ def _subject(found: Situation) -> str:
     return f"{target.kind.value}/{target.name}" if target and target.name else f"policy {found.name}"
 
 
-def _guards(reason: str, message: str) -> tuple[GuardLine, ...]:
+def guards_until(reason: str, message: str) -> tuple[GuardLine, ...]:
     """Those that were asked; all of them, where none objects."""
     asked = _ORDER[: _ORDER.index(reason)] if reason in _ORDER else _ORDER
     passed = [GuardLine(reason=one, state=State.GOOD) for one in asked]
     return (*passed, *([GuardLine(reason=reason, state=State.HELD, message=message)] if reason in _ORDER else []))
 
 
-def _not_asked(reason: str) -> int:
+def not_asked_after(reason: str) -> int:
+    """How many guards come after the one that objects."""
     return len(_ORDER) - _ORDER.index(reason) - 1 if reason in _ORDER else 0
 
 

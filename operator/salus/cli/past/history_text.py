@@ -8,6 +8,7 @@ from typing import TextIO
 from rich.console import RenderableType
 from rich.text import Text
 
+from salus.cli.markdown import escaped, rows_of
 from salus.cli.reports.history import Counted, Gap, History, HistoryLine
 from salus.cli.show import Screen, left_out, plain, table
 from salus.model.scalars import format_time
@@ -83,25 +84,10 @@ def markdown(report: History, screen: Screen) -> Iterator[str]:
     zone = screen.local(report.at).tzname()
     titles = (f"time ({zone})", "target", "what", "detail", "by", "outcome")
     rows = [(day(one.at, screen), one.target, one.what.value, one.detail, one.by, one.outcome) for one in report.items]
-    yield from md_table([titles, *rows])
+    yield from rows_of([titles, *rows])
     for note in (*_left_out(report.refusals_left_out), *(_gone(gap, screen) for gap in report.gaps)):
         yield ""
-        yield md(note)
-
-
-def md_table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A table of Markdown; the first row has the titles."""
-    titles, *rest = rows
-    yield f"| {' | '.join(titles)} |"
-    yield f"|{' --- |' * len(titles)}"
-    for row in rest:
-        yield f"| {' | '.join(md(cell) for cell in row)} |"
-
-
-def md(words: str) -> str:
-    """A text that Markdown takes as it is."""
-    safe = "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in plain(" ".join(words.split())))
-    return safe.strip()
+        yield escaped(note)
 
 
 def write_csv(report: History, out: TextIO) -> None:

@@ -201,7 +201,8 @@ def said(deed: Deed) -> str:
         case DeedKind.CONFIGURATION:
             return f"{short(deed.release)} with another configuration"
     images = " ".join(image.rpartition("/")[2] for image in deed.images)
-    return f"{short(deed.release)}{' again' if deed.came_back else ''} {images}".rstrip()
+    when = ", some time before the next release" if deed.by_then else ""
+    return f"{short(deed.release)}{' again' if deed.came_back else ''} {images}".rstrip() + when
 
 
 def _fared(deed: Deed, kept: Iterable[Release]) -> tuple[State | None, str]:

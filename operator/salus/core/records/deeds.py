@@ -7,15 +7,15 @@ What Salus did is in its records and not told here.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from salus.core.objects.edits import Written, scaler_of, writers_of
 from salus.core.objects.selectors import controlled_by
 from salus.core.objects.stamps import KNOWN
-from salus.core.objects.workloads import images_of, workload_from
+from salus.core.objects.workloads import images_of, same_release, workload_from
 from salus.core.records.releases import history_from
-from salus.model.scalars import Body, parse_time
+from salus.model.scalars import Body, parse_time, whole_number
 from salus.model.values.changes import Change
 from salus.model.values.configuration import Stamps
 from salus.model.values.deeds import Deed, DeedKind
@@ -27,6 +27,7 @@ ROLLING = timedelta(minutes=2)
 """What happens to two ReplicaSets so close together is a rollout."""
 CONTROLLER = "kube-controller-manager"
 """By whose hand the autoscalers of Kubernetes write."""
+_EARLIER = "deployment.kubernetes.io/revision-history"
 _RESIZED = re.compile(
     r"replica set (?P<name>\S+) (?:from (?P<from>\d+) to (?P<to>\d+)|to (?P<to_>\d+) from (?P<from_>\d+))$"
 )
@@ -65,25 +66,45 @@ class _Rescaled:
 def deeds_of(traces: Traces, changes: Iterable[Change] = (), stamps: Stamps = KNOWN) -> tuple[Deed, ...]:
     """What others did to it, oldest first. `changes`: the records of this very workload. Raises ValueError."""
     workload = workload_from(traces.body, stamps)
-    done = [change.applied_at for change in changes if change.applied_at is not None]
-    found = [*_releases(workload, traces, done, stamps), *_scalings(workload, traces, done)]
+    done = [change for change in changes if change.applied_at is not None]
+    found = [*_releases(workload, traces, done, stamps), *_scalings(workload, traces, _moments(done))]
     return tuple(sorted(found, key=lambda deed: deed.at))
+
+
+def _moments(done: Iterable[Change]) -> list[datetime]:
+    return [change.applied_at for change in done if change.applied_at is not None]
 
 
 # --- releases and restarts
 
 
-def _releases(workload: Workload, traces: Traces, done: Sequence[datetime], stamps: Stamps) -> Iterator[Deed]:
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A template took the place of another one."""
+
+    revision: Revision
+    before: Revision | None
+    again: bool = False
+    """It had been there already; then it was after `at`, and before `until`."""
+    at: datetime | None = None
+    until: datetime | None = None
+    """None: nothing else came since."""
+
+
+def _releases(workload: Workload, traces: Traces, done: Sequence[Change], stamps: Stamps) -> Iterator[Deed]:
     owned = controlled_by(traces.owned, {workload.uid})
     images = {body["metadata"]["name"]: images_of(_template(body)) for body in owned}
     history, writers = history_from(owned, stamps), list(writers_of(traces.body, "template"))
-    by_salus = {name for at in done if (name := _made_by(at, history))}
+    by_salus = {name for at in _moments(done) if (name := _made_by(at, history))}
     brought = {name: one.manager for one in writers if (name := _made_by(one.at, history))}
-    for revision, before in _with_those_before(history):
-        if revision.name not in by_salus:
-            kind, by = _kind(before, revision), brought.get(revision.name, "")
-            yield Deed(kind, revision.made_at, by, release=revision.named, images=images[revision.name])
-    yield from _came_back(workload, history, writers, done)
+    for step in _steps(history, {body["metadata"]["name"]: _numbers(body) for body in owned}):
+        named, shown = step.revision.named, images[step.revision.name]
+        if step.again:
+            if (again := _came_back(step, workload, writers, done)) is not None:
+                yield replace(again, release=named, images=shown)
+        elif step.revision.name not in by_salus:
+            by = brought.get(step.revision.name, "")
+            yield Deed(_kind(step), step.revision.made_at, by, release=named, images=shown)
 
 
 def _template(body: Body) -> Body:
@@ -91,38 +112,58 @@ def _template(body: Body) -> Body:
     return dict(spec.get("template") or {})
 
 
-def _with_those_before(history: Sequence[Revision]) -> Iterator[tuple[Revision, Revision | None]]:
-    """Each with the one that it took the place of when it was first there; the numbers tell when it was there last."""
-    for index, revision in enumerate(history):
-        before = history[index - 1] if index else None
-        if before is not None and revision.made_at < before.made_at:
-            before = max(
-                (other for other in history if other.made_at < revision.made_at),
-                key=lambda other: other.made_at,
-                default=None,
-            )
-        yield revision, before
+def _numbers(body: Body) -> list[int]:
+    """The numbers that a ReplicaSet has had before its present one; each time it came back it got another."""
+    text = (body["metadata"].get("annotations") or {}).get(_EARLIER, "")
+    return [number for part in text.split(",") if (number := whole_number(part)) is not None]
 
 
-def _kind(before: Revision | None, revision: Revision) -> DeedKind:
-    if before is None or before.release != revision.release:
+def _steps(history: Sequence[Revision], earlier: Mapping[str, Sequence[int]]) -> Iterator[_Step]:
+    """In the order of their numbers. A ControllerRevision that came back keeps none of its first arrival."""
+    numbered = sorted(
+        ((number, one) for one in history for number in (*earlier[one.name], one.number)), key=lambda pair: pair[0]
+    )
+    there = [one for _, one in numbered]
+    for index, one in enumerate(there):
+        before, after = there[:index], there[index + 1 :]
+        latest = max((other.made_at for other in before), default=one.made_at)
+        if one.made_at >= latest and one not in before:
+            yield _Step(one, before[-1] if before else None)
+            continue
+        if one not in before:
+            older = [other for other in history if other.made_at < one.made_at]
+            yield _Step(one, max(older, key=lambda other: other.made_at, default=None))
+        until = min((other.made_at for other in after if other.made_at >= latest), default=None)
+        yield _Step(one, before[-1], again=True, at=latest, until=until)
+
+
+def _kind(step: _Step) -> DeedKind:
+    before, after = step.before, step.revision
+    if before is None or before.release != after.release:
         return DeedKind.RELEASE
-    return DeedKind.RESTART if before.checksums == revision.checksums else DeedKind.CONFIGURATION
+    return DeedKind.RESTART if before.checksums == after.checksums else DeedKind.CONFIGURATION
 
 
-def _came_back(
-    workload: Workload, history: Sequence[Revision], writers: Sequence[Written], done: Sequence[datetime]
-) -> Iterator[Deed]:
-    """The newest revision is older than another: somebody put it back. When, only who wrote the template last tells."""
-    if not history or history[-1].made_at == (latest := max(one.made_at for one in history)):
-        return
-    wrote = max((one for one in writers if one.at > latest), key=lambda one: one.at, default=None)
-    if any(at > latest and (wrote is None or at >= wrote.at - AT_ONCE) for at in done):
-        return  # by Salus
+def _came_back(step: _Step, workload: Workload, writers: Sequence[Written], done: Sequence[Change]) -> Deed | None:
+    """Somebody put an older release back; when, who wrote the template last tells, or the rollout, of the newest."""
+    if step.at is None or _kind(step) is not DeedKind.RELEASE or _by_salus(step, done):
+        return None
+    if step.until is not None:
+        return Deed(DeedKind.RELEASE, step.at, came_back=True, by_then=step.until)
+    wrote = max((one for one in writers if one.at > step.at), key=lambda one: one.at, default=None)
     at = wrote.at if wrote else workload.rolled_out_since
-    if at is not None:
-        by = wrote.manager if wrote else ""
-        yield Deed(DeedKind.RELEASE, at, by, release=workload.named, images=workload.images, came_back=True)
+    return Deed(DeedKind.RELEASE, at, wrote.manager if wrote else "", came_back=True) if at is not None else None
+
+
+def _by_salus(step: _Step, done: Iterable[Change]) -> bool:
+    """Whether a record says that Salus put this release there, in the time in which it came back."""
+    return any(
+        step.at is not None
+        and step.at <= change.applied_at <= (step.until or change.applied_at)
+        and same_release(change.intended.release, step.revision.named)
+        for change in done
+        if change.applied_at is not None and change.intended is not None
+    )
 
 
 # --- scalings

@@ -30,6 +30,7 @@ class Then(StrEnum):
     OTHER = "Other"
     NOTHING = "Nothing"
     UNKNOWN = "Unknown"
+    """Nobody remembers, or the time to do something is not over yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +65,37 @@ def is_rehearsal(change: Change) -> bool:
     return change.decision is Decision.DRY_RUN and change.action.writes
 
 
-def seen_after(change: Change, changes: Iterable[Change], live: Seen | None) -> Seen | None:
-    """How the target was found next: by the next record of it, or as it is now."""
+def seen_after(change: Change, changes: Iterable[Change], live: Seen | None) -> list[Seen]:
+    """How the target was found afterwards, in order: by each record of it, and as it is now."""
     later = [Seen(one.decided_at, one.before) for one in changes if one.before and one.decided_at > change.decided_at]
-    return min([*later, *([live] if live else [])], key=lambda seen: seen.at, default=None)
+    return sorted([*later, *([live] if live else [])], key=lambda seen: seen.at)
 
 
-def compare(change: Change, deeds: Sequence[Deed], later: Seen | None, ended: datetime | None) -> Compared:
+def compare(change: Change, deeds: Sequence[Deed], later: Sequence[Seen], ended: datetime | None) -> Compared:
     """What people did within `WITHIN` of this rehearsal. `ended`: when its incident was over, if it is."""
     until = change.decided_at + WITHIN
-    done = [deed for deed in deeds if change.decided_at <= deed.at <= until and not deed.by.startswith("hpa/")]
+    near = [deed for deed in deeds if _is_in_time(deed, change.decided_at, until, ended)]
+    done = [deed for deed in near if not deed.by.startswith("hpa/")]
     same = next((deed for deed in done if _is_same(change, deed)), None)
     if same is not None:
         return Compared(change, Then.SAME, same)
-    if later is not None and _led_to(change, later, ended, until):
+    closes = min(until, ended) if ended is not None else until
+    last = next((seen for seen in later if seen.at >= closes), None)
+    in_time = [seen for seen in later if seen.at <= until or (seen is last and closes < until)]
+    is_theirs = len(done) == len(near) or change.action is not ActionKind.SCALE
+    if is_theirs and (_were_led_to(change, in_time) or any(_restarted(change, seen.facts) for seen in later)):
         return Compared(change, Then.SAME)
     if done:
         return Compared(change, Then.OTHER, done[0])
-    if later is not None and change.before is not None and _untouched(change, change.before, later.facts):
-        return Compared(change, Then.NOTHING)
-    return Compared(change, Then.UNKNOWN)
+    untouched = last is not None and change.before is not None and _untouched(change, change.before, last.facts)
+    return Compared(change, Then.NOTHING if untouched else Then.UNKNOWN)
+
+
+def _is_in_time(deed: Deed, begins: datetime, until: datetime, ended: datetime | None) -> bool:
+    """Of what nobody remembers the time, that it was before the incident was over is as good."""
+    if deed.by_then is None:
+        return begins <= deed.at <= until
+    return deed.at <= until and deed.by_then >= begins and (deed.by_then <= until or (ended or deed.by_then) <= until)
 
 
 def argued(compared: Sequence[Compared]) -> Verdict:
@@ -95,14 +107,11 @@ def argued(compared: Sequence[Compared]) -> Verdict:
 
 
 def _why(total: int, counts: Mapping[Then, int]) -> str:
-    words = {
-        Then.SAME: "the same",
-        Then.OTHER: "something else",
-        Then.NOTHING: "nothing",
-        Then.UNKNOWN: "nobody knows what",
-    }
-    said = ", ".join(f"{words[then]} {_times(count)}" for then, count in counts.items() if count)
-    return f"{total} rehearsal{'' if total == 1 else 's'}; people did {said} within 30m"
+    words = {Then.SAME: "the same", Then.OTHER: "something else", Then.NOTHING: "nothing"}
+    did = ", ".join(f"{word} {_times(counts[then])}" for then, word in words.items() if counts[then])
+    unknown = f"of {counts[Then.UNKNOWN]} it is not known" if counts[Then.UNKNOWN] else ""
+    said = "; ".join(filter(None, [f"people did {did} within 30m" if did else "", unknown]))
+    return f"{total} rehearsal{'' if total == 1 else 's'}: {said}"
 
 
 def _times(count: int) -> str:
@@ -122,20 +131,22 @@ def _is_same(change: Change, deed: Deed) -> bool:
             return False
 
 
-def _led_to(change: Change, later: Seen, ended: datetime | None, until: datetime) -> bool:
-    """Whether the workload was found as the rehearsed action would have left it, and that came about in time."""
-    wanted, found = change.intended or Facts(), later.facts
-    in_time = min(later.at, ended or later.at) <= until
+def _were_led_to(change: Change, in_time: Iterable[Seen]) -> bool:
+    """Whether the workload was found as the rehearsed action would have left it."""
+    wanted = change.intended or Facts()
     match change.action:
         case ActionKind.ROLLBACK:
-            return in_time and bool(found.release) and same_release(found.release, wanted.release)
-        case ActionKind.RESTART:  # which a template says itself
-            restarted = _time(found.restarted_at)
-            return restarted is not None and change.decided_at <= restarted <= until
+            return any(seen.facts.release and same_release(seen.facts.release, wanted.release) for seen in in_time)
         case ActionKind.SCALE:
-            return in_time and found.replicas is not None and _same_way(change, found.replicas)
+            return any(seen.facts.replicas is not None and _same_way(change, seen.facts.replicas) for seen in in_time)
         case _:
             return False
+
+
+def _restarted(change: Change, found: Facts) -> bool:
+    """Whether it was restarted in time, which a template says itself."""
+    at = _time(found.restarted_at) if change.action is ActionKind.RESTART else None
+    return at is not None and change.decided_at <= at <= change.decided_at + WITHIN
 
 
 def _time(text: str) -> datetime | None:

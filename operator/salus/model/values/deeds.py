@@ -21,6 +21,7 @@ class Deed:
 
     kind: DeedKind
     at: datetime
+    """When; or the earliest time that it may have been, where `by_then` says the latest."""
     by: str = ""
     """The program that wrote it, as the API server knows it, or `hpa/NAME`; empty: nobody remembers."""
     release: str = ""
@@ -32,3 +33,5 @@ class Deed:
     """From then on; None: nobody remembers."""
     before: int | None = None
     """Replicas before."""
+    by_then: datetime | None = None
+    """When it was done at the latest, where nobody remembers when."""

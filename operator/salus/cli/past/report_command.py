@@ -1,0 +1,93 @@
+"""The command `salus report`: an incident, or a period."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from salus.adapters.clock import SystemClock
+from salus.cli.contract import CannotBeAsked, Exit
+from salus.cli.names import named, short_of
+from salus.cli.past import book, incident, incident_text, period, period_text
+from salus.cli.past.history import Window
+from salus.cli.past.incident import Around
+from salus.cli.person import Person, Where, person_at
+from salus.cli.reports.document import Document
+from salus.cli.reports.incident import IncidentReport
+from salus.cli.reports.period import PeriodReport
+from salus.cli.show import Form, Look, Screen, Text_, screen, show
+from salus.model.meta import WorkloadKind
+from salus.ports import INCIDENTS, WORKLOADS, Ref
+
+MARKDOWN = "md"
+PERIOD = "period"
+USUAL = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a person typed."""
+
+    about: str
+    since: timedelta | None = None
+    begins: datetime | None = None
+    ends: datetime | None = None
+    markdown: bool = False
+    commands: frozenset[str] = frozenset()
+    """That this program has."""
+
+
+def run(ask: Ask, where: Where, look: Look) -> int:
+    """The command. Returns the exit status. Raises CannotBeAsked."""
+    if ask.markdown and look.form not in {Form.TEXT, MARKDOWN}:
+        raise CannotBeAsked(f"--md and -o {look.form} ask for two forms")
+    return asyncio.run(_run(ask, where, look))
+
+
+async def _run(ask: Ask, where: Where, look: Look) -> int:
+    async with person_at(where) as person:
+        now, markdown = SystemClock().now(), ask.markdown or look.form == MARKDOWN
+        if ask.about == PERIOD:
+            _print(
+                await of_period(person, ask, now), look, period_text.text, period_text.markdown if markdown else None
+            )
+        else:
+            said = await of_incident(person, ask, now)
+            _print(said, look, incident_text.text, incident_text.markdown if markdown else None)
+    return Exit.YES
+
+
+T = TypeVar("T", bound=Document)
+
+
+def _print(report: T, look: Look, text: Text_[T], markdown: Callable[[T, Screen], Iterator[str]] | None) -> None:
+    if markdown is None:
+        show(report, look, text)
+    else:
+        again = type(report).from_json(report.to_json())
+        sys.stdout.writelines(f"{line}\n" for line in markdown(again, screen(look)))
+
+
+async def of_incident(person: Person, ask: Ask, now: datetime) -> IncidentReport:
+    """All about one incident. Raises CannotBeAsked."""
+    one = named(ask.about, INCIDENTS, allowed=(INCIDENTS,))
+    body = await person.get(Ref(INCIDENTS, person.one_namespace(), one.name))
+    ref = body["spec"]["targetRef"]
+    workload = f"{short_of(WORKLOADS[WorkloadKind(ref['kind'])])}/{ref['name']}"
+    (known,) = (await book.read(person, [workload])).workloads
+    said = incident.report(body, Around(known, person.context, ask.commands), now)
+    return said.model_copy(update={"not_looked_at": tuple(person.not_looked_at)})
+
+
+async def of_period(person: Person, ask: Ask, now: datetime) -> PeriodReport:
+    """How all went in some days. Raises CannotBeAsked."""
+    ends = ask.ends or now
+    begins = ask.begins or ends - (ask.since or USUAL)
+    if begins >= ends:
+        raise CannotBeAsked("the period ends before it begins", [("from", str(begins)), ("to", str(ends))])
+    known = await book.read(person, [])
+    where = {"cluster": person.context, "namespace": person.namespace or ""}
+    said = period.report(known, Window(begins, ends), now, **where)
+    return said.model_copy(update={"not_looked_at": tuple(person.not_looked_at)})
