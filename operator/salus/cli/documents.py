@@ -36,7 +36,12 @@ class Document:
 
     def line(self, path: str) -> int:
         """The line, from 1, of the deepest part of `path` that is written: a missing field is at its parent's."""
-        return line_of(_deepest(self.node, path))
+        return self.place(path)[0]
+
+    def place(self, path: str) -> tuple[int, int]:
+        """Line and column of the same, from 1."""
+        found = _deepest(self.node, path)
+        return line_of(found), found.start_mark.column + 1
 
 
 def read_documents(text: bytes) -> Iterator[Document]:

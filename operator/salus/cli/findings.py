@@ -113,15 +113,18 @@ def notes_in(document: Document, file: str, catalog: Catalog) -> Iterator[Findin
         policy = compile_policy({"metadata": metadata, "spec": document.body.get("spec")}, catalog)
     except SpecError:
         return
-    for note in (
-        *_raised(policy),
-        *_asked(policy, catalog),
-        *_offered(policy),
-        *_by_pods(policy),
-        *_of_successes(policy),
-        *policy.warnings,
-    ):
+    for note in notes_of(policy, catalog):
         yield replace(where, line=document.line(note.path), path=note.path, message=note.message)
+
+
+def notes_of(policy: Policy, catalog: Catalog) -> Iterator[Problem]:
+    """The same of a policy that is compiled, wherever it comes from."""
+    yield from _raised(policy)
+    yield from _asked(policy, catalog)
+    yield from _offered(policy)
+    yield from _by_pods(policy)
+    yield from _of_successes(policy)
+    yield from policy.warnings
 
 
 def _raised(policy: Policy) -> Iterator[Problem]:
@@ -169,14 +172,14 @@ def _of_successes(policy: Policy) -> Iterator[Problem]:
 def _by_pods(policy: Policy) -> Iterator[Problem]:
     """Queries by a label that a newcomer's series do not have."""
     for index, check in enumerate(policy.spec.checks):
-        for field, query in _written(check).items():
+        for field, query in written(check).items():
             for metric, label in rare(query):
                 asks = f'asks for {label}="$target", and what is scraped from pods seldom has that label'
                 instead = f"""where {metric} has none, write pod=~"$pods", which stands for the names of its pods"""
                 yield Problem(f"spec.checks[{index}].{field}", f"{asks}; {instead}")
 
 
-def _written(check: Check) -> Mapping[str, str]:
+def written(check: Check) -> Mapping[str, str]:
     """The queries of a check that its author wrote, by their fields."""
     ratio = {"ratio.of": check.ratio.of, "ratio.in": check.ratio.in_} if check.ratio else {}
     queries = {"query": check.query, **ratio, "volume.query": check.volume.query if check.volume else None}

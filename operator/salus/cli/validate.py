@@ -110,24 +110,24 @@ def catalog_of(settings: Settings | None, named: Collection[str] = ()) -> Catalo
 def validate(inputs: Sequence[str], catalog: Catalog, progress: Progress) -> Report:
     """Check every policy in `inputs`: files, folders and `-` for standard input."""
     report = Report(None if isinstance(catalog.sources, AnyName) else tuple(catalog.sources))
-    for file in _files(inputs, report):
+    for file in files(inputs, report.unreadable):
         try:
             _check(file, catalog, report, progress)
         except UnreadableError as error:
-            report.unreadable.append(Unreadable(_shown(file), error.line, str(error)))
+            report.unreadable.append(Unreadable(shown(file), error.line, str(error)))
     progress.end()
     return report
 
 
 def _check(file: str, catalog: Catalog, report: Report, progress: Progress) -> None:
-    text = _read(file)
+    text = read(file)
     report.files += 1
     for document in read_documents(text):
-        progress.say(lambda: f"checking: {report.policies} policies so far, now in {_shown(file)}")
+        progress.say(lambda: f"checking: {report.policies} policies so far, now in {shown(file)}")
         escaped: list[BaseException] = []
         with contained(escaped.append):
-            _look_at(document, _shown(file), catalog, report)
-        report.findings.extend(_defect(document, _shown(file), error) for error in escaped)
+            _look_at(document, shown(file), catalog, report)
+        report.findings.extend(_defect(document, shown(file), error) for error in escaped)
 
 
 def _look_at(document: Document, file: str, catalog: Catalog, report: Report) -> None:
@@ -144,14 +144,14 @@ def _defect(document: Document, file: str, error: BaseException) -> Finding:
     return Finding(file, line_of(document.node), document.number, "", "", "", message)
 
 
-def _files(inputs: Sequence[str], report: Report) -> Iterator[str]:
-    """Every file once. An input that is none is noted in the report, and the others are still read."""
+def files(inputs: Sequence[str], unreadable: list[Unreadable]) -> Iterator[str]:
+    """Every file once. An input that is none is noted, and the others are still read."""
     seen: set[str] = set()
     for one in inputs:
         try:
             found = _expanded(one)
         except UnreadableError as error:
-            report.unreadable.append(Unreadable(one, None, str(error)))
+            unreadable.append(Unreadable(one, None, str(error)))
             continue
         yield from (file for file in found if file not in seen)
         seen.update(found)
@@ -171,14 +171,16 @@ def _is_visible(path: Path, folder: Path) -> bool:
     return path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
-def _read(file: str) -> bytes:
+def read(file: str) -> bytes:
+    """What it holds, or standard input. Raises UnreadableError."""
     try:
         return sys.stdin.buffer.read(LARGEST + 1) if file == STDIN else read_bytes(Path(file))
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from error
 
 
-def _shown(file: str) -> str:
+def shown(file: str) -> str:
+    """How people are told of it."""
     return "<stdin>" if file == STDIN else file
 
 

@@ -63,6 +63,8 @@ _CANONICAL = re.compile(
     re.VERBOSE,
 )
 """The tokens of a query as the parser prints it: what is a selector, and what only looks like one."""
+_SPACES = re.compile(r'(?P<string>"(?:\\.|[^"\\])*")|(?<=\()\s+|\s+(?=\))|(?P<space>\s+)')
+"""Between the words of a query as the parser prints it over several lines."""
 
 _OPERATORS = (  # pairs, as the parser's enums cannot be hashed
     (ast.MatchOp.Equal, "="),
@@ -638,6 +640,11 @@ def is_filter(node: Any) -> bool:  # noqa: ANN401 — as below
     """Whether it is a comparison without `bool`, which gives nothing where it does not hold."""
     compares = isinstance(node, ast.BinaryExpr) and str(node.op) in COMPARISONS
     return compares and not (node.modifier is not None and node.modifier.return_bool)
+
+
+def one_line(node: Any) -> str:  # noqa: ANN401 — the parser types its nodes as Any
+    """A part of a query as PromQL, on one line."""
+    return _SPACES.sub(lambda found: found["string"] or (" " if found["space"] else ""), node.prettify().strip())
 
 
 def children(node: Any) -> list[Any]:  # noqa: ANN401 — the parser types its own children as Any

@@ -5,7 +5,6 @@ Unknown, as if `x` were gone. With `bool` it is 0 or 1, and nothing only where `
 says 1 where the filter gives a series, in each of its labels, and 0 where it does not though there are data.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,6 @@ _RELABELLING = frozenset({"label_replace", "label_join", "sort", "sort_desc", "s
 """Functions of as many series as they give, with the same values."""
 _LONGEST = 4_096
 """Characters that a check's query may have."""
-_SPACES = re.compile(r'(?P<string>"(?:\\.|[^"\\])*")|(?<=\()\s+|\s+(?=\))|(?P<space>\s+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +92,9 @@ def _superfluous(node: Any, bound: Threshold) -> tuple[str, bool]:  # noqa: ANN4
     if not promql.is_filter(node):
         return "", False
     op, number, value = str(node.op), node.rhs, node.lhs
-    shown = f"{op} {_text(number)}"
+    shown = f"{op} {promql.one_line(number)}"
     if isinstance(node.lhs, ast.NumberLiteral):
-        shown, op, number, value = f"{_text(node.lhs)} {op}", _MIRRORED[op], node.lhs, node.rhs
+        shown, op, number, value = f"{promql.one_line(node.lhs)} {op}", _MIRRORED[op], node.lhs, node.rhs
     if not isinstance(number, ast.NumberLiteral) or _form(value) is not None:
         return "", False
     if op in {">", ">="} and bound.above is not None and bound.above >= number.val:
@@ -116,9 +114,9 @@ def _form(node: Any) -> _Form | None:  # noqa: ANN401
         case ast.AggregateExpr():
             return _of_aggregation(node)
         case ast.Call() if node.func.name in _ABSENT:
-            return _Form(f"count({_text(node)}) or vector(0)")
+            return _Form(f"count({promql.one_line(node)}) or vector(0)")
         case ast.Call() if node.func.name in _RELABELLING:
-            inner, rest = _form(node.args[0]), [_text(argument) for argument in node.args[1:]]
+            inner, rest = _form(node.args[0]), [promql.one_line(argument) for argument in node.args[1:]]
             return inner and _Form(f"{node.func.name}({', '.join([inner.text, *rest])})", inner.counts)
     return None
 
@@ -135,7 +133,7 @@ def _of_operator(node: ast.BinaryExpr) -> _Form | None:
             return _Form(f"({other} > 0) or {one} or {other}")
         case "unless" if left:
             one = left.zero_or_one
-            return _Form(f"({one} unless{_modifier(node)} {_text(node.rhs)}) or 0 * {one}")
+            return _Form(f"({one} unless{_modifier(node)} {promql.one_line(node.rhs)}) or 0 * {one}")
     return None
 
 
@@ -151,15 +149,15 @@ def _of_comparison(node: ast.BinaryExpr) -> _Form:
 
 def _compared(side: Any, form: _Form | None) -> str:  # noqa: ANN401
     if form is None:
-        return _text(side)
-    return f"({form.text})" if form.counts else f"({_text(_unfiltered(side))})"
+        return promql.one_line(side)
+    return f"({form.text})" if form.counts else f"({promql.one_line(_unfiltered(side))})"
 
 
 def _of_both(node: ast.BinaryExpr, left: _Form | None, right: _Form | None) -> _Form:
     """`and` joins many series with many; a product wants one on the right."""
     one, keeps = (left.zero_or_one, False) if left else (_side(node.lhs), True)
     if right is None:
-        return _Form(f"{one} and{_modifier(node)} {_text(node.rhs)}", keeps)
+        return _Form(f"{one} and{_modifier(node)} {promql.one_line(node.rhs)}", keeps)
     matching = node.modifier.matching if node.modifier is not None else None
     if matching is None:
         return _Form(f"{one} * {right.zero_or_one}", keeps)
@@ -195,15 +193,10 @@ def _bare(node: Any) -> Any:  # noqa: ANN401
 
 
 def _side(node: Any) -> str:  # noqa: ANN401
-    return f"({_text(node)})" if isinstance(node, ast.BinaryExpr) else _text(node)
+    return f"({promql.one_line(node)})" if isinstance(node, ast.BinaryExpr) else promql.one_line(node)
 
 
 def _modifier(node: ast.BinaryExpr) -> str:
     """Which labels have to match, with a space before it."""
     written = str(node.modifier) if node.modifier is not None else ""
     return written and f" {written}"
-
-
-def _text(node: Any) -> str:  # noqa: ANN401
-    """On one line."""
-    return _SPACES.sub(lambda found: found["string"] or (" " if found["space"] else ""), node.prettify().strip())

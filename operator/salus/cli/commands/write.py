@@ -1,0 +1,62 @@
+"""The commands that help to write policies."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from salus.cli.app import app, imports
+from salus.cli.options import grouped
+
+if TYPE_CHECKING:
+    from salus.cli.metrics.wanted import Prometheus
+    from salus.cli.person import Where
+    from salus.cli.show import Look
+
+_LINT = """Everything of validate, and what is odd about policies that can be used.
+
+Without -f it lints what is in the cluster: NAME is a policy or a workload (deploy/NAME, …). An exception stands in the
+file: # salus:ignore SL301 until 2027-01-31 because of the migration. -o sarif, github and junit are there too.
+
+Exit status: 0 no finding of --fail-on, 1 findings, 2 something could not be read or asked.
+
+\b
+Examples:
+  salus lint -f deploy --offline
+  salus lint checkout -n shop --offline --level warning
+  kustomize build deploy | salus lint -f - --offline -o sarif
+"""
+
+
+@app.command("lint", help=_LINT)
+@grouped
+def lint_command(  # noqa: PLR0913 — a command's arguments are its options
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="A policy, or TYPE/NAME.")] = None,
+    *,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("-f", "--filename", metavar="FILE", help="A file, a folder, or - for standard input. Repeatable."),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no Prometheus, nor about workloads.")] = False,
+    level: Annotated[
+        Literal["error", "warning", "info"], typer.Option("--level", help="Show these, and what is worse.")
+    ] = "info",
+    fail_on: Annotated[
+        Literal["error", "warning"], typer.Option("--fail-on", help="Which findings make the exit status 1.")
+    ] = "error",
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", metavar="CODE", help="Not this rule. Repeatable.")
+    ] = None,
+    where: "Where",
+    look: "Look",
+    prometheus: "Prometheus",
+) -> None:
+    """See _LINT."""
+    with imports():
+        from salus.cli.contract import ends  # noqa: PLC0415 — see the package's docstring
+        from salus.cli.lint.command import Ask, run  # noqa: PLC0415
+        from salus.cli.lint.finding import Wish  # noqa: PLC0415
+        from salus.cli.reports.lint import Level  # noqa: PLC0415
+
+    wish = Wish(Level(level), frozenset(ignore or ()), offline)
+    ask = Ask(tuple(inputs or ()), tuple(names or ()), wish, Level(fail_on))
+    raise typer.Exit(ends(lambda: run(ask, where, look, prometheus)))
