@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salus.core.actions.stamp import Reading, Stamp
+from salus.core.records.incidents import incident_body
 from salus.core.remedy import change_lifecycle
 from salus.core.remedy.change_lifecycle import (
     Applied,
@@ -27,12 +28,14 @@ from salus.core.remedy.change_lifecycle import (
     Verify,
     Wait,
 )
-from salus.model.change import ActionKind, Outcome
+from salus.model.change import ActionKind, Outcome, Proof
 from salus.model.change import TakeBack as Terms
 from salus.model.policy import OnFailure, Verdict
+from salus.model.scalars import Body
 from salus.model.values.changes import Change
+from salus.model.values.metrics import Finding
 from salus.model.values.objects import Workload
-from tests.builders import NOW, RESTART, a_change, a_finding, a_policy, a_workload, ago
+from tests.builders import NOW, RESTART, a_change, a_finding, a_policy, a_workload, ago, healthy
 
 POLICY = a_policy(remedies=[{"name": "scale", "scale": {"by": "1", "max": 9}}, RESTART])
 WORKLOAD = a_workload()
@@ -210,6 +213,30 @@ def test_what_is_let_go_counts_as_done_if_it_may_have_been(
 
 
 DRAWN = re.compile(r"^(\w+) ─+(\w+)─+▶", re.MULTILINE)
+
+
+STARTED = incident_body(POLICY, WORKLOAD, ago(3600), 1)
+PROOF = Proof(settle=timedelta(0), stable=timedelta(minutes=1), timeout=timedelta(minutes=3), checks="0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("finding", "incident", "undoes", "outcome"),
+    [
+        pytest.param(UNHEALTHY, STARTED, "", None, id="while the target is ill it waits, past its deadline"),
+        pytest.param(healthy(since=ago(59)), STARTED, "", None, id="as long as nobody knows whether health lasts"),
+        pytest.param(healthy(since=ago(299)), STARTED, "", None, id="and whether the incident will be over"),
+        pytest.param(healthy(since=ago(300)), STARTED, "", Outcome.INCONCLUSIVE, id="then nobody knows what it did"),
+        pytest.param(UNHEALTHY, None, "", Outcome.INCONCLUSIVE, id="an incident that is over is waited for by nobody"),
+        pytest.param(UNHEALTHY, STARTED, "x-1", Outcome.UNDONE, id="an undo was owed, and waits for nothing"),
+    ],
+)
+def test_what_a_replay_has_done_waits_for_the_past(
+    finding: Finding, incident: Body | None, undoes: str, outcome: Outcome | None
+) -> None:
+    change = scaled(undoes=undoes, proof=PROOF)
+
+    found = change_lifecycle.unseen(change, incident, (finding,), timedelta(minutes=5), NOW)
+    assert (found.outcome if isinstance(found, Finish) else None) == outcome
 
 
 def test_the_drawing_shows_the_moves_that_are_made() -> None:

@@ -121,23 +121,32 @@ async def _applied(step: Step, change: Change, body: Body, came: Came) -> Came:
 
 
 async def verify(step: Step, change: Change, came: Came) -> Came:
-    """See whether it helped; what this process did not see of the time since is asked of Prometheus' history."""
-    if not step.case.saw_since(change) and change.applied_at is not None:
-        await Measurer(step.context).recover(step.policy, step.case, step.now - change.applied_at)
-    if change_lifecycle.may_be_held_up(change, step.target):
-        is_fresh = change_lifecycle.is_fresh_undo(step.policy, change, step.now)
-        if is_fresh and not await stuck_pod.has_begun(step):
-            return came.at_rest()
-        change = await stuck_pod.delete_stuck_pod(step, change)
-    if not change.undoes and await _is_contested(step, change):
-        end: Finish | change_lifecycle.Wait = change_lifecycle.contested(change, step.target)
-    else:
-        end = change_lifecycle.verified(step.policy, change, step.case.findings, step.now, _not_coming(step))
+    """See whether it helped, where the world shows what it did."""
+    end = await _verified(step, change) if step.context.shows(change) else _by_itself(step, change)
     if isinstance(end, change_lifecycle.Wait):
         log.debug("waiting", why=end.why)
         return came.at_rest()
     await finish(step, end)
     return came.at_end()
+
+
+async def _verified(step: Step, change: Change) -> Finish | change_lifecycle.Wait:
+    """What this process did not see of the time since is asked of Prometheus' history."""
+    if not step.case.saw_since(change) and change.applied_at is not None:
+        await Measurer(step.context).recover(step.policy, step.case, step.now - change.applied_at)
+    if change_lifecycle.may_be_held_up(change, step.target):
+        is_fresh = change_lifecycle.is_fresh_undo(step.policy, change, step.now)
+        if is_fresh and not await stuck_pod.has_begun(step):
+            return change_lifecycle.Wait("its controller has not seen it yet")
+        change = await stuck_pod.delete_stuck_pod(step, change)
+    if not change.undoes and await _is_contested(step, change):
+        return change_lifecycle.contested(change, step.target)
+    return change_lifecycle.verified(step.policy, change, step.case.findings, step.now, _not_coming(step))
+
+
+def _by_itself(step: Step, change: Change) -> Finish | change_lifecycle.Wait:
+    hold_down = step.context.bounds().hold_down
+    return change_lifecycle.unseen(change, step.incident, step.case.findings, hold_down, step.now)
 
 
 def _not_coming(step: Step) -> str:

@@ -74,6 +74,8 @@ class Context:
     """How much of Salus one namespace may take, and how long an incident stays open."""
     stamps: Stamps = KNOWN
     """What in a pod template makes no release. Read at start only: it is in what is watched."""
+    shows: Callable[[Change], bool] = lambda _: True
+    """Whether the world shows what a change has done to it; the past of a replay shows what was done then, alone."""
     taken_over: set[TargetKey] = field(default_factory=set)
     """Targets of which nothing is left to be taken over from an older Salus."""
     fleet: FleetView = field(default_factory=FleetView)

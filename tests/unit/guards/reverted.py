@@ -47,6 +47,12 @@ OBJECTS = [
 ]
 
 PASSES = [
+    Row(
+        "what a replay has done, since its past shows nothing of it",
+        "Contested",
+        RESTART,
+        seen=replace(USUAL, changes=(GROWN,), unseen=frozenset({GROWN.name})),
+    ),
     Row("taken back later", "Contested", RESTART, seen=replace(USUAL, changes=(replace(GROWN, applied_at=ago(601)),))),
     Row(
         "an hour after it was contested",

@@ -183,10 +183,12 @@ def operator_owned(review: Review) -> str | None:
 
 def contested(review: Review) -> str | None:
     """Someone has taken Salus' newest change back within ten minutes: hands off for an hour."""
-    seen, last = review.seen, newest_write(review.seen.changes)
+    seen = review.seen
+    shown = [change for change in seen.changes if change.name not in seen.unseen]
+    last = newest_write(shown)
     if seen.autoscalers is None and last is not None and last.patched is not None:
         raise Unknowable("the autoscalers of this namespace could not be read")
-    return reverted_by_others(seen.changes, seen.workload, seen.now, seen.autoscalers)
+    return reverted_by_others(shown, seen.workload, seen.now, seen.autoscalers)
 
 
 def change_in_flight(review: Review) -> str | None:

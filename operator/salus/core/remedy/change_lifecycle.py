@@ -21,6 +21,7 @@ from salus.core.health.overall import healthy_for, of_remedy, overall
 from salus.core.health.timing import backoff, has_lasted
 from salus.core.objects.workloads import same_release
 from salus.core.records import changes as records
+from salus.core.records import incidents
 from salus.core.remedy import approvals, undo, verify
 from salus.core.remedy.approvals import Ended
 from salus.model.change import Decision, Facts, Outcome
@@ -417,6 +418,21 @@ def verified(
     return (
         Wait(judgement.message) if judgement.outcome is None else Finish(change, judgement.outcome, judgement.message)
     )
+
+
+def unseen(
+    change: Change, incident: Body | None, findings: Sequence[Finding], hold_down: timedelta, now: datetime
+) -> Finish | Wait:
+    """How a change stands of which the world shows no effect, as in a replay: nobody knows what it would have done.
+
+    As a rehearsal does, it waits until the target is healthy by itself and the incident is over; an undo does not wait.
+    """
+    stable = change.proof.stable if change.proof else timedelta(0)
+    clear = incidents.settled_for(incident, findings, max(stable, hold_down), hold_down, now)
+    if change.undoes or incident is None or clear is not None:
+        outcome = Outcome.UNDONE if change.undoes else Outcome.INCONCLUSIVE
+        return Finish(change, outcome, "nobody can know what it would have changed")
+    return Wait("nobody can know what it has changed")
 
 
 def contested(change: Change, target: TargetKey) -> Finish:

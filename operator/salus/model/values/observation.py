@@ -27,6 +27,8 @@ class Observation:
     """The workload as the API server gives it, to make patches for; empty where it was not read."""
     changes: tuple[Change, ...] = ()
     """All records of this target, over all policies, oldest first."""
+    unseen: frozenset[str] = frozenset()
+    """Names of those whose effect the world does not show: in a replay the past is what it was."""
     newest: int = 0
     """The highest number among the records with the target's label, whosever they are, at the time of `changes`.
 

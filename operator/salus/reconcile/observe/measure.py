@@ -18,6 +18,7 @@ from salus.model.policy import Verdict, names_target
 from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Answer, CheckState, Error, Past, Query
 from salus.model.values.policies import CompiledCheck, Policy
+from salus.ports import Workloads
 from salus.reconcile import defects
 from salus.reconcile.cases import Case
 from salus.reconcile.context import Context
@@ -67,8 +68,13 @@ def _pods(target: TargetKey, rivals: Rivals) -> tuple[str, Error | None]:
 
 def questions(context: Context, policy: Policy, case: Case) -> Sequence[Query]:
     """All checks of one target, made once for each generation of the policy."""
-    rivals = _rivals(context, policy, case.target)
+    rivals = _rivals(context.workloads, policy, case.target)
     return case.asks(policy, rivals, lambda: tuple(_asked(policy, policy.checks, case.target, rivals)))
+
+
+def wording(workloads: Workloads, policy: Policy, target: TargetKey) -> tuple[Query, ...]:
+    """The same, for a target that nobody looks at yet."""
+    return tuple(_asked(policy, policy.checks, target, _rivals(workloads, policy, target)))
 
 
 def _asked(policy: Policy, checks: Sequence[CompiledCheck], target: TargetKey, rivals: Rivals) -> Iterator[Query]:
@@ -78,11 +84,10 @@ def _asked(policy: Policy, checks: Sequence[CompiledCheck], target: TargetKey, r
             yield question(policy, check, target, template, rivals)
 
 
-def _rivals(context: Context, policy: Policy, target: TargetKey) -> Rivals:
+def _rivals(workloads: Workloads, policy: Policy, target: TargetKey) -> Rivals:
     """Workloads whose pods may bear the names that the target's may have, where it is asked for by these."""
     if not any(promql.names_pods(template) for check in policy.checks for template in check.templates):
         return ()
-    workloads = context.workloads
     kinds = pod_names.neighbour_kinds(target)
     return pod_names.rivals(target, (one.key for kind in kinds for one in workloads.select(target.namespace, kind, {})))
 
@@ -192,7 +197,7 @@ class Measurer:
 async def judged_past(context: Context, job: Job, check: CompiledCheck, start: datetime, end: datetime) -> Past | Error:
     """What a check was told in the past, where there was enough of what it judges."""
     policy, case = job
-    rivals = _rivals(context, policy, case.target)
+    rivals = _rivals(context.workloads, policy, case.target)
     asked = (*_asked(policy, [check], case.target, rivals), *_silence(policy, check, case.target, rivals))
     if unclear := next((one.unclear for one in asked if one.unclear), None):
         return unclear

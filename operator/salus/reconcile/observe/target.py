@@ -120,6 +120,7 @@ def known(step: Step, workload: Workload) -> Observation:
         workload=workload,
         findings=step.case.findings,
         changes=step.changes,
+        unseen=_unseen(step.context, step.changes),
         newest=step.context.records.newest_sequence(step.target),
         switches=step.context.switches(),
         fleet=_fleet(step, step.changes),
@@ -159,6 +160,7 @@ async def observe(step: Step, changes: Sequence[Change] | None = None) -> Observ
         body=body,
         findings=case.findings,
         changes=tuple(changes),
+        unseen=_unseen(context, changes),
         newest=newest,
         autoscalers=scalers,
         managed_by=managed_by(body),
@@ -176,6 +178,10 @@ async def observe(step: Step, changes: Sequence[Change] | None = None) -> Observ
         mode_cap=context.mode_cap,
     )
     return recounted(step, observation)
+
+
+def _unseen(context: Context, changes: Sequence[Change]) -> frozenset[str]:
+    return frozenset(change.name for change in changes if not context.shows(change))
 
 
 def recounted(step: Step, seen: Observation) -> Observation:
