@@ -1,6 +1,6 @@
 """The cluster of values, and its accounts, under which a test lets things fail, be forbidden and be missing."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -50,8 +50,6 @@ class FakeCluster(RehearsalCluster):
     refused: list[Write] = field(default_factory=list)
     readable: set[Permission] = field(default_factory=lambda: set(LOOKED_AT))
     """What of that to which templates refer Salus may read."""
-    unreadable: set[Resource] = field(default_factory=set)
-    """Kinds that Salus has no right to read."""
     closed: set[str] = field(default_factory=set)
     """Namespaces that are gone or have taken their Roles back: nothing may be listed there."""
     metadata_only: set[Resource] = field(default_factory=set)
@@ -64,13 +62,7 @@ class FakeCluster(RehearsalCluster):
 
     def forget_generation(self, ref: Ref) -> None:
         """Be a server that counts no generations of this object, as old ones do of an HPA."""
-        found = next(body for body in self.peek(ref.resource, ref.namespace) if body["metadata"]["name"] == ref.name)
-        del found["metadata"]["generation"]
-
-    async def get(self, ref: Ref) -> Body:
-        """The object, if it may be read."""
-        self._check_right(ref.resource)
-        return await RehearsalCluster.get(self, ref)
+        del self.now_at(ref)["metadata"]["generation"]
 
     async def list(self, resource: Resource, namespace: str | None, labels: Labels | None = None) -> list[Body]:
         """All objects of a kind with these labels, if they may be listed."""
@@ -84,11 +76,6 @@ class FakeCluster(RehearsalCluster):
         self._check_list(resource, namespace)
         async for body in RehearsalCluster.each(self, resource, namespace, labels):
             yield body
-
-    async def list_metadata(self, resource: Resource, namespace: str | None) -> Sequence[Body]:
-        """The same, `metadata` only."""
-        self._check_right(resource)
-        return await RehearsalCluster.list_metadata(self, resource, namespace)
 
     async def may(self, right: Permission, namespace: str) -> bool:  # noqa: ARG002 - rights are on all of a kind here
         """What the roles of today give, and what a test adds."""
@@ -113,12 +100,7 @@ class FakeCluster(RehearsalCluster):
             raise fault.error
         return result
 
-    def _check_right(self, resource: Resource) -> None:
-        if resource in self.unreadable:
-            raise Forbidden(f"{resource.plural} is forbidden")
-
     def _check_list(self, resource: Resource, namespace: str | None) -> None:
-        self._check_right(resource)
         if namespace in self.closed:
             raise Forbidden(f"{resource.plural} in {namespace} are forbidden")
         assert resource not in self.metadata_only, f"{resource.plural} were listed with what is in them"

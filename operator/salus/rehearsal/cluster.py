@@ -6,6 +6,7 @@ It remembers every write. Nothing lives in it: no controller reacts, so who want
 
 import uuid
 import weakref
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,7 +40,7 @@ from salus.rehearsal.server import (
     is_chosen,
     keep_book,
     merged,
-    resource_of,
+    ref_of,
     validate,
 )
 
@@ -47,7 +48,7 @@ LOOKED_AT = frozenset({right("list", CONFIG_MAPS), right("get", SERVICE_ACCOUNTS
 """Of that to which templates refer, what the operator's role lets it read."""
 _VERBS = {"create": "create", "patch": "patch", "update_status": "patch", "delete": "delete"}
 _UIDS = uuid.UUID("4b0b6a3e-6f0d-4d5c-9d0c-0d6f6b8f5a11")
-"""Uids follow from this and from what was written before: the same run gives the same records."""
+"""Uids follow from this and from the address: the same run gives the same records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,14 @@ class RehearsalCluster:
     now: Callable[[], datetime]
     rights: Set[Permission] = RECORD_KEEPING
     """What the operator may write as itself."""
+    unreadable: set[Resource] = field(default_factory=set)
+    """Kinds that nobody here has a right to read."""
     writes: list[Write] = field(default_factory=list)
     watchers: list[weakref.ref[Watcher]] = field(default_factory=list)
     """Who is shown each change of an object at once; a process that is gone watches no more."""
     _objects: dict[Resource, dict[str, dict[str, dict[str, Any]]]] = field(default_factory=dict)
     """By kind, namespace and name."""
+    _made_before: Counter[Ref] = field(default_factory=Counter)
     _version: int = 0
 
     # --- the port
@@ -90,7 +94,8 @@ class RehearsalCluster:
     async def get(self, ref: Ref) -> Body:
         """The object."""
         object_path(ref)
-        return copied(self._found(ref))
+        self._check_readable(ref.resource)
+        return copied(self.now_at(ref))
 
     async def list(self, resource: Resource, namespace: str | None, labels: Labels | None = None) -> list[Body]:
         """All objects of a kind with these labels, by namespace and name, as the server orders them."""
@@ -108,13 +113,14 @@ class RehearsalCluster:
 
     async def list_metadata(self, resource: Resource, namespace: str | None) -> Sequence[Body]:
         """All objects of a kind in a namespace, `metadata` only."""
+        self._check_readable(resource)
         return [
             {key: body[key] for key in ("apiVersion", "kind", "metadata")} for body in self.objects(resource, namespace)
         ]
 
     async def may(self, right: Permission, namespace: str) -> bool:  # noqa: ARG002 - rights are on all of a kind here
         """What the roles of today give."""
-        return right in LOOKED_AT
+        return right in LOOKED_AT and right.resource not in {kind.plural for kind in self.unreadable}
 
     async def create(self, resource: Resource, body: Body) -> Body:
         """Create the object."""
@@ -157,25 +163,36 @@ class RehearsalCluster:
 
     def put(self, body: Body) -> Body:
         """Have an object that was there all along: not a write of Salus. A given status is kept."""
-        resource = resource_of(body)
-        ref = Ref(resource, body["metadata"].get("namespace", ""), body["metadata"]["name"])
+        ref = ref_of(body)
         new = self._made(ref, body)
         if "status" in body:
             new["status"] = copied(body["status"])
         self._tell("ADDED", new)
-        return copied(self._found(ref))
+        return copied(self.now_at(ref))
+
+    def adopt(self, body: Body) -> Body:
+        """Have an object as another API server has it, with its uid, its generation and its age."""
+        ref = ref_of(body)
+        new = {**copied(dict(body)), "metadata": {**body["metadata"], "resourceVersion": self._next_version()}}
+        self._beside(ref)[ref.name] = new
+        self._tell("ADDED", new)
+        return copied(new)
 
     def edit(self, ref: Ref, change: Callable[[dict[str, Any]], object]) -> Body:
         """Have someone else change an object, status included: not a write of Salus. `change` alters it in place."""
-        old = self._found(ref)
+        old = self.now_at(ref)
         new = copied(old)
         change(new)
         self.keep(ref, old, new)
-        return copied(self._found(ref))
+        return copied(self.now_at(ref))
 
     def remove(self, ref: Ref) -> None:
         """Have someone else delete an object."""
         self._tell("DELETED", self._beside(ref).pop(ref.name))
+
+    def watch(self, watcher: Watcher) -> None:
+        """Show it each change from now on, for as long as somebody else keeps it."""
+        self.watchers.append(weakref.ref(watcher))
 
     # --- what there is
 
@@ -214,7 +231,12 @@ class RehearsalCluster:
         label_selector(labels or {})
         if not self._is_served(resource):
             raise NotFound("the server could not find the requested resource")
+        self._check_readable(resource)
         return self.peek(resource, namespace, labels)
+
+    def _check_readable(self, resource: Resource) -> None:
+        if resource in self.unreadable:
+            raise Forbidden(f"{resource.plural} is forbidden")
 
     def _is_served(self, resource: Resource) -> bool:
         """Kinds that come with somebody else's CRD are there once there is an object of them."""
@@ -222,7 +244,8 @@ class RehearsalCluster:
         built_in = "." not in group or group.endswith(".k8s.io") or group == GROUP
         return built_in or any(self._objects.get(resource, {}).values())
 
-    def _found(self, ref: Ref) -> dict[str, Any]:
+    def now_at(self, ref: Ref) -> dict[str, Any]:
+        """The object itself, for who only looks. NotFound if there is none."""
         found = self._objects.get(ref.resource, {}).get(ref.namespace, {}).get(ref.name)
         if found is None:
             raise NotFound(f"{ref.resource.plural} {ref.name!r} not found in {ref.namespace}")
@@ -247,19 +270,23 @@ class RehearsalCluster:
             new["status"] = {"observedGeneration": -1}
         fill_in(new)
         validate(new)
-        version = self._next_version()
         new["metadata"] = {
             **new["metadata"],
-            "uid": str(uuid.uuid5(_UIDS, version)),
-            "resourceVersion": version,
+            "uid": self._uid_for(ref),
+            "resourceVersion": self._next_version(),
             "creationTimestamp": format_time(self.now()),
             **({"generation": 1} if ref.resource.kind in WITH_GENERATION else {}),
         }
         beside[ref.name] = new
         return new
 
+    def _uid_for(self, ref: Ref) -> str:
+        """What is made again under the same name is another object."""
+        self._made_before[ref] += 1
+        return str(uuid.uuid5(_UIDS, f"{ref} {self._made_before[ref]}"))
+
     def _patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]], subresource: str) -> Body:
-        old = self._found(ref)
+        old = self.now_at(ref)
         asked = patched(old, operations)
         version = asked["metadata"].get("resourceVersion")
         if version not in (None, old["metadata"]["resourceVersion"]):
@@ -275,11 +302,11 @@ class RehearsalCluster:
         return self.keep(ref, old, new, FIELD_MANAGER)
 
     def _update_status(self, ref: Ref, status: Mapping[str, Any]) -> Body:
-        old = self._found(ref)
+        old = self.now_at(ref)
         return self.keep(ref, old, {**old, "status": merged(old.get("status", {}), status)})
 
     def _delete(self, ref: Ref, uid: str) -> Body:
-        found = self._found(ref)
+        found = self.now_at(ref)
         if uid and found["metadata"]["uid"] != uid:
             raise Conflict(f"{ref.resource.plural} {ref.name!r} has uid {found['metadata']['uid']}, not {uid}")
         gone = self._beside(ref).pop(ref.name)

@@ -1,6 +1,5 @@
 """What is on record in a cluster of values: a store whose watches see each change at once."""
 
-import weakref
 from collections.abc import Callable, Sequence
 
 from salus.model.scalars import Body
@@ -22,7 +21,7 @@ class RehearsalRecords(RecordStore):
         self._of = cluster
         places = [(resource, namespace) for resource in _KINDS.values() for namespace in namespaces or (None,)]
         self.watched = {place: self.feed(*place) for place in places}
-        cluster.watchers.append(weakref.ref(self))
+        cluster.watch(self)
         self.list_all()
 
     def saw(self, kind: str, body: Body) -> None:

@@ -34,6 +34,7 @@ from salus.ports import (
     WORKLOADS,
     Invalid,
     Labels,
+    Ref,
     Resource,
 )
 
@@ -66,6 +67,11 @@ def resource_of(body: Body) -> Resource:
     """The kind of an object."""
     api_version, kind = body["apiVersion"], body["kind"]
     return _RESOURCES.get((api_version, kind), Resource(api_version, f"{kind.lower()}s", kind))
+
+
+def ref_of(body: Body) -> Ref:
+    """The address of an object."""
+    return Ref(resource_of(body), body["metadata"].get("namespace", ""), body["metadata"]["name"])
 
 
 def is_chosen(body: Body, wanted: Labels) -> bool:
