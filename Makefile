@@ -159,5 +159,5 @@ tenants: programs  ## Ten good tenants, alone and then beside one that does its 
 	@$(BIN)/python -m tests.tenants $(ARGS)
 
 .PHONY: bench
-bench: setup  ## What a tick costs, with 100, 1,000 and 10,000 policies (ARGS="--policies N --scenarios healthy waiting reload names presets")
+bench: setup  ## What a tick costs, with 100, 1,000 and 10,000 policies (ARGS="--policies N --scenarios healthy waiting reload names presets replay")
 	@$(BIN)/python -m tests.bench $(ARGS)

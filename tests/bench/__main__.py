@@ -3,8 +3,8 @@
 Everything is Salus' own code from the scheduler to the reply of Prometheus, on an event loop whose clock jumps over
 every wait; only behind the ports there are fakes. Each row is a process of its own. `reload` compiles all policies
 anew under a leader election on the real clock; `names` asks a real Prometheus for series by names of pods, `presets`
-all that the presets ask of a Deployment with so many pods. Nothing is judged here: docs/performance.md has figures to
-compare.
+all that the presets ask of a Deployment with so many pods; `replay` runs two weeks of a past, for 1 and for 50
+policies. Nothing is judged here: docs/performance.md has figures to compare.
 """
 
 import argparse
@@ -19,9 +19,12 @@ import structlog
 from tests.bench.names import names
 from tests.bench.presets import presets
 from tests.bench.reload import reload
+from tests.bench.replay import replay
 from tests.bench.ticks import ticks
 
 SIZES = (100, 1000, 10_000)
+REPLAYED = (1, 50)
+_OTHERS = {"names": names, "presets": presets, "reload": reload, "replay": replay}
 _HEAD = f"{'policies':>8}  {'scenario':<8}  {'µs a tick':>9}  {'requests':>8}  {'KiB':>6}  {'longest turn':>12}"
 
 
@@ -30,12 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench", description=__doc__.splitlines()[0] if __doc__ else ""
     )
-    parser.add_argument("--policies", type=int, nargs="+", default=SIZES, metavar="N")
+    parser.add_argument("--policies", type=int, nargs="+", metavar="N")
     parser.add_argument(
-        "--scenarios",
-        nargs="+",
-        choices=("healthy", "waiting", "reload", "names", "presets"),
-        default=("healthy", "waiting"),
+        "--scenarios", nargs="+", choices=("healthy", "waiting", *_OTHERS), default=("healthy", "waiting")
     )
     parser.add_argument("--rounds", type=int, default=2, help="intervals that are measured, after those that warm up")
     parser.add_argument("--row", action="store_true", help="one row, here in this process, as JSON")
@@ -48,15 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("a policy and tick: CPU, requests to the API server; memory a policy; the longest that nothing else ran")
         print(_HEAD)
     for scenario in asked.scenarios:
-        for policies in asked.policies:
+        for policies in asked.policies or (REPLAYED if scenario == "replay" else SIZES):
             print(_line(scenario, policies, _in_its_own_process(scenario, policies, asked.rounds)), flush=True)
     return 0
 
 
 def _row(policies: int, scenario: str, rounds: int) -> dict[str, float]:
-    if scenario in {"names", "presets"}:
-        return names(policies) if scenario == "names" else presets(policies)
-    return reload(policies) if scenario == "reload" else ticks(policies, 0.05 if scenario == "waiting" else 0.0, rounds)
+    if (measure := _OTHERS.get(scenario)) is not None:
+        return measure(policies)
+    return ticks(policies, 0.05 if scenario == "waiting" else 0.0, rounds)
 
 
 def _in_its_own_process(scenario: str, policies: int, rounds: int) -> dict[str, float]:
@@ -72,6 +72,9 @@ def _in_its_own_process(scenario: str, policies: int, rounds: int) -> dict[str, 
 def _line(scenario: str, policies: int, row: dict[str, float]) -> str:
     if scenario in {"names", "presets"}:
         return "\n".join(f"{policies:>8}  {scenario:<8}  {spent:>6.1f} ms  {way}" for way, spent in row.items())
+    if scenario == "replay":
+        ran = f"{row['ticks']:.0f} ticks run, {row['left_out']:.0f} left out, {row['acts']:.0f} acts"
+        return f"{policies:>8}  replay    {row['seconds']:.1f} s of CPU: {ran}"
     if scenario == "reload":
         return (
             f"{policies:>8}  reload    {row['seconds']:.1f} s, longest turn {row['longest_turn'] * 1000:.0f} ms, "
