@@ -121,6 +121,7 @@ POLICIES = [
     ("SL106", [a_check(above="5", **SHARE)], {}, "a share in percent", True),
     ("SL106", [a_check(above="0.05", **SHARE)], {}, "a share", False),
     ("SL401", [WIDE], {"verify": {"timeout": "5m"}}, "a range of 1h in a timeout of 5m", True),
+    ("SL401", [WIDE], {"verify": {"timeout": "60m"}}, "a timeout without room for stable", True),
     ("SL401", [WIDE], {"verify": {"timeout": "61m"}}, "a timeout that holds range and stable", False),
     ("SL401", [WIDE], {"verify": {"timeout": "5m"}, "remedies": [PAGE]}, "what has nothing to verify", False),
     ("SL402", [GOOD], {"remedies": [OBSERVED, RESTART]}, "a rung behind one that is only rehearsed", True),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from salus.cli.app import app, imports
-from salus.cli.options import grouped
+from salus.cli.options import duration, grouped
 
 if TYPE_CHECKING:
     from salus.cli.metrics.wanted import Prometheus
@@ -21,8 +21,8 @@ Exit status: 0 no finding of --fail-on, 1 findings, 2 something could not be rea
 
 \b
 Examples:
-  salus lint -f deploy --offline
-  salus lint checkout -n shop --offline --level warning
+  salus lint -f deploy --prometheus http://127.0.0.1:9090
+  salus lint checkout -n shop --since 14d --level warning
   kustomize build deploy | salus lint -f - --offline -o sarif
 """
 
@@ -37,6 +37,7 @@ def lint_command(  # noqa: PLR0913 — a command's arguments are its options
         typer.Option("-f", "--filename", metavar="FILE", help="A file, a folder, or - for standard input. Repeatable."),
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no Prometheus, nor about workloads.")] = False,
+    since: Annotated[str, typer.Option("--since", metavar="TIME", help="How far back to look.")] = "7d",
     level: Annotated[
         Literal["error", "warning", "info"], typer.Option("--level", help="Show these, and what is worse.")
     ] = "info",
@@ -58,5 +59,5 @@ def lint_command(  # noqa: PLR0913 — a command's arguments are its options
         from salus.cli.reports.lint import Level  # noqa: PLC0415
 
     wish = Wish(Level(level), frozenset(ignore or ()), offline)
-    ask = Ask(tuple(inputs or ()), tuple(names or ()), wish, Level(fail_on))
+    ask = Ask(tuple(inputs or ()), tuple(names or ()), wish, Level(fail_on), duration("--since", since))
     raise typer.Exit(ends(lambda: run(ask, where, look, prometheus)))

@@ -2,27 +2,35 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from salus.adapters.clock import SystemClock
 from salus.cli.contract import CannotBeAsked, Exit
 from salus.cli.lint import forms, subjects
+from salus.cli.lint.around import MOST_TARGETS, Neighbourhood
+from salus.cli.lint.asking import Asker
 from salus.cli.lint.finding import NEVER_IGNORED, Found, Wish, found_in
 from salus.cli.lint.registry import CODES
 from salus.cli.lint.rule import Linted
 from salus.cli.lint.subjects import Read, Subject
 from salus.cli.lint.text import text
+from salus.cli.metrics.opening import prometheus_of
 from salus.cli.metrics.wanted import Prometheus
 from salus.cli.names import Named, named
 from salus.cli.person import Person, Where, person_at
+from salus.cli.progress import Progress
 from salus.cli.reports.lint import Level, LintReport
+from salus.cli.reports.metrics import AskedPrometheus
 from salus.cli.show import Form, Look, show
 from salus.cli.validate import catalog_of
 from salus.core.policy.compile import Catalog
 from salus.model.scalars import Body
 from salus.model.values.configuration import Binding
+from salus.model.values.keys import TargetKey
+from salus.model.values.policies import Policy
 from salus.ports import HEALTH_POLICIES, WORKLOADS, Ref, right
 from salus.settings import SettingsError, read_settings
 
@@ -40,6 +48,7 @@ class Ask:
     names: Sequence[str] = ()
     wish: Wish = field(default_factory=Wish)
     fail_on: Level = Level.ERROR
+    since: timedelta = timedelta(days=7)
 
 
 def run(ask: Ask, where: Where, look: Look, wanted: Prometheus) -> int:
@@ -60,20 +69,109 @@ def _refuse_what_is_odd(ask: Ask, look: Look) -> None:
 
 async def _run(ask: Ask, where: Where, look: Look, wanted: Prometheus) -> int:
     catalog, now = _catalog(wanted), SystemClock().now()
-    if ask.inputs:
-        read = subjects.from_files(ask.inputs, catalog, where.namespace or "default")
-        report, found = _offline(read, catalog, ask, now)
-    else:
-        async with person_at(where) as person:
-            read = subjects.from_cluster(await _policies(person, ask.names), catalog)
-            report, found = _offline(read, catalog, ask, now)
-            report = report.model_copy(
-                update={"cluster": person.context, "not_looked_at": tuple(person.not_looked_at), "in_files": False}
-            )
+    async with AsyncExitStack() as stack:
+        person = await _person(stack, ask, where, wanted)
+        read = await _read(ask, where, catalog, person)
+        known = {index: linted for index, one in enumerate(read.subjects) if (linted := _linted(one, catalog))}
+        live = _Live() if ask.wish.offline else await _asked(known, _Asking(ask, where, wanted, person, now))
+    found = found_in(read, {**known, **live.known}, catalog, ask.wish, now.date())
+    report = _report(read, found, ask, live, now)
+    if person is not None:
+        said = {"cluster": person.context, "not_looked_at": tuple(person.not_looked_at)}
+        report = report.model_copy(update=said)
     _print(report, look)
     for one in report.unreadable:
         sys.stderr.write(f"salus: {one}\n")
     return _ends(report, found, ask.fail_on)
+
+
+async def _person(stack: AsyncExitStack, ask: Ask, where: Where, wanted: Prometheus) -> Person | None:
+    """Somebody in front of a cluster; None where none is needed: for files, by a Prometheus that is named, or none."""
+    if ask.inputs and ask.wish.offline:
+        return None
+    try:
+        return await stack.enter_async_context(person_at(where))
+    except CannotBeAsked as error:
+        if not ask.inputs:
+            raise
+        if wanted.at or wanted.config is not None:
+            return None
+        tries = [*error.tries, "--prometheus URL, or --offline for the rules that ask nobody"]
+        raise CannotBeAsked(error.what, error.facts, tries) from error
+
+
+async def _read(ask: Ask, where: Where, catalog: Catalog, person: Person | None) -> Read:
+    if ask.inputs:
+        mine = person.namespace if person is not None else None
+        return subjects.from_files(ask.inputs, catalog, where.namespace or mine or "default")
+    assert person is not None  # noqa: S101 — what is in the cluster is not read without one
+    return subjects.from_cluster(await policies_of(person, ask.names), catalog)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What it takes to ask about policies."""
+
+    ask: Ask
+    where: Where
+    wanted: Prometheus
+    person: Person | None
+    now: datetime
+
+
+@dataclass(slots=True)
+class _Live:
+    """What was answered."""
+
+    known: dict[int, Linted] = field(default_factory=dict)
+    prometheus: AskedPrometheus | None = None
+    since: timedelta | None = None
+    unasked: list[str] = field(default_factory=list)
+    partial: str = ""
+
+
+async def _asked(known: Mapping[int, Linted], asking: _Asking) -> _Live:
+    """Each policy in turn, until the source is away. Raises CannotBeAsked."""
+    async with prometheus_of(asking.wanted, asking.where, asking.person) as found:
+        live = _Live(prometheus=found.report(), since=asking.ask.since)
+        asker = Asker(found.metrics, asking.now, asking.ask.since, found.about.retention)
+        around = Neighbourhood(asking.person) if asking.person is not None else None
+        if around is None:
+            live.unasked.append("no cluster was asked, so nothing is said about targets (SL403, SL405)")
+        beside = [(one.policy.key, target) for one in known.values() if (target := _named(one.policy)) is not None]
+        progress = Progress(sys.stderr)
+        for number, (index, linted) in enumerate(known.items()):
+            progress.say(lambda number=number: f"asking: {number} of {len(known)} policies")  # type: ignore[misc]
+            seen = replace(linted, around=await around.of(linted.policy, beside)) if around else linted
+            told = await asker.about(seen, _targets(seen, asking.wanted, live))
+            live.known[index] = told.linted
+            live.unasked += filter(None, [told.unasked])
+            if told.away:
+                live.partial = f"{told.away}; of {len(known)} policies {number} were asked about"
+                break
+        progress.end()
+    return live
+
+
+def _named(policy: Policy) -> TargetKey | None:
+    target = policy.spec.target
+    return TargetKey(policy.key.namespace, target.kind, target.name) if target.name else None
+
+
+def _targets(linted: Linted, wanted: Prometheus, live: _Live) -> Sequence[TargetKey]:
+    """Those that are asked about; why others are not is noted."""
+    policy = linted.policy
+    if not wanted.at and policy.spec.source != (wanted.source or "default"):
+        live.unasked.append(
+            f"{policy.key}: its source is {policy.spec.source}: --source {policy.spec.source} asks that"
+        )
+        return ()
+    if (one := _named(policy)) is not None:
+        return () if any(not around.is_there for around in linted.around) else (one,)
+    there = [around.target for around in linted.around]
+    if len(there) > MOST_TARGETS or not there:
+        live.unasked.append(f"{policy.key}: {min(len(there), MOST_TARGETS)} of {len(there)} workloads were asked about")
+    return there[:MOST_TARGETS]
 
 
 def _catalog(wanted: Prometheus) -> Catalog:
@@ -85,7 +183,7 @@ def _catalog(wanted: Prometheus) -> Catalog:
     return catalog_of(settings)
 
 
-async def _policies(person: Person, names: Sequence[str]) -> Sequence[Body]:
+async def policies_of(person: Person, names: Sequence[str]) -> Sequence[Body]:
     """Those of these names, or those with these workloads as their target; or all."""
     if not names:
         return await person.objects(HEALTH_POLICIES)
@@ -112,12 +210,6 @@ def _target(body: Body) -> tuple[str, str]:
     return str(target.get("kind")), str(target.get("name"))
 
 
-def _offline(read: Read, catalog: Catalog, ask: Ask, now: datetime) -> tuple[LintReport, Found]:
-    known = {index: linted for index, one in enumerate(read.subjects) if (linted := _linted(one, catalog))}
-    found = found_in(read, known, catalog, ask.wish, now.date())
-    return _report(read, found, ask, now), found
-
-
 def _linted(subject: Subject, catalog: Catalog) -> Linted | None:
     policy = subject.policy
     if policy is None:
@@ -125,16 +217,21 @@ def _linted(subject: Subject, catalog: Catalog) -> Linted | None:
     return Linted(policy, bound=catalog.bound.get(policy.spec.source, Binding()).namespace)
 
 
-def _report(read: Read, found: Found, ask: Ask, now: datetime) -> LintReport:
+def _report(read: Read, found: Found, ask: Ask, live: _Live, now: datetime) -> LintReport:
     return LintReport(
         at=now,
+        prometheus=live.prometheus,
+        since=live.since,
         policies=len(read.subjects),
+        in_files=bool(ask.inputs),
         errors=found.count(Level.ERROR),
         warnings=found.count(Level.WARNING),
         notes=found.count(Level.INFO),
         ignored=found.ignored,
         files=found.shown(ask.wish.level),
         unreadable=tuple(map(str, read.unreadable)),
+        unasked=tuple(live.unasked),
+        partial=live.partial,
     )
 
 

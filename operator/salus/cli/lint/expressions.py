@@ -271,3 +271,11 @@ def coarse_subqueries(template: str) -> list[str]:
         return []
     subqueries = [node for node, _ in walk(tree) if isinstance(node, ast.SubqueryExpr)]
     return [promql.one_line(node) for node in subqueries if node.step and node.range and node.step * 2 > node.range]
+
+
+def is_quantile(template: str) -> bool:
+    """Whether the answer is a quantile of a histogram."""
+    try:
+        return _calls(bare(promql.tree(template))) == "histogram_quantile"
+    except ValueError:
+        return False

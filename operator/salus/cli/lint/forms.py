@@ -9,7 +9,6 @@ from salus.cli.lint.registry import OF_FILES, RULES
 from salus.cli.reports.lint import Level, LintedFile, LintFinding, LintReport
 from salus.version import described
 
-DOCS = "docs/reference/lint.md"
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 _SARIF_LEVELS = {Level.ERROR: "error", Level.WARNING: "warning", Level.INFO: "note"}
 _GITHUB_LEVELS = {Level.ERROR: "error", Level.WARNING: "warning", Level.INFO: "notice"}
@@ -35,7 +34,7 @@ def sarif(report: LintReport) -> str:
     """SARIF 2.1.0."""
     told = sentences()
     used = sorted({one.code for _, one in _each(report)})
-    rules = [{"id": code, "shortDescription": {"text": told[code]}, "helpUri": DOCS} for code in used]
+    rules = [{"id": code, "shortDescription": {"text": told[code]}} for code in used]
     results = [
         {
             "ruleId": one.code,

@@ -1,6 +1,6 @@
 """All rules: code, level, what it needs, and a sentence. The page docs/reference/lint.md is written from this."""
 
-from salus.cli.lint import offline
+from salus.cli.lint import measured, offline, workloads
 from salus.cli.lint.rule import Rule
 from salus.cli.reports.lint import Level
 
@@ -68,6 +68,66 @@ RULES: tuple[Rule, ...] = (
         is_offline=True,
     ),
     Rule(
+        "SL201",
+        _ERROR,
+        "a metric that was never there, or is gone; a label or a value that its series do not have; with what there is",
+        measured.missing,
+    ),
+    Rule(
+        "SL202",
+        _ERROR,
+        "several series where one number is meant; names the labels to aggregate away",
+        measured.several,
+    ),
+    Rule(
+        "SL204",
+        _WARNING,
+        "a range below four scrapes; a subquery with one point in its range; a range beyond what the source keeps",
+        measured.short_ranges,
+    ),
+    Rule(
+        "SL205",
+        _ERROR,
+        "series of several clusters in one source; each series twice, by the two servers of an HA pair",
+        measured.mixed_series,
+    ),
+    Rule(
+        "SL206",
+        _INFO,
+        "a query whose value never moved",
+        measured.never_moved,
+    ),
+    Rule(
+        "SL210",
+        _WARNING,
+        "a quantile whose bound lies in a bucket that is wider than half of it, or above the highest finite one",
+        measured.coarse_buckets,
+    ),
+    Rule(
+        "SL211",
+        _ERROR,
+        "a query that the source refuses; pods that nobody can tell from others by their names",
+        measured.refused,
+    ),
+    Rule(
+        "SL301",
+        _WARNING,
+        "breaches in the past: how many, how short, and which `for` or bound leaves how many",
+        measured.past_breaches,
+    ),
+    Rule(
+        "SL302",
+        _ERROR,
+        "beyond the bound right now, or for more than 5 % of the time that was looked at: it would act at once",
+        measured.beyond_now,
+    ),
+    Rule(
+        "SL303",
+        _WARNING,
+        "Unknown for more than 1 % of the time that was looked at, and when",
+        measured.unknown,
+    ),
+    Rule(
         "SL401",
         _ERROR,
         "the widest range, or `settle`, and `stable` do not fit into `verify.timeout`: no act can prove that it helped",
@@ -80,6 +140,19 @@ RULES: tuple[Rule, ...] = (
         "remedies that never have their turn; checks that no remedy speaks of",
         offline.ladder,
         is_offline=True,
+    ),
+    Rule(
+        "SL403",
+        _WARNING,
+        "the target is not there; what keeps a remedy from it: an autoscaler, Git, a PodDisruptionBudget, "
+        "`revisionHistoryLimit: 0`, `OnDelete`, a partition",
+        workloads.targets,
+    ),
+    Rule(
+        "SL405",
+        _INFO,
+        "another policy with the same target",
+        workloads.overlapping,
     ),
 )
 CODES = frozenset({*OF_FILES, *(rule.code for rule in RULES)})

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from salus.cli.findings import written
 from salus.cli.reports.lint import Level
 from salus.core.policy.absence import Absence
+from salus.core.policy.pod_names import pods
+from salus.core.policy.promql import Matching
 from salus.model.policy import Check
 from salus.model.problems import Problem
 from salus.model.scalars import Body
@@ -157,3 +159,8 @@ def path_of(policy: Policy, index: int) -> str:
     check = policy.spec.checks[index]
     fields = {"query": check.query, "ratio": check.ratio, "preset": check.preset, "alert": check.alert}
     return f"spec.checks[{index}].{next(name for name, value in fields.items() if value is not None)}"
+
+
+def series_of(target: TargetKey) -> Sequence[Matching]:
+    """What the series of a workload's pods have in common."""
+    return [Matching("namespace", "=", target.namespace), Matching("pod", "=~", pods(target.kind, target.name))]
