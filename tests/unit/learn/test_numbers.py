@@ -154,14 +154,25 @@ def test_where_the_clock_is_changed_a_peak_stays_at_its_time_of_day() -> None:
     peak = besides(CALM, (hour_of(1, 8.5), 0.4, 0.9), (hour_of(8, 9.5), 0.4, 0.9))
 
     assert str(learned(P99, exactly(peak)).unhealthy) == "above 0.5"
-    assert str(learned(replace(P99, zone=SummerEnds()), exactly(peak)).unhealthy) == "above 2"
+    assert str(learned(replace(P99, zone=SummerEnds(moment(hour_of(7, 0)))), exactly(peak)).unhealthy) == "above 2"
+
+
+@pytest.mark.parametrize("hours", [pytest.param(0.5, id="at the beginning"), pytest.param(335.5, id="at the end")])
+def test_a_clock_that_is_changed_at_the_edge_of_the_window_loses_nothing(hours: float) -> None:
+    found = learned(replace(P99, zone=SummerEnds(moment(hours))), exactly(besides(CALM, (hours - 0.5, 1, 4))))
+
+    assert [cut.worst for cut in found.cut] == [4]
 
 
 class SummerEnds(tzinfo):
-    """Somewhere the clock is put back in the middle of the window."""
+    """Somewhere the clock is put back by an hour within the window."""
+
+    def __init__(self, ends: datetime) -> None:
+        self._ends = ends
 
     def utcoffset(self, at: datetime | None) -> timedelta:
-        summer = at is not None and at.replace(tzinfo=UTC) < moment(hour_of(7, 0))
+        """What reaches here is a time of the world when a clock is read, and one of the wall when it is set."""
+        summer = at is not None and at.replace(tzinfo=UTC) < self._ends
         return timedelta(hours=1 if summer else 0)
 
     def dst(self, at: datetime | None) -> timedelta:
@@ -169,6 +180,12 @@ class SummerEnds(tzinfo):
 
     def tzname(self, at: datetime | None) -> str:
         return "summer" if self.utcoffset(at) else "winter"
+
+
+def test_a_fixed_bound_of_which_nothing_is_known_is_shown_as_it_is() -> None:
+    nothing = numbers(always(float("nan")), noise=0)
+
+    assert [learned(question, nothing).usual for question in (CRASHES, AVAILABLE)] == [None, None]
 
 
 def test_a_share_that_must_not_fall_is_shown_as_it_is_measured() -> None:

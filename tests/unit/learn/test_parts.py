@@ -8,6 +8,7 @@ import pytest
 
 from salus.core.learn.half_hours import Moment
 from salus.core.learn.healthy import healthy
+from salus.core.learn.history import ranges
 from salus.core.learn.kinds import FAILURES, LATENCY, LEVEL, SATURATION, Kind, first_step
 from salus.core.learn.ranks import correlation
 from salus.core.learn.recurrence import Came, recurrences
@@ -44,6 +45,17 @@ def test_what_came_back(rows: Sequence[str], expected: Came) -> None:
 
 def test_a_half_hour_of_which_nobody_knows_has_not_come_back() -> None:
     assert recurrences([None, 1.0, 1.0], LEVEL.came_back) == [Came.ONCE, Came.AGAIN, Came.AGAIN]
+
+
+# --- ranges
+
+
+@pytest.mark.parametrize(
+    ("scrape", "expected"),
+    [("15s", ["2m", "5m", "10m", "30m"]), ("31s", ["5m", "10m", "30m"]), ("10m", ["40m"])],
+)
+def test_a_range_holds_four_scrapes(scrape: str, expected: list[str]) -> None:
+    assert [format_duration(window) for window in ranges(parse_duration(scrape))] == expected
 
 
 # --- margins

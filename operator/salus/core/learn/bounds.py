@@ -80,7 +80,7 @@ class Choice:
         if not cut:
             return kept
         sick = {moment.at for moment in judged if moment.half_hour in cut}
-        ill = [run for run in runs(judged, self.bound, step) if not sick.isdisjoint(run.moments)]
+        ill = [run for run in runs(judged, self.bound, step) if run.has_any(sick)]
         reached = {at for run in ill for at in run.moments}
         return [moment for moment in kept if moment.at not in reached]
 

@@ -139,11 +139,11 @@ def _ranked(moments: Iterable[Moment], window: Window) -> list[list[Moment]]:
 def _moments(series: Series, window: Window) -> Iterable[Moment]:
     """What is not a number, for want of requests, is among these."""
     begin, end = (bisect_left(series.times, moment.timestamp()) for moment in (window.start, window.end))
-    first, known, number = window.first, -1, 0
+    first, last, known, number = window.first, window.half_hours - 1, -1, 0
     for index in range(begin, end):
         at, value = series.times[index], series.values[index]
         if (quarter := int(at // (HALF_HOUR / 2))) != known:  # no clock is set at another time than a full quarter
-            known, number = quarter, window.half_hour(at) - first
+            known, number = quarter, min(max(0, window.half_hour(at) - first), last)
         if series.amounts is not None:
             yield Moment(at, value, series.amounts[index], number)
         elif isfinite(value):

@@ -12,6 +12,17 @@ Point = tuple[float, float]
 """Seconds since 1970, and what was answered, as range queries give them."""
 
 
+SCRAPES = 4
+"""Samples that a rate should be made of: one that comes late must not leave it with one."""
+RANGES = tuple(timedelta(minutes=minutes) for minutes in (2, 5, 10, 30))
+"""Of rates: short ones show a fault and its end soon, long ones hold enough requests."""
+
+
+def ranges(scrape: timedelta) -> Sequence[timedelta]:
+    """Over which to ask, by how often samples are taken."""
+    return [window for window in RANGES if window >= SCRAPES * scrape] or [SCRAPES * scrape]
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of time; its end is not in it."""

@@ -27,14 +27,12 @@ def all_cuts(choice: Choice, history: History) -> list[Cut]:
 
 def _cut(choice: Choice, episode: range, step: timedelta) -> Cut:
     window = choice.past.window
-    left_out = _span(window, episode)
-    begin, end = left_out.start.timestamp(), left_out.end.timestamp()
-    sick = [run for run in runs(choice.judged(choice.past.moments), choice.bound, step) if run.overlaps(begin, end)]
-    ranked = (moment for number in episode for moment in choice.judged(choice.past.ranked[number]))
+    within = {moment.at: moment.value for number in episode for moment in choice.judged(choice.past.ranked[number])}
+    sick = [run for run in runs(choice.judged(choice.past.moments), choice.bound, step) if run.has_any(within.keys())]
     return Cut(
-        left_out=left_out,
+        left_out=_span(window, episode),
         beyond=Span(_time(sick[0].moments[0], window), _time(sick[-1].moments[-1], window) + step),
-        worst=max(moment.value for moment in ranked),
+        worst=max(within.values()),
     )
 
 
@@ -166,7 +164,7 @@ def turned(shown: Learned, usual: float) -> Learned:
 
     return replace(
         shown,
-        usual=usual,
+        usual=None if shown.usual is None else usual,
         recurring=back(shown.recurring),
         once=back(shown.once),
         cut=[replace(cut, worst=usual - cut.worst) for cut in shown.cut],

@@ -65,8 +65,9 @@ def _fixed(pasts: Pasts, own: Threshold) -> Learned:
     rule = Rule(pasts.question, pasts.history.step, pasts.normal(window))
     if own.above is not None:
         return _shown(pasts, rule.seen(pasts.over(series, window), own.above), own)
-    usual = median(filter(isfinite, series.values))
-    missing = replace(series, values=[max(0.0, usual - value) for value in series.values])
+    there = [value for value in series.values if isfinite(value)]
+    usual = median(there) if there else 0.0
+    missing = replace(series, values=[max(usual - value, 0.0) for value in series.values])  # NaN stays, being first
     choice = rule.seen(pasts.over(missing, window), usual - (own.below or 0.0))
     return turned(_shown(pasts, choice, own), usual)
 

@@ -1,6 +1,6 @@
 """How long something was beyond a bound and mended itself, by which `for` has to be longer."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
@@ -28,9 +28,9 @@ class Run:
         """From the first to the last, in seconds."""
         return self.moments[-1] - self.moments[0]
 
-    def overlaps(self, begin: float, end: float) -> bool:
-        """Whether any of it lies between the two."""
-        return self.moments[0] < end and self.moments[-1] >= begin
+    def has_any(self, moments: Set[float]) -> bool:
+        """Whether any of these are of it."""
+        return not moments.isdisjoint(self.moments)
 
 
 def runs(moments: Iterable[Moment], bound: float, step: timedelta) -> Iterator[Run]:
