@@ -24,6 +24,8 @@ from tests.unit.stage import UNSCALED, a_stage
 
 ROOT = Path(sys.modules["salus"].__file__ or "").parent
 SHELL = {"loop", "reconcile", "scheduler.py", "store.py"}
+PLAYED = ROOT / "rehearsal"
+"""What stands for a cluster here."""
 TICKS = 40
 """More than it takes; what is well afterwards meets nothing new."""
 
@@ -52,12 +54,16 @@ class Reader:
             self.entered[here] += 1
 
 
+def _is_read(path: Path) -> bool:
+    return path.is_relative_to(ROOT) and not path.is_relative_to(PLAYED)
+
+
 @cache
 def _file(code: CodeType) -> str:
     """Where in the package a function stands; empty for what is not of it, or is no step of a reader."""
     path = Path(code.co_filename)
     lines = {line for _, _, line in code.co_lines() if line is not None and line != code.co_firstlineno}
-    if code.co_name.startswith(("<", "__")) or len(lines) <= 1 or not path.is_relative_to(ROOT):
+    if code.co_name.startswith(("<", "__")) or len(lines) <= 1 or not _is_read(path):
         return ""
     return str(path.relative_to(ROOT))
 
