@@ -15,7 +15,7 @@ from salus.core.records.fleet import FleetView
 from salus.core.remedy import telling
 from salus.model.change import ActionKind
 from salus.model.meta import WorkloadKind
-from salus.model.policy import Mode
+from salus.model.policy import Mode, Target
 from salus.model.scalars import API_VERSION, Body
 from salus.model.values.changes import Change, Refusal
 from salus.model.values.configuration import Brake, Budget, Freeze, Switches
@@ -311,7 +311,7 @@ async def test_what_its_rights_hold_back_of_a_policy_is_told_once_and_not_once_a
     lacks(fleet)
     await fleet.ticks(after)
     (told,) = fleet.told(reason)
-    assert told["spec"]["message"].endswith("once for all of this policy that it holds back") is not remedies
+    assert told["spec"]["message"].endswith("once for all of this policy that it holds back") is (not remedies)
     assert fleet.phases() == {"Escalated": 8}
     assert Counter(i["status"]["toldBy"] for i in fleet.cluster.objects(INCIDENTS)) == {
         reason: 7,
@@ -371,6 +371,50 @@ def test_which_notification_tells_of_a_right_that_holds_a_target_back(
     why = Refusal("NotPermitted", "shop/healer may not patch deployments.apps checkout")
 
     assert fleet.told_of(why, telling.hearer(policy, replace(a_workload(), uid="mine"), why), NOW) is is_told
+
+
+@pytest.mark.parametrize(
+    ("acted", "is_told"),
+    [
+        pytest.param(ago(300), False, id="it has acted since: the right was there, and is gone again"),
+        pytest.param(ago(900), True, id="it had acted before"),
+        pytest.param(None, True, id="it has not acted"),
+    ],
+)
+def test_a_right_that_was_mended_and_is_missing_again_is_told_of_anew(acted: datetime | None, is_told: bool) -> None:
+    fleet, policy, of_other = FleetView(), a_policy(), ("checkout-1", "Deployment", "other")
+    told = a_change(
+        1, action=ActionKind.NOTIFY, reason="NotPermitted", remedy="", target_uid="theirs", decided_at=ago(600)
+    )
+    deeds = [a_change(2, applied_at=acted, decided_at=acted)] if acted else []
+    for change in (told, *deeds):
+        record = ChangeRecord(NAMESPACE, change.name, change.uid, change.sequence, *of_other, change.sequence, change)
+        fleet.changed(None, record)
+    why = Refusal("NotPermitted", "shop/healer may not patch deployments.apps checkout")
+
+    assert fleet.told_of(why, telling.hearer(policy, replace(a_workload(), uid="mine"), why), NOW) is is_told
+
+
+@pytest.mark.parametrize(
+    ("target", "reason", "many"),
+    [
+        pytest.param({"kind": "Deployment", "name": "checkout"}, "NotPermitted", False, id="a right, for one workload"),
+        pytest.param({"kind": "Deployment", "name": "checkout"}, "FreezeWindow", True, id="a freeze, for whatever"),
+        pytest.param(
+            {"kind": "Deployment", "selector": {"matchLabels": {"app": "x"}}},
+            "NotPermitted",
+            True,
+            id="a right, for many",
+        ),
+        pytest.param({"kind": "Deployment", "name": "checkout"}, "CooldownActive", False, id="what is its own"),
+    ],
+)
+def test_what_holds_back_many(target: Mapping[str, Any], reason: str, many: bool) -> None:
+    """A Deployment that is made again has another uid, and its policy tells of it all the same."""
+    policy = a_policy()
+    spec = policy.spec.model_copy(update={"target": Target.parse(target)})
+
+    assert telling.holds_many(replace(policy, spec=spec), Refusal(reason, "why")) is many
 
 
 async def test_the_one_notification_survives_restarts_and_is_of_one_outage() -> None:

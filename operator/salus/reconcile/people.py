@@ -5,7 +5,6 @@ record, and tells nobody twice. Nothing is read for it, so that people are told 
 """
 
 from salus.core.guards.budgets import BRAKE
-from salus.core.guards.chain import OF_MANY
 from salus.core.records import incidents
 from salus.core.remedy import telling
 from salus.core.remedy.telling import Matter, Word
@@ -67,7 +66,7 @@ def _is_told_of(step: Step, came: Came, why: Refusal) -> bool:
     if why.reason == BRAKE:
         return fleet.told_of_brake()
     hearer = telling.hearer(step.policy, came.workload, why)
-    return why.reason in OF_MANY and fleet.told_of(why, hearer, step.now)
+    return telling.holds_many(step.policy, why) and fleet.told_of(why, hearer, step.now)
 
 
 async def _call(step: Step, came: Came, matter: Matter) -> Came:

@@ -62,13 +62,6 @@ OBJECTS = [
         seen=admits("container app is privileged"),
     ),
     Row(
-        "more of them where none can be created",
-        "PodsRefused",
-        SCALE,
-        says="new pods of Deployment/checkout cannot be created: the webhook is down",
-        seen=replace(USUAL, workload=replace(a_workload(), replica_failure="the webhook is down")),
-    ),
-    Row(
         "a release whose pods the namespace forbids",
         "PodsRefused",
         ROLLBACK,

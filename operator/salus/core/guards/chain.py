@@ -274,12 +274,10 @@ def disruption_budget(review: Review) -> str | None:
 
 
 def pods_refused(review: Review) -> str | None:
-    """The namespace lets no new pod in, by a LimitRange or its Pod Security; or pods fail to be created already."""
+    """The namespace lets no new pod in, by a LimitRange or its Pod Security."""
     if not _needs_new_pods(review):
         return None
-    refused, failing = _admission(review).refused, review.seen.workload.replica_failure
-    if _more(review.action) > 0 and failing:
-        return f"new pods of {review.action.target} cannot be created: {failing}"
+    refused = _admission(review).refused
     if refused is None:
         raise Unknowable("the namespace or its LimitRanges could not be read")
     return f"no new pod of {_whose(review)} is let in: {refused}" if refused else None

@@ -273,7 +273,10 @@ def _warnings(spec: HealthPolicySpec, checks: Sequence[CompiledCheck]) -> Iterat
         if check.hidden:
             names, instead = ", ".join(check.hidden), format_duration(check.window)
             unknown = f"how far back {names} looks is not known, since a rule makes it: say it here"
-            yield Problem(f"{path}.window", f"{unknown}, or samples count {instead} after an action, by for")
+            counts = (
+                f"{instead} after an action, by for" if check.window else "from an action on, though they see before it"
+            )
+            yield Problem(f"{path}.window", f"{unknown}, or samples count {counts}")
 
 
 _FIRING = Threshold.model_validate({"above": "0"})

@@ -23,6 +23,9 @@ _NOTHING = timedelta(0)
 _RECORDED = re.compile(r":(?:sum_)?(?P<function>rate|increase)(?:[0-9]+[smhdwy])+$")
 """The last word of a name with colons, which are for rules: the function and its range."""
 
+_AMOUNT = re.compile(r"_(seconds|bytes|joules|celsius)(_sum|_total)?$")
+"""Of a counter that does not count events: Prometheus' own rule is that the unit is the end of a name."""
+
 
 def volume_of(check: Check) -> CompiledVolume | None:
     """How much there must be, as the check says; by default a ratio of rates counts its whole."""
@@ -47,7 +50,10 @@ def uncounted(check: Check) -> str:
 
 
 def _whole(check: Check) -> tuple[str, timedelta] | None:
-    return counted(check.ratio.in_) if check.ratio else None
+    """What counts the whole of a ratio; seconds and bytes are no requests."""
+    if check.ratio is None or any(_AMOUNT.search(name) for name in promql.names(promql.tree(check.ratio.in_))):
+        return None
+    return counted(check.ratio.in_)
 
 
 def _least(check: Check) -> int:

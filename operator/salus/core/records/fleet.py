@@ -79,6 +79,8 @@ class FleetView:
     """Record → when it told people that the fleet brake holds."""
     _told: defaultdict[str, dict[str, Change]] = field(default_factory=lambda: defaultdict(dict))
     """Namespace → the records by which people were told of what holds back many."""
+    _acted: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    """By namespace and policy, when it acted last."""
     _written: defaultdict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
     """Namespace → record → when it was made; those that count against the budget of records."""
     _withheld: dict[str, Withheld] = field(default_factory=dict)
@@ -192,8 +194,14 @@ class FleetView:
             and not (hearer.others and told.target_uid == hearer.target_uid)
             and now - told.decided_at < SAME_OUTAGE
             and is_same_holder(why, told)
+            and not (hearer.others and self._acted_since(told, hearer.namespace))
             for told in self._told.get(hearer.namespace, {}).values()
         )
+
+    def _acted_since(self, told: Change, namespace: str) -> bool:
+        """Whether the policy has acted after that was told: what held it back was lifted, and this is another time."""
+        acted = self._acted.get((namespace, told.policy))
+        return acted is not None and acted > told.decided_at
 
     def _fleet(self, namespace: str) -> Fleet:
         seen = self._census.seen_from(namespace)
@@ -211,6 +219,8 @@ class FleetView:
     def _enter(self, record: ChangeRecord, change: Change) -> None:
         if (action := counted_action(change, record.namespace)) is not None:
             insort(self._actions, (action.at, record.key, action), key=_order)
+            place = record.namespace, change.policy
+            self._acted[place] = max(action.at, self._acted.get(place, action.at))
         if (at := notified_at(change)) is not None:
             self._notified[record.key] = at
         elif change.reason in OF_MANY and not change.action.writes and change.decision is Decision.ACT:

@@ -169,6 +169,11 @@ def has_rung(policy: Policy) -> bool:
     return any(remedy.notify is not None for remedy in policy.spec.remedies)
 
 
+def holds_many(policy: Policy, why: Refusal) -> bool:
+    """Whether this holds back more than one target: what is told of a policy's rights is of all of its targets."""
+    return why.reason in OF_MANY and not (why.reason in OF_POLICY and policy.spec.target.name is not None)
+
+
 def hearer(policy: Policy, workload: Workload, why: Refusal) -> Hearer:
     """Which notifications of what holds back many speak for a target of this policy.
 

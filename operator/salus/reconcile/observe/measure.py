@@ -206,8 +206,12 @@ async def judged_past(context: Context, job: Job, check: CompiledCheck, start: d
 
 
 def _silence(policy: Policy, check: CompiledCheck, target: TargetKey, rivals: Rivals) -> Sequence[Query]:
-    """What tells when there was nothing, if the policy says what that means."""
-    if check.on_no_data is Verdict.UNKNOWN:
+    """What tells when there was nothing, if the policy says that this is health.
+
+    Where nothing is a breach, its `for` is counted from what this process has seen: of the time before the workload was
+    there, or before its first sample, any other service of the namespace would vouch for silence.
+    """
+    if check.on_no_data is not Verdict.HEALTHY:
         return ()
     label = "" if names_target(check.template) else check.target_label or ""
     template = promql.where_empty(check.template, label)
