@@ -84,7 +84,7 @@ def yaml_blocks() -> Iterator[Block]:
                 yield Block(document, text.count("\n", 0, found.start()) + 1, found[2])
 
 
-BLOCKS = tuple(yaml_blocks())
+BLOCKS = tuple(block for block in yaml_blocks() if block.value is not None)  # one may be a comment alone
 POLICIES = [block for block in BLOCKS if block.value.get("kind") == "HealthPolicy"]
 SPEC_FIELDS = {field.alias or name for name, field in HealthPolicySpec.model_fields.items()}
 PARTS = [block for block in BLOCKS if set(block.value) <= SPEC_FIELDS]
