@@ -477,7 +477,7 @@ def test_an_attack_is_refused(place: Place, attack: Attack, seen: str) -> None:
 def test_a_person_with_the_verb_approves_as_themselves(place: Place) -> None:
     answered = place.answer("ada", ticket="CHG-7")
 
-    given = {"decision": "Approved", "by": "ada", "digest": place.digest, "ticket": "CHG-7"}
+    given = {"decision": "Approved", "by": "ada", "digest": place.digest, "ticket": "CHG-7", "reason": ""}
     assert answered["spec"]["approval"] == given
 
 
@@ -497,12 +497,12 @@ def test_the_command_shows_what_it_is_about_and_answers_in_the_callers_name(
 
     assert (shown.returncode, ended.returncode) == (0, 0), ended.stderr
     assert "approval" not in unanswered["spec"]
-    assert "Target    Deployment/checkout" in shown.stdout
+    assert "Target     Deployment/checkout" in shown.stdout
     assert ended.stdout.startswith(shown.stdout.partition("Expires")[0])
     assert ended.stdout.splitlines()[-1] == f"changeevent/{place.question} {decision.lower()}"
     given = place.api(SALUS).get(place.path("changeevents", place.question))["spec"]["approval"]
     assert given.pop("at")
-    assert given == {"decision": decision, "by": "ada", "digest": place.digest, "ticket": "CHG-7"}
+    assert given == {"decision": decision, "by": "ada", "digest": place.digest, "ticket": "CHG-7", "reason": ""}
 
 
 def test_the_command_says_who_was_faster(place: Place) -> None:
@@ -511,7 +511,7 @@ def test_the_command_says_who_was_faster(place: Place) -> None:
     ended = command(place, "deny", "ada")
 
     assert ended.returncode == 2
-    assert ended.stderr == f"salus: changeevent {place.question} was answered already: Approved by bob\n"
+    assert ended.stderr == f"salus: error: changeevent {place.question} was answered already: Approved by bob\n"
 
 
 @pytest.mark.parametrize(
@@ -534,14 +534,20 @@ def test_the_command_tells_the_refusal_of_a_program_in_the_policys_words(place: 
     ended = command(place, "approve", place.remediator)
 
     assert ended.returncode == 2
-    assert ended.stderr == f"salus: a person approves a change, and {place.remediator} is the account of a program\n"
+    assert (
+        ended.stderr
+        == f"salus: error: a person approves a change, and {place.remediator} is the account of a program\n"
+    )
 
 
 def test_the_command_knows_no_such_record(place: Place) -> None:
     ended = command(place, "approve", "ada", name="checkout-5f3a91c2-99")
 
     assert ended.returncode == 2
-    assert ended.stderr == f"salus: there is no changeevent checkout-5f3a91c2-99 in namespace {place.namespace}\n"
+    assert ended.stderr.splitlines() == [
+        f"salus: error: there is no ChangeEvent checkout-5f3a91c2-99 in namespace {place.namespace}",
+        f"  like it   {place.question}",
+    ]
 
 
 def test_salus_writes_its_records(place: Place) -> None:
@@ -683,12 +689,12 @@ def test_a_person_with_the_verb_withdraws_a_release_as_themselves(place: Place) 
 
     assert (shown.returncode, ended.returncode) == (0, 0), ended.stderr
     assert "withdrawal" not in unanswered["spec"]
-    assert "Image     shop:v1" in shown.stdout
+    assert "Image    shop:v1" in shown.stdout
     given = place.api(SALUS).get(place.path("keptreleases", A_RELEASE))["spec"]["withdrawal"]
     assert given.pop("at")
     assert given == {"by": "ada", "reason": "CVE-2026-1"}
     assert again.returncode == 2
-    assert again.stderr == f"salus: keptrelease {A_RELEASE} was withdrawn already, by ada: CVE-2026-1\n"
+    assert again.stderr == f"salus: error: keptrelease {A_RELEASE} was withdrawn already, by ada: CVE-2026-1\n"
 
 
 def test_the_command_names_the_role_that_withdrawing_takes(place: Place) -> None:

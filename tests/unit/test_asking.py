@@ -32,7 +32,7 @@ WRITING = [
 def test_without_a_terminal_nothing_is_even_looked_up_until_somebody_says_yes(command: list[str]) -> None:
     ended = RUNNER.invoke(app, command, env={"KUBECONFIG": "/nowhere"}, input="y\n")
 
-    assert (ended.exit_code, ended.stdout, ended.stderr) == (2, "", "salus: nobody to ask: add --yes\n")
+    assert (ended.exit_code, ended.stdout, ended.stderr) == (2, "", "salus: error: nobody to ask: add --yes\n")
 
 
 @pytest.mark.parametrize("command", WRITING)

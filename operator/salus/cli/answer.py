@@ -5,33 +5,34 @@ Who may answer is the API server's to say; this asks it beforehand, so that what
 
 import asyncio
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 import typer
 
-from salus.adapters.api import Connection, Login, NoCredentials, default_namespace
 from salus.adapters.clock import SystemClock
-from salus.adapters.cluster import ApiCluster
-from salus.adapters.reviews import may, whoami
-from salus.cli.asking import NobodyToAsk, agrees, somebody_agrees
-from salus.core.records.changes import question_digest
-from salus.model.scalars import Body, format_duration, format_time, parse_time
-from salus.ports import CHANGE_EVENTS, Cluster, ClusterError, Conflict, Forbidden, Invalid, NotFound, Ref, right
+from salus.cli import answer_text, following
+from salus.cli.asking import agrees, somebody_agrees
+from salus.cli.contract import CannotBeAsked, Exit
+from salus.cli.following import Seen
+from salus.cli.person import Person, Where, person_at, told
+from salus.cli.questions import Around, around, closed, question
+from salus.cli.reports.question import Answer, Happened, Questions
+from salus.cli.show import Form, Look, screen, show
+from salus.cli.word import Word, read, say, see_that_they_may
+from salus.model.change import ApprovalDecision
+from salus.model.scalars import Body, format_time
+from salus.ports import CHANGE_EVENTS, Ref, Throttled, Unavailable, right
 
-ROLE = "salus-approver"
-"""The ClusterRole that has all that it takes; charts/salus/files/user-roles.yaml."""
-FIELD_MANAGER = "salus-cli"
+ANSWER = Word(CHANGE_EVENTS, "approval", "approve", "salus-approver")
 ANSWERING = frozenset({right("patch", CHANGE_EVENTS)})
 """All that the command writes."""
-Decision = Literal["Approved", "Denied"]
-_VERBS: Mapping[Decision, str] = {"Approved": "Approve", "Denied": "Deny"}
-
-
-class CannotAnswer(Exception):
-    """This record cannot be answered, or not by this person; the message says why, and what to do."""
+AGAIN = 2.0
+"""Seconds between two looks of somebody who waits."""
+_VERBS: Mapping[ApprovalDecision, str] = {ApprovalDecision.APPROVED: "Approve", ApprovalDecision.DENIED: "Deny"}
+_FOR_PROGRAMS = (Form.JSON, Form.YAML)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,136 +40,209 @@ class Wish:
     """What a person typed."""
 
     name: str
-    decision: Decision
-    namespace: str | None = None
+    """Empty: they want to choose."""
+    decision: ApprovalDecision
     ticket: str = ""
+    reason: str = ""
     only_show: bool = False
     sure: bool = False
+    wait: bool | None = None
+    """None: on a terminal."""
 
 
-def run(wish: Wish, login: Login) -> int:
-    """The command. Returns the exit status: 0 answered, or only shown; 1 the person stepped back; 2 it cannot be."""
-    try:
+def run(wish: Wish, where: Where, look: Look) -> int:
+    """The command. Exit status: 0 answered, or only shown; 1 they stepped back, or it ended otherwise; 3 not known.
+
+    Raises CannotBeAsked.
+    """
+    if wish.sure and not wish.name:
+        raise CannotBeAsked("--yes takes one question by its name", tries=[f"{_command(wish)} NAME --yes"])
+    if wish.name:
         somebody_agrees(sys.stdin, sure=wish.sure or wish.only_show)
-        return asyncio.run(_run(wish, login))
-    except (CannotAnswer, ClusterError, NoCredentials, NobodyToAsk) as error:
-        typer.echo(f"salus: {error}", err=True)
-        return 2
+    return asyncio.run(_run(wish, where, look))
 
 
-async def _run(wish: Wish, login: Login) -> int:
-    async with await Connection.open(login) as connection:
-        ref = Ref(CHANGE_EVENTS, wish.namespace or default_namespace(login), wish.name)
-        me = await whoami(connection)
-        cluster = ApiCluster(connection, rights=ANSWERING, manager=FIELD_MANAGER)
-        body = await question(cluster, ref, me, SystemClock().now())
-        typer.echo(shown(body, SystemClock().now()))
-        if wish.only_show:
-            return 0
-        for verb in ("patch", "approve"):
-            if not await may(connection, right(verb, CHANGE_EVENTS), ref.namespace, ref.name):
-                raise CannotAnswer(lacking(verb, ref, me))
-        if not agrees(f"{_VERBS[wish.decision]} this as yourself?", sure=wish.sure):
-            return 1
-        await answer(cluster, body, wish, me, SystemClock().now())
-    typer.echo(f"changeevent/{wish.name} {wish.decision.lower()}")
-    return 0
+def _command(wish: Wish) -> str:
+    return f"salus {_VERBS[wish.decision].lower()}"
 
 
-async def question(cluster: Cluster, ref: Ref, me: str, now: datetime) -> Body:
-    """The record, if it can be answered. Raises CannotAnswer, ClusterError."""
-    try:
-        body = await cluster.get(ref)
-    except NotFound as error:
-        raise CannotAnswer(f"there is no changeevent {ref.name} in namespace {ref.namespace}") from error
-    except Forbidden as error:
-        raise CannotAnswer(lacking("get", ref, me)) from error
+async def _run(wish: Wish, where: Where, look: Look) -> int:
+    async with person_at(where, ANSWERING) as person:
+        me, now = await person.name(), SystemClock().now()
+        if wish.name:
+            return await _about(person, wish, await the_question(person, wish.name, me, now), me, look)
+        found = await open_questions(person, now)
+        if not found:
+            sys.stderr.write(f"no open question {_where(person)}\n")
+        if wish.only_show or look.form in _FOR_PROGRAMS or not found:
+            show(await listed(person, found, now), look, answer_text.text)
+            return Exit.YES
+        chosen = found[0] if len(found) == 1 and _is_asked() else await _choice(person, wish, found, look)
+        return await _about(person, wish, chosen, me, look) if chosen is not None else Exit.NO
+
+
+def _where(person: Person) -> str:
+    return f"in namespace {person.namespace}" if person.namespace else "in any namespace"
+
+
+def _is_asked() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+# --- which question
+
+
+async def open_questions(person: Person, now: datetime) -> list[Body]:
+    """What can be answered, the most urgent first. Raises CannotBeAsked."""
+    found = [body for body in await person.objects(CHANGE_EVENTS) if closed(body, now) is None]
+    return sorted(found, key=lambda body: (str(body["spec"].get("expiresAt", "")), body["metadata"]["name"]))
+
+
+async def the_question(person: Person, name: str, me: str, now: datetime) -> Body:
+    """The record of this name, if it can be answered. Raises CannotBeAsked."""
+    if person.namespace is None:
+        found = [body for body in await open_questions(person, now) if body["metadata"]["name"] == name]
+        if len(found) != 1:
+            raise CannotBeAsked(
+                f"{len(found)} open questions have the name {name}", tries=["-n NAMESPACE instead of -A"]
+            )
+        return found[0]
+    return await still_open(person, Ref(CHANGE_EVENTS, person.namespace, name), me, now)
+
+
+async def still_open(person: Person, ref: Ref, me: str, now: datetime) -> Body:
+    """The record, if it can be answered. Raises CannotBeAsked."""
+    body = await read(person, ANSWER, ref, me)
     if reason := closed(body, now):
-        raise CannotAnswer(f"changeevent {ref.name} {reason}")
+        raise CannotBeAsked(f"changeevent {ref.name} {reason}")
     return body
 
 
-async def answer(cluster: Cluster, body: Body, wish: Wish, me: str, now: datetime) -> None:
-    """Set the approval on the very record that was shown. Raises CannotAnswer, ClusterError."""
-    ref = Ref(CHANGE_EVENTS, body["metadata"]["namespace"], body["metadata"]["name"])
-    given = {"decision": wish.decision, "by": me, "at": format_time(now), "digest": body["spec"]["digest"]}
-    edits: list[dict[str, Any]] = [
-        {"op": "test", "path": "/metadata/uid", "value": body["metadata"]["uid"]},
-        {"op": "add", "path": "/spec/approval", "value": {**given, **({"ticket": wish.ticket} if wish.ticket else {})}},
-    ]
-    try:
-        await cluster.patch(ref, edits)
-    except (Conflict, Invalid) as error:
-        await question(cluster, ref, me, now)  # most likely somebody was faster: then this says who
-        raise CannotAnswer(f"the answer was not taken: {error}") from error
-    except Forbidden as error:
-        raise CannotAnswer(str(error).partition("denied request: ")[2] or str(error)) from error
-
-
-def closed(body: Body, now: datetime) -> str | None:
-    """Why a record cannot be answered; None when it can."""
-    spec, status = body["spec"], body.get("status") or {}
-    if spec["decision"] != "AwaitApproval":
-        return f"asks nobody: its decision is {spec['decision']}"
-    if approval := spec.get("approval"):
-        at = f" at {approval['at']}" if approval.get("at") else ""
-        return f"was answered already: {approval['decision']} by {_plain(approval['by'])}{at}"
-    if status.get("outcome"):
-        return f"is over: {status['outcome']}, {_plain(status.get('message', ''))}"
-    expires = spec.get("expiresAt")
-    if expires and parse_time(expires) <= now:
-        return f"expired at {expires}; if the service is still unhealthy, Salus goes on with the next remedy"
-    if question_digest(body["metadata"]["namespace"], spec) != spec.get("digest"):
-        return "is not what Salus wrote: its digest does not fit its patch; do not approve it"
-    return None
-
-
-def lacking(verb: str, ref: Ref, me: str) -> str:
-    """Which right is missing, and what grants it."""
-    grant = f"kubectl create rolebinding {ROLE}s --clusterrole={ROLE} --user='{me}' -n {ref.namespace}"
-    return (
-        f"{me} may not {verb} changeevents in namespace {ref.namespace}; ClusterRole {ROLE} has that right.\n"
-        f"An administrator can grant it: {grant}"
+async def listed(person: Person, bodies: Sequence[Body], now: datetime) -> Questions:
+    """All of them, as far as their records tell."""
+    return Questions(
+        cluster=person.context,
+        at=now,
+        namespace=person.namespace or "",
+        items=tuple(question(body, Around(), now) for body in bodies),
+        not_looked_at=tuple(person.not_looked_at),
     )
 
 
-def shown(body: Body, now: datetime) -> str:
-    """The record for a person who decides: what is done to what, why, as whom, and how long there is."""
-    return "\n".join(f"{label:<9} {_plain(text)}" for label, text in _lines(body, now))
+async def one(person: Person, body: Body, now: datetime) -> Questions:
+    """One of them, with what lies around."""
+    found = question(body, await around(person, body), now)
+    return Questions(
+        cluster=person.context,
+        at=now,
+        namespace=found.namespace,
+        about=found.name,
+        items=(found,),
+        not_looked_at=tuple(person.not_looked_at),
+    )
 
 
-def _lines(body: Body, now: datetime) -> Iterator[tuple[str, str]]:
-    spec, namespace = body["spec"], body["metadata"]["namespace"]
-    target, before = spec["targetRef"], spec.get("before") or {}
-    yield "Change", f"{body['metadata']['name']} of policy {spec['policyRef']['name']}"
-    yield "Target", f"{target['kind']}/{target['name']} in {namespace}, generation {before.get('generation', '?')}"
-    yield "Action", f"{spec['action']}: {spec['message']}"
-    for edit in spec.get("patch") or ():
-        if edit["op"] != "test":
-            yield "Patch", f"{edit['op']} {edit['path']} {edit.get('value', '')}"
-    if images := _coming(before, spec.get("intended") or {}):
-        yield "Images", images
-    for found in spec.get("evidence") or ():
-        since = f", since {found['since']}" if found.get("since") else ""
-        yield "Because", f"{found['check']} is {found.get('value') or 'unknown'} ({found.get('threshold', '')}){since}"
-    yield "Done by", (spec.get("actor") or {}).get("identity") or "Salus' own account"
-    yield "Expires", _left(spec.get("expiresAt"), now)
+async def _choice(person: Person, wish: Wish, found: Sequence[Body], look: Look) -> Body | None:
+    """By its number; None: they step back. Raises CannotBeAsked."""
+    show(await listed(person, found, SystemClock().now()), look, answer_text.text)
+    if not _is_asked():
+        where = f" -n {found[0]['metadata']['namespace']}"
+        example = f"{_command(wish)} {found[0]['metadata']['name']}{where}"
+        raise CannotBeAsked("nobody to ask which of them", tries=[example])
+    said = typer.prompt(
+        f"{_VERBS[wish.decision]} which? 1 to {len(found)}, Enter for none", default="", show_default=False, err=True
+    )
+    if not said:
+        return None
+    if not said.isdecimal() or not 1 <= int(said) <= len(found):
+        raise CannotBeAsked(f'"{said}" is none of them', [("expected", f"a number from 1 to {len(found)}")])
+    return found[int(said) - 1]
 
 
-def _coming(before: Body, intended: Body) -> str:
-    """Which images a rollback brings back, and which it takes away; nothing for another action."""
-    if before.get("release") == intended.get("release"):
-        return ""
-    back, live = (", ".join(facts.get("images") or ()) or "not on record" for facts in (intended, before))
-    return f"{back}, instead of {live}"
+# --- the answer
 
 
-def _left(expires: str | None, now: datetime) -> str:
-    if not expires:
-        return "not said"
-    return f"{expires}, in {format_duration(max(parse_time(expires) - now, timedelta(0)))}"
+async def _about(person: Person, wish: Wish, body: Body, me: str, look: Look) -> int:
+    """Show it, ask, put the answer on record, and see what comes of it."""
+    now = SystemClock().now()
+    asked = await one(person, body, now)
+    if wish.only_show:
+        show(asked, look, answer_text.text)
+        return Exit.YES
+    for_programs = look.form in _FOR_PROGRAMS
+    seen = replace(look, form=Form.TEXT) if for_programs else look
+    show(asked, seen, answer_text.text, sys.stderr if for_programs else sys.stdout)
+    ref = Ref(CHANGE_EVENTS, body["metadata"]["namespace"], body["metadata"]["name"])
+    await see_that_they_may(person, ANSWER, ref, me)
+    if not agrees(f"{_VERBS[wish.decision]} this as {me}?", sure=wish.sure):
+        return Exit.NO
+    await answer(person, body, wish, me, SystemClock().now())
+    given, waits = _answered(asked, wish, me), sys.stdout.isatty() if wish.wait is None else wish.wait
+    until = following.patience(body, given.answered_at) if waits else None
+    return await _after(person, given, until, look)
 
 
-def _plain(text: str) -> str:
-    """Nothing that a terminal would obey."""
-    return "".join(char if char.isprintable() else "?" for char in text)
+async def answer(person: Person, body: Body, wish: Wish, me: str, now: datetime) -> None:
+    """Set the approval on the very record that was shown. Raises CannotBeAsked."""
+    ref = Ref(CHANGE_EVENTS, body["metadata"]["namespace"], body["metadata"]["name"])
+    words = {"ticket": wish.ticket, "reason": wish.reason}
+    given = {
+        "decision": wish.decision.value,
+        "by": me,
+        "at": format_time(now),
+        "digest": body["spec"]["digest"],
+        **{field: word for field, word in words.items() if word},
+    }
+    await say(person, ANSWER, body, given, lambda: still_open(person, ref, me, now))
+
+
+def _answered(asked: Questions, wish: Wish, me: str) -> Answer:
+    now = SystemClock().now()
+    return Answer(
+        cluster=asked.cluster,
+        at=now,
+        question=asked.items[0],
+        decision=wish.decision.value,
+        by=me,
+        ticket=wish.ticket,
+        reason=wish.reason,
+        answered_at=now,
+        not_looked_at=asked.not_looked_at,
+    )
+
+
+async def _after(person: Person, given: Answer, until: datetime | None, look: Look) -> int:
+    """Say that it is on record, and what comes of it, if they wait for that."""
+    shown, for_programs = screen(look), look.form in _FOR_PROGRAMS
+
+    def tell(news: Happened) -> None:
+        if not for_programs:
+            shown.write([answer_text.happened(news, shown)])
+            sys.stdout.flush()
+
+    if not for_programs:
+        shown.write(answer_text.answered(given, shown))
+    seen = await follow(person, given, until, tell) if until is not None else Seen(ends=Exit.YES)
+    if for_programs:
+        show(given.model_copy(update={"happened": seen.happened, "outcome": seen.outcome}), look, answer_text.answered)
+    if seen.ends is None:
+        sys.stderr.write(
+            f"not known how it ends; salus explain chev/{given.question.name}, and see whether Salus runs\n"
+        )
+    return Exit.UNKNOWN if seen.ends is None else seen.ends
+
+
+async def follow(
+    person: Person, given: Answer, until: datetime, tell: Callable[[Happened], None], again: float = AGAIN
+) -> Seen:
+    """Look until it is known how it ended, or there is nothing to wait for any more."""
+    ref = Ref(CHANGE_EVENTS, given.question.namespace, given.question.name)
+    clock, seen = SystemClock(), Seen()
+    while seen.ends is None and clock.now() <= until:
+        with told(person), suppress(Unavailable, Throttled):
+            before, seen = seen, following.look(await person.cluster.get(ref), ApprovalDecision(given.decision))
+            for news in seen.happened[len(before.happened) :]:
+                tell(news)
+        if seen.ends is None:
+            await asyncio.sleep(again)
+    return seen

@@ -7,8 +7,10 @@ from typing import TextIO
 
 import typer
 
+from salus.cli.contract import CannotBeAsked
 
-class NobodyToAsk(Exception):
+
+class NobodyToAsk(CannotBeAsked):
     """Nothing was written, since there is no terminal and nobody said `--yes`."""
 
     def __init__(self) -> None:

@@ -175,10 +175,10 @@ def table(*titles: str, folds: Container[str] = ()) -> Table:
     return found
 
 
-def facts(rows: Iterable[tuple[str, RenderableType]]) -> Table:
-    """Labels with what there is to say beside each; what is long goes on below itself."""
+def facts(rows: Iterable[tuple[str, RenderableType]], columns: int = _LABEL) -> Table:
+    """Labels, at least so wide, with what there is to say beside each; what is long goes on below itself."""
     found = Table.grid(padding=(0, 2, 0, 0))
-    found.add_column(no_wrap=True, min_width=_LABEL)
+    found.add_column(no_wrap=True, min_width=columns)
     found.add_column(overflow="fold")
     for label, value in rows:
         if value:

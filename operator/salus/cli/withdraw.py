@@ -6,30 +6,25 @@ Who may is the API server's to say; this asks it beforehand, so that what is mis
 import asyncio
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
-import typer
+from rich.console import RenderableType
 
-from salus.adapters.api import Connection, Login, NoCredentials, default_namespace
 from salus.adapters.clock import SystemClock
-from salus.adapters.cluster import ApiCluster
-from salus.adapters.reviews import may, whoami
-from salus.cli.asking import NobodyToAsk, agrees, somebody_agrees
-from salus.core.objects.workloads import short
-from salus.model.scalars import Body, format_time
-from salus.ports import KEPT_RELEASES, Cluster, ClusterError, Conflict, Forbidden, Invalid, NotFound, Ref, right
+from salus.cli.asking import agrees, somebody_agrees
+from salus.cli.contract import CannotBeAsked, Exit
+from salus.cli.person import Person, Where, person_at
+from salus.cli.reports.withdrawal import Withdrawal
+from salus.cli.show import Form, Look, Screen, facts, left_out, plain, show
+from salus.cli.word import Word, read, say, see_that_they_may
+from salus.core.objects.workloads import images_of, short
+from salus.model.scalars import Body, format_time, parse_time
+from salus.ports import KEPT_RELEASES, Ref, right
 
-ROLE = "salus-withdrawer"
-"""The ClusterRole that has all that it takes; charts/salus/files/user-roles.yaml."""
-FIELD_MANAGER = "salus-cli"
+WITHDRAWAL = Word(KEPT_RELEASES, "withdrawal", "withdraw", "salus-withdrawer")
 WITHDRAWING = frozenset({right("patch", KEPT_RELEASES)})
 """All that the command writes."""
-
-
-class CannotWithdraw(Exception):
-    """This release cannot be withdrawn, or not by this person; the message says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,107 +33,87 @@ class Wish:
 
     name: str
     reason: str
-    namespace: str | None = None
     only_show: bool = False
     sure: bool = False
 
 
-def run(wish: Wish, login: Login) -> int:
-    """The command. Exit status: 0 withdrawn, or only shown; 1 the person stepped back; 2 it cannot be."""
-    try:
-        somebody_agrees(sys.stdin, sure=wish.sure or wish.only_show)
-        return asyncio.run(_run(wish, login))
-    except (CannotWithdraw, ClusterError, NoCredentials, NobodyToAsk) as error:
-        typer.echo(f"salus: {error}", err=True)
-        return 2
+def run(wish: Wish, where: Where, look: Look) -> int:
+    """The command. Exit status: 0 withdrawn, or only shown; 1 the person stepped back. Raises CannotBeAsked."""
+    somebody_agrees(sys.stdin, sure=wish.sure or wish.only_show)
+    return asyncio.run(_run(wish, where, look))
 
 
-async def _run(wish: Wish, login: Login) -> int:
-    async with await Connection.open(login) as connection:
-        ref = Ref(KEPT_RELEASES, wish.namespace or default_namespace(login), wish.name)
-        me = await whoami(connection)
-        cluster = ApiCluster(connection, rights=WITHDRAWING, manager=FIELD_MANAGER)
-        body = await find(cluster, ref, me)
-        typer.echo(shown(body))
+async def _run(wish: Wish, where: Where, look: Look) -> int:
+    async with person_at(where, WITHDRAWING) as person:
+        me, ref = await person.name(), Ref(KEPT_RELEASES, person.one_namespace(), wish.name)
+        body = await find(person, ref, me)
+        found = release(person, body, SystemClock().now())
         if wish.only_show:
-            return 0
-        for verb in ("patch", "withdraw"):
-            if not await may(connection, right(verb, KEPT_RELEASES), ref.namespace, ref.name):
-                raise CannotWithdraw(lacking(verb, ref, me))
+            show(found, look, text)
+            return Exit.YES
+        for_programs = look.form in {Form.JSON, Form.YAML}
+        seen = replace(look, form=Form.TEXT) if for_programs else look
+        show(found, seen, text, sys.stderr if for_programs else sys.stdout)
+        await see_that_they_may(person, WITHDRAWAL, ref, me)
         if not agrees("Withdraw this as yourself? It is for good.", sure=wish.sure):
-            return 1
-        await withdraw(cluster, body, wish.reason, me, SystemClock().now())
-    typer.echo(f"keptrelease/{wish.name} withdrawn")
-    return 0
+            return Exit.NO
+        now = SystemClock().now()
+        await withdraw(person, body, wish.reason, me, now)
+        if for_programs:
+            show(found.model_copy(update={"by": me, "reason": wish.reason, "withdrawn_at": now}), look, text)
+        else:
+            sys.stdout.write(f"keptrelease/{wish.name} withdrawn\n")
+    return Exit.YES
 
 
-async def find(cluster: Cluster, ref: Ref, me: str) -> Body:
-    """The release, if it can be withdrawn. Raises CannotWithdraw, ClusterError."""
-    try:
-        body = await cluster.get(ref)
-    except NotFound as error:
-        raise CannotWithdraw(f"there is no keptrelease {ref.name} in namespace {ref.namespace}") from error
-    except Forbidden as error:
-        raise CannotWithdraw(lacking("get", ref, me)) from error
+async def find(person: Person, ref: Ref, me: str) -> Body:
+    """The release, if it can be withdrawn. Raises CannotBeAsked."""
+    body = await read(person, WITHDRAWAL, ref, me)
     if withdrawal := body["spec"].get("withdrawal"):
-        text = f"{_plain(withdrawal['by'])}: {_plain(withdrawal['reason'])}"
-        raise CannotWithdraw(f"keptrelease {ref.name} was withdrawn already, by {text}")
+        said = plain(f"{withdrawal['by']}: {withdrawal['reason']}")
+        raise CannotBeAsked(f"keptrelease {ref.name} was withdrawn already, by {said}")
     return body
 
 
-async def withdraw(cluster: Cluster, body: Body, reason: str, me: str, now: datetime) -> None:
-    """Withdraw the very release that was shown. Raises CannotWithdraw, ClusterError."""
+async def withdraw(person: Person, body: Body, reason: str, me: str, now: datetime) -> None:
+    """Withdraw the very release that was shown. Raises CannotBeAsked."""
     ref = Ref(KEPT_RELEASES, body["metadata"]["namespace"], body["metadata"]["name"])
-    withdrawal = {"by": me, "at": format_time(now), "reason": reason}
-    edits: list[dict[str, Any]] = [
-        {"op": "test", "path": "/metadata/uid", "value": body["metadata"]["uid"]},
-        {"op": "add", "path": "/spec/withdrawal", "value": withdrawal},
-    ]
-    try:
-        await cluster.patch(ref, edits)
-    except (Conflict, Invalid) as error:
-        await find(cluster, ref, me)  # most likely somebody was faster: then this says who
-        raise CannotWithdraw(f"it was not withdrawn: {error}") from error
-    except Forbidden as error:
-        raise CannotWithdraw(str(error).partition("denied request: ")[2] or str(error)) from error
+    said = {"by": me, "at": format_time(now), "reason": reason}
+    await say(person, WITHDRAWAL, body, said, lambda: find(person, ref, me))
 
 
-def lacking(verb: str, ref: Ref, me: str) -> str:
-    """Which right is missing, and what grants it."""
-    grant = f"kubectl create rolebinding {ROLE}s --clusterrole={ROLE} --user='{me}' -n {ref.namespace}"
-    return (
-        f"{me} may not {verb} keptreleases in namespace {ref.namespace}; ClusterRole {ROLE} has that right.\n"
-        f"An administrator can grant it: {grant}"
+def release(person: Person, body: Body, now: datetime) -> Withdrawal:
+    """The release for a person who decides: of what, which images, how it fared."""
+    spec, status, metadata = body["spec"], body.get("status") or {}, body["metadata"]
+    target = spec["targetRef"]
+    return Withdrawal(
+        cluster=person.context,
+        at=now,
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        release=short(spec["release"]),
+        target=f"{target['kind']}/{target['name']}",
+        images=images_of(((spec.get("workload") or {}).get("spec") or {}).get("template") or {}),
+        healthy_at=parse_time(status["healthyAt"]) if status.get("healthyAt") else None,
+        proven_by=str(status.get("provenBy", "")),
+        quarantined_by=str(status.get("quarantinedBy", "")),
+        taken_over=str(spec.get("takenOver") or ""),
     )
 
 
-def shown(body: Body) -> str:
-    """The release for a person who decides: of what, which images, how it fared."""
-    return "\n".join(f"{label:<9} {_plain(text)}" for label, text in _lines(body))
+def text(report: Withdrawal, _: Screen) -> Iterator[RenderableType]:
+    """From the document alone."""
+    yield facts(_rows(report))
+    yield from left_out(report)
 
 
-def _lines(body: Body) -> Iterator[tuple[str, str]]:
-    spec, status, metadata = body["spec"], body.get("status") or {}, body["metadata"]
-    target = spec["targetRef"]
-    yield "Release", f"{short(spec['release'])}, kept as {metadata['name']}"
-    yield "Target", f"{target['kind']}/{target['name']} in {metadata['namespace']}"
-    for image in _images(spec):
+def _rows(report: Withdrawal) -> Iterator[tuple[str, str]]:
+    yield "Release", f"{report.release}, kept as {report.name}"
+    yield "Target", f"{report.target} in {report.namespace}"
+    for image in report.images:
         yield "Image", image
-    proven = f"{status['healthyAt']}, proven by {status.get('provenBy', '?')}" if status.get("healthyAt") else "never"
+    proven = f"{format_time(report.healthy_at)}, proven by {report.proven_by or '?'}" if report.healthy_at else "never"
     yield "Healthy", proven
-    if status.get("quarantinedBy"):
-        yield "Taken by", status["quarantinedBy"]
-    if spec.get("takenOver"):
-        yield "Made of", f"ControllerRevision {spec['takenOver']} of an older Salus; delete that too"
-
-
-def _images(spec: Body) -> Iterator[str]:
-    template = ((spec.get("workload") or {}).get("spec") or {}).get("template") or {}
-    pod = template.get("spec") or {}
-    for container in (*(pod.get("containers") or ()), *(pod.get("initContainers") or ())):
-        yield str(container.get("image", "?"))
-
-
-def _plain(text: str) -> str:
-    """Nothing that a terminal would obey."""
-    return "".join(char if char.isprintable() else "?" for char in text)
+    yield "Taken by", report.quarantined_by
+    if report.taken_over:
+        yield "Made of", f"ControllerRevision {report.taken_over} of an older Salus; delete that too"

@@ -172,6 +172,8 @@ class Approval(Resource):
     """When."""
     ticket: ShortText = ""
     """A ticket to refer to."""
+    reason: ShortText = ""
+    """Why, in their words."""
 
 
 _IMMUTABLE = [

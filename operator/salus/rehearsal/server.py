@@ -21,6 +21,8 @@ from salus.model.values.objects import Selector
 from salus.ports import (
     AUTOSCALERS,
     CHANGE_EVENTS,
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
     CONTROLLER_REVISIONS,
     DEPLOYMENTS,
     EVENTS,
@@ -51,9 +53,10 @@ WITH_GENERATION = frozenset({*_PATCHED, *SPECS})
 SERVERS_OWN = ("uid", "resourceVersion", "generation", "creationTimestamp")
 """Of an object's metadata, what nobody else writes."""
 _SALUS = (HEALTH_POLICIES, INCIDENTS, CHANGE_EVENTS, KEPT_RELEASES)
+_CLUSTER_WIDE = (NAMESPACES, NODES, PRIORITY_CLASSES, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS)
 _RESOURCES = {
     (resource.api_version, resource.kind): resource
-    for resource in (*WORKLOADS.values(), CONTROLLER_REVISIONS, *_SALUS, EVENTS, NAMESPACES, NODES, PRIORITY_CLASSES)
+    for resource in (*WORKLOADS.values(), CONTROLLER_REVISIONS, *_SALUS, EVENTS, *_CLUSTER_WIDE)
 }
 
 

@@ -277,8 +277,9 @@ def _said(approval: Mapping[str, Any]) -> ApprovalDecision | None:
 
 
 def _approver(approval: Mapping[str, Any]) -> str:
-    ticket = f" (ticket {approval['ticket']})" if approval.get("ticket") else ""
-    return f"{approval.get('by', '')}{ticket}"
+    ticket = f"ticket {approval['ticket']}" if approval.get("ticket") else ""
+    why = ", ".join(filter(None, [ticket, approval.get("reason", "")]))
+    return f"{approval.get('by', '')}{f' ({why})' if why else ''}"
 
 
 def _patched(ref: Body | None) -> ScalerKey | None:

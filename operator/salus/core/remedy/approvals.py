@@ -5,15 +5,17 @@ that and for nothing else: whoever releases, scales or edits the policy meanwhil
 asked anew, about how things are then. Who may answer is the API server's to say (the admission policies of the chart).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from salus.core.records.changes import question_digest
-from salus.core.remedy.ladder import mode_of
+from salus.core.remedy.ladder import Exhausted, Proposal, Wait, decide, mode_of
 from salus.model.change import ApprovalDecision, Decision, Outcome
 from salus.model.policy import Mode
 from salus.model.scalars import Body, format_duration, format_time
 from salus.model.values.changes import Change
+from salus.model.values.metrics import Finding
 from salus.model.values.objects import Workload
 from salus.model.values.policies import Policy
 
@@ -49,6 +51,15 @@ def end_of(question: Change, policy: Policy, workload: Workload, mode_cap: Mode,
         or not_allowed_by_mode(question, policy, mode_cap)
     )
     return Ended(Outcome.ABANDONED, outdated) if outdated else None
+
+
+def if_nobody_answers(
+    question: Change, policy: Policy, changes: Sequence[Change], findings: Sequence[Finding]
+) -> Proposal | Wait | Exhausted:
+    """What comes next when this question expires, as things are. `changes`: all of its incident."""
+    expired = replace(question, outcome=Outcome.EXPIRED, completed_at=question.expires_at or question.decided_at)
+    others = [change for change in changes if change.name != question.name]
+    return decide(policy, findings, sorted([*others, expired], key=lambda change: change.sequence))
 
 
 def _other_policy(question: Change, policy: Policy) -> str | None:
