@@ -1,0 +1,47 @@
+"""The commands to learn Salus by."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from salus.cli.app import app, imports
+from salus.cli.options import grouped
+
+if TYPE_CHECKING:
+    from salus.cli.show import Look
+
+_DEMO = """Five faults in forty seconds, without a cluster: a shop is played, and the operator's own code decides.
+
+Exit status: 0 all went as told, 1 it did not.
+
+\b
+Examples:
+  salus demo
+  salus demo --speed 600 --html salus-demo.html
+  salus demo --fault 1
+"""
+
+
+@app.command("demo", help=_DEMO)
+@grouped
+def demo_command(
+    *,
+    speed: Annotated[
+        float, typer.Option("--speed", metavar="N", min=1, help="So many times as fast as time passes.")
+    ] = 60.0,
+    fault: Annotated[int, typer.Option("--fault", metavar="N", help="Only this one, from 1 to 5.")] = 0,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", dir_okay=False, help="Write a page with plots, too.")
+    ] = None,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="On a real control plane, from a checkout: the same as make demo.")
+    ] = False,
+    look: "Look",
+) -> None:
+    """See _DEMO."""
+    with imports():
+        from salus.cli.contract import ends  # noqa: PLC0415 — see the package's docstring
+        from salus.cli.demo.command import Ask, run  # noqa: PLC0415
+
+    raise typer.Exit(ends(lambda: run(Ask(speed, fault, html, cluster), look)))
