@@ -6,8 +6,16 @@ from typing import Any
 
 import pytest
 
-from salus.core.objects.pods import not_coming, pods_from, pods_have_to_tell, ready_since, stuck_pod, told_by_pods
-from salus.core.objects.workloads import workload_from
+from salus.core.objects.pods import (
+    not_coming,
+    of_template,
+    pods_from,
+    pods_have_to_tell,
+    ready_since,
+    stuck_pod,
+    told_by_pods,
+)
+from salus.core.objects.workloads import RESTARTED_AT, restarted_at, template_hash, workload_from
 from salus.model.scalars import format_time
 from salus.model.values.objects import Revision, Workload
 from salus.model.values.surroundings import Pod
@@ -223,7 +231,7 @@ def half_updated(kind: str = "StatefulSet", updated: int = 1, **metadata: Any) -
     }
 
 
-def of_template(seconds: float, label: str, mark: str, *, ready: bool = True) -> dict[str, Any]:
+def one_of(seconds: float, label: str, mark: str, *, ready: bool = True) -> dict[str, Any]:
     pod = serving(seconds, labels={label: mark}) if ready else a_pod(1, ready=False)
     pod["metadata"]["labels"] = {label: mark}
     return pod
@@ -236,16 +244,16 @@ DAEMON_SET = half_updated("DaemonSet", annotations={"deprecated.daemonset.templa
 @pytest.mark.parametrize(
     ("body", "pods", "since"),
     [
-        pytest.param(half_updated(), [of_template(60, REVISION_OF, "db-new")], ago(60), id="the new one serves"),
+        pytest.param(half_updated(), [one_of(60, REVISION_OF, "db-new")], ago(60), id="the new one serves"),
         pytest.param(
             half_updated(),
-            [of_template(60, REVISION_OF, "db-old"), of_template(5, REVISION_OF, "db-new", ready=False)],
+            [one_of(60, REVISION_OF, "db-old"), one_of(5, REVISION_OF, "db-new", ready=False)],
             None,
             id="the old one serves beside a new one that does not: as many are updated as are available",
         ),
         pytest.param(half_updated(updated=2), [serving(60), serving(30)], ago(30), id="all are updated: all tell"),
-        pytest.param(DAEMON_SET, [of_template(60, GENERATION_OF, "7")], ago(60), id="a DaemonSet's new pod serves"),
-        pytest.param(DAEMON_SET, [of_template(60, GENERATION_OF, "6")], None, id="a DaemonSet's old pod serves"),
+        pytest.param(DAEMON_SET, [one_of(60, GENERATION_OF, "7")], ago(60), id="a DaemonSet's new pod serves"),
+        pytest.param(DAEMON_SET, [one_of(60, GENERATION_OF, "6")], None, id="a DaemonSet's old pod serves"),
     ],
 )
 def test_what_the_pods_tell_of_a_rollout(
@@ -267,3 +275,29 @@ def test_what_the_pods_tell_of_a_rollout(
 )
 def test_of_what_the_pods_have_to_tell(workload: Workload, expected: bool) -> None:
     assert pods_have_to_tell(workload) is expected
+
+
+V1: dict[str, Any] = {
+    "metadata": {"labels": {"app": "web"}},
+    "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+}
+RESTARTED = {**V1, "metadata": {**V1["metadata"], "annotations": {RESTARTED_AT: "2026-11-30T02:00:00Z"}}}
+
+
+@pytest.mark.parametrize(
+    ("kept", "of_it"),
+    [
+        pytest.param(V1, ["web-1"], id="the ReplicaSet of the kept template comes back, and makes its pods anew"),
+        pytest.param(RESTARTED, ["web-2"], id="kept after the restart, its pods are those that run"),
+    ],
+)
+def test_pods_that_a_restart_has_made_are_of_another_template(kept: dict[str, Any], of_it: list[str]) -> None:
+    made = [("web-1", V1), ("web-2", RESTARTED)]
+    history = [
+        Revision(number, "v1", NOW, name, template_hash=template_hash(template), restarted_at=restarted_at(template))
+        for number, (name, template) in enumerate(made, 1)
+    ]
+    is_of_it = of_template("web", history, template_hash(kept), restarted_at(kept))
+    pods = {name: {"metadata": {"labels": {"pod-template-hash": name.removeprefix("web-")}}} for name, _ in made}
+
+    assert [name for name, pod in pods.items() if is_of_it(pod)] == of_it

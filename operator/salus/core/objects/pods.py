@@ -76,9 +76,15 @@ def pods_from(bodies: Iterable[Body], workload: str, history: Sequence[Revision]
     return tuple(_pod(body, workload, releases, now) for body in bodies if not is_going(body))
 
 
-def of_template(workload: str, history: Sequence[Revision], template: str) -> Callable[[Body], bool]:
-    """Whether a pod of the workload of this name is of this very template, as its history tells."""
-    made = (revision for revision in history if revision.template_hash == template)
+def of_template(
+    workload: str, history: Sequence[Revision], template: str, restarted: str = ""
+) -> Callable[[Body], bool]:
+    """Whether a pod of the workload of this name is of this very template, as its history tells.
+
+    Kubernetes compares templates whole, with what a restart has added (`restarted`): pods of the same release that a
+    restart has made are of another one.
+    """
+    made = (one for one in history if (one.template_hash, one.restarted_at) == (template, restarted))
     marks = {revision.name.removeprefix(f"{workload}-") for revision in made}
     return lambda pod: _mark(pod, workload) in marks
 

@@ -120,6 +120,12 @@ def template_hash(template: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def restarted_at(template: Mapping[str, Any]) -> str:
+    """When somebody has restarted its pods last, as the template says it; empty: nobody has."""
+    annotations = (template.get("metadata") or {}).get("annotations") or {}
+    return str(annotations.get(RESTARTED_AT) or "")
+
+
 def short(release: str) -> str:
     """A release as texts for people name it."""
     return release[:SHORT]

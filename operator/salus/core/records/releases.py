@@ -13,7 +13,7 @@ from typing import Any
 
 from salus.core.health.timing import has_lasted
 from salus.core.objects.stamps import KNOWN
-from salus.core.objects.workloads import identity, short, template_hash
+from salus.core.objects.workloads import identity, restarted_at, short, template_hash
 from salus.core.records.names import TARGET_LABEL, target_id, target_ref
 from salus.model.meta import WorkloadKind
 from salus.model.release import FORMAT, ProvenBy
@@ -268,4 +268,5 @@ def _revision(body: Body, number: int, stamps: Stamps) -> Revision:
         uid=metadata.get("uid", ""),
         template_hash=named.template,
         checksums=named.checksums,
+        restarted_at=restarted_at(template),
     )

@@ -217,9 +217,11 @@ class Revision:
     uid: str = ""
     """Of the object; a ReplicaSet controls the pods that it made."""
     template_hash: str = ""
-    """SHA-256 of the template itself."""
+    """SHA-256 of the template itself, but for what a restart adds to it."""
     checksums: tuple[tuple[str, str], ...] = ()
     """What in it speaks for the content of configuration, by the place of each."""
+    restarted_at: str = ""
+    """What the restart that made it has added."""
 
     @property
     def named(self) -> str:

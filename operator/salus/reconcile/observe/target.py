@@ -16,7 +16,7 @@ from salus.core.objects.ownership import git_holds
 from salus.core.objects.pods import of_template
 from salus.core.objects.selectors import controlled_by, of_workload
 from salus.core.objects.turnover import turnover
-from salus.core.objects.workloads import managed_by, workload_from
+from salus.core.objects.workloads import managed_by, restarted_at, workload_from
 from salus.core.records import releases
 from salus.core.records.release_proof import vouches
 from salus.model.change import Facts
@@ -248,8 +248,8 @@ async def _protections(
         return None if swap is None else _read(admission.headroom, rules, template, pods or (), swap)
 
     def of_release(release: Release) -> Headroom | None:
-        exact = release.template_hash or release.hash
-        return headroom(release.template, of_template(workload.key.name, history, exact))
+        exact, restarted = release.template_hash or release.hash, restarted_at(release.template)
+        return headroom(release.template, of_template(workload.key.name, history, exact, restarted))
 
     return _Protections(
         None if budgets is None or pods is None else _read(disruptions_from, budgets, pods),
