@@ -74,6 +74,7 @@ def test_every_string_list_and_map_is_bounded(kind: Kind) -> None:
 
 
 MIXED = [
+    ".spec.checks[].with.*",
     *(f".spec.checks[].{bound}.{side}" for bound in ("unhealthy", "healthy") for side in ("above", "below")),
     ".spec.checks[].volume.atLeast",
     ".spec.remedies[].scale.to",

@@ -12,7 +12,7 @@ from salus.cli.past.attempts import evidence, of_incident, patch_lines, replicas
 from salus.cli.person import Person
 from salus.cli.reports.question import Question
 from salus.cli.spans import span
-from salus.core.actions import kind_of
+from salus.core.actions import KINDS, kind_of
 from salus.core.objects.workloads import same_release, short, workload_from
 from salus.core.policy.compile import SpecError, parse_spec
 from salus.core.records.changes import past_change, past_changes, question_digest
@@ -54,7 +54,11 @@ async def around(person: Person, body: Body) -> Around:
     incident = await person.find(Ref(INCIDENTS, namespace, named)) if named else None
     changes = await person.around(CHANGE_EVENTS, namespace, labels) if named else []
     workload = await person.find(Ref(WORKLOADS[key.kind], namespace, key.name))
-    kept = await person.around(KEPT_RELEASES, namespace, labels) if spec["action"] == ActionKind.ROLLBACK else []
+    kept = (
+        await person.around(KEPT_RELEASES, namespace, labels)
+        if KINDS[ActionKind(spec["action"])].replaces_release
+        else []
+    )
     return Around(
         policy=await person.find(Ref(HEALTH_POLICIES, namespace, spec["policyRef"]["name"])),
         incident=incident,
@@ -142,7 +146,7 @@ def _began(known: Around) -> datetime | None:
 
 def _back_to(change: Change, known: Around, now: datetime) -> str:
     release = change.intended.release if change.intended else ""
-    if change.action is not ActionKind.ROLLBACK or not release:
+    if not KINDS[change.action].replaces_release or not release:
         return ""
     kept = next((one for one in known.kept if same_release(one.named, release)), None)
     proven = f", proven healthy {span(now - kept.healthy_at)} ago" if kept and kept.healthy_at else ""

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from salus.cli.lint import expressions
 from salus.cli.lint.rule import Linted, written_queries
+from salus.core.actions import kind_of
 from salus.core.health.overall import widest_window
 from salus.core.policy.quotient import as_ratio
 from salus.core.policy.value_form import advice
@@ -155,7 +156,7 @@ def _hidden(remedy: Remedy, before: Sequence[Remedy], policy: Policy) -> str:
             continue
         if other.mode is Mode.OBSERVE and policy.spec.mode is not Mode.OBSERVE and other.notify is None:
             return f"is never reached: {other.name} before it is only rehearsed, and the ladder waits for its effect"
-        if other.rollback is not None and remedy.rollback is not None:
+        if kind_of(other).replaces_release and kind_of(remedy).replaces_release:
             return f"is never reached: there is one rollback an incident, and {other.name} before it is one"
     return ""
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from salus.cli.lint.rule import Around, Linted
+from salus.core.actions import kind_of
+from salus.core.actions.kind import Kind
 from salus.core.actions.patch import keeps_old_pods
 from salus.core.objects.ownership import git_holds
 from salus.core.objects.workloads import managed_by
@@ -26,17 +28,23 @@ def targets(linted: Linted) -> Iterator[Problem]:
 
 
 def _in_the_way(remedy: Remedy, around: Around, spec: HealthPolicySpec) -> Iterator[str]:
-    if remedy.scale is not None and around.autoscalers:
+    kind = kind_of(remedy)
+    if kind.sets_replicas and around.autoscalers:
         names = ", ".join(str(one.key) for one in around.autoscalers)
         yield f"{names} decides how many replicas there are: Salus raises its minimum instead"
-    if remedy.scale is not None and not around.autoscalers and _git_holds(around, spec, "replicas"):
+    if kind.sets_replicas and not around.autoscalers and _git_holds(around, spec, "replicas"):
         yield f"Git holds spec.replicas of {around.target}: the change is advised, and not made (gitOps: Respect)"
-    if remedy.rollback is not None and _git_holds(around, spec, "template"):
+    if kind.replaces_release and _git_holds(around, spec, "template"):
         yield f"Git holds spec.template of {around.target}: the rollback is advised, and not made (gitOps: Respect)"
-    if (remedy.restart is not None or remedy.rollback is not None) and around.budgets:
+    if _rolls(kind) and around.budgets:
         yield f"PodDisruptionBudget {', '.join(around.budgets)} never lets a pod go, so that no restart is made"
-    if around.workload is not None and (remedy.restart is not None or remedy.rollback is not None):
-        yield from _of_rollouts(remedy, around.workload)
+    if around.workload is not None and _rolls(kind):
+        yield from _of_rollouts(kind, around.workload)
+
+
+def _rolls(kind: Kind) -> bool:
+    """Whether it has the pods replaced."""
+    return kind.disrupts or kind.replaces_release
 
 
 def _git_holds(around: Around, spec: HealthPolicySpec, field: str) -> bool:
@@ -48,8 +56,8 @@ def _git_holds(around: Around, spec: HealthPolicySpec, field: str) -> bool:
     return owner is not None and owner.tool in _FROM_GIT and (field != "replicas" or git_holds(body))
 
 
-def _of_rollouts(remedy: Remedy, workload: Workload) -> Iterator[str]:
-    if remedy.rollback is not None and workload.history_limit == 0 and workload.key.kind is WorkloadKind.DEPLOYMENT:
+def _of_rollouts(kind: Kind, workload: Workload) -> Iterator[str]:
+    if kind.replaces_release and workload.history_limit == 0 and workload.key.kind is WorkloadKind.DEPLOYMENT:
         yield f"revisionHistoryLimit of {workload.key} is 0: only what Salus itself has kept can come back"
     if (stays := keeps_old_pods(workload)) is not None:
         yield stays.message

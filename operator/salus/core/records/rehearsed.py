@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from salus.core.actions import KINDS
 from salus.core.objects.workloads import same_release
-from salus.model.change import ActionKind, Decision, Facts
+from salus.model.change import Decision, Facts
 from salus.model.scalars import parse_time
 from salus.model.values.changes import Change
 from salus.model.values.deeds import Deed, DeedKind
@@ -82,7 +83,7 @@ def compare(change: Change, deeds: Sequence[Deed], later: Sequence[Seen], ended:
     closes = min(until, ended) if ended is not None else until
     last = next((seen for seen in later if seen.at >= closes), None)
     in_time = [seen for seen in later if seen.at <= until or (seen is last and closes < until)]
-    is_theirs = len(done) == len(near) or change.action is not ActionKind.SCALE
+    is_theirs = len(done) == len(near) or not KINDS[change.action].sets_replicas
     if is_theirs and (_were_led_to(change, in_time) or any(_restarted(change, seen.facts) for seen in later)):
         return Compared(change, Then.SAME)
     if done:
@@ -119,33 +120,26 @@ def _times(count: int) -> str:
 
 
 def _is_same(change: Change, deed: Deed) -> bool:
-    wanted = change.intended or Facts()
-    match change.action:
-        case ActionKind.ROLLBACK:
-            return deed.kind is DeedKind.RELEASE and same_release(deed.release, wanted.release)
-        case ActionKind.RESTART:
-            return deed.kind is DeedKind.RESTART
-        case ActionKind.SCALE:
-            return deed.kind is DeedKind.SCALE and deed.replicas is not None and _same_way(change, deed.replicas)
-        case _:
-            return False
+    kind, wanted = KINDS[change.action], change.intended or Facts()
+    if kind.replaces_release:
+        return deed.kind is DeedKind.RELEASE and same_release(deed.release, wanted.release)
+    if kind.sets_replicas:
+        return deed.kind is DeedKind.SCALE and deed.replicas is not None and _same_way(change, deed.replicas)
+    return kind.disrupts and deed.kind is DeedKind.RESTART
 
 
 def _were_led_to(change: Change, in_time: Iterable[Seen]) -> bool:
     """Whether the workload was found as the rehearsed action would have left it."""
-    wanted = change.intended or Facts()
-    match change.action:
-        case ActionKind.ROLLBACK:
-            return any(seen.facts.release and same_release(seen.facts.release, wanted.release) for seen in in_time)
-        case ActionKind.SCALE:
-            return any(seen.facts.replicas is not None and _same_way(change, seen.facts.replicas) for seen in in_time)
-        case _:
-            return False
+    kind, wanted = KINDS[change.action], change.intended or Facts()
+    if kind.replaces_release:
+        return any(seen.facts.release and same_release(seen.facts.release, wanted.release) for seen in in_time)
+    found = [seen.facts.replicas for seen in in_time if seen.facts.replicas is not None]
+    return kind.sets_replicas and any(_same_way(change, replicas) for replicas in found)
 
 
 def _restarted(change: Change, found: Facts) -> bool:
     """Whether it was restarted in time, which a template says itself."""
-    at = _time(found.restarted_at) if change.action is ActionKind.RESTART else None
+    at = _time(found.restarted_at) if KINDS[change.action].disrupts else None
     return at is not None and change.decided_at <= at <= change.decided_at + WITHIN
 
 
@@ -168,10 +162,7 @@ def _untouched(change: Change, before: Facts, found: Facts) -> bool:
     """Whether what the action is about is as it was."""
     if not same_release(before.release, found.release):
         return False
-    match change.action:
-        case ActionKind.RESTART:
-            return before.restarted_at == found.restarted_at
-        case ActionKind.SCALE:
-            return before.replicas == found.replicas
-        case _:
-            return True
+    kind = KINDS[change.action]
+    if kind.sets_replicas:
+        return before.replicas == found.replicas
+    return not kind.disrupts or before.restarted_at == found.restarted_at
