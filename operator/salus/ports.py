@@ -108,6 +108,8 @@ ROLE_BINDINGS = Resource(_RBAC, "rolebindings", "RoleBinding")
 CLUSTER_ROLE_BINDINGS = Resource(_RBAC, "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
 SERVICE_ACCOUNTS = Resource("v1", "serviceaccounts", "ServiceAccount")
 EVENTS = Resource("events.k8s.io/v1", "events", "Event")
+CORE_EVENTS = Resource("v1", "events", "Event")
+"""The same objects, as the role `view` lets people read them."""
 LEASES = Resource("coordination.k8s.io/v1", "leases", "Lease")
 HEALTH_POLICIES = Resource(API_VERSION, "healthpolicies", "HealthPolicy")
 INCIDENTS = Resource(API_VERSION, "incidents", "Incident")

@@ -59,7 +59,7 @@ def wrote(manager: str, field: str, at: datetime | None, subresource: str = "") 
 
 
 def event(at: datetime, note: str, reason: str = "ScalingReplicaSet", uid: str = UID) -> Body:
-    return {"regarding": {"uid": uid}, "reason": reason, "note": note, "deprecatedLastTimestamp": format_time(at)}
+    return {"involvedObject": {"uid": uid}, "reason": reason, "message": note, "lastTimestamp": format_time(at)}
 
 
 def resized(at: datetime, before: int, after: int, name: str = "checkout-1") -> Body:

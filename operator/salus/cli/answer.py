@@ -238,11 +238,11 @@ async def follow(
     """Look until it is known how it ended, or there is nothing to wait for any more."""
     ref = Ref(CHANGE_EVENTS, given.question.namespace, given.question.name)
     clock, seen = SystemClock(), Seen()
-    while seen.ends is None and clock.now() <= until:
+    while True:
         with told(person), suppress(Unavailable, Throttled):
             before, seen = seen, following.look(await person.cluster.get(ref), ApprovalDecision(given.decision))
             for news in seen.happened[len(before.happened) :]:
                 tell(news)
-        if seen.ends is None:
-            await asyncio.sleep(again)
-    return seen
+        if seen.ends is not None or clock.now() > until:
+            return seen
+        await asyncio.sleep(again)

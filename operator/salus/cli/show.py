@@ -191,12 +191,12 @@ def indented(one: RenderableType) -> RenderableType:
     return Padding(one, (0, 0, 0, 2))
 
 
-def left_out(document: Document) -> Iterator[str]:
+def left_out(document: Document) -> Iterator[RenderableType]:
     """What was not looked at, and the right that it takes."""
     if document.not_looked_at:
         yield ""
         yield "Not looked at"
-        yield from (f"  {one.what}: needs {one.lacks}" for one in document.not_looked_at)
+        yield from (indented(f"{one.what}: needs {one.lacks}") for one in document.not_looked_at)
 
 
 def plain(text: str) -> str:

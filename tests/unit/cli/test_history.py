@@ -17,10 +17,11 @@ from salus.cli.show import Look, screen, show
 from salus.cli.spans import moment, span
 from salus.model.scalars import Body, format_time
 from salus.ports import (
+    AUTOSCALERS,
     CHANGE_EVENTS,
     CONFIG_MAPS,
+    CORE_EVENTS,
     DEPLOYMENTS,
-    EVENTS,
     HEALTH_POLICIES,
     INCIDENTS,
     KEPT_RELEASES,
@@ -192,13 +193,41 @@ async def test_warnings_of_kubernetes_are_shown_while_there_are_any() -> None:
         ("b", "Normal", "x"),
         ("c", "Warning", "salus.dev/operator"),
     ):
-        said: dict[str, Any] = {"regarding": about, "type": kind, "reason": "FailedCreate", "note": "exceeded quota"}
-        said |= {"eventTime": format_time(stage.clock.now()), "reportingController": controller}
-        put(stage, "events.k8s.io/v1", "Event", name, **said)
+        said: dict[str, Any] = {
+            "involvedObject": about,
+            "type": kind,
+            "reason": "FailedCreate",
+            "message": "exceeded quota",
+        }
+        said |= {"eventTime": format_time(stage.clock.now()), "reportingComponent": controller}
+        put(stage, "v1", "Event", name, **said)
 
     lines = [line for line in told(await history(stage)) if line[0] == "event"]
 
     assert lines == [("event", "FailedCreate: exceeded quota", "kubelet", "")]
+
+
+SCALES = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME}}
+
+
+@pytest.mark.parametrize(
+    ("owners", "told_of"),
+    [
+        pytest.param([{"kind": "ScaledObject", "name": NAME}], ["kubectl-edit"], id="an HPA that KEDA made tells"),
+        pytest.param([], [], id="nobody is asked for a right on what there is not"),
+    ],
+)
+async def test_an_edit_of_a_scaled_object(owners: Sequence[Body], told_of: Sequence[str]) -> None:
+    stage = await with_releases()
+    put(stage, "autoscaling/v2", "HorizontalPodAutoscaler", f"keda-hpa-{NAME}", spec={**SCALES, "maxReplicas": 9})
+    hpa = Ref(AUTOSCALERS, NAMESPACE, f"keda-hpa-{NAME}")
+    stage.cluster.edit(hpa, lambda body: body["metadata"].update(ownerReferences=list(owners)))
+    edited = [wrote("kubectl-edit", "maxReplicaCount", stage)]
+    put(stage, "keda.sh/v1alpha1", "ScaledObject", NAME, edited, spec=SCALES)
+
+    lines = (await history(stage)).items
+
+    assert [line.by for line in lines if line.detail == f"ScaledObject/{NAME}"] == told_of
 
 
 async def test_a_release_that_a_person_withdrew() -> None:
@@ -236,7 +265,16 @@ async def test_what_retention_has_deleted_is_said(since: timedelta | None, expec
         assert any("2 ChangeEvents of deploy/checkout from before 22 Nov" in line for line in text(said))
 
 
-EVERYTHING = (HEALTH_POLICIES, INCIDENTS, CHANGE_EVENTS, KEPT_RELEASES, DEPLOYMENTS, REPLICA_SETS, CONFIG_MAPS, EVENTS)
+EVERYTHING = (
+    HEALTH_POLICIES,
+    INCIDENTS,
+    CHANGE_EVENTS,
+    KEPT_RELEASES,
+    DEPLOYMENTS,
+    REPLICA_SETS,
+    CONFIG_MAPS,
+    CORE_EVENTS,
+)
 
 
 @pytest.mark.parametrize("lacking", EVERYTHING, ids=lambda kind: kind.plural)

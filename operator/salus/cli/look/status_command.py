@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rich.console import Group
@@ -18,7 +18,7 @@ from salus.cli.look.patience import Patience, Seen, Wanted
 from salus.cli.marks import State
 from salus.cli.person import Person, Where, person_at
 from salus.cli.reports.status import StatusReport
-from salus.cli.show import Look, Screen, screen, show
+from salus.cli.show import Form, Look, Screen, screen, show
 from salus.model.scalars import format_duration
 
 AGAIN = 2.0
@@ -48,7 +48,7 @@ def run(ask: Ask, where: Where, look: Look) -> int:
 async def _run(ask: Ask, where: Where, look: Look) -> int:
     async with person_at(where) as person:
         if ask.wait_for:
-            return await _wait(person, ask)
+            return await _wait(person, ask, look)
         if ask.watch:
             return await _watch(person, ask, look)
         report = await _report(person, ask)
@@ -93,23 +93,29 @@ def _news(report: StatusReport) -> str:
     return "; ".join(f"{one.namespace}/{one.name} {one.health} {one.now.text}" for one in report.policies)
 
 
-async def _wait(person: Person, ask: Ask) -> int:
-    """Look until it has come, or cannot, or there is no more time: then nobody knows."""
+async def _wait(person: Person, ask: Ask, look: Look) -> int:
+    """Look until it has come, or cannot, or there is no more time: then nobody knows.
+
+    What is seen on the way is for people; a program gets how it stood at last.
+    """
     if len(ask.names) != 1:
         tries = ["salus status NAME --wait-for healthy"]
         raise CannotBeAsked("--wait-for waits for one policy or workload", tries=tries)
+    for_programs = look.form in {Form.JSON, Form.YAML}
     known, clock = Patience(_wanted(ask.wait_for), ask.stable), SystemClock()
     deadline = clock.now() + ask.timeout
     while True:
         seen = await _seen(person, ask.names)
         before, known = known.said, patience.look(known, seen)
         if known.said != before:
-            _say(seen.at, known.said)
+            _say(seen.at, known.said, for_programs=for_programs)
+        if known.ends is None and clock.now() > deadline:
+            _say(seen.at, f"not known after {format_duration(ask.timeout)}: {known.said}", for_programs=for_programs)
+            known = replace(known, ends=Exit.UNKNOWN)
         if known.ends is not None:
+            if for_programs:
+                show(await status.look(person, ask.names, seen.at), look, status_text.text)
             return known.ends
-        if clock.now() > deadline:
-            _say(seen.at, f"not known after {format_duration(ask.timeout)}: {known.said}")
-            return Exit.UNKNOWN
         await asyncio.sleep(AGAIN)
 
 
@@ -120,9 +126,10 @@ def _wanted(word: str) -> Wanted:
         raise CannotBeAsked(f'--wait-for knows no "{word}"', [("knows", ", ".join(Wanted))]) from error
 
 
-def _say(at: datetime, text: str) -> None:
-    sys.stdout.write(f"{at.astimezone():%H:%M:%S}  {text}\n")
-    sys.stdout.flush()
+def _say(at: datetime, text: str, *, for_programs: bool) -> None:
+    out = sys.stderr if for_programs else sys.stdout
+    out.write(f"{at.astimezone():%H:%M:%S}  {text}\n")
+    out.flush()
 
 
 async def _seen(person: Person, names: Sequence[str]) -> Seen:

@@ -25,7 +25,7 @@ from salus.ports import (
     CHANGE_EVENTS,
     CONFIG_MAPS,
     CONTROLLER_REVISIONS,
-    EVENTS,
+    CORE_EVENTS,
     HEALTH_POLICIES,
     INCIDENTS,
     KEPT_RELEASES,
@@ -168,17 +168,24 @@ async def _around(person: Person, namespace: str, keys: Iterable[TargetKey]) -> 
     kinds = {key.kind for key in mine}
     revisions = {REPLICA_SETS if kind is WorkloadKind.DEPLOYMENT else CONTROLLER_REVISIONS for kind in kinds}
     bodies = await asyncio.gather(*(_bodies(person, namespace, kind, mine) for kind in kinds))
-    kinds_around = (*revisions, AUTOSCALERS, SCALED_OBJECTS, EVENTS)
+    kinds_around = (*revisions, AUTOSCALERS, CORE_EVENTS)
     lists = await asyncio.gather(*(person.around(kind, namespace) for kind in kinds_around))
     of = dict(zip(kinds_around, lists, strict=True))
     return _Around(
         keys=mine,
         bodies={key: body for found in bodies for key, body in found.items()},
         owned=[body for kind in revisions for body in of[kind]],
-        scalers=[*of[AUTOSCALERS], *of[SCALED_OBJECTS]],
+        scalers=[*of[AUTOSCALERS], *await _scaled_objects(person, namespace, of[AUTOSCALERS])],
         config_maps=await person.metadata_around(CONFIG_MAPS, namespace),
-        events=of[EVENTS],
+        events=of[CORE_EVENTS],
     )
+
+
+async def _scaled_objects(person: Person, namespace: str, autoscalers: Iterable[Body]) -> list[Body]:
+    """Those of KEDA, where an HPA tells that there are some: most clusters do not know the kind."""
+    owners = (owner for body in autoscalers for owner in body["metadata"].get("ownerReferences") or ())
+    known = any(owner.get("kind") == SCALED_OBJECTS.kind for owner in owners)
+    return await person.around(SCALED_OBJECTS, namespace) if known else []
 
 
 async def _bodies(

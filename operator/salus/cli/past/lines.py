@@ -239,9 +239,8 @@ def _events(known: Known) -> Iterator[HistoryLine]:
     """Warnings at the workload, while Kubernetes keeps them; what is Normal is told better by what was done."""
     uid = known.traces.body["metadata"].get("uid") if known.traces else None
     for event in known.traces.events if known.traces else ():
-        about, at = event.get("regarding") or {}, event_time(event)
-        is_ours = event.get("reportingController") == _OWN
-        if at is not None and uid and about.get("uid") == uid and event.get("type") == "Warning" and not is_ours:
-            by = str(event.get("reportingController") or event.get("deprecatedSource", {}).get("component", ""))
-            detail = f"{event.get('reason', '')}: {event.get('note', '')}"
+        about, at = event.get("involvedObject") or {}, event_time(event)
+        by = str(event.get("reportingComponent") or (event.get("source") or {}).get("component", ""))
+        if at is not None and uid and about.get("uid") == uid and event.get("type") == "Warning" and by != _OWN:
+            detail = f"{event.get('reason', '')}: {event.get('message', '')}"
             yield _line(known, at, What.EVENT, detail, by=by, state=State.WARNING)

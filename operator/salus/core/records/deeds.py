@@ -42,7 +42,7 @@ class Traces:
     owned: Sequence[Body] = ()
     """ReplicaSets or ControllerRevisions; those of other workloads may be among them."""
     events: Sequence[Body] = ()
-    """Of the namespace."""
+    """Of the namespace, of the core API: those that people may read."""
     hpa: Body | None = None
     """The HorizontalPodAutoscaler that scales it, if one does."""
 
@@ -219,9 +219,9 @@ def _is_scaling(one: _Rescaled, told: Iterable[_Rescaled]) -> bool:
 
 def _of_deployment(event: Body, uid: str) -> _Rescaled | None:
     """`Scaled up replica set web-6fcbd97455 from 2 to 4`; before Kubernetes 1.31 `to 4 from 2`."""
-    if (event.get("regarding") or {}).get("uid") != uid or event.get("reason") != "ScalingReplicaSet":
+    if (event.get("involvedObject") or {}).get("uid") != uid or event.get("reason") != "ScalingReplicaSet":
         return None
-    resized, at = _RESIZED.search(str(event.get("note", ""))), event_time(event)
+    resized, at = _RESIZED.search(str(event.get("message", ""))), event_time(event)
     if resized is None or at is None:
         return None
     after, before = resized["to"] or resized["to_"], resized["from"] or resized["from_"]
@@ -234,7 +234,11 @@ def _by_scaler(traces: Traces) -> Iterator[_Rescaled]:
         return
     told = []
     for event in traces.events:
-        about, size, at = event.get("regarding") or {}, _NEW_SIZE.match(str(event.get("note", ""))), event_time(event)
+        about, size, at = (
+            event.get("involvedObject") or {},
+            _NEW_SIZE.match(str(event.get("message", ""))),
+            event_time(event),
+        )
         if about.get("uid") == traces.hpa["metadata"].get("uid") and size is not None and at is not None:
             told.append(_Rescaled(at, int(size[1])))
     yield from told
@@ -249,7 +253,7 @@ def event_time(event: Mapping[str, object]) -> datetime | None:
     series, metadata = event.get("series"), event.get("metadata")
     last = series.get("lastObservedTime") if isinstance(series, Mapping) else None
     made = metadata.get("creationTimestamp") if isinstance(metadata, Mapping) else None
-    for text in (last, event.get("deprecatedLastTimestamp"), event.get("eventTime"), made):
+    for text in (last, event.get("lastTimestamp"), event.get("eventTime"), made):
         try:
             if text:
                 return parse_time(text)
