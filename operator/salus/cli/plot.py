@@ -299,8 +299,8 @@ def _lane(frame: _Frame, lane: Lane, top: int) -> Iterator[str]:
 def _moments(frame: _Frame, moments: Iterable[Moment], y: int) -> Iterator[str]:
     """A shape and a word; the word is left to the title where the one before is in its way."""
     ordered = sorted(moments, key=lambda one: one.at)
-    room = [frame.x(after.at) - frame.x(one.at) for one, after in pairwise(ordered)]
-    for moment, free in zip(ordered, [*room, float(frame.width)], strict=True):
+    room = [*(frame.x(after.at) - frame.x(one.at) for one, after in pairwise(ordered)), float(frame.width)]
+    for moment, free in zip(ordered, room[: len(ordered)], strict=True):
         x = frame.x(moment.at)
         fits = min(free, frame.width - x) > 12 + 6 * len(moment.word)
         word = f'<tspan dx="2" class="word">{escape(moment.word)}</tspan>' if fits else ""

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from salus.cli.app import app
 from salus.cli.contract import CannotBeAsked
 from salus.cli.past import incident_text, period_text
 from salus.cli.past.period import spread
-from salus.cli.past.report_command import Ask, of_incident, of_period
+from salus.cli.past.report_command import Ask, incident_page, of_incident, of_period, period_page
 from salus.cli.past.times import Times
 from salus.cli.reports.history import Counted
 from salus.cli.reports.incident import IncidentReport
@@ -23,6 +24,8 @@ from salus.ports import CHANGE_EVENTS, DEPLOYMENTS, HEALTH_POLICIES, INCIDENTS, 
 from tests.builders import NOW, a_template, later
 from tests.unit.cli.people import person
 from tests.unit.cli.test_history import RESTART, UNDO, never, played, restarted, with_releases
+from tests.unit.cli.test_pages import elements
+from tests.unit.cli.worlds import a_world
 from tests.unit.stage import NAME, NAMESPACE, TARGET, Stage, a_stage
 from tests.unit.test_rollbacks import roll_out
 
@@ -391,6 +394,63 @@ async def test_a_policy_that_acts_is_not_told_to_become_ready() -> None:
     found = await compared(days)
 
     assert (found.same, found.ready, found.mode) == (3, False, "Enforce")
+
+
+# --- pages
+
+
+async def pages(stage: Stage) -> list[str]:
+    return [
+        incident_page(await incident(stage), Look(utc=True)),
+        period_page(await period(stage), Look(utc=True)),
+    ]
+
+
+async def test_a_page_asks_nobody_and_holds_its_document() -> None:
+    stage = await with_releases()
+
+    for text_ in await pages(stage):
+        parsed = elements(text_)
+        assert not [one for _, one in parsed.found if {"src", "href", "action"} & set(one)]
+        assert [one["id"] for one in parsed.of("script") if "id" in one] == ["salus-report"]
+        assert len(list(parsed.of("svg"))) == 1
+
+
+async def test_what_stands_in_records_is_no_mark_of_a_page() -> None:
+    stage = await with_releases()
+    evil = "<img src=x onerror=alert(1)>"
+    stage.cluster.edit(TARGET, lambda body: body["metadata"]["managedFields"][0].update(manager=evil))
+
+    page, _ = await pages(stage)
+
+    assert "&lt;img src=x" in page
+    assert list(elements(page).of("img")) == []
+
+
+async def test_a_page_says_what_it_does_not_show() -> None:
+    report = await incident(await with_releases())
+
+    assert "are not drawn: no Prometheus was asked" in incident_page(report, Look(utc=True))
+    drawn = incident_page(report, Look(utc=True), ["<svg><title>errors</title></svg>"])
+    assert "<title>errors</title>" in drawn
+    assert "are not drawn" not in drawn
+
+
+async def test_a_period_without_incidents_has_nothing_to_draw() -> None:
+    report = await period(await played(ticks=40), begins=later(60))
+
+    assert list(elements(period_page(report, Look(utc=True))).of("svg")) == []
+
+
+def test_a_page_that_cannot_be_written(tmp_path: Path) -> None:
+    with a_world(tmp_path) as world:
+        where = ["--kubeconfig", str(world.kubeconfig)]
+        good, bad = tmp_path / "week.html", tmp_path / "nowhere" / "week.html"
+        written = CliRunner().invoke(app, ["report", "period", *where, "--html", str(good)])
+        refused = CliRunner().invoke(app, ["report", "period", *where, "--html", str(bad)])
+
+    assert (written.exit_code, written.stderr, good.exists()) == (0, f"written: {good}\n", True)
+    assert (refused.exit_code, refused.stderr.splitlines()[0]) == (2, f"salus: error: {bad} cannot be written")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The commands that tell what was: history, and reports of it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -73,7 +74,7 @@ Exit status: 0 told, 2 it could not be asked.
 \b
 Examples:
   salus report inc/checkout-3d5f39f9-1 -n shop --md
-  salus report period -A --since 7d
+  salus report period -A --since 7d --html week.html
   salus report period -n shop --from 2026-11-01 --to 2026-12-01 -o json
 """
 
@@ -87,6 +88,9 @@ def report_command(  # noqa: PLR0913 — a command's arguments are its options
     begins: Annotated[str, typer.Option("--from", metavar="WHEN", help="A period from this day or time on.")] = "",
     ends: Annotated[str, typer.Option("--to", metavar="WHEN", help="A period until then. Default: now.")] = "",
     markdown: Annotated[bool, typer.Option("--md", help="As Markdown, for a document that is kept.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", dir_okay=False, help="Write a page to this file, too.")
+    ] = None,
     where: "Where",
     look: "Look",
 ) -> None:
@@ -107,6 +111,7 @@ def report_command(  # noqa: PLR0913 — a command's arguments are its options
             begins=moment(begins, utc=look.utc) if begins else None,
             ends=moment(ends, utc=look.utc) if ends else None,
             markdown=markdown,
+            html=html,
             commands=frozenset(command.name or "" for command in app.registered_commands),
         )
         return run(ask, where, look)

@@ -14,9 +14,9 @@ from salus.cli.spans import span
 
 def text(report: PeriodReport, screen: Screen) -> Iterator[RenderableType]:
     """A line for each question."""
-    yield f"{_where(report)}, {_days(report, screen)}"
+    yield f"{_where(report)}, {days(report, screen)}"
     yield ""
-    yield facts((label, plain(value)) for label, value in _rows(report))
+    yield facts((label, plain(value)) for label, value in rows(report))
     yield from _gaps(report)
     yield from left_out(report)
 
@@ -26,12 +26,14 @@ def _where(report: PeriodReport) -> str:
     return f"{place} on {report.cluster}" if report.cluster else place
 
 
-def _days(report: PeriodReport, screen: Screen) -> str:
+def days(report: PeriodReport, screen: Screen) -> str:
+    """`23 Nov to 30 Nov 2026 CET`."""
     begins, ends = screen.local(report.begins), screen.local(report.ends)
     return f"{begins.day} {begins:%b} to {ends.day} {ends:%b %Y} {ends.tzname()}"
 
 
-def _rows(report: PeriodReport) -> Iterator[tuple[str, str]]:
+def rows(report: PeriodReport) -> Iterator[tuple[str, str]]:
+    """What there is to say of it, by its label."""
     modes = ", ".join(f"{one.count} {one.word}" for one in report.modes)
     yield "Policies", f"{report.policies}{f' ({modes})' if modes else ''}, {_of(report.workloads, 'workload')}"
     yield "Incidents", _incidents(report)
@@ -80,9 +82,9 @@ def _gaps(report: PeriodReport) -> Iterator[str]:
 
 def markdown(report: PeriodReport, screen: Screen) -> Iterator[str]:
     """The same for a document that is kept: with each incident, and each rehearsal beside what people did."""
-    yield f"# {escaped(_where(report))}, {_days(report, screen)}"
+    yield f"# {escaped(_where(report))}, {days(report, screen)}"
     yield ""
-    yield from (f"- **{label}**: {escaped(value)}" for label, value in _rows(report) if value)
+    yield from (f"- **{label}**: {escaped(value)}" for label, value in rows(report) if value)
     yield from section("Incidents", _incident_rows(report, screen))
     yield from section("Rehearsals, and what people then did", _compared(report, screen))
     yield from section("What is not known", _unknown(report))

@@ -2,15 +2,17 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 
 from salus.adapters.clock import SystemClock
 from salus.cli.contract import CannotBeAsked, Exit
 from salus.cli.names import named, short_of
-from salus.cli.past import book, incident, incident_text, period, period_text
+from salus.cli.pages import TooLargeError, page
+from salus.cli.past import book, drawing, incident, incident_text, period, period_text
 from salus.cli.past.history import Window
 from salus.cli.past.incident import Around
 from salus.cli.person import Person, Where, person_at
@@ -35,6 +37,7 @@ class Ask:
     begins: datetime | None = None
     ends: datetime | None = None
     markdown: bool = False
+    html: Path | None = None
     commands: frozenset[str] = frozenset()
     """That this program has."""
 
@@ -50,13 +53,40 @@ async def _run(ask: Ask, where: Where, look: Look) -> int:
     async with person_at(where) as person:
         now, markdown = SystemClock().now(), ask.markdown or look.form == MARKDOWN
         if ask.about == PERIOD:
-            _print(
-                await of_period(person, ask, now), look, period_text.text, period_text.markdown if markdown else None
-            )
+            some_days = await of_period(person, ask, now)
+            _print(some_days, look, period_text.text, period_text.markdown if markdown else None)
+            _write(ask.html, lambda: period_page(some_days, look))
         else:
             said = await of_incident(person, ask, now)
             _print(said, look, incident_text.text, incident_text.markdown if markdown else None)
+            _write(ask.html, lambda: incident_page(said, look))
     return Exit.YES
+
+
+def _write(file: Path | None, made: Callable[[], str]) -> None:
+    """The page, where one is wanted. Raises CannotBeAsked."""
+    if file is None:
+        return
+    try:
+        file.write_text(made(), encoding="utf-8")
+    except (OSError, TooLargeError) as error:
+        raise CannotBeAsked(f"{file} cannot be written", [("why", str(error))]) from error
+    sys.stderr.write(f"written: {file}\n")
+
+
+def incident_page(report: IncidentReport, look: Look, plots: Sequence[str] = ()) -> str:
+    """The report as a page; `plots`: its checks over time, as SVG. Raises TooLargeError."""
+    zone = UTC if look.utc else None
+    name, lanes = report.opened_at.astimezone(zone).tzname(), drawing.of_incident(report)
+    return page("incident.html.j2", report, zone, lanes=lanes, plots=plots, zone_name=name)
+
+
+def period_page(report: PeriodReport, look: Look) -> str:
+    """The report as a page. Raises TooLargeError."""
+    zone, days = UTC if look.utc else None, period_text.days(report, screen(look))
+    name, lanes = report.at.astimezone(zone).tzname(), drawing.of_period(report)
+    said = list(period_text.rows(report))
+    return page("period.html.j2", report, zone, lanes=lanes, rows=said, days=days, zone_name=name)
 
 
 T = TypeVar("T", bound=Document)
