@@ -20,6 +20,7 @@ _GIVEN: Mapping[ParameterType, str] = {
     ParameterType.EDGE: "0.5",
     ParameterType.METRIC: "asked_total",
     ParameterType.LABEL: "code",
+    ParameterType.RANGE: "2m",
 }
 """What is said where a parameter has no default."""
 

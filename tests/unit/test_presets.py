@@ -103,6 +103,24 @@ def test_what_is_said_of_it_is_asked(question: Question) -> None:
 
 
 def _another(parameter: Parameter) -> str:
-    return {"number": "0.75", "edge": "0.75", "metric": "other_total", "label": "another", "text": "another"}[
-        parameter.type
-    ]
+    return {
+        "number": "0.75",
+        "edge": "0.75",
+        "metric": "other_total",
+        "label": "another",
+        "text": "another",
+        "range": "1m",
+    }[parameter.type]
+
+
+def test_it_says_how_a_bound_is_learned() -> None:
+    presets = load_presets()
+
+    assert presets["ErrorRatio"].learn.kind == "failures"
+    assert presets["PodsCrashLooping"].learn.kind == "fixed"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_is_not_learned_has_a_bound_of_its_own(preset: Preset) -> None:
+    assert preset.unhealthy is not None or preset.learn.kind != "fixed"
+    assert set(preset.learn.unless) <= set(load_presets())

@@ -41,7 +41,7 @@ LAG = Signal(
         "kafka": Variant(
             {
                 DEPLOYMENT: Asked(
-                    'quantile($share, sum by ($label) (${metric}_lag{topic="$topic",group=~"$group-.+"} offset 1m))'
+                    'quantile($share, sum by ($label) (delta(${metric}_lag{topic="$topic",group=~"$group-.+"}[$range])))'
                 )
             },
             {
@@ -50,6 +50,7 @@ LAG = Signal(
                 "share": Parameter(ParameterType.NUMBER, "of the partitions", "0.5"),
                 "metric": Parameter(ParameterType.METRIC, "how the metric's name begins", "kafka"),
                 "label": Parameter(ParameterType.LABEL, "the label of a partition", "partition"),
+                "range": Parameter(ParameterType.RANGE, "how far back", "1m"),
             },
         )
     },
@@ -104,15 +105,22 @@ KAFKA = {"preset": "Lag", "with": {"topic": "orders"}, "unhealthy": {"above": "1
         ),
         pytest.param(
             KAFKA,
-            'quantile(0.5, sum by (partition) (kafka_lag{topic="orders",group=~"$target-.+"} offset 1m))',
+            'quantile(0.5, sum by (partition) (delta(kafka_lag{topic="orders",group=~"$target-.+"}[1m])))',
             id="of the only variant, with the defaults of what is not said",
         ),
         pytest.param(
             {
                 **KAFKA,
-                "with": {"topic": 'a"b', "group": "a.b+$target", "share": "0.9", "metric": "k", "label": "topic_name"},
+                "with": {
+                    "topic": 'a"b',
+                    "group": "a.b+$target",
+                    "share": "0.9",
+                    "metric": "k",
+                    "label": "topic_name",
+                    "range": "5m",
+                },
             },
-            r'quantile(0.9, sum by (topic_name) (k_lag{topic="a\"b",group=~"a\\.b\\+$target-.+"} offset 1m))',
+            r'quantile(0.9, sum by (topic_name) (delta(k_lag{topic="a\"b",group=~"a\\.b\\+$target-.+"}[5m])))',
             id="escaped for the quotes and the regex that it stands in, but for the target",
         ),
     ],
@@ -205,6 +213,16 @@ def test_both_parts_of_a_ratio_are_tied_to_the_exporter_of_the_source() -> None:
             {**SECONDS, "with": {"slowerThan": "fast"}},
             [("with.slowerThan", 'expected a whole number, or a decimal in a string such as "0.05", got "fast"')],
             id="a word for a number",
+        ),
+        pytest.param(
+            {**KAFKA, "with": {"topic": "x", "range": "soon"}},
+            [("with.range", 'expected a duration such as 30s, 5m or 1h30m, got "soon"')],
+            id="a range that is none",
+        ),
+        pytest.param(
+            {**KAFKA, "with": {"topic": "x", "range": "0s"}},
+            [("with.range", 'expected more than 0, got "0s"')],
+            id="a range of nothing",
         ),
         pytest.param(
             {**SECONDS, "with": {"slowerThan": "0"}},

@@ -19,8 +19,20 @@ from pydantic import Field
 from salus.core.policy.signals import Asked, Parameter, ParameterType, Signal, Variant
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Ratio, Threshold, Verdict, Volume
-from salus.model.scalars import Duration, LongText, Resource, Rule, ShortText, cel_exactly_one, exactly_one
+from salus.model.scalars import Decimal, Duration, LongText, Resource, Rule, ShortText, cel_exactly_one, exactly_one
 from salus.model.scalars import Parameter as Written
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How `salus init` finds a bound for a workload."""
+
+    kind: str = "fixed"
+    """Of `core.learn.kinds`, in one word."""
+    floor: float | None = None
+    """No bound below this is proposed; None: as the kind says."""
+    unless: tuple[str, ...] = ()
+    """Other presets that ask much the same, and are proposed instead where they can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,7 @@ class Preset(Signal):
     """By variant, names of the metrics without which it cannot answer."""
     told_by: Mapping[str, str] = field(default_factory=dict)
     """By variant, whose series these are."""
+    learn: Learning = field(default_factory=Learning)
 
     @property
     def kinds(self) -> tuple[WorkloadKind, ...]:
@@ -76,6 +89,14 @@ class _Variant(Resource):
     volume: Volume | None = None
 
 
+class _Learning(Resource):
+    """How a bound is found."""
+
+    kind: Literal["failures", "slow", "latency", "saturation", "level", "fixed"]
+    floor: Decimal | None = None
+    unless: tuple[str, ...] = ()
+
+
 class _PresetFile(Resource):
     """One file of the library as it is written."""
 
@@ -90,6 +111,7 @@ class _PresetFile(Resource):
     clears_after: Duration | None = None
     docs: LongText
     doubts: LongText = ""
+    learn: _Learning = _Learning(kind="fixed")
     with_: Annotated[Mapping[str, _Parameter], Field(alias="with")] = {}
     variants: Annotated[Mapping[str, _Variant], Field(min_length=1)]
 
@@ -121,6 +143,7 @@ def read_preset(text: str) -> Preset:
         doubts=_paragraphs(written.doubts),
         needs={name: one.needs for name, one in written.variants.items()},
         told_by={name: one.told_by for name, one in written.variants.items()},
+        learn=Learning(written.learn.kind, written.learn.floor, written.learn.unless),
     )
 
 

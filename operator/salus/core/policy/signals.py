@@ -15,7 +15,7 @@ from salus.core.policy.exporters import Trusted, tied
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Check, Ratio, Threshold, Verdict, Volume
 from salus.model.problems import Problem
-from salus.model.scalars import METRIC_LABEL, parse_decimal, quote, write_decimal
+from salus.model.scalars import METRIC_LABEL, parse_decimal, parse_duration, quote, write_decimal
 
 
 class ParameterType(StrEnum):
@@ -30,6 +30,8 @@ class ParameterType(StrEnum):
     """The name of a metric, or its beginning."""
     LABEL = "label"
     """The name of a label."""
+    RANGE = "range"
+    """How far back a rate looks, such as 5m."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +192,17 @@ def _wrong(value: str, parameter: Parameter) -> str:
             return "" if _METRIC.fullmatch(value) else f"expected the name of a metric, got {quote(value)}"
         case ParameterType.LABEL:
             return "" if _LABEL.fullmatch(value) else f"expected the name of a label, got {quote(value)}"
+        case ParameterType.RANGE:
+            return _wrong_range(value)
         case ParameterType.NUMBER | ParameterType.EDGE:
             return _wrong_number(value, positive=parameter.type is ParameterType.EDGE)
+
+
+def _wrong_range(value: str) -> str:
+    try:
+        return "" if parse_duration(value) else f"expected more than 0, got {quote(value)}"
+    except ValueError as error:
+        return str(error)
 
 
 def _wrong_number(value: str, *, positive: bool) -> str:
