@@ -10,7 +10,7 @@ import pytest
 
 from salus.core.guards.budgets import counted_action
 from salus.core.policy.compile import Catalog, compile_policy
-from salus.core.records.entries import ChangeRecord
+from salus.core.records.entries import ChangeRecord, IncidentRecord
 from salus.core.records.fleet import FleetView
 from salus.core.remedy import telling
 from salus.model.change import ActionKind
@@ -38,7 +38,17 @@ from salus.ports import (
 )
 from salus.reconcile.records.store import CURRENT
 from salus.rehearsal.ports import VirtualClock
-from tests.builders import NOW, a_change, a_deployment_body, a_finished_change, a_policy, a_workload, ago
+from tests.builders import (
+    INCIDENT,
+    NOW,
+    POLICY,
+    a_change,
+    a_deployment_body,
+    a_finished_change,
+    a_policy,
+    a_workload,
+    ago,
+)
 from tests.fakes.cluster import FakeAccounts, FakeCluster
 from tests.fakes.records import WatchedStore
 from tests.unit.stage import a_reconciler
@@ -357,6 +367,8 @@ async def test_the_end_of_a_ladder_is_told_for_each_that_was_not_told_of_itself(
         pytest.param({"decided_at": ago(3600)}, False, id="an hour ago"),
         pytest.param({"decision": "DryRun"}, False, id="in a rehearsal"),
         pytest.param({"remedy": "page"}, True, id="in words of its own"),
+        pytest.param({"incident": "another"}, False, id="in an incident that is over"),
+        pytest.param({"incident": "another", "name": "checkout-9"}, True, id="of which another still waits, by record"),
     ],
 )
 @pytest.mark.parametrize("remedies", [(), (PAGE,)], ids=["without a rung", "with one"])
@@ -368,9 +380,34 @@ def test_which_notification_tells_of_a_right_that_holds_a_target_back(
     change = a_change(**{**usual, **fields})
     of_other = ("checkout-1", "Deployment", "other")
     fleet.changed(None, ChangeRecord(NAMESPACE, change.name, change.uid, 1, *of_other, change.sequence, change))
+    fleet.changed(None, open_incident(INCIDENT))
+    fleet.changed(None, open_incident("third", told_by="checkout-9"))
     why = Refusal("NotPermitted", "shop/healer may not patch deployments.apps checkout")
 
     assert fleet.told_of(why, telling.hearer(policy, replace(a_workload(), uid="mine"), why), NOW) is is_told
+
+
+def open_incident(name: str, told_by: str = "") -> IncidentRecord:
+    body = {"metadata": {"name": name}, "spec": {}, "status": {"toldBy": told_by}}
+    return IncidentRecord(NAMESPACE, name, f"uid-of-{name}", 1, name, "Deployment", "other", 1, POLICY, body=body)
+
+
+async def test_who_falls_ill_when_all_of_whom_was_told_are_well_is_told_of_anew() -> None:
+    """The right may have come and gone meanwhile; while one of them waits, it has not."""
+    fleet = Fleet(size=4, remedies=[{"name": "restart", "restart": {}}])
+    fleet.metrics.well = {"app-2", "app-3"}
+    lack(fleet)
+    await fleet.ticks(4)
+    fleet.metrics.well = {"app-0", "app-3"}
+    await fleet.ticks(20)
+    assert len(fleet.told("NotPermitted")) == 1, "app-1 waits all the time"
+
+    fleet.metrics.well = {"app-0", "app-1", "app-2", "app-3"}
+    await fleet.ticks(20)
+    fleet.metrics.well = {"app-0", "app-1", "app-2"}
+    await fleet.ticks(20)
+
+    assert [body["spec"]["targetRef"]["name"] for body in fleet.told("NotPermitted")] == ["app-0", "app-3"]
 
 
 @pytest.mark.parametrize(
@@ -390,6 +427,7 @@ def test_a_right_that_was_mended_and_is_missing_again_is_told_of_anew(acted: dat
     for change in (told, *deeds):
         record = ChangeRecord(NAMESPACE, change.name, change.uid, change.sequence, *of_other, change.sequence, change)
         fleet.changed(None, record)
+    fleet.changed(None, open_incident(told.incident))
     why = Refusal("NotPermitted", "shop/healer may not patch deployments.apps checkout")
 
     assert fleet.told_of(why, telling.hearer(policy, replace(a_workload(), uid="mine"), why), NOW) is is_told

@@ -20,7 +20,7 @@ async def hear(step: Step, came: Came, why: Refusal) -> Came:
     if why.then is Then.ESCALATE:
         step.case.refuse(why)
     matter = _matter(step, came, why)
-    match telling.word(matter, of_many=_is_told_of(step, came, why)):
+    match telling.word(matter, told_of_many=_is_told_of(step, came, why)):
         case Word.RECORD:
             return await _call(step, came, matter)
         case Word.OF_MANY:
@@ -76,7 +76,7 @@ async def _call(step: Step, came: Came, matter: Matter) -> Came:
         await journal.open_incident(step, came.workload, needed=True)
     seen = target.known(step, came.workload)
     matter = _matter(step, came, why)
-    if telling.word(matter, of_many=_is_told_of(step, came, why)) is not Word.RECORD:
+    if telling.word(matter, told_of_many=_is_told_of(step, came, why)) is not Word.RECORD:
         return came.at_rest()  # the next tick says by what they were told
     rung = telling.rung(matter)
     made = journal.entry(step, telling.notice(matter, seen), rung.because if rung else (), decision, seen)

@@ -77,7 +77,7 @@ class Guard:
     """Whether it holds back an undo or a revert as well; most guards let these pass."""
     by_people: bool = False
     """Of one that waits: it does not pass by itself, people must lift it. They are told at once."""
-    of_many: bool = False
+    holds_many: bool = False
     """It holds back many targets at a time: people are told once of it, and not once a target."""
     of_policy: bool = False
     """So it does, of one policy alone: people are told once a policy."""
@@ -337,8 +337,8 @@ def _makes_pods(kind: Kind) -> bool:
 GUARDS: tuple[Guard, ...] = (
     Guard("Suspended", suspended, kinds=everything, undo_too=True, by_people=True),
     Guard("Observing", observing, undo_too=True, by_people=True),
-    Guard(KILL_SWITCH, kill_switch, undo_too=True, by_people=True, of_many=True),
-    Guard("FreezeWindow", freeze_window, by_people=True, of_many=True),
+    Guard(KILL_SWITCH, kill_switch, undo_too=True, by_people=True, holds_many=True),
+    Guard("FreezeWindow", freeze_window, by_people=True, holds_many=True),
     Guard("MetricsUnavailable", metrics_unavailable),
     Guard(NOT_PERMITTED, not_permitted, undo_too=True, by_people=True, of_policy=True),
     Guard("TargetPaused", target_paused, by_people=True),
@@ -352,7 +352,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("AttemptsExhausted", attempts_exhausted, Then.ESCALATE),
     Guard("NamespaceBudgetSpent", namespace_budget_spent),
     Guard("GlobalBudgetSpent", global_budget_spent),
-    Guard(budgets.BRAKE, fleet_brake, of_many=True),
+    Guard(budgets.BRAKE, fleet_brake, holds_many=True),
     Guard("DisruptionBudget", disruption_budget, Then.NEXT, lambda kind: kind.disrupts),
     Guard("PodsRefused", pods_refused, Then.NEXT, _makes_pods),
     Guard("QuotaExceeded", quota_exceeded, Then.NEXT, _makes_pods),
@@ -365,7 +365,7 @@ BY_PEOPLE = frozenset(guard.reason for guard in GUARDS if guard.by_people)
 OF_POLICY = frozenset(guard.reason for guard in GUARDS if guard.of_policy) | {UNKNOWN}
 """Reasons that hold back many targets of one policy, of which people are told once a policy."""
 
-OF_MANY = frozenset(guard.reason for guard in GUARDS if guard.of_many) | OF_POLICY
+OF_MANY = frozenset(guard.reason for guard in GUARDS if guard.holds_many) | OF_POLICY
 """Reasons that hold back many targets at a time, of which people are told once."""
 
 _HOLDERS = {

@@ -15,6 +15,7 @@ from salus.core.guards.budgets import can_be_judged, counted_action, is_braking,
 from salus.core.guards.chain import OF_MANY, is_same_holder
 from salus.core.guards.fleet import Census, Tally
 from salus.core.health.overall import overall
+from salus.core.records import incidents
 from salus.core.records.entries import AnyRecord, ChangeRecord, IncidentRecord, Key
 from salus.core.records.withholding import REASON as WITHHELD
 from salus.core.records.withholding import WINDOW, is_budgeted
@@ -64,8 +65,8 @@ class Hearer:
     target_uid: str
     policy: str = ""
     """Those of this policy alone; empty: those in words that are of no policy, since others' may be for others."""
-    others: bool = False
-    """Those of other targets alone: what was told of this one was told of an incident of its own."""
+    of_other_targets: bool = False
+    """Those of other targets alone, while what they tell of lasts: each incident of this one is told for itself."""
 
 
 @dataclass(slots=True)
@@ -81,6 +82,8 @@ class FleetView:
     """Namespace → the records by which people were told of what holds back many."""
     _acted: dict[tuple[str, str], datetime] = field(default_factory=dict)
     """By namespace and policy, when it acted last."""
+    _open: defaultdict[tuple[str, str], dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    """By namespace and policy, its open incidents, and by what people were told of each."""
     _written: defaultdict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
     """Namespace → record → when it was made; those that count against the budget of records."""
     _withheld: dict[str, Withheld] = field(default_factory=dict)
@@ -97,6 +100,10 @@ class FleetView:
         """A record is new, or another now, or is gone. What was written within the hour counts all the same."""
         if isinstance(before, ChangeRecord):
             self._forget(before)
+        elif isinstance(before, IncidentRecord):
+            self._open[before.namespace, before.policy].pop(before.name, None)
+        if isinstance(after, IncidentRecord) and after.body is not None:
+            self._open[after.namespace, after.policy][after.name] = incidents.told_by(after.body)
         if isinstance(after, ChangeRecord) and after.change is not None:
             self._enter(after, after.change)
         elif isinstance(after, IncidentRecord) and after.made is not None:
@@ -191,17 +198,22 @@ class FleetView:
         """Whether people were told of late that this holds changes back, by what speaks for this incident as well."""
         return any(
             (told.policy == hearer.policy if hearer.policy else not told.remedy)
-            and not (hearer.others and told.target_uid == hearer.target_uid)
             and now - told.decided_at < SAME_OUTAGE
             and is_same_holder(why, told)
-            and not (hearer.others and self._acted_since(told, hearer.namespace))
+            and (not hearer.of_other_targets or self._speaks_for_others(told, hearer))
             for told in self._told.get(hearer.namespace, {}).values()
         )
 
-    def _acted_since(self, told: Change, namespace: str) -> bool:
-        """Whether the policy has acted after that was told: what held it back was lifted, and this is another time."""
-        acted = self._acted.get((namespace, told.policy))
-        return acted is not None and acted > told.decided_at
+    def _speaks_for_others(self, told: Change, hearer: Hearer) -> bool:
+        """Whether what was told of one target of a policy is of this one as well, and of the same time.
+
+        It is of another time when the policy has acted since, so that nothing held it back; and when all incidents of
+        which it told are over, since then nobody knows for how long that was still missing.
+        """
+        place = hearer.namespace, told.policy
+        acted, waiting = self._acted.get(place), self._open.get(place, {})
+        lasts = any(name == told.incident or by in (told.name, told.reason) for name, by in waiting.items())
+        return lasts and told.target_uid != hearer.target_uid and (acted is None or acted <= told.decided_at)
 
     def _fleet(self, namespace: str) -> Fleet:
         seen = self._census.seen_from(namespace)

@@ -87,14 +87,14 @@ class Word(StrEnum):
     """By what stands in the incident and in the policy's status, and by nothing else."""
 
 
-def word(matter: Matter, *, of_many: bool) -> Word:
-    """How people are to hear of it. `of_many`: they were told already of what holds back many, if that is why."""
+def word(matter: Matter, *, told_of_many: bool) -> Word:
+    """How people are to hear of it. `told_of_many`: they were told already of what holds back many, if that is why."""
     if not is_due(matter):
-        brakes = matter.why.reason == BRAKE and not of_many
+        brakes = matter.why.reason == BRAKE and not told_of_many
         if brakes and _tells(matter):
             return Word.RECORD
         return Word.STANDS if matter.incident and incidents.told_by(matter.incident) else Word.NOT_YET
-    if matter.why.reason in OF_MANY and of_many and not _carries(matter):
+    if matter.why.reason in OF_MANY and told_of_many and not _carries(matter):
         return Word.STANDS if _is_told(matter) else Word.OF_MANY
     return _own_word(matter)
 
@@ -182,7 +182,7 @@ def hearer(policy: Policy, workload: Workload, why: Refusal) -> Hearer:
     """
     of_policy = why.reason in OF_POLICY
     own = policy.key.name if of_policy or has_rung(policy) else ""
-    return Hearer(policy.key.namespace, workload.uid, own, others=of_policy)
+    return Hearer(policy.key.namespace, workload.uid, own, of_other_targets=of_policy)
 
 
 def told_by(matter: Matter) -> str:
