@@ -587,7 +587,8 @@ class ReleaseIdentity(Resource):
     def value(self) -> Stamps:
         """As templates are read with."""
         known = KNOWN if self.known else Stamps()
-        return Stamps(_both(known.stamps, self.stamps.value()), _both(known.checksums, self.checksums.value()))
+        stamps, checksums = self.stamps.value(), self.checksums.value()
+        return Stamps(_both(known.stamps, stamps), _both(known.checksums, checksums), known.moments)
 
 
 def _both(known: Marks, added: Marks) -> Marks:

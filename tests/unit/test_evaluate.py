@@ -1,6 +1,6 @@
 """From an answer to a verdict: thresholds, hysteresis, `for`, and what no data means."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salus.core.health.evaluate import Reading, evaluate, past_of, recall, stale_after
+from salus.core.health.evaluate import Reading, Told, evaluate, past_of, recall, stale_after
 from salus.core.health.timing import has_lasted
 from salus.model.policy import Verdict
 from salus.model.values.metrics import Answer, CheckState, Error, Finding, NoData, Past, Sample, Value
@@ -440,23 +440,23 @@ DECLARED = a_check(on_no_data=HEALTHY)
 @pytest.mark.parametrize(
     ("check", "told", "past"),
     [
-        pytest.param(ABOVE, [HALVES], Past(HALVES), id="by its query alone"),
-        pytest.param(SIXTY, [HALVES, MUCH], Past(HALVES[:1]), id="where there was enough"),
-        pytest.param(SIXTY, [HALVES, LOST], LOST, id="how much there was is not told"),
-        pytest.param(ABOVE, [LOST], LOST, id="nothing is told"),
-        pytest.param(DECLARED, [HALVES, TAKEN], Past(HALVES, (later(45), later(60), later(75))), id="and its silence"),
-        pytest.param(DECLARED, [[], TAKEN[:1]], Past([], (later(45),)), id="nothing but silence"),
-        pytest.param(DECLARED, [HALVES, LOST], Past(HALVES), id="its silence is not told, but values are"),
-        pytest.param(DECLARED, [[], LOST], LOST, id="neither is"),
+        pytest.param(ABOVE, {}, Past(HALVES), id="by its query alone"),
+        pytest.param(SIXTY, {"volume": MUCH}, Past(HALVES[:1]), id="where there was enough"),
+        pytest.param(SIXTY, {"volume": LOST}, LOST, id="how much there was is not told"),
+        pytest.param(ABOVE, {"values": LOST}, LOST, id="nothing is told"),
+        pytest.param(
+            DECLARED, {"silence": TAKEN}, Past(HALVES, (later(45), later(60), later(75))), id="and its silence"
+        ),
+        pytest.param(DECLARED, {"values": [], "silence": TAKEN[:1]}, Past([], (later(45),)), id="nothing but silence"),
+        pytest.param(DECLARED, {"silence": LOST}, Past(HALVES), id="its silence is not told, but values are"),
+        pytest.param(DECLARED, {"values": [], "silence": LOST}, LOST, id="neither is"),
         pytest.param(
             replace(SIXTY, on_no_data=HEALTHY),
-            [HALVES, MUCH, TAKEN],
+            {"volume": MUCH, "silence": TAKEN},
             Past(HALVES[:1], (later(45), later(75))),
             id="silence counts where it was not known to be quiet",
         ),
     ],
 )
-def test_what_the_past_tells(
-    check: CompiledCheck, told: Sequence[Sequence[Sample] | Error], past: Past | Error
-) -> None:
-    assert past_of(check, told) == past
+def test_what_the_past_tells(check: CompiledCheck, told: Mapping[str, Told], past: Past | Error) -> None:
+    assert past_of(check, **{"values": HALVES, **told}) == past

@@ -104,6 +104,20 @@ SET = [
     ("LAST_RESTART", "kubectl set env, as Tanzu's do"),
     ("DEPLOY_DATE", "kubectl set env with a date"),
 ]
+TIMED = [
+    (marked("updatedAt"), "updatedAt"),
+    (marked("deployTime", "1764601433"), "deployTime, in seconds"),
+    (marked("deploy-date", "2026-12-01"), "deploy-date, a day"),
+    (marked("example.com/last-deployed", "1764601433123"), "last-deployed, in milliseconds"),
+    (marked("redeploy", "Tue Dec  1 15:03:53 UTC 2026"), "redeploy, by date"),
+    (marked("rollout-time", "Tue, 01 Dec 2026 15:03:53 +0000"), "rollout-time, by date -R"),
+    (marked("releasedAt", "2026-12-01 15:03:53.25 +0000 UTC m=+0.05"), "releasedAt, as Helm's now is printed"),
+    (marked("deployed-at", "20261201T150353Z", "labels"), "deployed-at, in a label"),
+    (with_env("RESTARTED_AT", "2026-12-01T15:03:53+01:00"), "RESTARTED_AT"),
+    (with_env("DEPLOYED_AT", "1764601433"), "DEPLOYED_AT"),
+    (with_env("REDEPLOYED_AT", "20261201150353"), "REDEPLOYED_AT"),
+]
+"""Times of a redeployment, under names that people made up."""
 SUMMED_UP = [
     ("checksum/config", "Helm's checksum"),
     ("configChecksum", "Elastic's charts"),
@@ -133,6 +147,7 @@ def row(stamped: dict[str, Any], tool: str) -> Any:  # noqa: ANN401 — of a tab
         *(row(marked(name), tool) for name, tool in (*NOTED, *SUMMED_UP)),
         *(row(marked(name, "x7Gh2", "labels"), tool) for name, tool in LABELLED),
         *(row(with_env(name), tool) for name, tool in SET),
+        *(row(stamped, name) for stamped, name in TIMED),
         row(with_env("STAKATER_CHECKOUT_CONFIGMAP"), "Reloader, by an environment variable"),
     ],
 )
@@ -211,6 +226,12 @@ def test_a_pattern_that_says_which_names_are_meant_may_stand(pattern: str) -> No
         pytest.param(marked("example.com/model-timestamp"), id="the time of something that the pods load"),
         pytest.param(marked("reloader.stakater.com/auto", "true"), id="a setting of Reloader"),
         pytest.param(with_env("DEPLOYED_AT"), id="a variable that the program may read"),
+        pytest.param(with_env("FEATURES_UNTIL", "2026-12-01"), id="a time that the program may read"),
+        pytest.param(marked("model-updated-at"), id="the time at which something else was updated"),
+        pytest.param(marked("release", "24"), id="a number of a release"),
+        pytest.param(marked("release", "2024", "labels"), id="a year"),
+        pytest.param(marked("version", "20261201150353", "labels"), id="a version that is a time"),
+        pytest.param(marked("rollout", "fast"), id="what only speaks of a rollout"),
     ],
 )
 def test_what_can_be_at_fault_makes_one(other: dict[str, Any]) -> None:
@@ -256,6 +277,7 @@ def test_what_is_configured_counts_as_well() -> None:
     assert release_hash(marked("example.com/build-id", "7"), stamps) == release_hash(BASE, stamps)
     assert release_hash(with_env("CONFIG_SUM"), stamps) == release_hash(BASE, stamps)
     assert release_hash(marked("cattle.io/timestamp"), stamps) != release_hash(BASE, stamps)
+    assert release_hash(marked("updatedAt"), stamps) != release_hash(BASE, stamps)
 
 
 JSON = st.recursive(

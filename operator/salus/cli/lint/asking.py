@@ -152,7 +152,7 @@ class _OnePolicy:
             reads=reads,
             window=self.window,
             samples=past[0],
-            past=past_of(check, past),
+            past=past_of(check, past[0], volume=past[1] if check.volume else ()),
         )
 
     async def _past(self, asked: Sequence[Query]) -> Sequence[Sequence[Sample] | Error]:

@@ -90,21 +90,23 @@ def _too_little(check: CompiledCheck, reading: Reading, blank: Finding) -> Findi
             return None
 
 
-def past_of(check: CompiledCheck, told: Iterable[Sequence[Sample] | Error]) -> Past | Error:
+Told = Sequence[Sample] | Error
+"""What one query answered over a stretch of the past."""
+
+
+def past_of(check: CompiledCheck, values: Told, volume: Told = (), silence: Told = ()) -> Past | Error:
     """What a check was told in the past, where there was enough of what it judges.
 
-    `told`: by its query, then by its volume, if it has one, then by what answers where the query gives nothing, if that
-    means something. Without that last answer there is still what the query itself gave.
+    `values`, `volume`: by its query, and by its volume, if it has one. `silence`: by what answers where the query gives
+    nothing, if that means something. Without that last answer there is still what the query itself gave.
     """
-    answers = iter(told)
-    samples, volume, silent = next(answers), next(answers) if check.volume else (), next(answers, ())
-    if isinstance(samples, Error):
-        return samples
+    if isinstance(values, Error):
+        return values
     if isinstance(volume, Error):
         return volume
-    if isinstance(silent, Error) and not samples:
-        return silent
-    past = Past(samples, () if isinstance(silent, Error) else tuple(sample.at for sample in silent))
+    if isinstance(silence, Error) and not values:
+        return silence
+    past = Past(values, () if isinstance(silence, Error) else tuple(sample.at for sample in silence))
     return enough(check, past, volume) if check.volume else past
 
 

@@ -7,11 +7,11 @@ no template brings back, since it refers to the same names. So it makes no relea
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
-from re import Pattern
+from re import IGNORECASE, Pattern
 from re import compile as compiled
 from typing import Any
 
@@ -21,6 +21,7 @@ from salus.model.values.configuration import Marks, Stamps
 _PER_CONTAINER = ("containers", "initContainers")
 
 KNOWN = Stamps(
+    moments=True,
     stamps=Marks(
         annotations=(
             "*/restartedAt",
@@ -95,6 +96,20 @@ KNOWN = Stamps(
 )
 """Those of the tools in use; the operator's configuration adds to them, or leaves them out."""
 
+_REDEPLOYED = compiled(
+    r"(?:.*/)?(?:last[-_]?)?(?:(?:re)?deploy(?:ed|ment)?|restart(?:ed)?|roll(?:ed|out)|releas(?:ed?)|reload(?:ed)?|updated?)"
+    r"(?:[-_]?(?:at|on|time|date|timestamp))?",
+    IGNORECASE,
+)
+"""Names that people make up for the time of a redeployment, as a whole."""
+_MOMENT = compiled(
+    r"20\d\d-\d\d-\d\d(?:[T _]\d\d[:.]?\d\d.*)?"  # RFC 3339, and what prints alike, as Go and Helm's now do
+    r"|20\d{6}[T_-]?\d{6}Z?"
+    r"|(?:1[4-9]|[2-9]\d)\d{8}(?:\d{3}){0,3}(?:\.\d+)?"  # since the epoch, in seconds to nanoseconds; from 2014 on
+    r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w*,? .*\d\d:\d\d:\d\d.*"  # RFC 1123, and what `date` prints
+)
+"""Values that are a moment."""
+
 LEAST = 3
 """Characters in a row that a pattern says beside what stands for anything."""
 _ANYTHING = compiled(r"\[[^\]]*\]|[*?]")
@@ -133,9 +148,16 @@ def too_wide(pattern: str) -> str:
 def unstamped(template: Mapping[str, Any], stamps: Stamps) -> Mapping[str, Any]:
     """The template without any stamp; itself where there is none. Whatever stands in it, there is an answer."""
     matchers = (_Matcher.of(stamps.stamps), _Matcher.of(stamps.checksums))
-    if not any(one.has(place, key) for place, key, _ in _marks(template) for one in matchers):
-        return template
-    return _without_marks(template, matchers)
+
+    def goes(place: str, key: str, value: str) -> bool:
+        return (stamps.moments and is_redeployed_at(key, value)) or any(one.has(place, key) for one in matchers)
+
+    return _without_marks(template, goes) if any(goes(*mark) for mark in _marks(template)) else template
+
+
+def is_redeployed_at(name: str, value: str) -> bool:
+    """Whether this says when something was deployed or restarted, by a name that no tool has."""
+    return _REDEPLOYED.fullmatch(name) is not None and _MOMENT.fullmatch(value) is not None
 
 
 def checksums_of(template: Mapping[str, Any], stamps: Stamps) -> tuple[tuple[str, str], ...]:
@@ -180,25 +202,33 @@ def _marks(template: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     containers = (one for field in _PER_CONTAINER for one in parts(part(template, "spec"), field))
     for container in containers:
         for variable in parts(container, "env"):
-            yield "env", str(variable.get("name")), json.dumps(variable, sort_keys=True, default=str)
+            yield _mark_of(variable)
 
 
-def _without_marks(template: Mapping[str, Any], marks: Sequence[_Matcher]) -> dict[str, Any]:
-    def stays(place: str, key: object) -> bool:
-        return not any(one.has(place, str(key)) for one in marks)
+def _mark_of(variable: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Of an environment variable; what it takes from elsewhere has its reference for a value."""
+    value = variable.get("value")
+    said = value if isinstance(value, str) else json.dumps(variable, sort_keys=True, default=str)
+    return "env", str(variable.get("name")), said
 
+
+_Goes = Callable[[str, str, str], bool]
+"""Whether what has this place, name and value is left out."""
+
+
+def _without_marks(template: Mapping[str, Any], goes: _Goes) -> dict[str, Any]:
     metadata, spec = dict(part(template, "metadata")), dict(part(template, "spec"))
     for place, field in (("annotation", "annotations"), ("label", "labels")):
-        metadata[field] = {k: v for k, v in part(metadata, field).items() if stays(place, k)}
+        metadata[field] = {k: v for k, v in part(metadata, field).items() if not goes(place, str(k), str(v))}
     for field in _PER_CONTAINER:
         if isinstance(spec.get(field), list):
-            spec[field] = [_without_env(container, stays) for container in spec[field]]
+            spec[field] = [_without_env(container, goes) for container in spec[field]]
     return {**template, "metadata": metadata, "spec": spec}
 
 
-def _without_env(container: object, stays: Any) -> object:  # noqa: ANN401 — a predicate of this module
+def _without_env(container: object, goes: _Goes) -> object:
     """A container as it would be had nobody put a stamp there: without `env` where nothing else was in it."""
     if not isinstance(container, Mapping) or not isinstance(container.get("env"), list):
         return container
-    left = [one for one in container["env"] if not isinstance(one, Mapping) or stays("env", one.get("name"))]
+    left = [one for one in container["env"] if not isinstance(one, Mapping) or not goes(*_mark_of(one))]
     return {key: left if key == "env" else value for key, value in container.items() if key != "env" or left}

@@ -20,7 +20,7 @@ FAILURES = 3
 """So many cross the bound of a ratio, and fewer are chance."""
 
 _NOTHING = timedelta(0)
-_RECORDED = re.compile(r":(?:sum_)?(?P<function>rate|increase)(?:[0-9]+[smhdwy])+$")
+_RATE_BY_NAME = re.compile(r":(?:sum_)?(?P<function>rate|increase)(?:[0-9]+[smhdwy])+$")
 """The last word of a name with colons, which are for rules: the function and its range."""
 
 _AMOUNT = re.compile(r"_(seconds|bytes|joules|celsius)(_sum|_total)?$")
@@ -116,7 +116,7 @@ def _summed(tree: ast.Expr) -> Iterator[tuple[str, timedelta]]:
 
 def _by_name(name: str) -> tuple[str, timedelta]:
     """Of a series that a rule records."""
-    told = _RECORDED.search(name)
+    told = _RATE_BY_NAME.search(name)
     span = windows.in_name(told[0]) if told else None
     return (told["function"], span) if told and span else ("", _NOTHING)
 

@@ -37,7 +37,7 @@ BELIEVED = timedelta(hours=1)
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
 _LONGEST = timedelta(days=366)
 _SPAN = r"(?P<span>(?:[1-9][0-9]{0,4}[smhdwy])+)"
-_RECORDED = re.compile(rf"(?<![0-9]){_SPAN}(?![A-Za-z0-9])")
+_SPAN_BY_NAME = re.compile(rf"(?<![0-9]){_SPAN}(?![A-Za-z0-9])")
 """In a name with colons, which are for rules: wherever a span ends a word."""
 _PLAIN = re.compile(rf"(?:_|rate|increase|delta|avg|min|max|sum){_SPAN}$")
 """In any other name: at its end, after a word that has spans."""
@@ -259,7 +259,7 @@ def _filters(node: Any, parts: Sequence[_Part]) -> bool:  # noqa: ANN401
 
 def in_name(name: str) -> timedelta | None:
     """The window that the name of a series tells: `…:rate5m` → 5m; several stand one around the other."""
-    found = _RECORDED.finditer(name) if ":" in name else _PLAIN.finditer(name)
+    found = _SPAN_BY_NAME.finditer(name) if ":" in name else _PLAIN.finditer(name)
     spans = [_span(one["span"]) for one in found]
     return min(sum(spans, _NOTHING), _LONGEST) if spans else None
 

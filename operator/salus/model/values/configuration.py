@@ -64,6 +64,8 @@ class Stamps:
     """What a redeploy leaves there."""
     checksums: Marks = Marks()
     """What speaks for the content of ConfigMaps and Secrets."""
+    moments: bool = False
+    """Whether what has a name for the time of a redeployment, and a moment as its value, is a stamp as well."""
 
 
 @dataclass(frozen=True, slots=True)

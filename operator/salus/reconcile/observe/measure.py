@@ -198,11 +198,15 @@ async def judged_past(context: Context, job: Job, check: CompiledCheck, start: d
     """What a check was told in the past, where there was enough of what it judges."""
     policy, case = job
     rivals = _rivals(context.workloads, policy, case.target)
-    asked = (*_asked(policy, [check], case.target, rivals), *_silence(policy, check, case.target, rivals))
-    if unclear := next((one.unclear for one in asked if one.unclear), None):
+    own, silent = _asked(policy, [check], case.target, rivals), _silence(policy, check, case.target, rivals)
+    if unclear := next((one.unclear for one in (*own, *silent) if one.unclear), None):
         return unclear
-    told = await asyncio.gather(*(context.history.samples(q, start, end, policy.spec.interval) for q in asked))
-    return past_of(check, told)
+    told = await asyncio.gather(
+        *(context.history.samples(query, start, end, policy.spec.interval) for query in (*own, *silent))
+    )
+    values, *volume = told[: len(own)]
+    silence = told[len(own) :]
+    return past_of(check, values, volume=next(iter(volume), ()), silence=next(iter(silence), ()))
 
 
 def _silence(policy: Policy, check: CompiledCheck, target: TargetKey, rivals: Rivals) -> Sequence[Query]:
