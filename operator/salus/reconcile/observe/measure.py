@@ -198,7 +198,8 @@ async def judged_past(context: Context, job: Job, check: CompiledCheck, start: d
     """What a check was told in the past, where there was enough of what it judges."""
     policy, case = job
     rivals = _rivals(context.workloads, policy, case.target)
-    own, silent = _asked(policy, [check], case.target, rivals), _silence(policy, check, case.target, rivals)
+    own = list(_asked(policy, [check], case.target, rivals))
+    silent = _silence(policy, check, case.target, rivals)
     if unclear := next((one.unclear for one in (*own, *silent) if one.unclear), None):
         return unclear
     told = await asyncio.gather(
