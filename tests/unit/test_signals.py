@@ -41,7 +41,8 @@ LAG = Signal(
         "kafka": Variant(
             {
                 DEPLOYMENT: Asked(
-                    'quantile($share, sum by ($label) (delta(${metric}_lag{topic="$topic",group=~"$group-."}[$range])))'
+                    "quantile($share, sum by ($label) "
+                    '(delta(${metric}_lag{topic="$topic",group=~"$group-.+"}[$range])))'
                 )
             },
             {
