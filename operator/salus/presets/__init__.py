@@ -1,17 +1,17 @@
 """The signal library: checks that Salus brings along.
 
-Each preset is one YAML file beside this one, pure data; CONTRIBUTING.md says how one is written. What an empty answer
-means is part of its query: where "none" is good news the query answers 0, but only as long as its exporter is there to
-say so; without it the answer stays empty, and the check is Unknown. kube-state-metrics must be scraped with
-`honor_labels`, as its charts do.
+Each preset is one YAML file beside this one, pure data; CONTRIBUTING.md says how one is written. Those that ask the
+same of many exporters take their words from `vocabularies`. What an empty answer means is part of its query: where
+"none" is good news the query answers 0, but only as long as its exporter is there to say so; without it the answer
+stays empty, and the check is Unknown. kube-state-metrics must be scraped with `honor_labels`, as its charts do.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import Field
@@ -20,7 +20,7 @@ from salus.core.policy.signals import Asked, Parameter, ParameterType, Signal, V
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Ratio, Threshold, Verdict, Volume
 from salus.model.scalars import Decimal, Duration, LongText, Resource, Rule, ShortText, cel_exactly_one, exactly_one
-from salus.model.scalars import Parameter as Written
+from salus.presets.vocabularies import Declared, Words, vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +60,6 @@ class Preset(Signal):
         return tuple(kind for kind in WorkloadKind if any(kind in one.asked for one in self.variants.values()))
 
 
-class _Parameter(Resource):
-    """What may be said of a preset."""
-
-    type: ParameterType
-    means: ShortText
-    default: Written | None = None
-
-
 _ONE_OF = ("query", "queries", "ratio")
 
 
@@ -79,7 +71,7 @@ class _Variant(Resource):
     )
     told_by: ShortText
     needs: Annotated[tuple[str, ...], Field(min_length=1)]
-    with_: Annotated[Mapping[str, _Parameter], Field(alias="with")] = {}
+    with_: Annotated[Mapping[str, Declared], Field(alias="with")] = {}
     """Parameters of this variant, or other defaults for those of all."""
     times: Mapping[str, float] = {}
     query: str | None = None
@@ -97,9 +89,17 @@ class _Learning(Resource):
     unless: tuple[str, ...] = ()
 
 
+_FROM = ("variants", "vocabulary")
+_ASKS = ("variants", "query", "ratio")
+
+
 class _PresetFile(Resource):
     """One file of the library as it is written."""
 
+    RULES: ClassVar = (
+        Rule(cel_exactly_one(*_FROM), "set exactly one of variants and vocabulary", exactly_one(*_FROM)),
+        Rule(cel_exactly_one(*_ASKS), "set exactly one of variants, query and ratio", exactly_one(*_ASKS)),
+    )
     name: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$")]
     summary: ShortText
     unit: ShortText
@@ -112,8 +112,15 @@ class _PresetFile(Resource):
     docs: LongText
     doubts: LongText = ""
     learn: _Learning = _Learning(kind="fixed")
-    with_: Annotated[Mapping[str, _Parameter], Field(alias="with")] = {}
-    variants: Annotated[Mapping[str, _Variant], Field(min_length=1)]
+    with_: Annotated[Mapping[str, Declared], Field(alias="with")] = {}
+    variants: Annotated[Mapping[str, _Variant], Field(min_length=1)] | None = None
+    vocabulary: str | None = None
+    """In the words of which exporters it asks what follows."""
+    query: str | None = None
+    ratio: Ratio | None = None
+    volume: Volume | None = None
+    differs: Mapping[str, Mapping[str, Declared]] = {}
+    """By variant, parameters that have another default there."""
 
 
 @cache
@@ -129,9 +136,10 @@ def load_presets() -> Mapping[str, Preset]:
 def read_preset(text: str) -> Preset:
     """One preset. Raises ValidationError, or what YAML raises."""
     written = _PresetFile.model_validate(yaml.safe_load(text))
+    variants = written.variants or _in_all_words(written)
     return Preset(
         name=written.name,
-        variants={name: _variant(one, written.with_) for name, one in written.variants.items()},
+        variants={name: _variant(one, written.with_) for name, one in variants.items()},
         unhealthy=written.unhealthy,
         hold=written.for_,
         on_no_data=written.on_no_data,
@@ -141,8 +149,8 @@ def read_preset(text: str) -> Preset:
         helps=written.helps,
         docs=_paragraphs(written.docs),
         doubts=_paragraphs(written.doubts),
-        needs={name: one.needs for name, one in written.variants.items()},
-        told_by={name: one.told_by for name, one in written.variants.items()},
+        needs={name: one.needs for name, one in variants.items()},
+        told_by={name: one.told_by for name, one in variants.items()},
         learn=Learning(written.learn.kind, written.learn.floor, written.learn.unless),
     )
 
@@ -152,7 +160,36 @@ def _paragraphs(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
 
 
-def _variant(written: _Variant, of_all: Mapping[str, _Parameter]) -> Variant:
+def _in_all_words(written: _PresetFile) -> Mapping[str, _Variant]:
+    """A variant for each exporter of its vocabulary."""
+    return {
+        name: _in_words(written, words, written.differs.get(name, {}))
+        for name, words in vocabulary(written.vocabulary or "").items()
+    }
+
+
+def _in_words(written: _PresetFile, words: Words, other: Mapping[str, Declared]) -> _Variant:
+    edges = [name for name, one in written.with_.items() if one.type is ParameterType.EDGE]
+    return _Variant.model_construct(
+        told_by=words.told_by,
+        needs=words.needs,
+        with_={**words.with_, **other},
+        times=dict.fromkeys(edges, words.per_second),
+        **_said(written, words.say),
+    )
+
+
+def _said(written: _PresetFile | _Variant, say: Callable[[str], str]) -> dict[str, Any]:
+    """What is asked, its text said otherwise."""
+    volume = written.volume
+    return {
+        "query": say(written.query) if written.query else None,
+        "ratio": Ratio(of=say(written.ratio.of), in_=say(written.ratio.in_)) if written.ratio else None,
+        "volume": volume.model_copy(update={"query": say(volume.query or "")}) if volume else None,
+    }
+
+
+def _variant(written: _Variant, of_all: Mapping[str, Declared]) -> Variant:
     kinds: Iterable[WorkloadKind] = written.queries or WorkloadKind
     return Variant(
         asked={kind: _asked(written, kind) for kind in kinds},
@@ -176,11 +213,6 @@ def _asked(written: _Variant, kind: WorkloadKind) -> Asked:
         none = f'0 * max({_SCALED_TO_ZERO[kind]}{{namespace="$namespace", {label}="$target"}} == 0)'
         return text.replace("$scaledToZero", none).replace("$kind", label)
 
-    query = written.queries[kind] if written.queries else written.query
-    return Asked(
-        query=of_kind(query) if query else None,
-        ratio=Ratio(of=of_kind(written.ratio.of), in_=of_kind(written.ratio.in_)) if written.ratio else None,
-        volume=written.volume.model_copy(update={"query": of_kind(written.volume.query or "")})
-        if written.volume
-        else None,
-    )
+    if written.queries:
+        written = written.model_copy(update={"query": written.queries[kind]})
+    return Asked(**_said(written, of_kind))
