@@ -30,5 +30,5 @@ CALLS: Mapping[str, Call] = {
     "approve, deny": Call(["approve", "--dry-run"]),
     "withdraw": Call(["withdraw", "{kept}", "--reason", "CVE-2026-1234", "--yes"], ["--dry-run"]),
 }
-ELSEWHERE = frozenset({"lint", "explain REASON, get presets, get reasons, validate, lint --offline, demo"})
+ELSEWHERE = frozenset({"lint", "explain REASON, get presets, get reasons, validate, lint --offline, test, demo"})
 """What is tried with its own commands, or needs nothing."""

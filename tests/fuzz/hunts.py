@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from salus.bounded_yaml import UnreadableError
 from salus.cli.documents import read_documents
 from salus.cli.findings import AnyName, findings_in, is_ours
+from salus.cli.trial.files import read_tests
 from salus.core.guards.freeze import frozen_until
 from salus.core.objects.autoscalers import autoscalers_of
 from salus.core.objects.capacity import headroom_from
@@ -153,6 +154,38 @@ def _file(text: Input) -> None:
                 list(findings_in(document, "file.yaml", _CATALOGS[0]))
     except UnreadableError:
         return
+
+
+def _tests(written: Input) -> None:
+    """Tests of policies, as `salus test` reads them."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "policy.yaml").write_text(json.dumps(_TESTED))
+        path = Path(folder, "policy.test.yaml")
+        path.write_text(json.dumps(written, default=str), errors="replace")
+        found = read_tests([str(path)])
+    assert found.tests or found.wrong
+
+
+_TESTED = {"apiVersion": "salus.dev/v1alpha1", "kind": "HealthPolicy", **{key: _POLICY[key] for key in ("spec",)}}
+_TESTED["metadata"] = {"name": "checkout", "namespace": "shop"}
+_POLICY_TEST = {
+    "apiVersion": "cli.salus.dev/v1alpha1",
+    "kind": "PolicyTest",
+    "policies": ["policy.yaml"],
+    "config": {"freezes": [{"name": "xmas", "from": "2026-12-24", "to": "2026-12-26"}]},
+    "workload": {"replicas": 3, "releases": [{"name": "v1", "at": "-2d", "good": True}], "takes": "20s"},
+    "objects": [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}}],
+    "tests": [
+        {
+            "name": "a test",
+            "values": {"c": "0x20 0.3x40", "p": "_x60"},
+            "after": {"Rollback": {"c": 0.1}},
+            "expect": [{"at": "6m", "record": "Act Rollback", "to": "v1", "outcome": "Recovered", "times": 1}],
+            "never": ["Act Restart"],
+        },
+        {"name": "another", "series": [{"series": "up", "values": "0+1x5"}], "expect": "none"},
+    ],
+}
 
 
 # --- what the administrator writes
@@ -376,6 +409,7 @@ HUNTS: Mapping[str, Hunt] = {
         Hunt("words", st.tuples(soup.names, soup.odd_text, soup.names), _policy_with_words),
         Hunt("scalar", st.one_of(soup.durations, soup.times, soup.scalars, soup.any_json), _scalar),
         Hunt("file", soup.yaml_texts, _file),
+        Hunt("policy-test", soup.spoiled(_POLICY_TEST), _tests),
         Hunt("configuration-text", soup.yaml_texts, _configuration),
         Hunt("configuration", soup.spoiled(_CONFIGURATION), _configuration),
         Hunt(

@@ -35,7 +35,7 @@ _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _PATH = re.compile(r"(?<![\w./~$:-])((?:[\w.*-]+/)+[\w.*-]*|[\w*-]+\.(?:md|yaml|toml|txt|py))(?![\w/-])")
-_FOLDERS = ("", "operator/salus", "examples/shop")
+_FOLDERS = ("", "operator/salus", "examples/shop", "examples/policies")
 """Where a path that a document names may begin, beside the document's own folder."""
 _MADE_BY_RUNNING = {".run", ".venv", "dist"}
 _KNOWN_ROOTS = {

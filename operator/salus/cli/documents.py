@@ -43,6 +43,21 @@ class Document:
         found = _deepest(self.node, path)
         return line_of(found), found.start_mark.column + 1
 
+    def text(self, path: str) -> str | None:
+        """A plain value as it is written, before 0x60 becomes a number; None where there is none."""
+        node = self.value_at(path)
+        return str(node.value) if isinstance(node, yaml.ScalarNode) else None
+
+    def value_at(self, path: str) -> yaml.Node | None:
+        """The node of what stands at `path` itself; None where nothing does."""
+        node = self.node
+        while path:
+            step = _step(node, path)
+            if step is None:
+                return None
+            _, node, path = step
+        return node
+
 
 def read_documents(text: bytes) -> Iterator[Document]:
     """The objects of one file, one after the other. Raises UnreadableError, possibly after some of them."""

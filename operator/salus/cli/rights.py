@@ -91,6 +91,6 @@ RIGHTS: Mapping[str, Rights] = {
         role="salus-withdrawer",
     ),
     "lint": Rights(lint.RIGHTS, AROUND, prometheus="instant, range and series"),
-    "explain REASON, get presets, get reasons, validate, lint --offline, demo": Rights(role=""),
+    "explain REASON, get presets, get reasons, validate, lint --offline, test, demo": Rights(role=""),
 }
 """By the command and what it is asked about; `approve` and `deny` without a name take these to show the questions."""

@@ -90,6 +90,14 @@ ROWS = [
     Row("lint", YES, ["--offline", "-f", GOOD]),
     Row("lint", NO, ["--offline", "-f", BAD]),
     Row("lint", CANNOT, ["--offline", "-f", NOT_THERE]),
+    Row("test", YES, ["examples/policies/rollback.test.yaml"], asks_a_cluster=False),
+    Row(
+        "test",
+        NO,
+        ["examples/policies/rollback.test.yaml", "--filter", "freeze", "--min-coverage", "50"],
+        asks_a_cluster=False,
+    ),
+    Row("test", CANNOT, [NOT_THERE], asks_a_cluster=False),
     Row("demo", YES, ["--fault", "1", "--speed", "100000"], asks_a_cluster=False),
     Row("demo", CANNOT, ["--fault", "9"], asks_a_cluster=False),
 ]
@@ -106,6 +114,7 @@ NEVER = {
     ("withdraw", UNKNOWN): "it waits for nobody",
     ("validate", UNKNOWN): "it asks nobody",
     ("lint", UNKNOWN): "what cannot be asked is 2",
+    ("test", UNKNOWN): "it asks nobody",
     ("demo", NO): "Salus itself would have to be at fault",
     ("demo", UNKNOWN): "it asks nobody",
 }

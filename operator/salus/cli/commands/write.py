@@ -61,3 +61,42 @@ def lint_command(  # noqa: PLR0913 — a command's arguments are its options
     wish = Wish(Level(level), frozenset(ignore or ()), offline)
     ask = Ask(tuple(inputs or ()), tuple(names or ()), wish, Level(fail_on), duration("--since", since))
     raise typer.Exit(ends(lambda: run(ask, where, look, prometheus)))
+
+
+_TEST = """Try what policies would decide, on values that a file *.test.yaml tells of; the operator's own code decides.
+
+Without a file: all of this folder. --update writes what is on record as what is expected, after it has shown that.
+
+Exit status: 0 all passed, 1 not so, or --min-coverage is not reached, 2 files are wrong or (--strict) a test skipped.
+
+\b
+Examples:
+  salus test deploy
+  salus test deploy --filter "bad release" --min-coverage 80
+  salus test deploy --strict -o junit > salus.xml
+"""
+
+
+@app.command("test", help=_TEST)
+@grouped
+def try_command(  # noqa: PLR0913 — a command's arguments are its options
+    inputs: Annotated[list[str] | None, typer.Argument(metavar="FILE", help="Files or folders.")] = None,
+    *,
+    words: Annotated[
+        str, typer.Option("--filter", metavar="WORDS", help="Only tests with all of these in their name.")
+    ] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="A test that is skipped is an error.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Rewrite what is expected. Shows it first.")] = False,
+    sure: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")] = False,
+    min_coverage: Annotated[
+        float, typer.Option("--min-coverage", metavar="PERCENT", min=0, max=100, help="Of all remedies.")
+    ] = 0.0,
+    look: "Look",
+) -> None:
+    """See _TEST."""
+    with imports():
+        from salus.cli.contract import ends  # noqa: PLC0415 — see the package's docstring
+        from salus.cli.trial.command import Ask, run  # noqa: PLC0415
+
+    ask = Ask(tuple(inputs or (".",)), words, strict, update, sure, min_coverage)
+    raise typer.Exit(ends(lambda: run(ask, look)))
