@@ -311,9 +311,12 @@ def _moments(frame: _Frame, moments: Iterable[Moment], y: int) -> Iterator[str]:
         )
 
 
-def sparkline(values: Sequence[float | None], columns: int = 20) -> str:
-    """Values as one line of text, from 0 to their greatest; a blank where there is none."""
-    bars = "▁▂▃▄▅▆▇█"
+_BARS, _PLAIN_BARS = "▁▂▃▄▅▆▇█", "_.-=+*#@"
+
+
+def sparkline(values: Sequence[float | None], columns: int = 20, *, signs: bool = True) -> str:
+    """Values as one line of text, from 0 to their greatest; a blank where there is none; `signs`: by Unicode's bars."""
+    bars = _BARS if signs else _PLAIN_BARS
     if not values:
         return ""
     size = max(len(values) / columns, 1.0)

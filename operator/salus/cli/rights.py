@@ -68,7 +68,7 @@ _ASKED_ABOUT = _together(
 """What helps to decide."""
 
 RIGHTS: Mapping[str, Rights] = {
-    "status": Rights(_LIST_POLICIES, _together(_RECORDS, _WORKLOAD), _OTHERS),
+    "status": Rights(_LIST_POLICIES, _together(_RECORDS, _WORKLOAD), _OTHERS, prometheus="range, if it answers in 2s"),
     "get policies": Rights(_LIST_POLICIES),
     "get incidents": Rights(_rights("list", INCIDENTS)),
     "get changes": Rights(_rights("list", CHANGE_EVENTS)),

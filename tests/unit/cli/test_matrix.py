@@ -52,6 +52,7 @@ GOOD, BAD, NOT_THERE = "examples/policies/first.yaml", "{bad}", "nowhere.yaml"
 ROWS = [
     Row("status", YES),
     Row("status", YES, ["checkout"]),
+    Row("status", YES, ["checkout", "--no-metrics"]),
     Row("status", NO, ["--fail-on", "unhealthy"]),
     Row("status", CANNOT, ["nothing"]),
     Row("status", UNKNOWN, ["checkout", "--wait-for", "resolved", "--timeout", "0s"]),

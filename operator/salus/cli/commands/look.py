@@ -8,13 +8,15 @@ from salus.cli.app import app, imports
 from salus.cli.options import duration, grouped
 
 if TYPE_CHECKING:
+    from salus.cli.metrics.wanted import Prometheus
     from salus.cli.person import Where
     from salus.cli.show import Look
 
 _STATUS = """How policies stand, in words: what is ill, what is asked, what holds an action back.
 
 With a name (NAME, deploy/NAME, sts/NAME, ds/NAME) in full. --wait-for makes a deployment gate of it: it waits for the
-rollout of the newest generation, and then for health that was judged after it.
+rollout of the newest generation, and then for health that was judged after it. The last 30 minutes of each check are
+asked of your Prometheus, for two seconds at most; --no-metrics leaves them out.
 
 Exit status: 0; with --wait-for 0 it has come, 1 it will not, 3 not known in time; with --fail-on 1 if so.
 
@@ -39,14 +41,21 @@ def status_command(  # noqa: PLR0913 — a command's arguments are its options
     stable: Annotated[str, typer.Option("--stable", metavar="TIME", help="For how long it has to be so.")] = "0s",
     timeout: Annotated[str, typer.Option("--timeout", metavar="TIME", help="How long to wait at most.")] = "10m",
     fail_on: Annotated[str, typer.Option("--fail-on", metavar="WORD", help="unhealthy: then the status is 1.")] = "",
+    no_metrics: Annotated[bool, typer.Option("--no-metrics", help="Ask no Prometheus.")] = False,
     where: "Where",
     look: "Look",
+    prometheus: "Prometheus",
 ) -> None:
     """See _STATUS."""
+    lookback = None
     with imports():
         from salus.cli.contract import ends  # noqa: PLC0415 — see the package's docstring
         from salus.cli.look.status_command import Ask, run  # noqa: PLC0415
 
+        if names and not no_metrics and not wait_for:
+            from salus.cli.look.lookback import LastMinutes  # noqa: PLC0415 — half a second, for a policy in full alone
+
+            lookback = LastMinutes(where, prometheus)
     if fail_on not in {"", "unhealthy"}:
         raise typer.BadParameter(f'--fail-on: expected unhealthy, got "{fail_on}"')
     ask = Ask(
@@ -57,6 +66,7 @@ def status_command(  # noqa: PLR0913 — a command's arguments are its options
         stable=duration("--stable", stable),
         timeout=duration("--timeout", timeout),
         fail_on=fail_on,
+        lookback=lookback,
     )
     raise typer.Exit(ends(lambda: run(ask, where, look)))
 

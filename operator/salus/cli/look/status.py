@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from salus.cli.look.happening import SILENCE, doing, happening
+from salus.cli.look.recent import Lookback, Recent
 from salus.cli.look.situation import Situation, is_question, newest, situations
 from salus.cli.marks import State
 from salus.cli.names import Named, named, resembling, short_of
@@ -20,14 +21,14 @@ from salus.model.values.objects import Workload
 from salus.ports import CHANGE_EVENTS, HEALTH_POLICIES, INCIDENTS, WORKLOADS, Ref
 
 
-async def look(person: Person, texts: Sequence[str], now: datetime) -> StatusReport:
-    """How the policies of these names stand, or all. Raises CannotBeAsked."""
+async def look(person: Person, texts: Sequence[str], now: datetime, lookback: Lookback | None = None) -> StatusReport:
+    """How the policies of these names stand, or all; `lookback`: also how they came there. Raises CannotBeAsked."""
     wanted = [named(text, allowed=(HEALTH_POLICIES, *WORKLOADS.values())) for text in texts]
     found = situations(
         await person.objects(HEALTH_POLICIES), await person.around(INCIDENTS), await person.around(CHANGE_EVENTS)
     )
     some = await chosen(person, found, wanted) if wanted else found
-    details = [await _detail(person, one, now) for one in some] if wanted else []
+    details = [await _detail(person, one, now, lookback) for one in some] if wanted else []
     counted = [one.health() for one in some]
     return StatusReport(
         cluster=person.context,
@@ -92,8 +93,9 @@ def _target(found: Situation) -> str:
     return f"{total} {short_of(WORKLOADS[target.kind])} by {labels}"
 
 
-async def _detail(person: Person, found: Situation, now: datetime) -> PolicyDetail:
+async def _detail(person: Person, found: Situation, now: datetime, lookback: Lookback | None) -> PolicyDetail:
     spec = found.spec
+    recent = await lookback(person, found, now) if lookback else Recent()
     workload = await _workload(person, found)
     incident = found.incidents[0] if found.incidents else None
     status = (incident.get("status") or {}) if incident else {}
@@ -111,7 +113,8 @@ async def _detail(person: Person, found: Situation, now: datetime) -> PolicyDeta
         incident=incident["metadata"]["name"] if incident else "",
         phase=str(status.get("phase", "Open")) if incident else "",
         message=str(status.get("message", "")),
-        checks=tuple(_checks(found)),
+        checks=tuple(_checks(found, recent)),
+        recent_left_out=recent.left_out,
         ladder=tuple(_rung(remedy, found, incident, now) for remedy in spec.remedies) if spec else (),
         limits=_limits(spec, found, incident, now) if spec else "",
         blame=_blame(status),
@@ -151,7 +154,7 @@ def _rolling(workload: Workload) -> str:
     return "" if workload.rolled_out else f"{workload.updated} of {workload.replicas} updated"
 
 
-def _checks(found: Situation) -> Iterator[CheckLine]:
+def _checks(found: Situation, recent: Recent) -> Iterator[CheckLine]:
     """As they were judged; those that were not yet, as the spec has them."""
     spec = found.spec
     checks = {check.name: check for check in spec.checks} if spec else {}
@@ -166,6 +169,7 @@ def _checks(found: Situation) -> Iterator[CheckLine]:
             hold=check.for_ if check else None,
             since=parse_time(row["since"]) if row.get("since") else None,
             message=str(row.get("message", "")),
+            course=recent.courses.get(name),
         )
 
 

@@ -15,6 +15,7 @@ from salus.adapters.clock import SystemClock
 from salus.cli.contract import CannotBeAsked, Exit
 from salus.cli.look import patience, status, status_text
 from salus.cli.look.patience import Patience, Seen, Wanted
+from salus.cli.look.recent import Lookback
 from salus.cli.marks import State
 from salus.cli.person import Person, Where, person_at
 from salus.cli.reports.status import StatusReport
@@ -38,6 +39,8 @@ class Ask:
     stable: timedelta = timedelta(0)
     timeout: timedelta = timedelta(minutes=10)
     fail_on: str = ""
+    lookback: Lookback | None = None
+    """None: nobody asks Prometheus."""
 
 
 def run(ask: Ask, where: Where, look: Look) -> int:
@@ -57,7 +60,7 @@ async def _run(ask: Ask, where: Where, look: Look) -> int:
 
 
 async def _report(person: Person, ask: Ask) -> StatusReport:
-    report = await status.look(person, ask.names, SystemClock().now())
+    report = await status.look(person, ask.names, SystemClock().now(), ask.lookback)
     if not ask.only_unhealthy:
         return report
     return report.model_copy(

@@ -7,9 +7,12 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from salus.cli.marks import State, state_of
-from salus.cli.reports.status import Happening, PolicyDetail, PolicyLine, StatusReport
+from salus.cli.plot import sparkline
+from salus.cli.reports.status import CheckLine, Happening, PolicyDetail, PolicyLine, StatusReport
 from salus.cli.show import Screen, facts, indented, left_out, plain, table
 from salus.model.scalars import format_duration
+
+_LAST = "LAST 30m"
 
 
 def text(report: StatusReport, screen: Screen) -> Iterator[RenderableType]:
@@ -89,6 +92,8 @@ def format_age(now: datetime, since: datetime | None) -> str:
 def _detail(detail: PolicyDetail, at: datetime, screen: Screen) -> Iterator[RenderableType]:
     yield facts(_head(detail, at, screen))
     yield _checks(detail, at, screen)
+    if detail.recent_left_out:
+        yield indented(f"{_LAST} is left out: {plain(detail.recent_left_out)}")
     if detail.ladder:
         yield "Ladder"
         yield _ladder(detail, screen)
@@ -119,14 +124,27 @@ def _head(detail: PolicyDetail, at: datetime, screen: Screen) -> Iterator[tuple[
 
 
 def _checks(detail: PolicyDetail, at: datetime, screen: Screen) -> RenderableType:
-    rows = table("", "CHECK", "VALUE", "BOUND", "FOR", "SINCE", "WHY")
+    rows = table("", "CHECK", "VALUE", "BOUND", "FOR", "SINCE", _LAST if _is_drawn(detail) else "WHY")
     for check in detail.checks:
         state = state_of(check.verdict)
         mark = screen.mark(state) if state else Text("")
-        why = plain(check.message) if check.verdict not in {"", "Healthy"} else ""
         hold = format_duration(check.hold) if check.hold is not None else ""
-        rows.add_row(mark, check.name, check.value, check.bound, hold, format_age(at, check.since), why)
+        said = "\n".join(_said(check, is_drawn=_is_drawn(detail), screen=screen))
+        rows.add_row(mark, check.name, check.value, check.bound, hold, format_age(at, check.since), said)
     return indented(rows)
+
+
+def _is_drawn(detail: PolicyDetail) -> bool:
+    return any(check.course is not None for check in detail.checks)
+
+
+def _said(check: CheckLine, *, is_drawn: bool, screen: Screen) -> Iterator[str]:
+    """How it came to be so, and why; where values are drawn, these say why a check is Unhealthy."""
+    if check.course is not None:
+        drawn = sparkline(check.course.tops or check.course.values, signs=screen.signs)
+        yield drawn.rstrip() or "nothing"
+    if check.verdict not in {"", "Healthy", *({"Unhealthy"} if is_drawn else ())}:
+        yield plain(check.message)
 
 
 def _ladder(detail: PolicyDetail, screen: Screen) -> RenderableType:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from salus.cli.marks import State
+from salus.cli.reports.course import Course
 from salus.cli.reports.document import Document
 from salus.model.scalars import Duration, Resource, Time
 
@@ -45,6 +46,8 @@ class CheckLine(Resource):
     hold: Duration | None = None
     since: Time | None = None
     message: str = ""
+    course: Course | None = None
+    """What it said in the last half hour; none: nobody was asked, or it was not answered."""
 
 
 class RungLine(Resource):
@@ -74,6 +77,8 @@ class PolicyDetail(Resource):
     message: str = ""
     """How the incident stands."""
     checks: Annotated[tuple[CheckLine, ...], _Many]
+    recent_left_out: str = ""
+    """Why nobody knows what they said in the last half hour."""
     ladder: Annotated[tuple[RungLine, ...], _Many]
     limits: str = ""
     blame: str = ""

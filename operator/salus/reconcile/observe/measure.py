@@ -199,18 +199,18 @@ async def judged_past(context: Context, job: Job, check: CompiledCheck, start: d
     policy, case = job
     rivals = _rivals(context.workloads, policy, case.target)
     own = list(_asked(policy, [check], case.target, rivals))
-    silent = _silence(policy, check, case.target, rivals)
+    silent = silence(policy, check, case.target, rivals)
     if unclear := next((one.unclear for one in (*own, *silent) if one.unclear), None):
         return unclear
     told = await asyncio.gather(
         *(context.history.samples(query, start, end, policy.spec.interval) for query in (*own, *silent))
     )
     values, *volume = told[: len(own)]
-    silence = told[len(own) :]
-    return past_of(check, values, volume=next(iter(volume), ()), silence=next(iter(silence), ()))
+    nothing = told[len(own) :]
+    return past_of(check, values, volume=next(iter(volume), ()), silence=next(iter(nothing), ()))
 
 
-def _silence(policy: Policy, check: CompiledCheck, target: TargetKey, rivals: Rivals) -> Sequence[Query]:
+def silence(policy: Policy, check: CompiledCheck, target: TargetKey, rivals: Rivals = ()) -> Sequence[Query]:
     """What tells when there was nothing, if the policy says that this is health.
 
     Where nothing is a breach, its `for` is counted from what this process has seen: of the time before the workload was
