@@ -28,6 +28,8 @@ CALLS: Mapping[str, Call] = {
     "report period": Call(["report", "period"]),
     "approve, deny NAME": Call(["approve", "{question}", "--yes"], ["--dry-run"]),
     "approve, deny": Call(["approve", "--dry-run"]),
+    "version": Call(["version", "-n", "shop"]),
+    "version --client": Call(["version", "--client"]),
     "withdraw": Call(["withdraw", "{kept}", "--reason", "CVE-2026-1234", "--yes"], ["--dry-run"]),
 }
 ELSEWHERE = frozenset({"lint", "explain REASON, get presets, get reasons, validate, lint --offline, test, demo"})

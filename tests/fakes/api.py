@@ -1,29 +1,37 @@
 """A cluster of values behind HTTP, for whole commands: a kubeconfig leads to it, and it knows what its user may.
 
-As much of an API server as people's commands ask for: get, list (also of metadata), JSON patches, and the two reviews.
+As much of an API server as people's commands ask for: get, list (also of metadata), JSON patches, the two reviews, and
+the schemas of Salus' kinds.
 """
 
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
 from salus import ports
-from salus.model.scalars import Body
+from salus.model.scalars import GROUP, VERSION, Body
 from salus.model.values.permissions import Permission
 from salus.ports import ClusterError, Conflict, Forbidden, Invalid, NotFound, Ref, Resource, right
 from salus.rehearsal.cluster import RehearsalCluster
+from tools.crds import KINDS, object_schema
 
 _RESOURCES: Mapping[tuple[str, str], Resource] = {
     (one.api_version, one.plural): one for one in vars(ports).values() if isinstance(one, Resource)
 }
 _STATUS: Mapping[type[ClusterError], int] = {NotFound: 404, Conflict: 409, Invalid: 422, Forbidden: 403}
+
+
+def published() -> dict[str, Any]:
+    """The schema of each kind, as the CRDs of this commit have it."""
+    return {kind.name: object_schema(kind) for kind in KINDS}
 
 
 @dataclass(slots=True)
@@ -36,6 +44,8 @@ class Api:
     """What they may; None: everything."""
     after: Callable[[Ref], object] = lambda _: None
     """Called after each patch: what controllers make of it."""
+    schemas: Body | None = field(default_factory=published)
+    """Of Salus' kinds, by their names; None: nobody may see them."""
     answers: bool = True
     """False: everything is answered with 503."""
 
@@ -53,6 +63,8 @@ class Api:
         parts = urlsplit(url)
         if method == "POST":
             return self._review(parts.path, json.loads(body))
+        if parts.path == f"/openapi/v3/apis/{GROUP}/{VERSION}":
+            return self._open_api()
         resource, namespace, name = _named(parts.path)
         if name:
             return self._object(method, Ref(resource, namespace or "", name), body)
@@ -70,6 +82,18 @@ class Api:
             "metadata": metadata,
             "items": found,
         }
+
+    def _open_api(self) -> Body:
+        if self.schemas is None:
+            raise Forbidden(f'User "{self.user}" cannot get path')
+        if not self.schemas:
+            raise NotFound("the server could not find the requested resource")
+        whose = {kind: [{"group": GROUP, "version": VERSION, "kind": kind}] for kind in self.schemas}
+        named = {
+            f"dev.salus.{VERSION}.{kind}": {**schema, "x-kubernetes-group-version-kind": whose[kind]}
+            for kind, schema in self.schemas.items()
+        }
+        return {"openapi": "3.0.0", "components": {"schemas": named}}
 
     def _object(self, method: str, ref: Ref, body: bytes) -> Body:
         self._check("get" if method == "GET" else "patch", ref.resource)

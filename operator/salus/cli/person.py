@@ -13,15 +13,27 @@ from pathlib import Path
 
 from salus.adapters.api import Connection, Login, NoCredentials, Request, place
 from salus.adapters.cluster import ApiCluster
+from salus.adapters.open_api import schemas
 from salus.adapters.reviews import may, whoami
 from salus.adapters.service_proxy import Service, ServiceProxy
 from salus.cli.contract import CannotBeAsked
 from salus.cli.logs import only_warnings
 from salus.cli.names import Named, resembling, short_of
 from salus.cli.reports.document import NotLookedAt
-from salus.model.scalars import GROUP, Body
+from salus.model.scalars import GROUP, VERSION, Body
 from salus.model.values.permissions import Permission
-from salus.ports import Cluster, ClusterError, Forbidden, NotFound, Ref, Resource, Throttled, Unavailable, right
+from salus.ports import (
+    HEALTH_POLICIES,
+    Cluster,
+    ClusterError,
+    Forbidden,
+    NotFound,
+    Ref,
+    Resource,
+    Throttled,
+    Unavailable,
+    right,
+)
 
 FIELD_MANAGER = "salus-cli"
 INSTALL = "helm install salus charts/salus -n salus-system --create-namespace"
@@ -66,6 +78,18 @@ class Person:
         """Whether they have this right. Raises CannotBeAsked."""
         with told(self):
             return await may(self._connection, wanted, namespace, name)
+
+    async def schemas(self) -> Mapping[str, Body] | None:
+        """The schema of each of our kinds, by its name; None if that is not theirs to see. Raises CannotBeAsked."""
+        with told(self):
+            try:
+                return await schemas(self._connection, GROUP, VERSION)
+            except NotFound as error:
+                raise self._not_installed(HEALTH_POLICIES) from error
+            except Forbidden:
+                path = f"/openapi/v3/apis/{GROUP}/{VERSION}"
+                self.not_looked_at.append(NotLookedAt(what="the CRDs", lacks=f"get {path} (role system:discovery)"))
+                return None
 
     def through_proxy(self, service: Service) -> ServiceProxy:
         """The way to a Service through the API server, as this person."""

@@ -90,7 +90,9 @@ RIGHTS: Mapping[str, Rights] = {
         _together(*(_rights(verb, KEPT_RELEASES) for verb in ("get", "patch", "withdraw"))),
         role="salus-withdrawer",
     ),
+    "version": Rights(helps=_rights("list", _DEPLOYMENT), role="view, in the operator's namespace"),
     "lint": Rights(lint.RIGHTS, AROUND, prometheus="instant, range and series"),
+    "version --client": Rights(role=""),
     "explain REASON, get presets, get reasons, validate, lint --offline, test, demo": Rights(role=""),
 }
 """By the command and what it is asked about; `approve` and `deny` without a name take these to show the questions."""

@@ -29,6 +29,10 @@ FORMS = ("text", "json")
 COMMANDS = sorted(str(one.name) for one in app.registered_commands)
 
 
+def as_it_is(_: World) -> None:
+    """The world needs nothing more."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One cell of the table."""
@@ -37,7 +41,7 @@ class Row:
     ends: Exit
     arguments: Sequence[str] = ()
     """Words in braces are names of the world."""
-    given: Callable[[World], object] = lambda _: None
+    given: Callable[[World], object] = as_it_is
     asks_a_cluster: bool = True
 
     def __str__(self) -> str:
@@ -99,6 +103,11 @@ ROWS = [
         asks_a_cluster=False,
     ),
     Row("test", CANNOT, [NOT_THERE], asks_a_cluster=False),
+    Row("version", YES),
+    Row("version", NO, given=lambda world: world.install("0.9.0")),
+    Row("version", CANNOT, ["--context", "nowhere"]),
+    Row("version", UNKNOWN, given=lambda world: setattr(world.api, "schemas", None)),
+    Row("version", YES, ["--client"], asks_a_cluster=False),
     Row("demo", YES, ["--fault", "1", "--speed", "100000"], asks_a_cluster=False),
     Row("demo", CANNOT, ["--fault", "9"], asks_a_cluster=False),
 ]
@@ -140,8 +149,9 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def its_world(row: Row, request: pytest.FixtureRequest) -> World:
-    """The row's: one of its own, where it writes."""
-    found: World = request.getfixturevalue("world" if "--yes" in row.arguments else "looked_at")
+    """The row's: one of its own, where it writes, or has to be another one."""
+    is_its_own = "--yes" in row.arguments or row.given is not as_it_is
+    found: World = request.getfixturevalue("world" if is_its_own else "looked_at")
     return found
 
 

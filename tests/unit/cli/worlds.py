@@ -57,6 +57,19 @@ class World:
         """Have somebody else change an object."""
         return self.stage.cluster.edit(ref, change)
 
+    def install(self, version: str) -> None:
+        """Have the chart of this version installed, as far as its Deployment tells."""
+        labels = {"app.kubernetes.io/name": "salus", "app.kubernetes.io/version": version}
+        image = f"registry.example.com/platform/salus:{version}"
+        self.stage.cluster.put(
+            {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": {"name": "salus", "namespace": "salus-system", "labels": labels},
+                "spec": {"template": {"spec": {"containers": [{"name": "salus", "image": image}]}}},
+            }
+        )
+
     def will_end(self, outcome: str) -> None:
         """Have an operator that does what was approved at once, and finds this."""
 

@@ -9,6 +9,7 @@ from salus.cli.app import app, imports
 from salus.cli.options import grouped
 
 if TYPE_CHECKING:
+    from salus.cli.person import Where
     from salus.cli.show import Look
 
 _DEMO = """Five faults in forty seconds, without a cluster: a shop is played, and the operator's own code decides.
@@ -45,3 +46,35 @@ def demo_command(
         from salus.cli.demo.command import Ask, run  # noqa: PLC0415
 
     raise typer.Exit(ends(lambda: run(Ask(speed, fault, html, cluster), look)))
+
+
+_VERSION = """Which program this is, which operator and CRDs are in the cluster, and whether they fit.
+
+One minor version apart is fine, as with kubectl. Of the CRDs it is said which of their fields this program does not
+know, and which of its own they lack: every account that may log in may see that. The operator is looked for in all
+namespaces (-n: in one).
+
+Exit status: 0 they fit, 1 they do not, 2 no cluster, or Salus is not installed there, 3 not known.
+
+\b
+Examples:
+  salus version
+  salus version --client
+  salus version -n salus-system -o json
+"""
+
+
+@app.command("version", help=_VERSION)
+@grouped
+def version_command(
+    *,
+    client: Annotated[bool, typer.Option("--client", help="Only of this program: no cluster is asked.")] = False,
+    where: "Where",
+    look: "Look",
+) -> None:
+    """See _VERSION."""
+    with imports():
+        from salus.cli.contract import ends  # noqa: PLC0415 — see the package's docstring
+        from salus.cli.version.command import run  # noqa: PLC0415
+
+    raise typer.Exit(ends(lambda: run(where, look, client=client)))

@@ -36,7 +36,8 @@ OPERATORS_NAMESPACE = "salus-system"
 USUAL_NAMESPACES = ("monitoring",)
 """Where Services are looked for, besides the person's own namespace, if they may not look everywhere."""
 _FILE = "salus.yaml"
-_OF_THE_OPERATOR = {"app.kubernetes.io/name": "salus"}
+OF_THE_OPERATOR = {"app.kubernetes.io/name": "salus"}
+"""Labels of what the chart makes."""
 _A_SERVICE = re.compile(r"(?P<namespace>[a-z0-9-]+)/(?P<name>[a-z0-9-]+)(:(?P<port>[a-z0-9-]+))?")
 _NAME_ONE = "--prometheus URL, or --prometheus NAMESPACE/SERVICE:PORT through the API server's proxy"
 
@@ -171,8 +172,8 @@ class Search:
         return None
 
     async def _config_maps(self, person: Person) -> Sequence[Body]:
-        listed = await self._listed(person, CONFIG_MAPS, OPERATORS_NAMESPACE, _OF_THE_OPERATOR)
-        return listed or await self._listed(person, CONFIG_MAPS, None, _OF_THE_OPERATOR) or ()
+        listed = await self._listed(person, CONFIG_MAPS, OPERATORS_NAMESPACE, OF_THE_OPERATOR)
+        return listed or await self._listed(person, CONFIG_MAPS, None, OF_THE_OPERATOR) or ()
 
     async def _services(self, person: Person, sign: Sign) -> Sequence[Body]:
         everywhere = await self._listed(person, SERVICES, None, sign.labels)
