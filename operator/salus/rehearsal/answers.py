@@ -3,23 +3,37 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from salus.core.records.changes import past_changes
 from salus.model.change import ActionKind
 from salus.model.values.metrics import Answer, Error, Query, Sample, Value
 from salus.ports import CHANGE_EVENTS
-from salus.rehearsal.history import History
 from salus.rehearsal.world import World
 
 Replies = Mapping[ActionKind, Mapping[Query, float]]
 
 
+class Known(Protocol):
+    """What queries answer as long as nothing is done."""
+
+    def answer(self, question: Query, moment: datetime) -> Answer:
+        """What the query answers then."""
+        ...
+
+    async def samples(
+        self, question: Query, start: datetime, end: datetime, step: timedelta
+    ) -> Sequence[Sample] | Error:
+        """The port MetricHistory."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class AnsweringMetrics:
-    """A history, and what becomes of it by the deeds of each kind; what is taken back does not count any more."""
+    """What is known, and what becomes of it by the deeds of each kind; what is taken back does not count any more."""
 
     world: World
-    history: History
+    history: Known
     after: Replies
 
     async def ask(self, questions: Sequence[Query]) -> Sequence[Answer]:

@@ -392,7 +392,7 @@ def test_the_commands_of_the_page_work(command: str, monkeypatch: pytest.MonkeyP
 
 
 def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
-    (text,) = blocks("yaml")
+    text, _ = blocks("yaml")
     policy = PAGE.parents[2] / "examples/policies/rollback.yaml"
     (tmp_path / policy.name).write_text(policy.read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "rollback.test.yaml").write_text(text, encoding="utf-8")

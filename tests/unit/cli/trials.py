@@ -49,3 +49,32 @@ def tried(folder: Path, *arguments: str) -> Result:
 def lines(text: str) -> Sequence[str]:
     """Without times, which differ, and without blanks at their ends."""
     return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+
+
+RULES = """
+    groups:
+    - name: shop
+      rules:
+      - {record: errors, expr: 'sum by (pod) (failed) / sum by (pod) (served)'}
+"""
+PROMTOOL = """
+    rule_files: [rules.yaml]
+    evaluation_interval: 15s
+    tests:
+    - interval: 15s
+      input_series:
+      - {series: 'failed{pod="checkout-7d9f8c6b5-x2x4z"}', values: 0x20 3x60}
+      - {series: 'served{pod="checkout-7d9f8c6b5-x2x4z"}', values: 10x80}
+      - {series: 'latency{pod="checkout-7d9f8c6b5-x2x4z"}', values: 0.1x80}
+"""
+INCLUDED = """
+    - name: by a rule that the team has, on series that it has written
+      expect: [{at: 6m15s, record: Act Rollback, to: v1}]
+"""
+
+
+def with_rules(folder: Path, promtool_file: str = PROMTOOL, *tests: str) -> Path:
+    (folder / "rules.yaml").write_text(dedent(RULES), encoding="utf-8")
+    (folder / "rules.test.yaml").write_text(dedent(promtool_file), encoding="utf-8")
+    head = HEAD.replace("policies:", "promtool: [../" + folder.name + "/rules.test.yaml]\n    policies:")
+    return a_folder(folder, *(tests or [INCLUDED]), head=head)

@@ -12,6 +12,7 @@ from salus.cli.contract import CannotBeAsked, Exit
 from salus.cli.progress import Progress
 from salus.cli.reports.trial import Result, TestReport
 from salus.cli.show import Form, Look, show
+from salus.cli.trial import promtool
 from salus.cli.trial.files import Read, read_tests
 from salus.cli.trial.junit import junit
 from salus.cli.trial.running import Runner
@@ -76,7 +77,7 @@ def _is_wanted(name: str, words: str) -> bool:
 
 async def _run(read: Read, ask: Ask) -> tuple[Runner, TestReport]:
     progress = Progress(sys.stderr)
-    runner = Runner(lambda name: progress.say(lambda: f"testing: {name}"))
+    runner = Runner(promtool.found(), lambda name: progress.say(lambda: f"testing: {name}"))
     files = [await runner.run(file, lambda name: _is_wanted(name, ask.filter)) for file in read.tests]
     progress.end()
     results = [one.result for file in files for one in file.tests]

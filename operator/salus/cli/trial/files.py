@@ -5,6 +5,7 @@ What is wrong with them is said by file and line, with the names that there are.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from salus.bounded_yaml import UnreadableError
 from salus.cli.documents import Document, read_documents
 from salus.cli.findings import findings_in, is_ours
+from salus.cli.trial.including import Included, include
 from salus.cli.trial.model import KIND, Case, PolicyTest
 from salus.cli.validate import Unreadable, catalog_of, files, read
 from salus.core.policy.compile import Catalog
@@ -57,10 +59,25 @@ class TestFile:
     document: Document
     spec: PolicyTest
     policies: Sequence[Written]
+    included: Included
+
+    @property
+    def rules(self) -> Sequence[str]:
+        """Files of recording and alerting rules."""
+        return self.included.rules
 
     def line(self, path: str) -> int:
         """Of the file, from 1."""
         return self.document.line(path)
+
+    def series_of(self, case: Case) -> Sequence[tuple[str, str]]:
+        """What Prometheus has in a test; empty: it has values, or nothing at all."""
+        own = [(one.series, one.values) for one in case.series]
+        return () if case.values else (*own, *self.included.series)
+
+    def step(self, otherwise: timedelta) -> timedelta:
+        """From one value to the next."""
+        return self.spec.interval or self.included.step or otherwise
 
 
 @dataclass(slots=True)
@@ -92,7 +109,7 @@ def _is_named_so(file: str) -> bool:
 
 def _take(document: Document, file: str, found: Read, *, unfinished: bool) -> None:
     body = document.body
-    if isinstance(body, Mapping) and (body.get("kind") == KIND or (_is_named_so(file) and not is_ours(document))):
+    if isinstance(body, Mapping) and (body.get("kind") == KIND or (_is_named_so(file) and "policies" in body)):
         _take_tests(document, file, found, unfinished=unfinished)
     elif is_ours(document) and not list(findings_in(document, file, catalog_of(None))):
         _note(found, Written(file, body))
@@ -110,9 +127,10 @@ def _take_tests(document: Document, file: str, found: Read, *, unfinished: bool)
         found.wrong += _said(file, document, (*twice, *problems(error, "")))
         return
     policies, wrong = _policies(spec, file, document)
+    included, odd = include(spec.promtool, Path(file).parent, spec.interval)
     for one in policies:
         _note(found, one)
-    asked = [*twice, *_unknown_names(spec, policies), *_configurations(spec), *_objects(spec)]
+    asked = [*twice, *odd, *_unknown_names(spec, policies), *_configurations(spec), *_objects(spec)]
     if not unfinished:
         lacking = enumerate(spec.tests)
         asked += [
@@ -122,7 +140,7 @@ def _take_tests(document: Document, file: str, found: Read, *, unfinished: bool)
         ]
     found.wrong += [*wrong, *_said(file, document, asked)]
     if not wrong and not asked:
-        found.tests.append(TestFile(file, document, spec, policies))
+        found.tests.append(TestFile(file, document, spec, policies, included))
 
 
 def _said(file: str, document: Document, wrong: Iterable[Problem]) -> Iterator[Unreadable]:

@@ -69,6 +69,14 @@ def _notation(text: object) -> notation.Values:
     raise ValueError(f"expected values such as 0.001x20, got {quote(text)}")
 
 
+def _notation_text(text: object) -> str:
+    """As it is written: promtool reads it."""
+    if not isinstance(text, str):
+        raise ValueError(f"expected values such as 0+600x60, got {quote(text)}")  # noqa: TRY004 — pydantic reads ValueErrors
+    notation.parse(text)
+    return text
+
+
 def words_of(text: str) -> tuple[Decision, ActionKind | None]:
     """`Act Rollback`, or `Refuse` for any action. Raises ValueError with the words that there are."""
     first, _, second = " ".join(text.split()).partition(" ")
@@ -108,6 +116,7 @@ Notation = Annotated[
     PlainSerializer(notation.write),
     WithJsonSchema({"type": ["string", "number"]}),
 ]
+NotationText = Annotated[str, BeforeValidator(_notation_text)]
 RecordWords = Annotated[str, BeforeValidator(_record)]
 
 
@@ -157,7 +166,7 @@ class Series(Resource):
 
     series: Annotated[str, Field(min_length=1, max_length=4096)]
     """Its name and labels: `up{job="a"}`."""
-    values: Notation
+    values: NotationText
 
 
 class Expected(Resource):
@@ -246,7 +255,8 @@ class PolicyTest(Resource):
     objects: tuple[Mapping[str, Any], ...] = ()
     """Other objects of the cluster, such as an autoscaler or a PodDisruptionBudget."""
     promtool: Annotated[tuple[ShortText, ...], Field(max_length=16)] = ()
-    """Files of `promtool test rules`: the series of their first test, and their recording rules, come with `series`."""
+    """Files of `promtool test rules`: the series of their first test, and their rules, are there in tests without
+    values, so that they need not be written twice."""
     begins: Time = BEGINS
     """When every test begins: freezes are of a day."""
     interval: Duration | None = None

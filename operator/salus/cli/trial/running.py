@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from salus.cli.reports.trial import Failure, Result, TestedFile, TestResult
 from salus.cli.trial.coverage import Reached
@@ -11,7 +12,8 @@ from salus.cli.trial.hints import Failed, hint
 from salus.cli.trial.judge import misses
 from salus.cli.trial.model import Case
 from salus.cli.trial.records import Row, rows_of, run_of
-from salus.cli.trial.stage import CannotBeStaged, Stage, staged
+from salus.cli.trial.stage import Stage, staged
+from salus.cli.trial.told import CannotBeStaged, Skipped
 from salus.contained import contained
 from salus.rehearsal.engine import Rehearsed
 
@@ -36,6 +38,7 @@ class Ran:
 class Runner:
     """Keeps what the tests have reached."""
 
+    promtool: Path | None = None
     heard: Callable[[str], object] = lambda _: None
     """Told of each test before it is run."""
     reached: Reached = field(default_factory=Reached)
@@ -53,15 +56,15 @@ class Runner:
 
     async def _one(self, file: TestFile, index: int, case: Case) -> TestResult:
         line = file.line(f"tests[{index}]")
-        if case.series:
-            return TestResult(name=case.name, line=line, result=Result.SKIPPED, why="no promtool on PATH")
         begun, escaped = time.monotonic(), list[BaseException]()
         with contained(escaped.append):
-            ran = await _run(file, index)
+            ran = await _run(file, index, self.promtool)
             self.reached.note(file, ran.rows, ran.found)
             result = ran.result.model_copy(update={"line": line, "seconds": time.monotonic() - begun})
             self.ran.append(replace(ran, result=result))
             return result
+        if isinstance(escaped[0], Skipped):
+            return TestResult(name=case.name, line=line, result=Result.SKIPPED, why=str(escaped[0]))
         self.problems.append(f"{file.file}:{line}: tests[{index}]: {_why(escaped[0])}")
         return TestResult(name=case.name, line=line, result=Result.SKIPPED, why="it cannot be played")
 
@@ -72,10 +75,10 @@ def _why(error: BaseException) -> str:
     return f"salus met an error of its own at this ({type(error).__name__}): please report it, with this file"
 
 
-async def _run(file: TestFile, index: int) -> Ran:
-    """One test. Raises CannotBeStaged, and whatever odd objects bring about."""
+async def _run(file: TestFile, index: int, program: Path | None) -> Ran:
+    """One test. Raises CannotBeStaged, Skipped, and whatever odd objects bring about."""
     case = file.spec.tests[index]
-    stage = staged(file, case)
+    stage = staged(file, case, program)
     rehearsal = stage.rehearsal()
     await rehearsal.run(stage.until)
     found = rehearsal.result()

@@ -3,25 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from salus.cli.trial.files import TestFile, Written, catalog_for, settings_of
 from salus.cli.trial.model import Case, Release, WorkloadPart
-from salus.cli.trial.notation import MOST, Values
+from salus.cli.trial.notation import MOST, parse
+from salus.cli.trial.told import CannotBeStaged, Told
 from salus.core.objects.workloads import release_hash
 from salus.core.policy.compile import SpecError
 from salus.core.records.releases import Noted, proven, release_body
-from salus.model.change import ActionKind
 from salus.model.meta import WorkloadKind
-from salus.model.policy import Threshold
 from salus.model.scalars import Body
 from salus.model.values.keys import TargetKey
-from salus.model.values.metrics import Query, Sample
-from salus.model.values.policies import CompiledCheck, Policy
+from salus.model.values.policies import Policy
 from salus.ports import WORKLOADS, Conflict, Invalid, Ref
-from salus.rehearsal.answers import AnsweringMetrics
 from salus.rehearsal.engine import Metrics, Rehearsal, Setting
-from salus.rehearsal.history import Asked, History, always_empty
 from salus.rehearsal.world import World, released, scaled
 
 _FIRST = Release(name="v1", at=timedelta(days=-2), good=True)
@@ -30,10 +27,6 @@ _AGE = timedelta(hours=1)
 """How old everything is at least when a test begins."""
 _AFTER = timedelta(minutes=10)
 """How long a test lasts that tells of no values."""
-
-
-class CannotBeStaged(Exception):
-    """A test does not fit its policies; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +85,17 @@ class Stage:
         return Rehearsal(self.world, self.policies, self.metrics, self.setting)
 
 
-def staged(of: TestFile, case: Case) -> Stage:
-    """The world of a test with values. Raises CannotBeStaged."""
+def staged(of: TestFile, case: Case, promtool: Path | None = None) -> Stage:
+    """The world of a test. Raises CannotBeStaged, and Skipped where it needs a promtool that is not there."""
     begins, settings = case.begins or of.spec.begins, settings_of(of.spec, case)
     workload = _workload(of, case)
     oldest = min(one.at for one in workload.releases)
     world = World(begins + min(oldest, -_AGE), workload.takes)
     _furnish(world, workload, of, case, begins)
     policies = _policies(of.policies, workload, world, settings)
-    step = of.spec.interval or min(policy.spec.interval for policy in policies)
-    lasts = _lasts(case, step)
-    told = _Told(world, policies, workload.key, case, begins, step, lasts)
+    step = of.step(min(policy.spec.interval for policy in policies))
+    lasts = _lasts(of, case, step)
+    told = Told(world, policies, workload.key, of, case, begins, step, lasts)
     setting = Setting(
         begins,
         settings.switches(),
@@ -110,12 +103,13 @@ def staged(of: TestFile, case: Case) -> Stage:
         default_service_account=settings.defaults.service_account_name,
         approval_expiry=settings.defaults.approval_expiry,
     )
-    return Stage(workload, world, policies, told.metrics(), setting, begins + lasts)
+    return Stage(workload, world, policies, told.metrics(promtool), setting, begins + lasts)
 
 
-def _lasts(case: Case, step: timedelta) -> timedelta:
+def _lasts(of: TestFile, case: Case, step: timedelta) -> timedelta:
     """From the first tick to the last: as long as there are values, unless the test says."""
-    longest = max((len(values) for values in (*case.values.values(), *(one.values for one in case.series))), default=0)
+    told = [*case.values.values(), *(parse(values) for _, values in of.series_of(case))]
+    longest = max(map(len, told), default=0)
     lasts = case.lasts or (step * (longest - 1) if longest else _AFTER)
     if lasts / step > MOST:
         raise CannotBeStaged(f"it would last {lasts // step} intervals, and {MOST} is the most")
@@ -193,88 +187,3 @@ def _refuse_another_target(policy: Written, workload: Workload) -> None:
     if not is_meant:
         what = f"{target['kind']}/{target.get('name') or chosen}"
         raise CannotBeStaged(f"{policy.name} is of {what}, and the workload of this test is {key.kind}/{key.name}")
-
-
-# --- what checks answer
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """Values by the names of checks, for the queries of all policies."""
-
-    world: World
-    policies: Sequence[Policy]
-    target: TargetKey
-    case: Case
-    begins: datetime
-    step: timedelta
-    lasts: timedelta
-
-    def metrics(self) -> AnsweringMetrics:
-        """What was written, and how the world answers to deeds."""
-        history = History.of_steps(self.world.clock, self.step, always_empty)
-        asked = [(policy, one) for policy in self.policies for one in self.world.asked(policy, self.target)]
-        told: dict[Query, tuple[str, Values]] = {}
-        for policy, one in asked:
-            _tell(told, one.query, policy, one.check, self.case.values)
-            if one.volume is not None:
-                _tell(told, one.volume, policy, one.check, self.case.volumes)
-        for _, one in asked:
-            told.setdefault(one.query, ("", self._always(well(one.check))))
-            if one.volume is not None and one.check.volume is not None:
-                told.setdefault(one.volume, ("", self._always(one.check.volume.at_least)))
-        history.tell({query: self._samples(values) for query, (_, values) in told.items()})
-        return AnsweringMetrics(self.world, history, self._replies(asked))
-
-    def _always(self, value: float) -> Values:
-        return (value,) * (self.lasts // self.step + 1)
-
-    def _samples(self, values: Values) -> list[Sample]:
-        each = enumerate(values)
-        return [Sample(self.begins + number * self.step, value) for number, value in each if value is not None]
-
-    def _replies(self, asked: Sequence[tuple[Policy, Asked]]) -> dict[ActionKind, dict[Query, float]]:
-        return {
-            action: {
-                one.query: value for policy, one in asked if (value := of_check(replies, policy, one.check)) is not None
-            }
-            for action, replies in self.case.after.items()
-        }
-
-
-def _tell(
-    known: dict[Query, tuple[str, Values]],
-    query: Query,
-    policy: Policy,
-    check: CompiledCheck,
-    told: Mapping[str, Values],
-) -> None:
-    """Take note of what a query answers. Raises CannotBeStaged where two checks that ask it differ."""
-    values: Values | None = of_check(told, policy, check)
-    if values is None:
-        return
-    name = f"{policy.key.name}/{check.name}"
-    other, before = known.setdefault(query, (name, values))
-    if before != values:
-        raise CannotBeStaged(f"{other} and {name} ask the same, and are told different values")
-
-
-def of_check(told: Mapping[str, Any], policy: Policy, check: CompiledCheck) -> Any:  # noqa: ANN401 — what the map holds
-    """What is told of a check by its name, or by that and its policy's; None: nothing."""
-    return told.get(f"{policy.key.name}/{check.name}", told.get(check.name))
-
-
-def well(check: CompiledCheck) -> float:
-    """A value at which a check is healthy: 0, if that is one."""
-    bounds = [check.unhealthy, *([check.healthy] if check.healthy else [])]
-    candidates = [0.0, *(value for one in bounds for value in _beside(one))]
-    return next(one for one in candidates if _is_well(check, one))
-
-
-def _beside(bound: Threshold) -> tuple[float, ...]:
-    at = bound.above if bound.above is not None else bound.below or 0.0
-    return at, at - 1, at + 1
-
-
-def _is_well(check: CompiledCheck, value: float) -> bool:
-    return not check.unhealthy.crossed_by(value) and (check.healthy is None or check.healthy.crossed_by(value))
