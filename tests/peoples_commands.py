@@ -13,6 +13,7 @@ class Call:
     """Said as well where only what it shows is asked for; a writing is done once."""
 
 
+REPLAYED = ("--prometheus", "{prometheus}/well", "--match", "cluster=eu", "--since", "10m")
 CALLS: Mapping[str, Call] = {
     "status": Call(["status", "{policy}"]),
     "get policies": Call(["get", "policies"]),
@@ -26,6 +27,8 @@ CALLS: Mapping[str, Call] = {
     "history NAME": Call(["history", "{policy}"]),
     "report inc/NAME": Call(["report", "inc/{incident}"]),
     "report period": Call(["report", "period"]),
+    "replay NAME": Call(["replay", "{policy}", *REPLAYED]),
+    "replay, replay TYPE/NAME": Call(["replay", "deploy/{workload}", *REPLAYED]),
     "approve, deny NAME": Call(["approve", "{question}", "--yes"], ["--dry-run"]),
     "approve, deny": Call(["approve", "--dry-run"]),
     "version": Call(["version", "-n", "shop"]),

@@ -61,6 +61,9 @@ _PAST = _together(_rights("list", REPLICA_SETS, AUTOSCALERS, CONFIG_MAPS, CORE_E
 _PAST_OTHERS = _together(_OTHERS, _rights("list", CONTROLLER_REVISIONS, SCALED_OBJECTS))
 _SEVERAL = _rights("list", *WORKLOADS.values())
 """Where several workloads of a kind, or those of a selector, are looked at."""
+_REPLAY = _together(_WORKLOAD, _rights("list", REPLICA_SETS, AUTOSCALERS, KEPT_RELEASES, CORE_EVENTS))
+"""What workloads were is told from, beside kube-state-metrics."""
+_REPLAY_OTHERS = _together(_OTHERS, _rights("list", CONTROLLER_REVISIONS, *WORKLOADS.values()))
 _ANSWER = _together(_rights("get", CHANGE_EVENTS), _rights("patch", CHANGE_EVENTS), _rights("approve", CHANGE_EVENTS))
 _ASKED_ABOUT = _together(
     _rights("get", HEALTH_POLICIES, INCIDENTS), _rights("list", CHANGE_EVENTS, KEPT_RELEASES), _WORKLOAD
@@ -92,6 +95,8 @@ RIGHTS: Mapping[str, Rights] = {
     ),
     "version": Rights(helps=_rights("list", _DEPLOYMENT), role="view, in the operator's namespace"),
     "lint": Rights(lint.RIGHTS, AROUND, prometheus="instant, range and series"),
+    "replay NAME": Rights(_rights("get", HEALTH_POLICIES), _REPLAY, _REPLAY_OTHERS, prometheus="instant and range"),
+    "replay, replay TYPE/NAME": Rights(_LIST_POLICIES, _REPLAY, _REPLAY_OTHERS, prometheus="instant and range"),
     "version --client": Rights(role=""),
     "explain REASON, get presets, get reasons, validate, lint --offline, test, demo": Rights(role=""),
 }

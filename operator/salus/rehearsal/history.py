@@ -92,6 +92,11 @@ class History:
         """These queries answered so."""
         self._steps |= {query: Steps(samples) for query, samples in told.items()}
 
+    def samples_of(self, question: Query) -> Sequence[Sample] | None:
+        """All that the query is known to have answered, oldest first; None: nobody told."""
+        steps = self._steps.get(question)
+        return steps.samples if steps is not None else None
+
     def course(self, question: Query) -> Course:
         """What the query answered over time."""
         steps = self._steps.get(question)

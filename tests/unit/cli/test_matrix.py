@@ -52,6 +52,7 @@ def outcome(word: str) -> Callable[[World], object]:
     return lambda world: world.will_end(word)
 
 
+HALF_AN_HOUR = ["--match", "cluster=eu", "--from", "2026-11-22T12:01:00Z", "--to", "2026-11-22T12:31:00Z"]
 GOOD, BAD, NOT_THERE = "examples/policies/first.yaml", "{bad}", "nowhere.yaml"
 ROWS = [
     Row("status", YES),
@@ -108,6 +109,23 @@ ROWS = [
     Row("version", CANNOT, ["--context", "nowhere"]),
     Row("version", UNKNOWN, given=lambda world: setattr(world.api, "schemas", None)),
     Row("version", YES, ["--client"], asks_a_cluster=False),
+    Row("replay", YES, ["-f", GOOD, "--prometheus", "{prometheus}/ill", *HALF_AN_HOUR]),
+    Row("replay", YES, ["checkout", "--prometheus", "{prometheus}/well", *HALF_AN_HOUR]),
+    Row(
+        "replay",
+        NO,
+        [
+            "-f",
+            "examples/policies/restart.yaml",
+            "--prometheus",
+            "{prometheus}/ill",
+            *HALF_AN_HOUR,
+            "--fail-on",
+            "acts",
+        ],
+    ),
+    Row("replay", CANNOT, ["nothing", "--prometheus", "{prometheus}/well", *HALF_AN_HOUR]),
+    Row("replay", CANNOT, ["-f", BAD, "--prometheus", "{prometheus}/well", *HALF_AN_HOUR]),
     Row("demo", YES, ["--fault", "1", "--speed", "100000"], asks_a_cluster=False),
     Row("demo", CANNOT, ["--fault", "9"], asks_a_cluster=False),
 ]
@@ -125,6 +143,7 @@ NEVER = {
     ("validate", UNKNOWN): "it asks nobody",
     ("lint", UNKNOWN): "what cannot be asked is 2",
     ("test", UNKNOWN): "it asks nobody",
+    ("replay", UNKNOWN): "what is not known stands in it",
     ("demo", NO): "Salus itself would have to be at fault",
     ("demo", UNKNOWN): "it asks nobody",
 }
@@ -166,6 +185,7 @@ def asked(row: Row, form: str, world: World) -> list[str]:
     bad = world.kubeconfig.parent / "bad.yaml"
     bad.write_text((ROOT / GOOD).read_text().replace("PodsCrashLooping", "PodsCrashLoping"))
     names = {"question": world.question, "incident": world.incident, "kept": world.kept, "bad": str(bad)}
+    names["prometheus"] = world.prometheus
     words = [word.format(**names) for word in row.arguments]
     where = ["--kubeconfig", str(world.kubeconfig)] if row.asks_a_cluster else []
     return [row.command, *words, *where, "-o", form]

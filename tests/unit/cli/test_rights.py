@@ -41,7 +41,7 @@ def run(name: str, world: World, without: Permission | None = None, *, looks: bo
     rights, call = RIGHTS[name], CALLS[name]
     world.api.allowed = (rights.needs | rights.helps) - {without}
     names = {"policy": "checkout", "workload": "checkout", "question": world.question, "incident": world.incident}
-    words = [word.format(**names, kept=world.kept) for word in call.arguments]
+    words = [word.format(**names, kept=world.kept, prometheus=world.prometheus) for word in call.arguments]
     looking = call.looks if looks else ()
     ended = CliRunner().invoke(app, [*words, *looking, "--kubeconfig", str(world.kubeconfig)])
     world.api.allowed = None

@@ -13,6 +13,7 @@ from salus.model.scalars import Body
 from salus.ports import CHANGE_EVENTS, KEPT_RELEASES, Ref
 from tests.builders import a_template
 from tests.fakes.api import Api, served
+from tests.fakes.prometheus_api import prometheus_served
 from tests.unit.stage import NAMESPACE, Stage, a_stage
 from tests.unit.test_rollbacks import roll_out
 
@@ -36,6 +37,8 @@ class World:
     stage: Stage
     api: Api
     kubeconfig: Path
+    prometheus: str = ""
+    """Address of one that answers; below `/well` and `/ill`."""
 
     @property
     def question(self) -> str:
@@ -89,5 +92,5 @@ def a_world(folder: Path) -> Iterator[World]:
     ref = Ref(CHANGE_EVENTS, NAMESPACE, question["metadata"]["name"])
     stage.cluster.edit(ref, lambda body: body["spec"].update(expiresAt=NEVER_EXPIRES))
     api = Api(stage.cluster)
-    with served(api, folder) as kubeconfig:
-        yield World(stage, api, kubeconfig)
+    with served(api, folder) as kubeconfig, prometheus_served() as prometheus:
+        yield World(stage, api, kubeconfig, prometheus)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import structlog
-
+from salus.cli import logs
 from salus.cli.contract import CannotBeAsked, Exit
 from salus.cli.demo import text
 from salus.cli.demo.play import TICK, Play
@@ -40,7 +39,7 @@ def run(ask: Ask, look: Look) -> int:
     if ask.cluster:
         return _on_a_cluster()
     faults = _chosen(ask.fault)
-    structlog.configure(processors=[_say_nothing])  # the operator's own log is not what is shown
+    logs.nothing()
     report = asyncio.run(_play(ask, faults, look))
     as_told = all(one.became == one.expected for one in report.faults)
     if ask.html is not None:
@@ -50,10 +49,6 @@ def run(ask: Ask, look: Look) -> int:
     else:
         screen(look).write(text.tail(report, str(ask.html or "")))
     return Exit.YES if as_told else Exit.NO
-
-
-def _say_nothing(*_: object) -> str:
-    raise structlog.DropEvent
 
 
 def _chosen(number: int) -> Sequence[Fault]:

@@ -5,9 +5,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from salus.adapters.clock import SystemClock
+from salus.cli import logs
 from salus.cli.contract import CannotBeAsked, Exit
 from salus.cli.progress import Progress
 from salus.cli.reports.trial import Result, TestReport
@@ -44,7 +43,7 @@ def run(ask: Ask, look: Look) -> int:
     """The command. Returns the exit status. Raises CannotBeAsked."""
     if look.form not in _FORMS:
         raise CannotBeAsked(f'-o knows no "{look.form}"', [("knows", ", ".join(_FORMS))])
-    structlog.configure(processors=[_say_nothing])  # the operator's own log is not what is shown
+    logs.nothing()
     read = read_tests(ask.inputs, unfinished=ask.update)
     _refuse_nothing(read, ask)
     runner, report = asyncio.run(_run(read, ask))
@@ -55,10 +54,6 @@ def run(ask: Ask, look: Look) -> int:
     else:
         show(report, look, text)
     return _cannot(report) if report.problems else _ends(report, ask)
-
-
-def _say_nothing(*_: object) -> str:
-    raise structlog.DropEvent
 
 
 def _refuse_nothing(read: Read, ask: Ask) -> None:

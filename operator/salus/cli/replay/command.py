@@ -1,0 +1,276 @@
+"""The command `salus replay`."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from salus.adapters.clock import SystemClock
+from salus.cli import logs
+from salus.cli.contract import CannotBeAsked, Exit
+from salus.cli.lint.command import policies_of
+from salus.cli.lint.subjects import Read, from_cluster, from_files
+from salus.cli.metrics.opening import Found, prometheus_of
+from salus.cli.metrics.wanted import Prometheus
+from salus.cli.person import Person, Where, person_at
+from salus.cli.progress import Progress
+from salus.cli.replay import forms
+from salus.cli.replay.asking import Archive
+from salus.cli.replay.groups import Group, grouped, lives_of
+from salus.cli.replay.play import Ask as AskQueries
+from salus.cli.replay.play import Given, Played, Wish, needs_heartbeat, play, with_heartbeat
+from salus.cli.replay.report import Title, report
+from salus.cli.replay.text import text
+from salus.cli.replay.written import Line, lines
+from salus.cli.reports.replay import ReplayReport
+from salus.cli.show import Form, Look, screen, show
+from salus.cli.spans import moment
+from salus.cli.validate import catalog_of
+from salus.model.policy import Mode
+from salus.model.scalars import Body, format_time
+from salus.model.values.metrics import Error, Query, Sample
+from salus.settings import Settings, SettingsError, read_settings
+
+CSV, MARKDOWN = "csv", "md"
+KNOWN_FORMS = (Form.TEXT, Form.WIDE, Form.JSON, Form.YAML, CSV, MARKDOWN)
+USUAL = timedelta(days=14)
+GATES = ("acts", "false-alarms")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a person typed."""
+
+    inputs: Sequence[str] = ()
+    """Files; none: what is in the cluster."""
+    names: Sequence[str] = ()
+    since: timedelta | None = None
+    begins: datetime | None = None
+    ends: datetime | None = None
+    mode: str = Mode.ENFORCE.value
+    step: timedelta | None = None
+    releases: Path | None = None
+    fail_on: str = ""
+
+
+def run(ask: Ask, where: Where, look: Look, wanted: Prometheus) -> int:
+    """The command. Returns the exit status. Raises CannotBeAsked."""
+    _refuse_what_is_odd(ask, look)
+    logs.nothing()
+    return asyncio.run(_run(ask, where, look, wanted))
+
+
+def _refuse_what_is_odd(ask: Ask, look: Look) -> None:
+    if look.form not in KNOWN_FORMS:
+        raise CannotBeAsked(f'-o knows no "{look.form}"', [("knows", ", ".join(KNOWN_FORMS))])
+    if ask.inputs and ask.names:
+        raise CannotBeAsked("-f and NAME: one of them says what is replayed")
+    if ask.mode not in set(Mode):
+        raise CannotBeAsked(f'--mode knows no "{ask.mode}"', [("knows", ", ".join(Mode))])
+    if ask.fail_on not in {"", *GATES}:
+        raise CannotBeAsked(f'--fail-on knows no "{ask.fail_on}"', [("knows", ", ".join(GATES))])
+
+
+async def _run(ask: Ask, where: Where, look: Look, wanted: Prometheus) -> int:
+    settings, now = _settings(wanted), SystemClock().now().replace(microsecond=0)
+    progress = Progress(sys.stderr)
+    async with AsyncExitStack() as stack:
+        person = await _person(stack, ask, where, wanted)
+        subjects = await _subjects(ask, where, settings, person)
+        found = await stack.enter_async_context(prometheus_of(wanted, where, person))
+        wish = _wish(ask, found, settings, now)
+        archive = Archive(found.metrics, wish.begins, wish.ends, progress.say)
+        written = lines(ask.releases, lambda said: moment(said, utc=look.utc)) if ask.releases else ()
+        replayed = Replayed(archive, wish, person, written, progress, fleet=where.all_namespaces)
+        async with _to_its_end(replayed):
+            await replayed.all(subjects)
+        said = _finished(replayed, found, person, ask, now)
+    _print(said, look)
+    replayed.raise_what_cut_it_short()
+    return _ends(said, ask.fail_on)
+
+
+@asynccontextmanager
+async def _to_its_end(replayed: "Replayed") -> AsyncIterator[None]:
+    """Who presses Ctrl-C gets what is done, and then ends as one who was interrupted."""
+    try:
+        yield
+    except asyncio.CancelledError as cut:
+        if not replayed.played:
+            raise
+        replayed.cut = cut
+    finally:
+        replayed.progress.end()
+
+
+@dataclass(slots=True)
+class Replayed:
+    """Policies, group by group: those that share a workload together, or all of them where the fleet counts."""
+
+    archive: Archive
+    wish: Wish
+    person: Person | None
+    written: Sequence[Line]
+    progress: Progress
+    fleet: bool
+    played: list[Played] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    cut: BaseException | None = None
+
+    async def all(self, subjects: Sequence[Body]) -> None:
+        """Each group in turn. Raises CannotBeAsked."""
+        wish, groups = await self._known(subjects)
+        for number, group in enumerate(groups, start=1):
+            heard = self._heard(number, len(groups))
+            one = await play(group.bodies, group.lives, cached(self.archive), replace(wish, heard=heard))
+            self.played.append(one)
+            if one.cut is not None:
+                raise one.cut
+
+    async def _known(self, subjects: Sequence[Body]) -> tuple[Wish, Sequence[Group]]:
+        lives = await lives_of(subjects, self.wish, self.archive, self.person, self.written)
+        self.unknown += lives.unknown
+        groups = grouped(subjects, lives, together=self.fleet)
+        wish = self.wish
+        policies = [policy for group in groups for policy in group.policies]
+        if needs_heartbeat(policies):
+            step = min(policy.spec.interval for policy in policies)
+            wish = with_heartbeat(wish, await self.archive.heartbeat(step))
+        return wish, groups
+
+    def _heard(self, number: int, count: int) -> "Heard":
+        return Heard(self.progress, self.wish, f"{number} of {count}" if count > 1 else "")
+
+    def raise_what_cut_it_short(self) -> None:
+        """Whoever has pressed Ctrl-C."""
+        if self.cut is not None:
+            raise self.cut
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Says how far a replay has come."""
+
+    progress: Progress
+    wish: Wish
+    which: str
+
+    def __call__(self, now: datetime) -> None:
+        """At this tick."""
+        share = (now - self.wish.begins) / (self.wish.ends - self.wish.begins)
+        which = f" {self.which} policies" if self.which else ""
+        self.progress.say(lambda: f"replaying{which}: {share:.0%}, {now:%d %b %H:%M}")
+
+
+def cached(archive: Archive) -> AskQueries:
+    """What was asked once is not asked again."""
+    known: dict[Query, Sequence[Sample] | Error] = {}
+
+    async def ask(queries: Mapping[Query, timedelta]) -> Given:
+        known.update(await archive.checks({query: step for query, step in queries.items() if query not in known}))
+        return {query: known[query] for query in queries}
+
+    return ask
+
+
+# --- what is replayed, and over which time
+
+
+def _settings(wanted: Prometheus) -> Settings | None:
+    try:
+        return read_settings(wanted.config) if wanted.config is not None else None
+    except SettingsError as error:
+        raise CannotBeAsked("the operator's configuration cannot be read", [("said", str(error))]) from error
+
+
+async def _person(stack: AsyncExitStack, ask: Ask, where: Where, wanted: Prometheus) -> Person | None:
+    """Somebody in front of a cluster; None where none is needed: for files, by a Prometheus that is named."""
+    try:
+        return await stack.enter_async_context(person_at(where))
+    except CannotBeAsked:
+        if ask.inputs and (wanted.at or wanted.config is not None):
+            return None
+        raise
+
+
+async def _subjects(ask: Ask, where: Where, settings: Settings | None, person: Person | None) -> Sequence[Body]:
+    catalog = catalog_of(settings)
+    if ask.inputs:
+        mine = person.namespace if person is not None else None
+        namespace = where.namespace or mine or "default"
+        return usable(from_files(ask.inputs, catalog, namespace), namespace)
+    assert person is not None  # noqa: S101 — what is in the cluster is not read without one
+    found = usable(from_cluster(await policies_of(person, ask.names), catalog), "")
+    if not found:
+        where_ = f"in namespace {person.namespace}" if person.namespace else "in any namespace"
+        raise CannotBeAsked(f"there is no policy {where_}", tries=["-f FILE for policies that are not there yet"])
+    return found
+
+
+def usable(read: Read, namespace: str) -> list[Body]:
+    """The policies that were read. Raises CannotBeAsked for one that cannot be used."""
+    for unreadable in read.unreadable:
+        raise CannotBeAsked("a file cannot be read", [("said", str(unreadable))])
+    for subject in read.subjects:
+        if subject.policy is None:
+            facts = [("says", str(problem)) for problem in subject.problems[:5]]
+            raise CannotBeAsked(f"{subject.title or subject.source} cannot be used", facts, ["salus validate -f FILE"])
+    return [_named(subject.body, namespace) for subject in read.subjects]
+
+
+def _named(body: Body, namespace: str) -> Body:
+    metadata = body["metadata"]
+    return {**body, "metadata": {**metadata, "namespace": metadata.get("namespace") or namespace}}
+
+
+def _wish(ask: Ask, found: Found, settings: Settings | None, now: datetime) -> Wish:
+    ends = min(ask.ends or now, now)
+    begins = ask.begins or ends - (ask.since or USUAL)
+    kept = found.about.retention
+    if kept is not None:
+        begins = max(begins, now - kept)
+    if begins >= ends:
+        raise CannotBeAsked("the replay ends before it begins", [("from", str(begins)), ("to", str(ends))])
+    wish = Wish(_whole(begins), _whole(ends), catalog_of(settings), Mode(ask.mode), ask.step)
+    if settings is None:
+        return wish
+    return replace(wish, switches=settings.switches(), bounds=settings.bounds(), stamps=settings.releases.value())
+
+
+def _whole(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(microsecond=0)
+
+
+# --- what is said of it
+
+
+def _finished(replayed: Replayed, found: Found, person: Person | None, ask: Ask, now: datetime) -> ReplayReport:
+    meant = (ask.ends or now) - (ask.begins or (ask.ends or now) - (ask.since or USUAL))
+    said = report(replayed.played, Title(now, person.context if person is not None else "", meant))
+    reached = replayed.played[-1].wish.ends
+    partial = f"interrupted at {format_time(reached)} of the past" if replayed.cut is not None else ""
+    return said.model_copy(
+        update={
+            "prometheus": found.report(),
+            "unknown": (*replayed.unknown, *said.unknown),
+            "partial": partial,
+            "not_looked_at": tuple(person.not_looked_at) if person is not None else (),
+        }
+    )
+
+
+def _print(said: ReplayReport, look: Look) -> None:
+    if look.form == CSV:
+        forms.write_csv(said, sys.stdout)
+    elif look.form == MARKDOWN:
+        sys.stdout.writelines(f"{line}\n" for line in forms.markdown(said, screen(look)))
+    else:
+        show(said, look, text)
+
+
+def _ends(said: ReplayReport, fail_on: str) -> int:
+    failed = {"acts": said.acts, "false-alarms": said.alarms}
+    return Exit.NO if failed.get(fail_on) else Exit.YES
