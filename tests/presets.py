@@ -17,6 +17,7 @@ from tests.builders import a_policy_body
 _GIVEN: Mapping[ParameterType, str] = {
     ParameterType.TEXT: "orders",
     ParameterType.NUMBER: "0.5",
+    ParameterType.SHARE: "0.9",
     ParameterType.EDGE: "0.5",
     ParameterType.METRIC: "asked_total",
     ParameterType.LABEL: "code",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from salus.core.policy.pod_names import pods
 from salus.core.policy.promql import render, with_sample_times
+from tests.contract.preset_courses import REACHES_BACK
 from tests.contract.preset_states import DEPLOYMENT, WELL, Case, Place
 from tests.contract.preset_table import TABLE
 from tests.contract.test_presets import write
@@ -20,7 +21,7 @@ def presets(count: int) -> dict[str, float]:
     """Milliseconds that the longest query of each preset takes, in each variant, of a Deployment with so many pods."""
     cases = [case for case in TABLE if case.told.state == WELL and case.question.kind is DEPLOYMENT]
     with tempfile.TemporaryDirectory() as folder:
-        server = Prometheus(find(["prometheus"])["prometheus"], Path(folder))
+        server = Prometheus(find(["prometheus"])["prometheus"], Path(folder), out_of_order=REACHES_BACK)
         server.start()
         try:
             return {

@@ -4,8 +4,10 @@ Every row is played for each kind of workload that the preset speaks of. Beside 
 neighbour of a longer name that is ill, which must change nothing.
 """
 
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from salus.model.meta import WorkloadKind
 from salus.model.policy import Verdict
@@ -21,6 +23,12 @@ STATES = (WELL, ILL, BLIND, ZERO)
 Labels = Mapping[str, str]
 
 
+AGES = (*range(1200, 240, -60), *range(240, 0, -15), 1)
+"""Seconds before now at which series may have been written."""
+GONE: float = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
+"""The sample by which Prometheus marks a series as gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A series over the last minutes: a number that stays, or (`per_second`) a counter that rises."""
@@ -31,10 +39,25 @@ class Line:
     per_second: float = 0.0
     until: float = 1.0
     """Seconds before now at which it was written last."""
+    since: float = 240.0
+    """Seconds before now at which it was written first."""
+    was: tuple[float, float] | None = None
+    """Another value, which it had so many seconds before now."""
+    gone: bool = False
+    """Whether Prometheus has seen that it is there no more."""
 
-    def at(self, age: float) -> float:
-        """Its value so many seconds ago."""
-        return self.value + self.per_second * (1000 - age)
+    def samples(self, now: float) -> Iterator[tuple[float, float]]:
+        """Of (Unix time in seconds, value), oldest first."""
+        for age in AGES:
+            if self.since >= age >= self.until:
+                yield now - age, self._at(age)
+            elif self.gone and age < self.until:
+                yield now - age, GONE
+                return
+
+    def _at(self, age: float) -> float:
+        value = self.was[0] if self.was is not None and age > self.was[1] else self.value
+        return value + self.per_second * (1000 - age)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +118,10 @@ class Told:
     """The series of the neighbour."""
     pods: int = 2
     quiet: bool = False
+    reason: str = "NoSeries"
+    """Of no data."""
+    within: float = 0.005
+    """How far off the value may be."""
 
     def lines(self, namespace: str, kind: WorkloadKind) -> Iterator[Line]:
         """All that is to be written."""
@@ -109,6 +136,15 @@ class Case:
 
     question: Question
     told: Told
+
+    def lines(self, namespace: str) -> Iterator[Line]:
+        """All that is to be written, for a workload in this namespace."""
+        return self.told.lines(namespace, self.question.kind)
+
+    @property
+    def kind(self) -> WorkloadKind:
+        """Of the workload."""
+        return self.question.kind
 
     @property
     def verdict(self) -> Verdict:
@@ -149,9 +185,15 @@ class Row:
             found += self._cases(Told(state, rows, value, self.given, ill[0], pods=0 if state == ZERO else 2))
         return found
 
-    def also(self, told: str, rows: Rows, value: float | None, *, quiet: bool = False) -> Sequence[Case]:
-        """What else there is to tell; `quiet`: there is too little to tell anything."""
-        return self._cases(Told(told, rows, value, self.given, quiet=quiet))
+    def also(
+        self,
+        told: str,
+        rows: Rows,
+        value: float | None,
+        **fields: Any,  # noqa: ANN401 — handed on
+    ) -> Sequence[Case]:
+        """What else there is to tell; `fields`: of `Told`, as `quiet=True` where there is too little for that."""
+        return self._cases(Told(told, rows, value, self.given, **fields))
 
     def _cases(self, told: Told) -> Sequence[Case]:
         variants = load_presets()[self.preset].variants

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -156,9 +156,9 @@ class FakeRig:
         return (await source.ask([question(case.query.replace("$m", name), select=case.select)]))[0]
 
 
-def started(folder: Path) -> Prometheus:
+def started(folder: Path, **fields: Any) -> Prometheus:  # noqa: ANN401 — handed on
     """A running Prometheus with its data in `folder`."""
-    server = Prometheus(find(["prometheus"])["prometheus"], folder)
+    server = Prometheus(find(["prometheus"])["prometheus"], folder, **fields)
     server.start()
     return server
 

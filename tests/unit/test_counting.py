@@ -99,3 +99,17 @@ def test_traffic_that_nobody_counts_is_told(
     warnings = compiled(whole, bound, **check).warnings
 
     assert [(problem.path, problem.message) for problem in warnings] == [("spec.checks[0].volume", one) for one in said]
+
+
+@pytest.mark.parametrize(
+    ("query", "seconds"),
+    [
+        pytest.param("sum(increase(r[1h] offset 6d23h30m))", 3600, id="its range, however long ago that was"),
+        pytest.param("2 * sum(increase(r[5m]))", 300, id="how far back it looks, where more is done with it"),
+        pytest.param("r", 0, id="nobody knows"),
+    ],
+)
+def test_over_which_time_a_volume_is_counted(query: str, seconds: int) -> None:
+    (check,) = compiled("whole", volume={"query": query, "atLeast": "3"}).checks
+
+    assert check.volume == CompiledVolume(query, 3, timedelta(seconds=seconds))

@@ -161,14 +161,14 @@ def test_how_much_there_has_to_be(check: Mapping[str, Any], volume: CompiledVolu
 
 
 def test_what_a_preset_brings_along_and_a_check_has_of_its_own() -> None:
-    brought, own = compiled(KAFKA), compiled({**KAFKA, "for": "0s", "onNoData": "Unknown", "window": "9m"})
+    brought, own = compiled(KAFKA), compiled({**KAFKA, "for": "0s", "onNoData": "Unknown", "window": "0s"})
 
     assert (brought.hold, brought.on_no_data, brought.window) == (
         timedelta(minutes=5),
         Verdict.HEALTHY,
         timedelta(seconds=30),
     )
-    assert (own.hold, own.on_no_data, own.window) == (timedelta(0), Verdict.UNKNOWN, timedelta(minutes=9))
+    assert (own.hold, own.on_no_data, own.window) == (timedelta(0), Verdict.UNKNOWN, timedelta(0))
 
 
 def test_both_parts_of_a_ratio_are_tied_to_the_exporter_of_the_source() -> None:

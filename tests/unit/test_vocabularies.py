@@ -33,7 +33,7 @@ WORDS = Words.parse(
         ),
         pytest.param(
             "sum(rate($failed[2m]))",
-            'sum(rate(a_total{b="d"}[2m]) or rate(a_total{\n  b="e"\n}[2m]))',
+            'sum(rate(a_total{b="d"}[2m]) or rate(a_total{b="e"}[2m]))',
             id="several series where no single one has all of it",
         ),
         pytest.param(

@@ -18,7 +18,6 @@ from tools.devcluster.processes import PATIENCE, Process, free_port
 from tools.devcluster.remote_write import Series, encode
 
 _HTTP_SECONDS = 30
-_OUT_OF_ORDER = "48h"  # so that history can be pushed
 
 
 @dataclass
@@ -31,6 +30,8 @@ class Prometheus:
     rule_files: tuple[Path, ...] = ()
     alertmanager_url: str | None = None
     listen_address: str = "127.0.0.1"
+    out_of_order: str = "48h"
+    """How old history may be that is pushed."""
     port: int = field(default_factory=free_port)
     _process: Process | None = field(default=None, repr=False)
 
@@ -79,7 +80,7 @@ class Prometheus:
         """Write `series` into it; they can be asked for at once.
 
         Raises:
-            requests.HTTPError: Prometheus refused, as for a sample older than 48 hours.
+            requests.HTTPError: Prometheus refused, as for a sample older than `out_of_order`.
 
         """
         answer = requests.post(
@@ -108,7 +109,7 @@ class Prometheus:
                 "scrape_timeout": self.scrape_interval,
                 "evaluation_interval": self.scrape_interval,
             },
-            "storage": {"tsdb": {"out_of_order_time_window": _OUT_OF_ORDER}},
+            "storage": {"tsdb": {"out_of_order_time_window": self.out_of_order}},
             "rule_files": [str(path) for path in self.rule_files],
             "scrape_configs": [self._job("pods"), {**self._job("kube-state-metrics"), "honor_labels": True}],
         }

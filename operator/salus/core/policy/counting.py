@@ -31,8 +31,14 @@ def volume_of(check: Check) -> CompiledVolume | None:
     """How much there must be, as the check says; by default a ratio of rates counts its whole."""
     said = check.volume or Volume()
     least = _least(check) if said.at_least is None else said.at_least
-    counts = (said.query, promql.window(said.query)) if said.query else _whole(check)
+    counts = (said.query, _over(said.query)) if said.query else _whole(check)
     return CompiledVolume(counts[0], least, counts[1]) if counts and least else None
+
+
+def _over(query: str) -> timedelta:
+    """Over which it counts: its range, however long ago, and else how far back it looks."""
+    told = counted(query)
+    return told[1] if told else promql.window(query)
 
 
 def uncounted(check: Check) -> str:

@@ -24,6 +24,8 @@ class ParameterType(StrEnum):
     TEXT = "text"
     """Any text, with `$namespace` and `$target`."""
     NUMBER = "number"
+    SHARE = "share"
+    """A number between 0 and 1: `99.9` would be no share, and quietly mean something else."""
     EDGE = "edge"
     """The upper bound of a histogram's bucket, as a number: found however its label spells it."""
     METRIC = "metric"
@@ -115,7 +117,7 @@ def written(check: Check, kind: WorkloadKind, signal: Signal, trusted: Trusted) 
         "unhealthy": bound,
         "for_": signal.hold if check.for_ is None else check.for_,
         "on_no_data": check.on_no_data or signal.on_no_data,
-        "window": check.window or signal.clears_after,
+        "window": signal.clears_after if check.window is None else check.window,
         "volume": _volume(check.volume, asked.volume, bound, filled),
     }
     return check.model_copy(update=changed)
@@ -194,8 +196,8 @@ def _wrong(value: str, parameter: Parameter) -> str:
             return "" if _LABEL.fullmatch(value) else f"expected the name of a label, got {quote(value)}"
         case ParameterType.RANGE:
             return _wrong_range(value)
-        case ParameterType.NUMBER | ParameterType.EDGE:
-            return _wrong_number(value, positive=parameter.type is ParameterType.EDGE)
+        case ParameterType.NUMBER | ParameterType.EDGE | ParameterType.SHARE:
+            return _wrong_number(value, parameter.type)
 
 
 def _wrong_range(value: str) -> str:
@@ -205,18 +207,20 @@ def _wrong_range(value: str) -> str:
         return str(error)
 
 
-def _wrong_number(value: str, *, positive: bool) -> str:
+def _wrong_number(value: str, kind: ParameterType) -> str:
     try:
         number = parse_decimal(value)
     except ValueError as error:
         return str(error)
-    return f"expected more than 0, got {quote(value)}" if positive and number <= 0 else ""
+    if kind is ParameterType.SHARE and not 0 < number < 1:
+        return f"expected a share between 0 and 1, such as 0.99, got {quote(value)}"
+    return f"expected more than 0, got {quote(value)}" if kind is ParameterType.EDGE and number <= 0 else ""
 
 
 def _insert(name: str, check: Check, variant: Variant) -> promql.Insert:
     parameter = variant.parameters[name]
     value = (check.with_ or {}).get(name, parameter.default or "")
-    if parameter.type not in {ParameterType.NUMBER, ParameterType.EDGE}:
+    if parameter.type not in {ParameterType.NUMBER, ParameterType.SHARE, ParameterType.EDGE}:
         return promql.Insert(value)
     number = write_decimal(round(parse_decimal(value) * variant.times.get(name, 1), 9))
     return (

@@ -22,6 +22,7 @@ _ASKED = re.compile(
     r"(?P<function>\w+)\(\$(?P<word>\w+)(?:\{(?P<more>[^}]*)\})?(?P<range>\[\$?\w+\](?: offset \w+)?)\)"
 )
 """A function of a word over a range."""
+_LINE_BREAK = re.compile(r"\s*\n\s*")
 
 
 class Declared(Resource):
@@ -57,7 +58,8 @@ class Words(Resource):
 
 
 def _narrowed(selector: str, more: str | None) -> str:
-    return f"{selector.removesuffix('}').rstrip()},{more}}}" if more else selector
+    whole = _LINE_BREAK.sub("", selector)
+    return f"{whole.removesuffix('}')},{more}}}" if more else whole
 
 
 @cache
