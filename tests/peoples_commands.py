@@ -35,5 +35,7 @@ CALLS: Mapping[str, Call] = {
     "version --client": Call(["version", "--client"]),
     "withdraw": Call(["withdraw", "{kept}", "--reason", "CVE-2026-1234", "--yes"], ["--dry-run"]),
 }
-ELSEWHERE = frozenset({"lint", "explain REASON, get presets, get reasons, validate, lint --offline, test, demo"})
+ELSEWHERE = frozenset(
+    {"lint", "explain REASON, get presets, get reasons, validate, lint --offline, test, demo, completion"}
+)
 """What is tried with its own commands, or needs nothing."""

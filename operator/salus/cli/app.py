@@ -32,9 +32,19 @@ _ADDRESS = re.compile(r"([^:]*|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
+_COMPLETE = "__complete"
+"""What shells ask, and no person: its words are of any kind, so that they are taken before Typer reads them."""
+
+
 def main() -> None:
     """The programs `salus` and `kubectl-salus`, which kubectl runs as `kubectl salus`."""
-    app(prog_name=called_as(sys.argv[0]))
+    if sys.argv[1:2] == [_COMPLETE]:
+        from salus.cli.complete.command import run  # noqa: PLC0415 — see the module's docstring
+        from salus.cli.complete.tree import commands  # noqa: PLC0415
+
+        run(commands(app), sys.argv[2:])
+    else:
+        app(prog_name=called_as(sys.argv[0]))
 
 
 @contextmanager

@@ -98,6 +98,6 @@ RIGHTS: Mapping[str, Rights] = {
     "replay NAME": Rights(_rights("get", HEALTH_POLICIES), _REPLAY, _REPLAY_OTHERS, prometheus="instant and range"),
     "replay, replay TYPE/NAME": Rights(_LIST_POLICIES, _REPLAY, _REPLAY_OTHERS, prometheus="instant and range"),
     "version --client": Rights(role=""),
-    "explain REASON, get presets, get reasons, validate, lint --offline, test, demo": Rights(role=""),
+    "explain REASON, get presets, get reasons, validate, lint --offline, test, demo, completion": Rights(role=""),
 }
 """By the command and what it is asked about; `approve` and `deny` without a name take these to show the questions."""

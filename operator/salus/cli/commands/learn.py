@@ -1,7 +1,7 @@
 """The commands to learn Salus by."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -78,3 +78,30 @@ def version_command(
         from salus.cli.version.command import run  # noqa: PLC0415
 
     raise typer.Exit(ends(lambda: run(where, look, client=client)))
+
+
+_COMPLETION = """Print what makes a shell complete the line: commands, options, and the names of what there is.
+
+Names in the cluster come within a second, or not; $SALUS_COMPLETION_TIMEOUT says otherwise, in seconds. kubectl is for
+`kubectl salus`: a program that it looks for in $PATH by the name of kubectl_complete-salus.
+
+Exit status: 0 printed.
+
+\b
+Examples:
+  salus completion bash | sudo tee /etc/bash_completion.d/salus
+  salus completion fish | source
+  salus completion kubectl | tee ~/.local/bin/kubectl_complete-salus
+"""
+
+
+@app.command("completion", help=_COMPLETION)
+def completion_command(
+    shell: Annotated[
+        Literal["bash", "zsh", "fish", "powershell", "kubectl"], typer.Argument(metavar="SHELL", help="For which one.")
+    ],
+) -> None:
+    """See _COMPLETION."""
+    from importlib.resources import files  # noqa: PLC0415 — see the package's docstring
+
+    typer.echo((files("salus.cli.complete") / "scripts" / f"salus.{shell}").read_text(encoding="utf-8"), nl=False)
