@@ -93,6 +93,10 @@ class Api:
             f"dev.salus.{VERSION}.{kind}": {**schema, "x-kubernetes-group-version-kind": whose[kind]}
             for kind, schema in self.schemas.items()
         }
+        for kind in self.schemas:  # the real one has them, too
+            listed = [{"group": GROUP, "version": VERSION, "kind": f"{kind}List"}]
+            schema = {"properties": {"items": {}, "metadata": {}}, "x-kubernetes-group-version-kind": listed}
+            named[f"dev.salus.{VERSION}.{kind}List"] = schema
         return {"openapi": "3.0.0", "components": {"schemas": named}}
 
     def _object(self, method: str, ref: Ref, body: bytes) -> Body:

@@ -8,7 +8,10 @@ from salus.ports import Unavailable
 
 
 async def schemas(connection: Connection, group: str, version: str) -> Mapping[str, Any]:
-    """The schema of each kind, by its name. Raises ClusterError: NotFound where the server has no such group."""
+    """The schema of each kind of object, by its name, without those of lists.
+
+    Raises ClusterError: NotFound where the server has no such group.
+    """
     request = Request("GET", f"/openapi/v3/apis/{group}/{version}")
     answer = await connection.send(request)
     try:
@@ -17,8 +20,12 @@ async def schemas(connection: Connection, group: str, version: str) -> Mapping[s
             str(one["kind"]): schema
             for schema in there
             for one in schema.get("x-kubernetes-group-version-kind") or ()
-            if (one["group"], one["version"]) == (group, version)
+            if (one["group"], one["version"]) == (group, version) and not _is_list(schema)
         }
     except (AttributeError, KeyError, TypeError) as error:
         raise Unavailable(f"{request}: the answer is not an OpenAPI document") from error
     return found
+
+
+def _is_list(schema: Mapping[str, Any]) -> bool:
+    return "items" in (schema.get("properties") or {})
