@@ -187,3 +187,11 @@ def test_each_script_asks_the_one_command_and_says_how_it_is_loaded(shell: str) 
 
     assert said.count("__complete ") + said.count("'__complete'") == 1
     assert f"salus completion {shell}" in said
+
+
+@needs("kubectl")
+def test_kubectl_asks_for_its_plugin(environ: dict[str, str], world: World) -> None:
+    command = ["kubectl", "__complete", "salus", "report", "inc/"]
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+
+    assert ended.stdout == f"inc/{world.incident}\tAwaitingApproval, deploy/checkout\n:4\n"

@@ -82,8 +82,8 @@ def version_command(
 
 _COMPLETION = """Print what makes a shell complete the line: commands, options, and the names of what there is.
 
-Names in the cluster come within a second, or not; $SALUS_COMPLETION_TIMEOUT says otherwise, in seconds. kubectl is for
-`kubectl salus`: a program that it looks for in $PATH by the name of kubectl_complete-salus.
+Names in the cluster are offered if it answers within a second, or within as many as $SALUS_COMPLETION_TIMEOUT says.
+kubectl is for `kubectl salus`: a program that it looks for in $PATH by the name of kubectl_complete-salus.
 
 Exit status: 0 printed.
 

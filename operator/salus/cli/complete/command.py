@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from salus.cli.app import imports
 from salus.cli.complete.line import Command, Parameter, Place, place
 from salus.cli.complete.vocabulary import OFFLINE, Names, Takes, sources, takes
 
@@ -25,7 +26,9 @@ _LONGEST = 60
 def run(commands: Mapping[str, Command], words: Sequence[str]) -> None:
     """Print what there is to offer; then the process ends, also where a server has not answered yet."""
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stderr(nowhere):
-        lines, is_waiting = answer(commands, words, patience())
+        lines, is_waiting = [f":{_NO_FILES}"], False
+        with contextlib.suppress(Exception):  # a shell is never told of an error
+            lines, is_waiting = answer(commands, words, patience())
         with contextlib.suppress(OSError):  # the shell does not listen any more
             sys.stdout.write("".join(f"{line}\n" for line in lines))
             sys.stdout.flush()
@@ -34,7 +37,7 @@ def run(commands: Mapping[str, Command], words: Sequence[str]) -> None:
 
 
 def patience(environ: Mapping[str, str] | None = None) -> timedelta:
-    """How long a cluster is waited for: a second, or as many as $SALUS_COMPLETION_TIMEOUT says."""
+    """How long a cluster may take: a second, or as many as $SALUS_COMPLETION_TIMEOUT says."""
     said = (os.environ if environ is None else environ).get("SALUS_COMPLETION_TIMEOUT", "")
     try:
         return timedelta(seconds=min(max(float(said), 0.0), 600.0)) if said else _PATIENCE
@@ -50,7 +53,7 @@ def answer(commands: Mapping[str, Command], words: Sequence[str], wait: timedelt
     asking = None
     if names := [one for one in sources(wanted, _begun(wanted, here)) if one.source not in OFFLINE]:
         found: list[tuple[str, str]] = []
-        asking = threading.Thread(target=_ask, args=(names, here, wait, found), daemon=True)
+        asking = _asking(names, here, wait, found)
         asking.start()
         asking.join(wait.total_seconds())
         lists.append(found[:])
@@ -92,18 +95,24 @@ def _flags(option: Parameter, begun: str) -> Iterable[str]:
     return long if long or not begun else option.flags
 
 
-def _ask(names: Sequence[Names], here: Place, wait: timedelta, found: list[tuple[str, str]]) -> None:
-    with contextlib.suppress(Exception, SystemExit):  # likewise; a plugin for credentials may end in any way
+def _asking(names: Sequence[Names], here: Place, wait: timedelta, found: list[tuple[str, str]]) -> threading.Thread:
+    """What will ask the cluster; what has to be loaded for that is loaded, so that all of the time is the cluster's."""
+    with imports():
         from salus.cli.complete.live import Typed, collect  # noqa: PLC0415 — only a cluster's names take a client
 
-        typed = Typed(
-            namespace=_last(here, "namespace"),
-            all_namespaces="all_namespaces" in here.said,
-            kubeconfig=_last(here, "kubeconfig") or "",
-            context=_last(here, "context"),
-            as_user=_last(here, "as_user") or "",
-        )
-        collect(names, here.begun, typed, wait, lambda name, what: found.append((name, what)))
+    typed = Typed(
+        namespace=_last(here, "namespace"),
+        all_namespaces="all_namespaces" in here.said,
+        kubeconfig=_last(here, "kubeconfig") or "",
+        context=_last(here, "context"),
+        as_user=_last(here, "as_user") or "",
+    )
+
+    def ask() -> None:
+        with contextlib.suppress(Exception, SystemExit):  # likewise; a plugin for credentials may end in any way
+            collect(names, here.begun, typed, wait, lambda name, what: found.append((name, what)))
+
+    return threading.Thread(target=ask, daemon=True)
 
 
 def _last(here: Place, option: str) -> str | None:
