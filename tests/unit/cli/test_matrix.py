@@ -250,10 +250,14 @@ def test_no_way_to_a_cluster(row: Row, world: World, monkeypatch: pytest.MonkeyP
 # --- on a terminal
 
 PATIENCE = 60.0
-ON_A_TERMINAL = (
-    "import fcntl, runpy, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); runpy.run_module('salus', run_name='__main__')"
-)
-"""Standard input becomes the terminal that Ctrl-C is typed on."""
+ON_A_TERMINAL = """
+import fcntl, runpy, signal, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("salus", run_name="__main__")
+"""
+"""Standard input becomes the terminal that Ctrl-C is typed on; who runs the tests in the background ignores it, and so
+would what they start."""
 
 
 class Terminal:
@@ -285,10 +289,14 @@ class Terminal:
 
     def end(self) -> int:
         """Read what is left; how it ended."""
-        while self._read():
+        deadline = time.monotonic() + PATIENCE
+        while select.select([self._mine], [], [], max(deadline - time.monotonic(), 0))[0] and self._read():
             pass
         os.close(self._mine)
-        return self._process.wait(PATIENCE)
+        try:
+            return self._process.wait(max(deadline - time.monotonic(), 1.0))
+        finally:
+            self._process.kill()
 
     def _read(self) -> bool:
         try:
