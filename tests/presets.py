@@ -1,6 +1,6 @@
 """Every question of the signal library, as a policy asks it: each preset, in each variant, of each kind of workload."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ _GIVEN: Mapping[ParameterType, str] = {
     ParameterType.RANGE: "2m",
 }
 """What is said where a parameter has no default."""
+_ASKED: dict[Hashable, CompiledCheck] = {}
+"""Compiled once: many tests ask the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,27 @@ class Question:
         **fields: Any,  # noqa: ANN401 — handed on
     ) -> CompiledCheck:
         """As it is asked; `given`: parameters; `fields`: of the check, by their names in YAML."""
+        if trusted or fields:
+            return self._compiled(given or {}, trusted, fields)
+        key = (str(self), tuple(sorted((given or {}).items())))
+        if key not in _ASKED:
+            _ASKED[key] = self._compiled(given or {})
+        return _ASKED[key]
+
+    def _compiled(
+        self, given: Mapping[str, str], trusted: Trusted | None = None, fields: Mapping[str, Any] | None = None
+    ) -> CompiledCheck:
         needed = {name: one for name, one in self._variant.parameters.items() if one.default is None}
-        values = {name: _GIVEN[one.type] for name, one in needed.items()} | dict(given or {})
+        values = {name: _GIVEN[one.type] for name, one in needed.items()} | dict(given)
         bound = {} if self.preset.unhealthy else {"unhealthy": {"above": "1"}}
-        check = {"name": "it", "preset": self.preset.name, "variant": self.variant, "with": values, **bound, **fields}
+        check = {
+            "name": "it",
+            "preset": self.preset.name,
+            "variant": self.variant,
+            "with": values,
+            **bound,
+            **(fields or {}),
+        }
         body = a_policy_body(target={"kind": self.kind, "name": "api"}, checks=[check])
         exporters = {"default": trusted} if trusted else {}
         return compile_policy(body, Catalog(load_presets(), ("default",), exporters=exporters)).checks[0]

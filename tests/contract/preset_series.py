@@ -43,7 +43,7 @@ def kube_state_metrics(
             yield from () if index in gone else _pod(place, index)
         for index, reason in waiting:
             name = f"kube_pod_{'init_' if init else ''}container_status_waiting_reason"
-            labels = {**_named(place, index), "container": "c", "reason": reason}
+            labels = {**named(place, index), "container": "c", "reason": reason}
             yield Line(name, labels, 1.0, until=60.0 if index in gone else 1.0)
         yield from of_workload(place)
 
@@ -65,13 +65,19 @@ def without_pods(rows: Rows) -> Rows:
     return lambda place: [line for line in rows(place) if not line.name.startswith(("kube_pod_", "kube_replicaset_"))]
 
 
-def _named(place: Place, index: int) -> dict[str, str]:
+def named(place: Place, index: int) -> dict[str, str]:
+    """The labels of a pod's series."""
     return {"namespace": place.namespace, "pod": place.pod(index), "uid": f"uid-{place.name}-{index}"}
 
 
+def node(place: Place, index: int) -> str:
+    """Where a pod runs, beside pods of its neighbours."""
+    return f"{place.namespace}-{index}"
+
+
 def _pod(place: Place, index: int) -> Iterator[Line]:
-    pod, owner = _named(place, index), {"owner_is_controller": "true"}
-    yield Line("kube_pod_info", {**pod, "node": "node-1"}, 1.0)
+    pod, owner = named(place, index), {"owner_is_controller": "true"}
+    yield Line("kube_pod_info", {**pod, "node": node(place, index)}, 1.0)
     if place.kind is not DEPLOYMENT:
         yield Line("kube_pod_owner", {**pod, **owner, "owner_kind": place.kind, "owner_name": place.name}, 1.0)
         return

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tests.contract.preset_series import kube_state_metrics, without_pods
 from tests.contract.preset_states import Case, Row, Rows
+from tests.contract.preset_table_kubernetes import FINE, KUBERNETES
 from tests.contract.preset_table_queues import QUEUES
 from tests.contract.preset_table_requests import REQUESTS
+from tests.contract.preset_table_resources import RESOURCES
 from tests.contract.preset_table_runtimes import RUNTIMES
 
 CRASHING, PULLING, UNMAKEABLE = "CrashLoopBackOff", "ImagePullBackOff", "CreateContainerConfigError"
-FINE = kube_state_metrics()
 
 
 def waiting(*reasons: str, init: bool = False) -> Rows:
@@ -31,7 +32,7 @@ def _of_pods_that_wait(preset: str, reason: str, *others: str) -> Iterator[Case]
     yield from row.also("a pod that is gone", kube_state_metrics(waiting=[(0, reason)], gone=[0]), 0.0)
     for other in others:
         yield from row.also(other, waiting(other), 1.0)
-    for other in {CRASHING, PULLING, UNMAKEABLE} - {reason}:
+    for other in sorted({CRASHING, PULLING, UNMAKEABLE} - {reason}):
         yield from row.also(f"{other} is another matter", waiting(other), 0.0)
 
 
@@ -59,4 +60,4 @@ def _all() -> Iterable[Case]:
     yield from _of_replicas()
 
 
-TABLE: Sequence[Case] = (*_all(), *REQUESTS, *QUEUES, *RUNTIMES)
+TABLE: Sequence[Case] = (*_all(), *KUBERNETES, *RESOURCES, *REQUESTS, *QUEUES, *RUNTIMES)

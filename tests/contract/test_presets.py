@@ -20,7 +20,8 @@ from salus.sources.prometheus import PrometheusSource
 from tests.contract.preset_courses import REACHES_BACK
 from tests.contract.preset_series import kube_state_metrics
 from tests.contract.preset_states import BLIND, ILL, STATES, WELL, Case, Line, Place
-from tests.contract.preset_table import FINE, TABLE
+from tests.contract.preset_table import TABLE
+from tests.contract.preset_table_kubernetes import FINE
 from tests.contract.source_prometheus import PrometheusRig, metric_name, settings, started
 from tests.contract.source_prometheus import question as a_question
 from tests.presets import QUESTIONS, Question, question, questions

@@ -50,6 +50,8 @@ class Preset(Signal):
     """When it says what is not so."""
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By variant, names of the metrics without which it cannot answer."""
+    may_lack: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By variant, names of those that it reads besides: absent while all is well, or where they are not exported."""
     told_by: Mapping[str, str] = field(default_factory=dict)
     """By variant, whose series these are."""
     learn: Learning = field(default_factory=Learning)
@@ -71,11 +73,13 @@ class _Variant(Resource):
     )
     told_by: ShortText
     needs: Annotated[tuple[str, ...], Field(min_length=1)]
+    may_lack: tuple[str, ...] = ()
     with_: Annotated[Mapping[str, Declared], Field(alias="with")] = {}
     """Parameters of this variant, or other defaults for those of all."""
     times: Mapping[str, float] = {}
     query: str | None = None
-    """For all kinds of workload: $kind is the kind as labels spell it, $scaledToZero 0 while it wants no pods."""
+    """For all kinds of workload: $kind is the kind as labels spell it, $scaledToZero 0 while it wants no pods, and
+    $onDeadNodes how many nodes that are not Ready have a pod of it, if any."""
     queries: Mapping[WorkloadKind, str] | None = None
     ratio: Ratio | None = None
     volume: Volume | None = None
@@ -150,6 +154,7 @@ def read_preset(text: str) -> Preset:
         docs=_paragraphs(written.docs),
         doubts=_paragraphs(written.doubts),
         needs={name: one.needs for name, one in variants.items()},
+        may_lack={name: one.may_lack for name, one in variants.items()},
         told_by={name: one.told_by for name, one in variants.items()},
         learn=Learning(written.learn.kind, written.learn.floor, written.learn.unless),
     )
@@ -205,13 +210,18 @@ _SCALED_TO_ZERO = {
     WorkloadKind.STATEFUL_SET: "kube_statefulset_status_replicas",
     WorkloadKind.DAEMON_SET: "kube_daemonset_status_current_number_scheduled",
 }
+_ON_DEAD_NODES = (
+    'count(count by (node) (kube_pod_info{namespace="$namespace", pod=~"$pods", node!=""}'
+    ' and on (node) kube_node_status_condition{condition="Ready", status="true"} == 0))'
+)
 
 
 def _asked(written: _Variant, kind: WorkloadKind) -> Asked:
     def of_kind(text: str) -> str:
         label = kind.lower()
         none = f'0 * max({_SCALED_TO_ZERO[kind]}{{namespace="$namespace", {label}="$target"}} == 0)'
-        return text.replace("$scaledToZero", none).replace("$kind", label)
+        filled = text.replace("$scaledToZero", none).replace("$onDeadNodes", _ON_DEAD_NODES)
+        return filled.replace("$kind", label)
 
     if written.queries:
         written = written.model_copy(update={"query": written.queries[kind]})
