@@ -20,6 +20,7 @@ CALLS: Mapping[str, Call] = {
     "get incidents": Call(["get", "incidents"]),
     "get changes": Call(["get", "changes"]),
     "get releases": Call(["get", "releases", "deploy/{workload}"]),
+    "get presets --check": Call(["get", "presets", "--check", *REPLAYED[:4]]),
     "explain NAME": Call(["explain", "{policy}"]),
     "explain inc/NAME": Call(["explain", "inc/{incident}"]),
     "explain chev/NAME": Call(["explain", "chev/{question}"]),

@@ -8,6 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from salus.cli.look.catalogs import presets as presets_told
+from salus.cli.look.preset_answers import answered
+from salus.cli.metrics.about import About
+from salus.cli.metrics.ask import Line as Line_
+from salus.cli.metrics.ask import Metrics
+from salus.cli.metrics.opening import Found as Asked
+from salus.cli.metrics.place import Place as At
+from salus.cli.metrics.ways import ByUrl
 from salus.core.health.evaluate import Reading, evaluate
 from salus.core.policy import promql
 from salus.core.policy.exporters import Exporter, Trusted
@@ -147,6 +155,32 @@ async def test_a_forged_series_does_not_cross_the_bound(
 
     assert finding.value == value
     assert (finding.verdict is Verdict.UNHEALTHY) == (not trusted)
+
+
+@pytest.mark.parametrize("preset", ["NotReady", "MemoryNearLimit", "ErrorRatio"])
+async def test_whether_a_source_can_answer_is_told_by_the_names_of_its_series(
+    prometheus: PrometheusRig, preset: str
+) -> None:
+    """`salus get presets --check`: what is seen of a well workload suffices for its preset, and for no other."""
+    mark, place = metric_name(), Place(metric_name().replace("_", "-"), WorkloadKind.DEPLOYMENT)
+    well = next(case for case in TABLE if case.question.preset.name == preset and case.told.state == WELL)
+    lines = [replace(line, labels={**line.labels, "cluster": mark}) for line in well.told.rows(place)]
+    write(prometheus.server, lines)
+    at = settings(prometheus.server.url)
+    way = ByUrl(at)
+    metrics = Metrics(at, Line_(way)).bound({"cluster": mark})
+
+    report = await answered(presets_told([], datetime.now(UTC)), Asked(metrics, At(at, "by hand"), About(), None))
+
+    can = {
+        one.name
+        for one in report.items
+        for variant in one.variants
+        if not (variant.lacks or {}).get("Deployment", ["all"])
+    }
+    assert preset in can
+    assert "VolumeFilling" not in can
+    await way.close()
 
 
 async def test_a_pod_that_came_back_under_its_name_is_another(prometheus: PrometheusRig) -> None:

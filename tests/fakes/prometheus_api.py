@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,7 +13,7 @@ _NOT_THERE = ("kube_replicaset", "kube_deployment_spec", "kube_horizontalpodauto
 """Nothing is known of what workloads were."""
 
 
-def answer(path: str, asked: Mapping[str, str]) -> Mapping[str, Any] | None:
+def answer(path: str, asked: Mapping[str, str]) -> Mapping[str, Any] | Sequence[str] | None:
     """The data of a reply; None: there is no such API."""
     value, query = _VALUES.get(path.split("/")[1], "0"), asked.get("query", "")
     if path.endswith("/query"):
@@ -23,7 +23,7 @@ def answer(path: str, asked: Mapping[str, str]) -> Mapping[str, Any] | None:
         moments = [start + number * step for number in range(int((end - start) / step) + 1)]
         course = {"metric": {}, "values": [[at, value] for at in moments]}
         return {"resultType": "matrix", "result": [] if any(name in query for name in _NOT_THERE) else [course]}
-    return None
+    return ["up"] if path.endswith("/label/__name__/values") else None
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,9 @@ from salus.model.scalars import format_duration
 from salus.presets import Preset, load_presets
 from tests.builders import NOW, a_change, a_policy, a_policy_body, healthy, later
 from tests.presets import QUESTIONS, Question, question
+from tools.presets_page import presets_page
+
+ROOT = Path(__file__).parents[2]
 
 FILES = [file for file in files("salus.presets").iterdir() if file.name.endswith(".yaml")]
 PRESETS = [pytest.param(preset, id=name) for name, preset in load_presets().items()]
@@ -35,6 +39,11 @@ def test_the_library_holds_the_promised_presets() -> None:
     promised = {"ImagePullFailing", "PodsCrashLooping", "ReplicasMissing", "RolloutStuck", "Unavailable"}
 
     assert set(load_presets()) >= promised
+
+
+def test_the_page_is_current() -> None:
+    """Else: `python -m tools.presets_page > docs/reference/presets.md`."""
+    assert (ROOT / "docs/reference/presets.md").read_text(encoding="utf-8") == presets_page()
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

@@ -80,6 +80,7 @@ RIGHTS: Mapping[str, Rights] = {
         _rights("list", REPLICA_SETS, KEPT_RELEASES),
         _together(_OTHERS, _rights("list", CONTROLLER_REVISIONS)),
     ),
+    "get presets --check": Rights(role="", prometheus="labels"),
     "explain NAME": Rights(_LIST_POLICIES, _RECORDS),
     "explain inc/NAME": Rights(_rights("get", INCIDENTS)),
     "explain chev/NAME": Rights(_rights("get", CHANGE_EVENTS)),

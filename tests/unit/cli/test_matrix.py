@@ -61,6 +61,7 @@ ROWS = [
     Row("status", NO, ["--fail-on", "unhealthy"]),
     Row("status", CANNOT, ["nothing"]),
     Row("status", UNKNOWN, ["checkout", "--wait-for", "resolved", "--timeout", "0s"]),
+    Row("get", YES, ["presets", "--check", "--prometheus", "{prometheus}/well", "--match", "cluster=eu"]),
     Row("get", YES, ["changes"]),
     Row("get", YES, ["releases", "deploy/checkout"]),
     Row("get", CANNOT, ["incidents", "nothing"]),

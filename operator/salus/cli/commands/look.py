@@ -74,7 +74,8 @@ def status_command(  # noqa: PLR0913 — a command's arguments are its options
 _GET = """List what is on record, or what Salus brings along.
 
 KIND is policies, incidents, changes, releases (of deploy/NAME, sts/NAME or ds/NAME), presets or reasons. The last two
-need no cluster. -o json and yaml are the List that kubectl would print; name and csv are there too.
+need no cluster; presets --check asks a Prometheus which of them it can answer. -o json and yaml are the List that
+kubectl would print; name and csv are there too.
 
 Exit status: 0 told, 2 it could not be asked.
 
@@ -82,7 +83,7 @@ Exit status: 0 told, 2 it could not be asked.
 Examples:
   salus get changes -n shop --since 24h --decision Refuse
   salus get releases deploy/checkout -n shop
-  salus get presets PodsCrashLooping
+  salus get presets --check --prometheus http://127.0.0.1:9090
 """
 
 
@@ -101,8 +102,10 @@ def get_command(  # noqa: PLR0913 — a command's arguments are its options
     reason: Annotated[str, typer.Option("--reason", metavar="WORD", help="Of changes: AboveThreshold, …")] = "",
     outcome: Annotated[str, typer.Option("--outcome", metavar="WORD", help="How it ended: Recovered, …")] = "",
     target: Annotated[str, typer.Option("--target", metavar="TYPE/NAME", help="Only of this workload.")] = "",
+    check: Annotated[bool, typer.Option("--check", help="Of presets: which of them Prometheus can answer.")] = False,
     where: "Where",
     look: "Look",
+    prometheus: "Prometheus",
 ) -> None:
     """See _GET."""
     with imports():
@@ -119,7 +122,7 @@ def get_command(  # noqa: PLR0913 — a command's arguments are its options
         outcome=outcome,
         target=target,
     )
-    raise typer.Exit(ends(lambda: run(Ask(kind, wish), where, look)))
+    raise typer.Exit(ends(lambda: run(Ask(kind, wish, check), where, look, prometheus)))
 
 
 def _labels(texts: list[str]) -> dict[str, str] | None:

@@ -17,10 +17,10 @@ from salus.cli.lint.registry import CODES
 from salus.cli.lint.rule import Linted
 from salus.cli.lint.subjects import Read, Subject
 from salus.cli.lint.text import text
-from salus.cli.metrics.opening import prometheus_of
+from salus.cli.metrics.opening import prometheus_of, somebody
 from salus.cli.metrics.wanted import Prometheus
 from salus.cli.names import Named, named
-from salus.cli.person import Person, Where, person_at
+from salus.cli.person import Person, Where
 from salus.cli.progress import Progress
 from salus.cli.reports.lint import Level, LintReport
 from salus.cli.reports.metrics import AskedPrometheus
@@ -90,12 +90,10 @@ async def _person(stack: AsyncExitStack, ask: Ask, where: Where, wanted: Prometh
     if ask.inputs and ask.wish.offline:
         return None
     try:
-        return await stack.enter_async_context(person_at(where))
+        return await somebody(stack, where, wanted if ask.inputs else Prometheus())
     except CannotBeAsked as error:
         if not ask.inputs:
             raise
-        if wanted.at or wanted.config is not None:
-            return None
         tries = [*error.tries, "--prometheus URL, or --offline for the rules that ask nobody"]
         raise CannotBeAsked(error.what, error.facts, tries) from error
 

@@ -22,23 +22,25 @@ from salus.reasons import load_reasons
 
 def presets(names: Sequence[str], now: datetime) -> PresetList:
     """Those of these names, or all. Raises CannotBeAsked."""
-    there = load_presets()
-    items = [
-        PresetLine(
-            name=one.name,
-            summary=one.summary,
-            unit=one.unit,
-            kinds=tuple(kind.value for kind in one.kinds),
-            bound=str(one.unhealthy) if one.unhealthy else None,
-            hold=format_duration(one.hold),
-            helps=one.helps,
-            docs=one.docs,
-            doubts=one.doubts,
-            variants=tuple(_variant(one, name) for name in one.variants),
-        )
-        for one in there.values()
-    ]
+    items = [line_of(one) for one in load_presets().values()]
     return PresetList(at=now, items=tuple(_chosen(names, items, "preset")))
+
+
+def line_of(one: Preset) -> PresetLine:
+    """All that people may want to know of a preset."""
+    return PresetLine(
+        name=one.name,
+        summary=one.summary,
+        unit=one.unit,
+        kinds=tuple(kind.value for kind in one.kinds),
+        bound=str(one.unhealthy) if one.unhealthy else None,
+        hold=format_duration(one.hold),
+        helps=one.helps,
+        clears_after=format_duration(one.clears_after) if one.clears_after else "",
+        docs=one.docs,
+        doubts=one.doubts,
+        variants=tuple(_variant(one, name) for name in one.variants),
+    )
 
 
 def _variant(preset: Preset, name: str) -> VariantLine:
@@ -48,6 +50,7 @@ def _variant(preset: Preset, name: str) -> VariantLine:
         name=name,
         told_by=preset.told_by[name],
         needs=preset.needs[name],
+        may_lack=preset.may_lack[name],
         parameters=tuple(
             ParameterLine(name=key, type=one.type, means=one.means, default=one.default) for key, one in parameters
         ),

@@ -4,14 +4,18 @@ import asyncio
 import csv
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from salus.adapters.clock import SystemClock
 from salus.cli.contract import CannotBeAsked, Exit
-from salus.cli.look import catalogs, get_text, objects
+from salus.cli.look import catalogs, get_text, objects, preset_answers
 from salus.cli.look.objects import KINDS, Listed, Wish
 from salus.cli.look.releases import releases
+from salus.cli.metrics.opening import prometheus_of, somebody
+from salus.cli.metrics.wanted import Prometheus
 from salus.cli.person import Person, Where, person_at
+from salus.cli.reports.listing import PresetList
 from salus.cli.show import Form, Look, screen, show, show_objects
 from salus.model.scalars import Body
 
@@ -34,13 +38,18 @@ class Ask:
 
     kind: str
     wish: Wish = field(default_factory=Wish)
+    check: bool = False
+    """Of presets: which of them a Prometheus can answer."""
 
 
-def run(ask: Ask, where: Where, look: Look) -> int:
+def run(ask: Ask, where: Where, look: Look, wanted: Prometheus) -> int:
     """The command. Returns the exit status. Raises CannotBeAsked."""
     kind, now = _ALSO.get(ask.kind.lower(), ask.kind.lower()), SystemClock().now()
+    if ask.check and kind != "presets":
+        raise CannotBeAsked("--check is of presets", tries=["salus get presets --check"])
     if kind == "presets":
-        show(catalogs.presets(ask.wish.names, now), look, get_text.presets)
+        found = catalogs.presets(ask.wish.names, now)
+        show(asyncio.run(_checked(found, where, wanted)) if ask.check else found, look, get_text.presets)
     elif kind == "reasons":
         show(catalogs.reasons(ask.wish.names, now), look, get_text.reasons)
     elif kind in {*KINDS, "releases"}:
@@ -48,6 +57,13 @@ def run(ask: Ask, where: Where, look: Look) -> int:
     else:
         raise CannotBeAsked(f'"{ask.kind}" is nothing that can be listed', [("expected", ", ".join(KNOWN))])
     return Exit.YES
+
+
+async def _checked(report: PresetList, where: Where, wanted: Prometheus) -> PresetList:
+    async with AsyncExitStack() as stack:
+        person = await somebody(stack, where, wanted)
+        found = await stack.enter_async_context(prometheus_of(wanted, where, person))
+        return await preset_answers.answered(report, found)
 
 
 async def _of_the_cluster(kind: str, wish: Wish, where: Where, look: Look) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from rich.console import RenderableType
 
+from salus.cli.look import preset_answers
 from salus.cli.reports.listing import PresetLine, PresetList, ReasonLine, ReasonList, ReleaseList, VariantLine
 from salus.cli.show import Screen, facts, left_out, table
 from salus.model.scalars import format_duration
@@ -45,10 +46,13 @@ def _short_image(image: str) -> str:
     return f"{name}@{digest[:10]}" if digest else name
 
 
-def presets(report: PresetList, _: Screen) -> Iterator[RenderableType]:
+def presets(report: PresetList, screen: Screen) -> Iterator[RenderableType]:
     """One in full, or one line each."""
+    if report.prometheus is not None:
+        yield from preset_answers.text(report, screen)
     if len(report.items) == 1:
         yield from _preset(report.items[0])
+    if report.prometheus is not None or len(report.items) == 1:
         return
     rows = [(one.name, one.bound or "yours", one.hold, one.summary) for one in report.items]
     yield cells([("NAME", "UNHEALTHY", "FOR", "QUESTION"), *rows])
@@ -75,8 +79,9 @@ def _preset(one: PresetLine) -> Iterator[RenderableType]:
 
 def _variant(one: VariantLine) -> Iterator[RenderableType]:
     yield ""
-    yield facts([("Variant", f"{one.name}: {one.told_by}"), ("Needs", ", ".join(one.needs)), *_parameters(one)])
-    for query, kinds in _kinds_of(one).items():
+    told = [("Variant", f"{one.name}: {one.told_by}"), ("Needs", ", ".join(one.needs))]
+    yield facts([*told, ("Reads", ", ".join(one.may_lack)), *_parameters(one)])
+    for query, kinds in one.kinds_of().items():
         yield ""
         yield f"{', '.join(kinds)}:"
         yield query
@@ -86,14 +91,6 @@ def _parameters(one: VariantLine) -> Iterator[tuple[str, str]]:
     for index, told in enumerate(one.parameters):
         default = "needed" if told.default is None else f"default {told.default}"
         yield ("With" if index == 0 else ""), f"{told.name} ({told.type}, {default}): {told.means}"
-
-
-def _kinds_of(one: VariantLine) -> Mapping[str, list[str]]:
-    """Each query once, with the kinds of workload that it is for."""
-    found: dict[str, list[str]] = {}
-    for kind, query in one.queries.items():
-        found.setdefault(query, []).append(kind)
-    return found
 
 
 _GROUPS: Mapping[str, str] = {

@@ -4,7 +4,7 @@ What stands in the way is told in one shape: where it was found, which way leads
 """
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ from salus.cli.metrics.place import Place, service_of
 from salus.cli.metrics.proof import Proof, prove
 from salus.cli.metrics.wanted import Prometheus
 from salus.cli.metrics.ways import NOT_LET_THROUGH, say, way_to
-from salus.cli.person import Person, Where
+from salus.cli.person import Person, Where, person_at
 from salus.cli.reports.metrics import AskedPrometheus
 from salus.model.values.metrics import Error
 
@@ -58,6 +58,16 @@ class Found:
             cluster=dict([proof.cluster]) if proof.cluster else {},
             honors_labels=proof.honors_labels,
         )
+
+
+async def somebody(stack: AsyncExitStack, where: Where, wanted: Prometheus) -> Person | None:
+    """Whoever asks, in front of a cluster; None: there is none, and a Prometheus is named. Raises CannotBeAsked."""
+    try:
+        return await stack.enter_async_context(person_at(where))
+    except CannotBeAsked:
+        if wanted.at or wanted.config is not None:
+            return None
+        raise
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from salus.cli.marks import State
 from salus.cli.reports.document import Document
+from salus.cli.reports.metrics import AskedPrometheus
 from salus.model.scalars import Resource, Time
 
 _Many = Field(default=())
@@ -49,9 +50,20 @@ class VariantLine(Resource):
     name: str
     told_by: str
     needs: tuple[str, ...]
+    may_lack: tuple[str, ...] = ()
+    """What it reads besides, and can do without."""
     parameters: tuple[ParameterLine, ...] = ()
     queries: dict[str, str]
     """By kind of workload."""
+    lacks: dict[str, tuple[str, ...]] | None = None
+    """By kind of workload, what of its needs the source does not have; None: nobody has asked."""
+
+    def kinds_of(self) -> dict[str, list[str]]:
+        """Each query once, with the kinds of workload that it is for."""
+        found: dict[str, list[str]] = {}
+        for kind, query in self.queries.items():
+            found.setdefault(query, []).append(kind)
+        return found
 
 
 class PresetLine(Resource):
@@ -64,6 +76,8 @@ class PresetLine(Resource):
     bound: str | None = None
     hold: str
     helps: tuple[str, ...]
+    clears_after: str = ""
+    """How long after an action its answer still speaks of before, where its ranges look further back."""
     docs: str
     doubts: str = ""
     variants: tuple[VariantLine, ...]
@@ -73,6 +87,8 @@ class PresetList(Document):
     """The checks that Salus brings along."""
 
     kind: Literal["PresetList"] = "PresetList"
+    prometheus: AskedPrometheus | None = None
+    """None: nobody has asked which of them it can answer."""
     items: Annotated[tuple[PresetLine, ...], _Many]
 
 
