@@ -14,8 +14,10 @@ from salus.model.values.policies import CompiledCheck
 
 _SILENT = NoData("NoSeries", "nothing", empty=True)
 _GAP = NoData("NoSeries", "no samples")
-_DIGITS = 6
+_DIGITS = 5
 """That a value keeps: nobody sees more of them in a picture."""
+MOST_STRETCHES = 60
+"""That are told one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,13 @@ def course_of(check: CompiledCheck, told: Told, grid: Grid, most: int) -> Course
     )
     if found.missing:
         return found
-    stretches = tuple(_stretches(check, told, grid))
-    return found.model_copy(update={**_thinned(_on(grid, values), grid, most), "stretches": stretches})
+    stretches = list(_stretches(check, told, grid))
+    longest = sorted(stretches, key=lambda one: one.start - one.end)[:MOST_STRETCHES]
+    more = {
+        "stretches": tuple(one for one in stretches if one in longest),
+        "stretches_left_out": len(stretches) - len(longest),
+    }
+    return found.model_copy(update={**_thinned(_on(grid, values), grid, most), **more})
 
 
 def _healthy(check: CompiledCheck) -> float | None:

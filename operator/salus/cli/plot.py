@@ -19,6 +19,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 22
 """Pixels around what is drawn, for the numbers."""
 _LANE = 24
 """Pixels of a lane."""
+_LETTER = 6
+"""Pixels of a letter, about."""
 _STEPS = (60, 300, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800, 1_209_600)
 """Seconds between two times on the axis."""
 
@@ -138,12 +140,15 @@ def check_svg(plot: CheckPlot, zone: tzinfo | None = None, width: int = 760, hei
     return "\n".join(parts)
 
 
-def lanes_svg(lanes: Sequence[Lane], start: datetime, end: datetime, title: str, width: int = 760) -> str:
-    """Lanes one below the other, on the axis of the checks."""
-    height = _LANE * len(lanes) + 4
+def lanes_svg(  # noqa: PLR0913 — what stands in it, and how large it is
+    lanes: Sequence[Lane], start: datetime, end: datetime, title: str, *, zone: tzinfo | None = None, width: int = 760
+) -> str:
+    """Lanes one below the other, on an axis like that of the checks."""
+    height = _LANE * len(lanes) + _BOTTOM
     frame = _Frame(start, end, 0, 1, width, height)
     count = sum(len(lane.moments) + len(lane.bands) for lane in lanes)
-    parts = list(_opening(title, f"{title}: {count} events in {len(lanes)} lanes", width, height))
+    said = f"{title}: {count} events in {len(lanes)} lanes"
+    parts = [*_opening(title, said, width, height), *_time_axis(frame, zone, top=0)]
     for index, lane in enumerate(lanes):
         parts += _lane(frame, lane, index * _LANE)
     return "\n".join([*parts, "</svg>"])
@@ -217,10 +222,12 @@ def _opening(title: str, sentence: str, width: int, height: int) -> Iterator[str
 def _band(frame: _Frame, band: Band) -> str:
     left, right = frame.x(band.start), frame.x(band.end)
     top, height = _TOP, frame.height - _TOP - _BOTTOM
-    word = f'<text x="{left + 2}" y="{top + 10}" class="word">{escape(band.word)}</text>' if band.word else ""
+    fits = right - left > _LETTER * len(band.word)
+    word = f'<text x="{left + 2}" y="{top + 10}" class="word">{escape(band.word)}</text>' if fits and band.word else ""
+    title = f"<title>{escape(band.word or band.kind)}</title>"
     return (
         f'<g class="band {band.kind}"><rect x="{left}" y="{top}" width="{max(right - left, 1):.1f}" height="{height}"/>'
-        f"{word}</g>"
+        f"{title}{word}</g>"
     )
 
 
@@ -263,12 +270,12 @@ def _round_step(wanted: float) -> float:
     return next(factor * size for factor in (1, 2, 5, 10, 20) if factor * size >= wanted * 0.999)
 
 
-def _time_axis(frame: _Frame, zone: tzinfo | None) -> Iterator[str]:
+def _time_axis(frame: _Frame, zone: tzinfo | None, top: int = _TOP) -> Iterator[str]:
     for moment in ticks(frame.start, frame.end, zone):
         local = moment.astimezone(zone)
         text = f"{local.day} {local:%b}" if (local.hour, local.minute) == (0, 0) else f"{local:%H:%M}"
         x = frame.x(moment)
-        yield f'<path class="grid" d="M{x} {_TOP}V{frame.height - _BOTTOM}"/>'
+        yield f'<path class="grid" d="M{x} {top}V{frame.height - _BOTTOM}"/>'
         yield f'<text class="axis" x="{x}" y="{frame.height - 6}" text-anchor="middle">{text}</text>'
 
 
@@ -302,7 +309,7 @@ def _moments(frame: _Frame, moments: Iterable[Moment], y: int) -> Iterator[str]:
     room = [*(frame.x(after.at) - frame.x(one.at) for one, after in pairwise(ordered)), float(frame.width)]
     for moment, free in zip(ordered, room[: len(ordered)], strict=True):
         x = frame.x(moment.at)
-        fits = min(free, frame.width - x) > 12 + 6 * len(moment.word)
+        fits = min(free, frame.width - x) > 2 * _LETTER + _LETTER * len(moment.word)
         word = f'<tspan dx="2" class="word">{escape(moment.word)}</tspan>' if fits else ""
         label = quoteattr(f"{moment.kind}: {moment.word}")
         yield (

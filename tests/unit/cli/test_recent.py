@@ -138,7 +138,7 @@ def test_put_together_no_spike_is_lost_and_no_gap_is_filled(values: list[float |
     course = course_of(a_check(), Told(samples(values)), a_grid(len(values)), most)
 
     assert len(course.values) <= most or course.missing
-    there = [float(f"{one:.6g}") for one in values if one is not None]
+    there = [float(f"{one:.5g}") for one in values if one is not None]
     tops = [one for one in course.tops or course.values if one is not None]
     assert max(tops, default=None) == max(there, default=None)
     size = round(course.step / MINUTE)

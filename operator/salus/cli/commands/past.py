@@ -9,6 +9,7 @@ from salus.cli.app import app, imports
 from salus.cli.options import duration, grouped
 
 if TYPE_CHECKING:
+    from salus.cli.metrics.wanted import Prometheus
     from salus.cli.person import Where
     from salus.cli.show import Look
 
@@ -69,13 +70,16 @@ _REPORT = """A report of an incident (inc/NAME), or of some days (period), for t
 Of an incident: what was seen, blamed, tried, done and told, by whom, and how long it took. Of a period: how often, how
 fast, and whether people did what policies in mode Observe have rehearsed, which is what speaks for Enforce.
 
+The page (--html) of an incident shows its checks over that time, as far as your Prometheus still has it. --redact puts
+letters in place of names, for whom they do not concern.
+
 Exit status: 0 told, 2 it could not be asked.
 
 \b
 Examples:
   salus report inc/checkout-3d5f39f9-1 -n shop --md
+  salus report inc/checkout-3d5f39f9-1 -n shop --redact --html incident.html
   salus report period -A --since 7d --html week.html
-  salus report period -n shop --from 2026-11-01 --to 2026-12-01 -o json
 """
 
 
@@ -91,12 +95,16 @@ def report_command(  # noqa: PLR0913 — a command's arguments are its options
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", dir_okay=False, help="Write a page to this file, too.")
     ] = None,
+    redact: Annotated[bool, typer.Option("--redact", help="Letters in place of names.")] = False,
+    no_metrics: Annotated[bool, typer.Option("--no-metrics", help="Ask no Prometheus.")] = False,
     where: "Where",
     look: "Look",
+    prometheus: "Prometheus",
 ) -> None:
     """See _REPORT."""
     with imports():
         from salus.cli.contract import ends as ends_with  # noqa: PLC0415 — see the package's docstring
+        from salus.cli.metrics.courses import Asker  # noqa: PLC0415
         from salus.cli.past.report_command import Ask, run  # noqa: PLC0415
         from salus.cli.spans import moment  # noqa: PLC0415
 
@@ -112,6 +120,8 @@ def report_command(  # noqa: PLR0913 — a command's arguments are its options
             ends=moment(ends, utc=look.utc) if ends else None,
             markdown=markdown,
             html=html,
+            asker=None if no_metrics else Asker(where, prometheus),
+            redact=redact,
             commands=frozenset(command.name or "" for command in app.registered_commands),
         )
         return run(ask, where, look)

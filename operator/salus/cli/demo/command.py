@@ -96,7 +96,7 @@ def _drawn(report: DemoReport) -> dict[str, object]:
     ]
     return {
         "plots": [_plot(report, check, bound, end) for check, bound in _CHECKS.items()],
-        "lanes": lanes_svg(lanes, report.began, end, "what happened"),
+        "lanes": lanes_svg(lanes, report.began, end, "what happened", zone=report.began.tzinfo),
     }
 
 

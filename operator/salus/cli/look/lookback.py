@@ -8,18 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from salus.cli.contract import CannotBeAsked
-from salus.cli.judged import Grid
 from salus.cli.look.recent import Recent
 from salus.cli.look.situation import Situation
-from salus.cli.metrics.courses import courses, whole_seconds
-from salus.cli.metrics.opening import prometheus_of
+from salus.cli.metrics.courses import Asker, Stretch
 from salus.cli.metrics.wanted import Prometheus
 from salus.cli.person import Person, Where
-from salus.cli.validate import catalog_of
-from salus.core.policy.compile import SpecError, compile_policy
 from salus.model.scalars import format_duration
 from salus.model.values.keys import TargetKey
-from salus.settings import DEFAULT_SOURCE
 
 BACK = timedelta(minutes=30)
 PATIENCE = timedelta(seconds=2)
@@ -27,8 +22,7 @@ PATIENCE = timedelta(seconds=2)
 AGAIN = timedelta(seconds=30)
 """After which somebody who watches gets new ones."""
 _FINEST = timedelta(seconds=30)
-_MOST = 61
-"""Values of a check."""
+"""Between two values."""
 
 
 @dataclass(slots=True)
@@ -49,31 +43,17 @@ class LastMinutes:
         return recent
 
     async def _ask(self, person: Person, found: Situation, now: datetime) -> Recent:
-        try:
-            async with asyncio.timeout(PATIENCE.total_seconds()):
-                return await self._told(person, found, now)
-        except TimeoutError:
-            return Recent(left_out=f"no answer of Prometheus within {format_duration(PATIENCE)}")
-        except CannotBeAsked as error:
-            return Recent(left_out=error.what)
-
-    async def _told(self, person: Person, found: Situation, now: datetime) -> Recent:
         spec = found.spec
         if spec is None or spec.target.name is None:
             return Recent(left_out="of several workloads there is no one course" if spec else "")
+        target = TargetKey(found.namespace, spec.target.kind, spec.target.name)
+        asker = Asker(replace(self.where, request_timeout=PATIENCE), self.wanted, _ask_nobody)
         try:
-            policy = compile_policy(found.body, catalog_of(None))
-        except SpecError:
-            return Recent(left_out="this policy cannot be asked about")
-        source = self.wanted.source or ("" if spec.source == DEFAULT_SOURCE else spec.source)
-        wanted, where = replace(self.wanted, source=source), replace(self.where, request_timeout=PATIENCE)
-        target, step = TargetKey(found.namespace, spec.target.kind, spec.target.name), max(spec.interval, _FINEST)
-        async with prometheus_of(wanted, where, person, _ask_nobody) as there:
-            grid = Grid(now - BACK, now, whole_seconds(step))
-            told = await courses(there.metrics.within(found.namespace), policy, target, grid, _MOST)
-        missing = next((one.missing for one in told if one.missing), "")
-        seen = {one.check: one for one in told if not one.missing}
-        return Recent(seen, "" if seen else missing)
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                seen = await asker.of(person, found.body, target, Stretch(now - BACK, now, _FINEST))
+        except TimeoutError:
+            return Recent(left_out=f"no answer of Prometheus within {format_duration(PATIENCE)}")
+        return Recent({one.check: one for one in seen.courses if not one.missing}, seen.why_not)
 
 
 def _ask_nobody(question: str, _: object) -> int:

@@ -24,6 +24,8 @@ LARGEST = 1_000_000
 """Bytes of a page. What does not fit is left out by who makes the document, and counted there."""
 LARGEST_DATA = 300_000
 """Bytes of the document within it."""
+LEFT_OUT = Markup("null")
+"""In place of a larger one."""
 
 
 class TooLargeError(Exception):
@@ -32,13 +34,14 @@ class TooLargeError(Exception):
 
 def page(template: str, document: Document, zone: tzinfo | None = None, **more: Any) -> str:  # noqa: ANN401 — what the template needs
     """The page of a document. Raises TooLargeError."""
-    style, script = _read("style.css"), _read("print.js")
+    style, script, data = _read("style.css"), _read("print.js"), embedded(document)
     text = (
         _environment(zone)
         .get_template(template)
         .render(
             document=document,
-            data=embedded(document),
+            data=data,
+            data_left_out=None if data != LEFT_OUT else len(document.to_json()),
             style=Markup(style),  # noqa: S704 — our own file
             script=Markup(script),  # noqa: S704 — our own file
             csp=_policy(style, script),
@@ -51,10 +54,10 @@ def page(template: str, document: Document, zone: tzinfo | None = None, **more: 
 
 
 def embedded(document: Document) -> Markup:
-    """The document as JSON inside of a page, which no text in it can leave; empty where it is too large for that."""
+    """The document as JSON inside of a page, which no text in it can leave; `null` where it is too large for that."""
     raw = orjson.dumps(orjson.loads(document.to_json()))
     if len(raw) > LARGEST_DATA:
-        return Markup("null")
+        return LEFT_OUT
     text = raw.decode().replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return Markup(text)  # noqa: S704 — nothing in it is a mark any more
 

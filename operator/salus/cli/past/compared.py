@@ -15,6 +15,9 @@ from salus.core.records.rehearsed import Compared, Seen, Then, argued, compare, 
 from salus.model.policy import Mode
 from salus.model.values.changes import Change
 
+MOST_REHEARSALS = 50
+"""Of a policy that are told one by one, the newest."""
+
 
 def compared(book: Book, window: Window, now: datetime) -> tuple[PolicyCompared, ...]:
     """For each policy that has rehearsed something in the window; those that are ready first."""
@@ -55,7 +58,7 @@ def _ends(known: Known) -> Mapping[str, datetime]:
 
 
 def _policy(key: tuple[str, str], pairs: Iterable[tuple[Known, Compared]], mode: str) -> PolicyCompared:
-    rows = list(pairs)
+    rows = sorted(pairs, key=lambda pair: pair[1].change.decided_at)
     verdict = argued([one for _, one in rows])
     return PolicyCompared(
         namespace=key[0],
@@ -68,7 +71,8 @@ def _policy(key: tuple[str, str], pairs: Iterable[tuple[Known, Compared]], mode:
         unknown=verdict.counts[Then.UNKNOWN],
         ready=verdict.ready and mode == Mode.OBSERVE,
         why=verdict.why,
-        items=tuple(_line(known, one, _ends(known)) for known, one in rows),
+        items=tuple(_line(known, one, _ends(known)) for known, one in rows[-MOST_REHEARSALS:]),
+        items_left_out=max(len(rows) - MOST_REHEARSALS, 0),
     )
 
 

@@ -19,8 +19,8 @@ from salus.model.policy import Mode
 from salus.model.scalars import Body, parse_time
 from salus.model.values.changes import Change
 
-MOST_INCIDENTS = 50
-"""That are told one by one."""
+MOST_INCIDENTS = 400
+"""That are told, one line each."""
 MOST_WORKLOADS = 3
 
 

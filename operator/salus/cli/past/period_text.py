@@ -119,6 +119,9 @@ def _compared(report: PeriodReport, screen: Screen) -> Iterator[str]:
             ]
         )
         yield ""
+        if policy.items_left_out:
+            yield f"{policy.items_left_out} older ones are left out."
+            yield ""
 
 
 def _row(one: ComparedLine, screen: Screen) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,12 +10,15 @@ from typing import TypeVar
 
 from salus.adapters.clock import SystemClock
 from salus.cli.contract import CannotBeAsked, Exit
+from salus.cli.metrics.courses import Asker
 from salus.cli.names import named, short_of
 from salus.cli.pages import TooLargeError, page
 from salus.cli.past import book, drawing, incident, incident_text, period, period_text
+from salus.cli.past.around import with_courses
 from salus.cli.past.history import Window
 from salus.cli.past.incident import Around
 from salus.cli.person import Person, Where, person_at
+from salus.cli.redacted import redacted
 from salus.cli.reports.document import Document
 from salus.cli.reports.incident import IncidentReport
 from salus.cli.reports.period import PeriodReport
@@ -28,6 +31,9 @@ PERIOD = "period"
 USUAL = timedelta(days=7)
 
 
+T = TypeVar("T", bound=Document)
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What a person typed."""
@@ -38,6 +44,9 @@ class Ask:
     ends: datetime | None = None
     markdown: bool = False
     html: Path | None = None
+    asker: Asker | None = None
+    """The way to what checks said; None: nobody is asked."""
+    redact: bool = False
     commands: frozenset[str] = frozenset()
     """That this program has."""
 
@@ -50,17 +59,27 @@ def run(ask: Ask, where: Where, look: Look) -> int:
 
 
 async def _run(ask: Ask, where: Where, look: Look) -> int:
+    shown = redacted if ask.redact else _as_it_is
     async with person_at(where) as person:
         now, markdown = SystemClock().now(), ask.markdown or look.form == MARKDOWN
         if ask.about == PERIOD:
-            some_days = await of_period(person, ask, now)
+            some_days = shown(await of_period(person, ask, now))
             _print(some_days, look, period_text.text, period_text.markdown if markdown else None)
             _write(ask.html, lambda: period_page(some_days, look))
         else:
-            said = await of_incident(person, ask, now)
+            said = shown(await of_incident(person, ask, now, drawn=_is_drawn(ask, look)))
             _print(said, look, incident_text.text, incident_text.markdown if markdown else None)
             _write(ask.html, lambda: incident_page(said, look))
     return Exit.YES
+
+
+def _as_it_is(report: T) -> T:
+    return report
+
+
+def _is_drawn(ask: Ask, look: Look) -> bool:
+    """Whether anybody is going to see what checks said: text and Markdown have no plots."""
+    return ask.html is not None or look.form in {Form.JSON, Form.YAML}
 
 
 def _write(file: Path | None, made: Callable[[], str]) -> None:
@@ -74,22 +93,20 @@ def _write(file: Path | None, made: Callable[[], str]) -> None:
     sys.stderr.write(f"written: {file}\n")
 
 
-def incident_page(report: IncidentReport, look: Look, plots: Sequence[str] = ()) -> str:
-    """The report as a page; `plots`: its checks over time, as SVG. Raises TooLargeError."""
+def incident_page(report: IncidentReport, look: Look) -> str:
+    """The report as a page. Raises TooLargeError."""
     zone = UTC if look.utc else None
-    name, lanes = report.opened_at.astimezone(zone).tzname(), drawing.of_incident(report)
+    name, lanes = report.opened_at.astimezone(zone).tzname(), drawing.of_incident(report, zone)
+    plots = drawing.of_courses(report, zone)
     return page("incident.html.j2", report, zone, lanes=lanes, plots=plots, zone_name=name)
 
 
 def period_page(report: PeriodReport, look: Look) -> str:
     """The report as a page. Raises TooLargeError."""
     zone, days = UTC if look.utc else None, period_text.days(report, screen(look))
-    name, lanes = report.at.astimezone(zone).tzname(), drawing.of_period(report)
+    name, lanes = report.at.astimezone(zone).tzname(), drawing.of_period(report, zone)
     said = list(period_text.rows(report))
     return page("period.html.j2", report, zone, lanes=lanes, rows=said, days=days, zone_name=name)
-
-
-T = TypeVar("T", bound=Document)
 
 
 def _print(report: T, look: Look, text: Text_[T], markdown: Callable[[T, Screen], Iterator[str]] | None) -> None:
@@ -100,14 +117,16 @@ def _print(report: T, look: Look, text: Text_[T], markdown: Callable[[T, Screen]
         sys.stdout.writelines(f"{line}\n" for line in markdown(again, screen(look)))
 
 
-async def of_incident(person: Person, ask: Ask, now: datetime) -> IncidentReport:
-    """All about one incident. Raises CannotBeAsked."""
+async def of_incident(person: Person, ask: Ask, now: datetime, *, drawn: bool = False) -> IncidentReport:
+    """All about one incident; `drawn`: with what its checks said, if that can be asked. Raises CannotBeAsked."""
     one = named(ask.about, INCIDENTS, allowed=(INCIDENTS,))
     body = await person.get(Ref(INCIDENTS, person.one_namespace(), one.name))
     ref = body["spec"]["targetRef"]
     workload = f"{short_of(WORKLOADS[WorkloadKind(ref['kind'])])}/{ref['name']}"
     (known,) = (await book.read(person, [workload])).workloads
     said = incident.report(body, Around(known, person.context, ask.commands), now)
+    if drawn and ask.asker is not None:
+        said = await with_courses(said, known, person, ask.asker)
     return said.model_copy(update={"not_looked_at": tuple(person.not_looked_at)})
 
 

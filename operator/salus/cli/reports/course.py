@@ -47,5 +47,7 @@ class Course(Resource):
     above: bool = True
     """Unhealthy above the bound."""
     stretches: Annotated[tuple[Stretch, ...], _Many]
+    stretches_left_out: int = 0
+    """The shortest, where there are very many."""
     missing: str = ""
     """Why there is nothing to see; empty: there is."""

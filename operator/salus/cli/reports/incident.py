@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from salus.cli.marks import State
+from salus.cli.reports.course import Course
 from salus.cli.reports.document import Document
 from salus.cli.reports.explanation import GuardLine
 from salus.cli.reports.history import HistoryLine
@@ -121,6 +122,10 @@ class IncidentReport(Document):
     """What others did, from an hour before on."""
     timeline: Annotated[tuple[HistoryLine, ...], _Many]
     """All of it, that too."""
+    courses: Annotated[tuple[Course, ...], _Many]
+    """Its checks around that time, by the policy as it is now."""
+    no_courses: str = ""
+    """Why nobody knows what they said; empty: it is known, or nobody asked."""
     next_steps: Annotated[tuple[Step, ...], _Many]
     """For the post-mortem."""
     notes: Annotated[tuple[str, ...], _Many]

@@ -70,6 +70,8 @@ class PolicyCompared(Resource):
     """It observes, and what it would have done is what people did."""
     why: str
     items: Annotated[tuple[ComparedLine, ...], _Many]
+    items_left_out: int = 0
+    """Older ones."""
 
 
 class PeriodReport(Document):
