@@ -75,6 +75,10 @@ cluster-test: programs  ## The whole operator on a real control plane
 	@SALUS_RIGHTS=$(CURDIR)/.run/rights $(BIN)/pytest tests/cluster -n 6 --dist loadgroup $(ARGS)
 	@$(if $(ARGS),echo "Rights are compared after whole runs only",$(BIN)/python -m tools.devcluster.rights .run/rights)
 
+.PHONY: pages
+pages: setup  ## Reports' pages in a real Chromium, where one can be had (pictures in .run/pages)
+	@$(BIN)/python -m tests.pages $(ARGS)
+
 .PHONY: shop
 shop: setup  ## Vet and test the example service, where Go is
 	@if command -v go >/dev/null; then cd examples/shop/service && go vet ./... && go test ./...; \

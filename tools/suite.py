@@ -51,7 +51,7 @@ LANES: Sequence[Sequence[Part]] = (
     ),
     (target("cluster-test", needs="programs", nice=15),),
     tuple(target(name, nice=19) for name in ("check", "shop", "package", "sbom", "unit")),
-    (target("pythons", nice=19),),
+    (target("pages", "ARGS=--if-possible", nice=19), target("pythons", nice=19)),
     (target("contract", needs="programs", nice=15), target("chart", needs="programs", nice=15)),
 )
 """Containers go first, where one test waits after the other; then what watches a clock; then what computes.

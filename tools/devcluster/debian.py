@@ -32,8 +32,10 @@ def can_install() -> bool:
     return can_unpack() and os.geteuid() == 0
 
 
-def unpack(packages: Sequence[str], into: Path, say: Say) -> None:
-    """Download `packages` and unpack them without their dependencies as `into`, which appears when complete.
+def unpack(packages: Sequence[str], into: Path, say: Say, *, with_dependencies: bool = False) -> None:
+    """Download `packages` and unpack them as `into`, which appears when complete.
+
+    `with_dependencies`: with what they need and this machine lacks; else without.
 
     Raises:
         PackageError: A package is unknown or cannot be fetched.
@@ -43,7 +45,7 @@ def unpack(packages: Sequence[str], into: Path, say: Say) -> None:
     with exclusive(into.with_suffix(".lock"), names, say):
         if not into.exists():
             say(f"Fetching Debian's {names} into {into} (about 15 seconds) …")
-            _unpack(packages, into, say)
+            _unpack(packages, into, say, with_dependencies=with_dependencies)
 
 
 def install(packages: Sequence[str], say: Say) -> None:
@@ -64,27 +66,37 @@ def install(packages: Sequence[str], say: Say) -> None:
             _run(command)
 
 
-def _unpack(packages: Sequence[str], into: Path, say: Say) -> None:
+def _unpack(packages: Sequence[str], into: Path, say: Say, *, with_dependencies: bool) -> None:
     with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
         debs, root = Path(scratch, "debs"), Path(scratch, "root")
         debs.mkdir()
-        _download(packages, debs, say)
+        try:
+            _download(_and_what_they_need(packages, []) if with_dependencies else packages, debs, [])
+        except PackageError:
+            lists = _own_lists(Path(scratch, "lists"), say)
+            _download(_and_what_they_need(packages, lists) if with_dependencies else packages, debs, lists)
         for deb in sorted(debs.glob("*.deb")):
             _run(["dpkg-deb", "--extract", str(deb), str(root)])
         root.replace(into)
 
 
-def _download(packages: Sequence[str], folder: Path, say: Say) -> None:
-    try:
-        _run(["apt-get", "download", *packages], cwd=folder)
-    except PackageError:
-        say("Fetching apt's package lists …")
-        lists = folder.parent / "lists"
-        (lists / "partial").mkdir(parents=True)
-        # Lists of our own: the system's are not ours to change, and may not be.
-        own_lists = ["-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={lists}", "-o", "Debug::NoLocking=true"]
-        _run(["apt-get", *own_lists, "update"])
-        _run(["apt-get", *own_lists, "download", *packages], cwd=folder)
+def _own_lists(folder: Path, say: Say) -> Sequence[str]:
+    """Options of apt for lists of our own: the system's are not ours to change, and may not be."""
+    say("Fetching apt's package lists …")
+    (folder / "partial").mkdir(parents=True)
+    options = ["-o", f"Dir::State::lists={folder}", "-o", f"Dir::Cache={folder}", "-o", "Debug::NoLocking=true"]
+    _run(["apt-get", *options, "update"])
+    return options
+
+
+def _and_what_they_need(packages: Sequence[str], options: Sequence[str]) -> Sequence[str]:
+    """Those that an installation would bring to this machine, themselves among them."""
+    said = _run(["apt-get", *options, "install", "--simulate", "--no-install-recommends", "--reinstall", *packages])
+    return [line.split()[1] for line in said.splitlines() if line.startswith("Inst ")]
+
+
+def _download(packages: Sequence[str], folder: Path, options: Sequence[str]) -> None:
+    _run(["apt-get", *options, "download", *packages], cwd=folder)
 
 
 @contextlib.contextmanager
@@ -100,8 +112,9 @@ def _services_kept_down() -> Iterator[None]:
         _POLICY.unlink()
 
 
-def _run(command: Sequence[str], cwd: Path | None = None) -> None:
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+def _run(command: Sequence[str], cwd: Path | None = None) -> str:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise PackageError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout

@@ -15,7 +15,7 @@ POINTS_A_PIXEL = 2
 """The least and the most of what falls on one column: a spike of one sample stays to be seen."""
 MOST_POINTS = 2_000
 """Of one plot."""
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 22
+_LEFT, _RIGHT, _TOP, _BOTTOM = 72, 12, 26, 22
 """Pixels around what is drawn, for the numbers."""
 _LANE = 24
 """Pixels of a lane."""
@@ -113,11 +113,12 @@ class _Frame:
     high: float
     width: int
     height: int
+    left: int = _LEFT
 
     def x(self, moment: datetime) -> float:
         """Of a moment, inside of the frame."""
         share = (moment - self.start) / max(self.end - self.start, timedelta(seconds=1))
-        return round(_LEFT + min(max(share, 0.0), 1.0) * (self.width - _LEFT - _RIGHT), 1)
+        return round(self.left + min(max(share, 0.0), 1.0) * (self.width - self.left - _RIGHT), 1)
 
     def y(self, value: float) -> float:
         """Of a value, inside of the frame."""
@@ -130,6 +131,7 @@ def check_svg(plot: CheckPlot, zone: tzinfo | None = None, width: int = 760, hei
     frame = _frame(plot, width, height)
     parts = [
         *_opening(plot.title, plot.sentence, width, height),
+        f'<text class="title" x="0" y="17">{escape(plot.title)}</text>',
         *(_band(frame, band) for band in plot.bands),
         *_value_axis(frame),
         *_time_axis(frame, zone),
@@ -141,11 +143,11 @@ def check_svg(plot: CheckPlot, zone: tzinfo | None = None, width: int = 760, hei
 
 
 def lanes_svg(  # noqa: PLR0913 — what stands in it, and how large it is
-    lanes: Sequence[Lane], start: datetime, end: datetime, title: str, *, zone: tzinfo | None = None, width: int = 760
+    lanes: Sequence[Lane], start: datetime, end: datetime, title: str, *, zone: tzinfo | None = None, left: int = _LEFT
 ) -> str:
-    """Lanes one below the other, on an axis like that of the checks."""
-    height = _LANE * len(lanes) + _BOTTOM
-    frame = _Frame(start, end, 0, 1, width, height)
+    """Lanes one below the other, on the axis of the checks; `left`: pixels for their titles."""
+    width, height = 760, _LANE * len(lanes) + _BOTTOM
+    frame = _Frame(start, end, 0, 1, width, height, left)
     count = sum(len(lane.moments) + len(lane.bands) for lane in lanes)
     said = f"{title}: {count} events in {len(lanes)} lanes"
     parts = [*_opening(title, said, width, height), *_time_axis(frame, zone, top=0)]
@@ -222,8 +224,9 @@ def _opening(title: str, sentence: str, width: int, height: int) -> Iterator[str
 def _band(frame: _Frame, band: Band) -> str:
     left, right = frame.x(band.start), frame.x(band.end)
     top, height = _TOP, frame.height - _TOP - _BOTTOM
-    fits = right - left > _LETTER * len(band.word)
-    word = f'<text x="{left + 2}" y="{top + 10}" class="word">{escape(band.word)}</text>' if fits and band.word else ""
+    words = (band.word, band.word.partition(":")[0])
+    fitting = next((one for one in words if one and right - left > _LETTER * len(one)), "")
+    word = f'<text x="{left + 2}" y="{top + 10}" class="word">{escape(fitting)}</text>' if fitting else ""
     title = f"<title>{escape(band.word or band.kind)}</title>"
     return (
         f'<g class="band {band.kind}"><rect x="{left}" y="{top}" width="{max(right - left, 1):.1f}" height="{height}"/>'
@@ -241,15 +244,16 @@ def _line(frame: _Frame, run: Sequence[Point]) -> str:
 
 def _bounds(frame: _Frame, plot: CheckPlot) -> Iterator[str]:
     side, other = ("above", "below") if plot.above else ("below", "above")
-    for value, words, kind in (
-        (plot.bound, f"unhealthy {side}", "bound"),
-        (plot.healthy, f"healthy {other}", "clear"),
+    left, right = (frame.left + 4, "start"), (frame.width - _RIGHT, "end")  # so that neither word covers the other
+    for value, words, kind, (x, anchor) in (
+        (plot.bound, f"unhealthy {side}", "bound", right),
+        (plot.healthy, f"healthy {other}", "clear", left),
     ):
         if value is not None:
             y = frame.y(value)
-            yield f'<path class="{kind}" d="M{_LEFT} {y}H{frame.width - _RIGHT}"/>'
+            yield f'<path class="{kind}" d="M{frame.left} {y}H{frame.width - _RIGHT}"/>'
             text = escape(f"{words} {value:g}")
-            yield f'<text class="word" x="{frame.width - _RIGHT}" y="{y - 3}" text-anchor="end">{text}</text>'
+            yield f'<text class="word" x="{x}" y="{y - 3}" text-anchor="{anchor}">{text}</text>'
 
 
 def _value_axis(frame: _Frame) -> Iterator[str]:
@@ -257,8 +261,8 @@ def _value_axis(frame: _Frame) -> Iterator[str]:
     value = math.ceil(frame.low / step) * step
     while value <= frame.high:
         y = frame.y(value)
-        yield f'<path class="grid" d="M{_LEFT} {y}H{frame.width - _RIGHT}"/>'
-        yield f'<text class="axis" x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">{value:.4g}</text>'
+        yield f'<path class="grid" d="M{frame.left} {y}H{frame.width - _RIGHT}"/>'
+        yield f'<text class="axis" x="{frame.left - 6}" y="{y + 4}" text-anchor="end">{value:.4g}</text>'
         value += step
 
 
@@ -275,8 +279,9 @@ def _time_axis(frame: _Frame, zone: tzinfo | None, top: int = _TOP) -> Iterator[
         local = moment.astimezone(zone)
         text = f"{local.day} {local:%b}" if (local.hour, local.minute) == (0, 0) else f"{local:%H:%M}"
         x = frame.x(moment)
+        anchor = "middle" if x + _LETTER * len(text) / 2 < frame.width else "end"
         yield f'<path class="grid" d="M{x} {top}V{frame.height - _BOTTOM}"/>'
-        yield f'<text class="axis" x="{x}" y="{frame.height - 6}" text-anchor="middle">{text}</text>'
+        yield f'<text class="axis" x="{x}" y="{frame.height - 6}" text-anchor="{anchor}">{text}</text>'
 
 
 def ticks(start: datetime, end: datetime, zone: tzinfo | None, most: int = 9) -> list[datetime]:
@@ -292,8 +297,8 @@ def ticks(start: datetime, end: datetime, zone: tzinfo | None, most: int = 9) ->
 
 def _lane(frame: _Frame, lane: Lane, top: int) -> Iterator[str]:
     middle = top + _LANE - 8
-    yield f'<text class="axis" x="{_LEFT - 6}" y="{middle}" text-anchor="end">{escape(lane.title)}</text>'
-    yield f'<path class="grid" d="M{_LEFT} {top + _LANE - 2}H{frame.width - _RIGHT}"/>'
+    yield f'<text class="axis lane" x="{frame.left - 6}" y="{middle}" text-anchor="end">{escape(lane.title)}</text>'
+    yield f'<path class="grid" d="M{frame.left} {top + _LANE - 2}H{frame.width - _RIGHT}"/>'
     for band in lane.bands:
         left, right = frame.x(band.start), frame.x(band.end)
         yield (

@@ -121,7 +121,7 @@ def a_report(*courses: Course, **more: Any) -> IncidentReport:  # noqa: ANN401
         "severity": "critical",
         "summary": "It was ill.",
         "phase": "Resolved",
-        "opened_at": later(1200),
+        "opened_at": later(900),
         "resolved_at": later(1800),
         "at": later(7200),
     }
@@ -138,9 +138,10 @@ def test_a_gap_is_never_joined_and_unknown_is_hatched() -> None:
     assert drawn.svg.count('class="line"') == 2
     assert '<g class="band unknown">' in drawn.svg
     assert "<title>unknown: NoSeries</title>" in drawn.svg
+    assert ">unknown: NoSeries</text>" in drawn.svg
     assert '<g class="band quiet">' in drawn.svg
     assert drawn.sentence == (
-        "errors, unhealthy above 0.05, was from 0.1 to 0.2 in 40m; unknown for 28m, quiet for 10m"
+        "errors, unhealthy above 0.05, was from 0.1 to 0.2 in 45m; unknown for 28m, quiet for 10m"
     )
 
 

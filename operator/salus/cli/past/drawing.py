@@ -11,6 +11,9 @@ from salus.cli.reports.incident import IncidentReport
 from salus.cli.reports.period import PeriodReport
 from salus.cli.spans import span
 
+_PERIOD = "when each workload was unhealthy"
+_WIDE, _LETTERS = 160, 24
+"""Pixels for the names of workloads, and letters that fit."""
 BESIDE = timedelta(minutes=15)
 """Before and after an incident."""
 MOST_LANES = 20
@@ -80,12 +83,12 @@ def _drawn(course: Course, start: datetime, end: datetime, zone: tzinfo | None) 
         sentence=sentence,
         start=start,
         end=end,
-        points=list(_points(course)),
+        points=[(at, value) for at, value in _points(course) if start <= at <= end],
         step=course.step,
         bound=course.bound,
         healthy=course.healthy,
         above=course.above,
-        bands=[Band(one.start, one.end, _BANDS[one.judged], _word(one)) for one in course.stretches],
+        bands=[Band(one.start, one.end, _BANDS[one.judged], _word(one)) for one in course.stretches if one.end > start],
     )
     return Drawn(course, sentence, check_svg(plot, zone))
 
@@ -131,9 +134,14 @@ def of_period(report: PeriodReport, zone: tzinfo | None = None) -> str:
     """When each workload was unhealthy; empty: none ever was."""
     workloads = list(dict.fromkeys((one.namespace, one.target) for one in report.items))[:MOST_LANES]
     lanes = [
-        Lane(target.rpartition("/")[2][:9], bands=_bands(report, namespace, target)) for namespace, target in workloads
+        Lane(_cut(target.rpartition("/")[2]), bands=_bands(report, namespace, target))
+        for namespace, target in workloads
     ]
-    return lanes_svg(lanes, report.begins, report.ends, "when each workload was unhealthy", zone=zone) if lanes else ""
+    return lanes_svg(lanes, report.begins, report.ends, _PERIOD, zone=zone, left=_WIDE) if lanes else ""
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
 
 
 def _bands(report: PeriodReport, namespace: str, target: str) -> Sequence[Band]:
