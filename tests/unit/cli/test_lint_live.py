@@ -17,6 +17,7 @@ from salus.cli.lint.asking import MOST_A_POLICY, Asker
 from salus.cli.lint.breaches import Course
 from salus.cli.lint.registry import RULES
 from salus.cli.lint.rule import Around, Heard, Lack, Linted, Read, Window, series_of
+from salus.cli.metrics.about import Cost, cost_in
 from salus.cli.metrics.ask import IN_FLIGHT, Line, Metrics
 from salus.cli.metrics.place import Settings
 from salus.cli.metrics.ways import ByUrl
@@ -24,9 +25,11 @@ from salus.cli.validate import catalog_of
 from salus.core.policy.absence import Absence, Kind
 from salus.core.policy.compile import compile_policy
 from salus.core.policy.promql import Selection
+from salus.core.policy.windows import Rules
 from salus.model.meta import AutoscalerKind, WorkloadKind
 from salus.model.values.keys import ScalerKey, TargetKey
 from salus.model.values.metrics import Error, NoData, Past, Sample, Value
+from salus.model.values.metrics import Rule as RecordedRule
 from salus.model.values.objects import Autoscaler
 from salus.model.values.policies import Policy
 from tests.unit.cli.played import PlayedPrometheus, by_url, matrix, vector
@@ -215,6 +218,60 @@ ROWS = [
         "",
     ),
 ]
+FIRING = {"name": "paging", "alert": {"name": "HighErrorRate"}}
+RATIO_RULE = RecordedRule("job:errors", "rate(errors_total[10m])")
+NAMED = "job:errors:rate10m"
+OWN_FOR = RecordedRule("HighErrorRate", "errors > 1", alert=True, lasts=5 * MINUTE)
+
+
+def by_rules(check: Mapping[str, Any], *rules: RecordedRule, query: str = "q", **more: Any) -> Linted:  # noqa: ANN401
+    return linted(replace(heard(**more), query=query), of=policy(check), rules=Rules(rules))
+
+
+ROWS += [
+    (
+        "SL207",
+        by_rules(a_check("job:errors"), RATIO_RULE, query="job:errors"),
+        "a recorded series",
+        "job:errors is recorded by a rule, so that its window and its lag are hidden: it looks 10m back, from rate(err",
+    ),
+    (
+        "SL207",
+        by_rules(
+            a_check("job:errors:rate10m"), replace(RATIO_RULE, name="job:errors:rate10m"), query="job:errors:rate10m"
+        ),
+        "one whose name tells its window",
+        "",
+    ),
+    ("SL207", linted(replace(heard(), query="job:errors"), of=policy(a_check("job:errors"))), "rules nobody knows", ""),
+    (
+        "SL208",
+        by_rules(FIRING, replace(OWN_FOR, name="HighErrorRates")),
+        "an alert that no rule makes, with one like it",
+        "no rule of this source makes an alert HighErrorRate, so that it never fires; like it: HighErrorRates",
+    ),
+    (
+        "SL208",
+        by_rules({**FIRING, "for": "2m"}, OWN_FOR),
+        "two waits, one upon the other",
+        "HighErrorRate itself waits 5m, and for: 2m comes on top",
+    ),
+    ("SL208", by_rules({**FIRING, "for": "0s"}, OWN_FOR), "its own wait alone", ""),
+    (
+        "SL208",
+        by_rules(FIRING, OWN_FOR, answer=NoData("Infinite", "inf")),
+        "an alert that fires without its namespace",
+        "HighErrorRate fires without the label namespace",
+    ),
+    (
+        "SL209",
+        linted(heard(cost=Cost(120_000, 0.4)), around=(Around(TARGET), Around(TARGET))),
+        "very many samples",
+        "reads 120,000 samples in 0.4s; every 15s for 2 targets that is 16,000 samples a second",
+    ),
+    ("SL209", linted(heard(cost=Cost(10, 1.5))), "a slow one", "reads 10 samples in 1.5s"),
+    ("SL209", linted(heard(cost=Cost(10, 0.1))), "a cheap one", ""),
+]
 ROLLBACK = {"remedies": [{"name": "undo", "rollback": {}}]}
 SCALE = {"remedies": [{"name": "grow", "scale": {"by": "1", "max": 3}}]}
 HPA = Autoscaler(ScalerKey(AutoscalerKind.HPA, "checkout"), 1, 3)
@@ -299,6 +356,33 @@ async def asker(prometheus: PlayedPrometheus) -> AsyncIterator[Asker]:
         way = ByUrl(settings)
         yield Asker(Metrics(settings, Line(way), "shop"), NOW, timedelta(days=7))
         await way.close()
+
+
+STATS = {"timings": {"evalTotalTime": 0.25}, "samples": {"totalQueryableSamples": 60_001}}
+
+
+@pytest.mark.parametrize(
+    ("stats", "expected"),
+    [
+        pytest.param(STATS, Cost(60_001, 0.25), id="Prometheus"),
+        pytest.param(None, None, id="a server that does not say"),
+        pytest.param({"timings": {"evalTotalTime": 0.25}}, None, id="no samples"),
+        pytest.param({**STATS, "samples": {"totalQueryableSamples": "many"}}, None, id="another one's idea of it"),
+    ],
+)
+def test_what_a_query_costs(stats: object, expected: Cost | None) -> None:
+    assert cost_in(stats) == expected
+
+
+async def test_what_the_source_says_of_rules_and_costs_is_heard(asker: Asker, prometheus: PlayedPrometheus) -> None:
+    prometheus.say(QUERY, {**vector({}), "stats": STATS})
+    rule = {"type": "alerting", "name": "HighErrorRate", "query": "errors > 1", "duration": 300}
+    prometheus.say("/api/v1/rules", {"groups": [{"rules": [rule]}]})
+
+    told = await asker.about(linted(of=policy()), [TARGET])
+
+    assert told.linted.heard[0].cost == Cost(60_001, 0.25)
+    assert await asker.metrics.rules() == (OWN_FOR,)
 
 
 async def test_a_label_that_is_not_there_is_found(asker: Asker, prometheus: PlayedPrometheus) -> None:

@@ -21,6 +21,7 @@ from salus.core.health.evaluate import past_of
 from salus.core.policy.absence import Absence, Kind
 from salus.core.policy.pod_names import pods
 from salus.core.policy.promql import Selection, render, selections
+from salus.core.policy.windows import Rules
 from salus.model.policy import Check
 from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Answer, Error, NoData, Query, Sample
@@ -95,6 +96,7 @@ class Asker:
     now: datetime
     since: timedelta
     kept: timedelta | None = None
+    rules: Rules | None = None
 
     async def about(self, linted: Linted, targets: Sequence[TargetKey]) -> Told:
         """All that rules want to know of a policy, on these targets."""
@@ -107,7 +109,7 @@ class Asker:
         self.metrics.line.requests += line.requests - way.refused
         unasked = f"{linted.policy.key}: {way.refused} questions were not asked, since {MOST_A_POLICY} were"
         return Told(
-            replace(linted, heard=tuple(heard), kept=self.kept),
+            replace(linted, heard=tuple(heard), kept=self.kept, rules=self.rules),
             unasked if way.refused else "",
             way.away.message if way.away else await self._still_there(heard),
         )
@@ -153,6 +155,7 @@ class _OnePolicy:
             window=self.window,
             samples=past[0],
             past=past_of(check, past[0], volume=past[1] if check.volume else ()),
+            cost=await self.metrics.within(asked[0].namespace).cost(asked[0].query),
         )
 
     async def _past(self, asked: Sequence[Query]) -> Sequence[Sequence[Sample] | Error]:

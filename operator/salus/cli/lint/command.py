@@ -27,6 +27,7 @@ from salus.cli.reports.metrics import AskedPrometheus
 from salus.cli.show import Form, Look, show
 from salus.cli.validate import catalog_of
 from salus.core.policy.compile import Catalog
+from salus.core.policy.windows import Rules
 from salus.model.scalars import Body
 from salus.model.values.configuration import Binding
 from salus.model.values.keys import TargetKey
@@ -132,7 +133,9 @@ async def _asked(known: Mapping[int, Linted], asking: _Asking) -> _Live:
     """Each policy in turn, until the source is away. Raises CannotBeAsked."""
     async with prometheus_of(asking.wanted, asking.where, asking.person) as found:
         live = _Live(prometheus=found.report(), since=asking.ask.since)
-        asker = Asker(found.metrics, asking.now, asking.ask.since, found.about.retention)
+        told = await found.metrics.rules()
+        rules = Rules(told) if told is not None else None
+        asker = Asker(found.metrics, asking.now, asking.ask.since, found.about.retention, rules)
         around = Neighbourhood(asking.person) if asking.person is not None else None
         if around is None:
             live.unasked.append("no cluster was asked, so nothing is said about targets (SL403, SL405)")
@@ -141,11 +144,11 @@ async def _asked(known: Mapping[int, Linted], asking: _Asking) -> _Live:
         for number, (index, linted) in enumerate(known.items()):
             progress.say(lambda number=number: f"asking: {number} of {len(known)} policies")  # type: ignore[misc]
             seen = replace(linted, around=await around.of(linted.policy, beside)) if around else linted
-            told = await asker.about(seen, _targets(seen, asking.wanted, live))
-            live.known[index] = told.linted
-            live.unasked += filter(None, [told.unasked])
-            if told.away:
-                live.partial = f"{told.away}; of {len(known)} policies {number} were asked about"
+            answered = await asker.about(seen, _targets(seen, asking.wanted, live))
+            live.known[index] = answered.linted
+            live.unasked += filter(None, [answered.unasked])
+            if answered.away:
+                live.partial = f"{answered.away}; of {len(known)} policies {number} were asked about"
                 break
         progress.end()
     return live

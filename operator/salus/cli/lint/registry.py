@@ -1,6 +1,6 @@
 """All rules: code, level, what it needs, and a sentence. The page docs/reference/lint.md is written from this."""
 
-from salus.cli.lint import measured, offline, workloads
+from salus.cli.lint import measured, offline, rules_of_source, workloads
 from salus.cli.lint.rule import Rule
 from salus.cli.reports.lint import Level
 
@@ -96,6 +96,24 @@ RULES: tuple[Rule, ...] = (
         _INFO,
         "a query whose value never moved",
         measured.never_moved,
+    ),
+    Rule(
+        "SL207",
+        _WARNING,
+        "a series that a rule records, whose window its name does not tell; shows the rule and its widest range",
+        rules_of_source.recorded,
+    ),
+    Rule(
+        "SL208",
+        _ERROR,
+        "an alert that no rule makes, or that fires without a label that is asked for; `for` on top of its own",
+        rules_of_source.alerts,
+    ),
+    Rule(
+        "SL209",
+        _WARNING,
+        "more than 50,000 samples or a second for one evaluation, where the source tells what that takes",
+        rules_of_source.costly,
     ),
     Rule(
         "SL210",

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from salus.cli.findings import written
+from salus.cli.metrics.about import Cost
 from salus.cli.reports.lint import Level
 from salus.core.policy.absence import Absence
 from salus.core.policy.pod_names import pods
 from salus.core.policy.promql import Matching
+from salus.core.policy.windows import Rules
 from salus.model.policy import Check
 from salus.model.problems import Problem
 from salus.model.scalars import Body
@@ -79,6 +81,8 @@ class Heard:
     """All that the query gave over the window."""
     past: Past | Error | None = None
     """What of it counts: where there was enough of what is judged; None: nobody looked."""
+    cost: Cost | None = None
+    """None: the source does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,8 @@ class Linted:
     around: tuple[Around, ...] = ()
     kept: timedelta | None = None
     """How long the source keeps samples; None: not known."""
+    rules: Rules | None = None
+    """Of the source; None: not known."""
 
 
 Finds = Callable[[Linted], Iterator[Problem]]

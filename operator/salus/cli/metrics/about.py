@@ -66,3 +66,24 @@ def interval_of(samples: Sequence[Sample]) -> timedelta | None:
         return None
     usual = median(apart)
     return timedelta(seconds=round(usual) if usual >= 1 else round(usual, 3))
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one evaluation of a query takes."""
+
+    samples: int
+    """That are read for it."""
+    seconds: float
+
+
+def cost_in(stats: object) -> Cost | None:
+    """From what a server says of an evaluation; None: it does not, as most but Prometheus."""
+    found = stats if isinstance(stats, dict) else {}
+    timings, samples = found.get("timings"), found.get("samples")
+    if not isinstance(timings, dict) or not isinstance(samples, dict):
+        return None
+    read, took = samples.get("totalQueryableSamples"), timings.get("evalTotalTime")
+    if not isinstance(read, int) or not isinstance(took, int | float):
+        return None
+    return Cost(read, float(took))

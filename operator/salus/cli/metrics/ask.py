@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from salus.cli.metrics.about import About, age_in, interval_of, server_in
+from salus.cli.metrics.about import About, Cost, age_in, cost_in, interval_of, server_in
 from salus.cli.metrics.ways import LABELS, QUERY, SERIES, Way
 from salus.core.policy.promql import Foreign, Matching, Probe, Selection, bound_to, matching, with_sample_times
-from salus.model.values.metrics import Answer, Error, Query
+from salus.model.values.metrics import Answer, Error, Query, Rule
 from salus.sources.history import Span, joined
 from salus.sources.reply import Course, Labels, Series, answer, data_in, listing_in, range_in, reply_in
+from salus.sources.rules import rules_in
 from salus.sources.settings import SourceSettings
 
 IN_FLIGHT = 4
@@ -157,6 +158,20 @@ class Metrics:
         told = data.get(metric)
         first = told[0] if isinstance(told, list) and told else None
         return _meaning(first) if isinstance(first, dict) else None
+
+    async def rules(self) -> tuple[Rule, ...] | None:
+        """The rules that it evaluates; None: it does not say, or has tenants, whose these would be."""
+        if self.settings.tenant_header:
+            return None
+        data = await self._data("/api/v1/rules", {"exclude_alerts": "true"})
+        found = data if isinstance(data, Error) else rules_in(self._title, data)
+        return None if isinstance(found, Error) else tuple(found)
+
+    async def cost(self, query: str) -> Cost | None:
+        """What one evaluation takes; None: it does not say."""
+        bound = self._bound(query)
+        data = bound if isinstance(bound, Error) else await self._data(QUERY, {**self._question(bound), "stats": "all"})
+        return None if isinstance(data, Error) else cost_in(data.get("stats"))
 
     async def about(self) -> About:
         """What it says of itself."""
