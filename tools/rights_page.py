@@ -29,6 +29,8 @@ slip is told with those that resemble it, which takes `list`.
 
 ## The way to Prometheus
 
+`report inc/NAME` asks for ranges, too, with `--html` and `-o json`, but not with `--no-metrics`.
+
 Which way is taken, if several are open, is said in the order of this table.
 
 | way | needs |
