@@ -16,7 +16,7 @@ from salus.core.objects.workloads import POD_TEMPLATE_HASH
 from salus.model.meta import WorkloadKind
 from salus.model.scalars import Body, format_time, whole_number
 from salus.model.values.keys import TargetKey
-from salus.ports import CONTROLLER_REVISIONS, NODES, PODS, REPLICA_SETS, SCALERS, WORKLOADS, Ref
+from salus.ports import CONTROLLER_REVISIONS, NODES, PODS, REPLICA_SETS, SCALERS, WORKLOADS, Ref, Resource
 from salus.rehearsal.cluster import RehearsalCluster
 from salus.rehearsal.server import copied, ref_of
 
@@ -41,6 +41,13 @@ class Controllers:
     def next_at(self) -> datetime | None:
         """When something is next to come by itself."""
         return min(self._rolling.values(), default=None)
+
+    def next_of(self, resource: Resource, namespace: str, name: str | None) -> datetime | None:
+        """The same of one workload, or of all of a kind and a namespace."""
+        if name is not None:
+            return self._rolling.get(Ref(resource, namespace, name))
+        mine = (end for ref, end in self._rolling.items() if (ref.resource, ref.namespace) == (resource, namespace))
+        return min(mine, default=None)
 
     def follow(self, now: datetime) -> None:
         """See what has changed, and let those pods be ready whose time has come."""

@@ -4,14 +4,13 @@ A world comes first: `World` or `Past`, with what is in it (`put`, `adopt`), wha
 (`policy`). These ask (`asked`), a `History` or metrics of another kind answer, and a `Rehearsal` of all this runs.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from salus.core.guards.permissions import REMEDIATOR
 from salus.core.remedy.approvals import DEFAULT_EXPIRY
-from salus.model.meta import WorkloadKind
 from salus.model.policy import Mode
 from salus.model.scalars import Body
 from salus.model.values.configuration import Bounds, Switches
@@ -21,8 +20,6 @@ from salus.ports import (
     CHANGE_EVENTS,
     HEALTH_POLICIES,
     INCIDENTS,
-    KEPT_RELEASES,
-    WORKLOADS,
     Accounts,
     MetricHistory,
     MetricSource,
@@ -32,6 +29,7 @@ from salus.reconcile.cases import Case
 from salus.reconcile.context import Context, Step
 from salus.reconcile.tick import Reconciler
 from salus.rehearsal.accounts import RehearsalAccounts
+from salus.rehearsal.agenda import Agenda, Touched
 from salus.rehearsal.foresight import Answers, Foresight, catch_up
 from salus.rehearsal.ports import NullTelemetry, RecordingRecorder
 from salus.rehearsal.records import RehearsalRecords
@@ -85,10 +83,10 @@ class Rehearsal:
 
     def __init__(self, world: World, policies: Sequence[Policy], metrics: Metrics, setting: Setting) -> None:
         self.world, self._setting = world, setting
-        self._policies = {policy.key: policy for policy in policies}
-        self._due = dict.fromkeys(self._policies, setting.since)
+        self._agenda = Agenda(policies, setting.since)
+        self._policies = self._agenda.policies
         self._last: dict[PolicyKey, datetime] = {}
-        self._timeline, self._touched = Timeline(), _Touched()
+        self._timeline, self._touched = Timeline(), Touched()
         self._ticks, self._until = 0, setting.since
         self.recorder = RecordingRecorder()
         self.context = _context(world, metrics, setting, self.recorder, self._policies.__contains__)
@@ -101,8 +99,9 @@ class Rehearsal:
 
     async def run(self, until: datetime) -> None:
         """Every tick that is due until then; it goes on where it ended the last time."""
-        while self._due and (now := min(self._due.values())) <= until:
-            due = [policy for key, policy in self._policies.items() if self._due[key] == now]
+        self._await_what_comes(self._policies.values(), self._until)
+        while (now := self._agenda.next_at()) is not None and now <= until:
+            due = self._agenda.at(now)
             await self._tick(due, now)
             self._plan(due, now, until)
         self._until = until
@@ -137,69 +136,39 @@ class Rehearsal:
         """These and all others of the same targets: each may be asked what it has seen."""
         cases = self.reconciler.cases
         keys = {other.policy for policy in due for case in self._cases(policy) for other in cases.on(case.target)}
-        return [policy for key, policy in self._policies.items() if key in keys]
+        return self._agenda.in_order(keys)
 
     def _catch_up(self, policy: Policy, now: datetime) -> None:
         """What was left out of it is seen as far as it would have been seen when those that are due are healed."""
         since, interval = self._setting.since, policy.spec.interval
         newest = since + (now - since) // interval * interval
-        before = newest - interval if self._due[policy.key] == now else newest
+        before = newest - interval if self._agenda.due(policy) == now else newest
         if (last := self._last.get(policy.key, now)) < before:
             catch_up(self._cases(policy), last, before)
             self._last[policy.key] = before
 
     def _plan(self, due: Sequence[Policy], now: datetime, until: datetime) -> None:
         """When each is due next: those that were just now, and those whose target somebody has touched."""
+        touched = set(self._agenda.whom(self._touched))
         for policy in due:
-            self._due[policy.key] = self._next(policy, now, until)
-        coming = self.world.next_at()
-        for key, policy in self._policies.items():
-            if policy not in due and self._is_touched(policy):
-                self._wake(key, policy, now, now)
-            if coming is not None:
-                self._wake(key, policy, now, coming)
+            self._agenda.plan(policy, self._next(policy, now, until, is_touched=policy.key in touched))
+        for policy in self._agenda.in_order(touched):
+            self._agenda.wake(policy, now, now)
+        self._await_what_comes(due, now)
 
-    def _next(self, policy: Policy, now: datetime, until: datetime) -> datetime:
-        if self._foresight is None or self._is_touched(policy):
+    def _await_what_comes(self, policies: Iterable[Policy], now: datetime) -> None:
+        """Let them see what is to happen to their targets; what a rollout brings is known when it has begun."""
+        for policy in policies:
+            if (coming := self.world.next_for(policy.key.namespace, policy.spec.target)) is not None:
+                self._agenda.wake(policy, now, coming)
+
+    def _next(self, policy: Policy, now: datetime, until: datetime, *, is_touched: bool) -> datetime:
+        if self._foresight is None or is_touched:
             return now + policy.spec.interval
         return self._foresight.quiet_until(policy, self._cases(policy), now, until)
 
-    def _wake(self, key: PolicyKey, policy: Policy, now: datetime, at: datetime) -> None:
-        """Let it be due at the first of its ticks that is after now, and not before that."""
-        interval, since = policy.spec.interval, self._setting.since
-        passed = -(-(at - since) // interval) if at > now else (now - since) // interval + 1
-        self._due[key] = min(self._due[key], since + passed * interval)
-
-    def _is_touched(self, policy: Policy) -> bool:
-        kind = policy.key.namespace, policy.spec.target.kind
-        return kind in self._touched.kinds or any(case.target in self._touched.targets for case in self._cases(policy))
-
     def _cases(self, policy: Policy) -> Sequence[Case]:
         return self.reconciler.cases.of(policy.key)
-
-
-@dataclass(slots=True, weakref_slot=True)
-class _Touched:
-    """What has become another since the tick began."""
-
-    targets: set[TargetKey] = field(default_factory=set)
-    """By their records."""
-    kinds: set[tuple[str, WorkloadKind]] = field(default_factory=set)
-    """Namespaces and kinds of workloads."""
-
-    def saw(self, kind: str, body: Body) -> None:  # noqa: ARG002 - whatever it was
-        """The port Watcher."""
-        namespace = body["metadata"].get("namespace", "")
-        if body["kind"] in {CHANGE_EVENTS.kind, INCIDENTS.kind, KEPT_RELEASES.kind}:
-            ref = body["spec"]["targetRef"]
-            self.targets.add(TargetKey(namespace, WorkloadKind(ref["kind"]), ref["name"]))
-        elif body["kind"] in set(WORKLOADS):
-            self.kinds.add((namespace, WorkloadKind(body["kind"])))
-
-    def clear(self) -> None:
-        """A tick begins."""
-        self.targets.clear()
-        self.kinds.clear()
 
 
 def _context(

@@ -7,7 +7,7 @@ is healthy by itself.
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from salus.core.objects.stamps import KNOWN
 from salus.core.objects.workloads import workload_from
 from salus.core.policy.compile import Catalog, compile_policy
 from salus.model.change import Facts
-from salus.model.policy import Mode
+from salus.model.policy import Mode, Target
 from salus.model.scalars import Body
 from salus.model.values.changes import Change
 from salus.model.values.configuration import Stamps
@@ -45,6 +45,8 @@ class Happening:
 
     at: datetime
     do: Callable[[RehearsalCluster], object]
+    to: TargetKey | str = ""
+    """The workload that it concerns, or the namespace; empty: it may be any."""
 
 
 def released(at: datetime, ref: Ref, template: Mapping[str, Any]) -> Happening:
@@ -59,17 +61,22 @@ def scaled(at: datetime, ref: Ref, replicas: int) -> Happening:
 
 def edited(at: datetime, ref: Ref, change: Callable[[dict[str, Any]], object]) -> Happening:
     """An object is changed; `change` alters it in place."""
-    return Happening(at, lambda cluster: cluster.edit(ref, change))
+    return Happening(at, lambda cluster: cluster.edit(ref, change), _concerned(ref))
 
 
 def appeared(at: datetime, body: Body) -> Happening:
     """There is a new object."""
-    return Happening(at, lambda cluster: cluster.put(body))
+    return Happening(at, lambda cluster: cluster.put(body), ref_of(body).namespace)
 
 
 def gone(at: datetime, ref: Ref) -> Happening:
     """An object is deleted."""
-    return Happening(at, lambda cluster: cluster.remove(ref))
+    return Happening(at, lambda cluster: cluster.remove(ref), ref.namespace)
+
+
+def _concerned(ref: Ref) -> TargetKey | str:
+    kind = next((kind for kind, resource in WORKLOADS.items() if resource == ref.resource), None)
+    return TargetKey(ref.namespace, kind, ref.name) if kind is not None else ref.namespace
 
 
 class World:
@@ -83,6 +90,8 @@ class World:
         self.controllers = Controllers(self.cluster, takes)
         self._ahead: list[tuple[datetime, int, Happening]] = []
         self._told = 0
+        self._coming: defaultdict[TargetKey | str, list[datetime]] = defaultdict(list)
+        """Heaps of the times at which something will happen, by whom it concerns."""
 
     def _cluster(self) -> RehearsalCluster:
         return RehearsalCluster(self.clock.now)
@@ -114,17 +123,30 @@ class World:
         for happening in happenings:
             self._told += 1
             heapq.heappush(self._ahead, (happening.at, self._told, happening))
+            heapq.heappush(self._coming[happening.to], happening.at)
 
     def next_at(self) -> datetime | None:
         """When something is next to happen that does not follow from what Salus does."""
         coming = (self._ahead[0][0] if self._ahead else None, self.controllers.next_at())
         return min((at for at in coming if at is not None), default=None)
 
+    def next_for(self, namespace: str, target: Target) -> datetime | None:
+        """When something is next to happen that may concern these workloads."""
+        if target.name is not None:
+            concerned: Iterable[TargetKey | str] = ("", namespace, TargetKey(namespace, target.kind, target.name))
+        else:
+            concerned = [to for to in self._coming if isinstance(to, str) or to.namespace == namespace]
+        coming = [self._coming[to][0] for to in concerned if self._coming.get(to)]
+        ends = self.controllers.next_of(WORKLOADS[target.kind], namespace, target.name)
+        return min([*coming, *([ends] if ends is not None else [])], default=None)
+
     def turn(self, now: datetime) -> None:
         """Let all happen that was before this moment; each thing sees its own time."""
         while self._ahead and self._ahead[0][0] < now:
             self._pass_to(self._ahead[0][0])
-            self._do(heapq.heappop(self._ahead)[2])
+            happening = heapq.heappop(self._ahead)[2]
+            heapq.heappop(self._coming[happening.to])
+            self._do(happening)
             self._follow()
         self._pass_to(now)
 

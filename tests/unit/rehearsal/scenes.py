@@ -8,6 +8,7 @@ from typing import Any
 from salus.core.policy.compile import Catalog
 from salus.model.scalars import API_VERSION, Body
 from salus.model.values.configuration import Bounds, Switches
+from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Query, Sample
 from salus.model.values.policies import Policy
 from salus.ports import DEPLOYMENTS, Ref
@@ -60,7 +61,8 @@ def a_shop(kind: type[World] = World, *, begins: datetime | None = None, **more:
 def questions(world: World, policy: Policy) -> dict[str, Query]:
     """By the name of its check, and of `<check> volume`."""
     found: dict[str, Query] = {}
-    for one in world.asked(policy, TARGET):
+    target = TargetKey(NAMESPACE, policy.spec.target.kind, policy.spec.target.name or TARGET.name)
+    for one in world.asked(policy, target):
         found[one.check.name] = one.query
         if one.volume is not None:
             found[f"{one.check.name} volume"] = one.volume

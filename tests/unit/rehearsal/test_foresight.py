@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from salus.model.scalars import Body, parse_time
 from salus.model.values.configuration import Bounds, Brake, Switches
+from salus.ports import DEPLOYMENTS, Ref
 from salus.rehearsal.engine import Rehearsed
 from salus.rehearsal.history import Gaps, always_empty, always_unknown
 from salus.rehearsal.world import Happening, Past, edited, released, scaled
-from tests.builders import PAGE, RESTART, ROLLBACK, a_template
+from tests.builders import NAMESPACE, PAGE, RESTART, ROLLBACK, a_deployment_body, a_template
 from tests.unit.rehearsal.scenes import (
     BEFORE,
     CATALOG,
@@ -29,6 +30,7 @@ from tests.unit.rehearsal.scenes import (
 
 TICKS = 160
 GROW = {"name": "grow", "scale": {"by": "50%", "max": 12, "revertAfter": "3m"}}
+CART = Ref(DEPLOYMENTS, NAMESPACE, "cart")
 BACK = {"name": "back", "scale": {"to": "LastHealthy", "max": 9}}
 
 
@@ -45,6 +47,8 @@ class Story:
     second: str
     """The interval of another policy of the same target; empty: there is none."""
     others: Sequence[Happening]
+    beside: Sequence[Happening] | None
+    """What happens to another workload, of a policy of its own; None: there is none."""
     hold_down: float
     takes: float
     braked: bool
@@ -61,16 +65,24 @@ class Story:
             a_check("slow", hold="30s", volume={"query": "sum(requests)", "atLeast": "10"}),
         ]
         quick = {"limits": {"cooldown": "15s", "maxActions": 10}, "bake": "2m"}
-        mine = a_health_policy(checks=checks, remedies=list(self.remedies), **quick)
-        if not self.second:
-            return [mine]
-        other = {"checks": [a_check("slow", hold="45s")], "remedies": [RESTART], "interval": self.second}
-        return [mine, a_health_policy(name="other", bake="3m", **other)]
+        found = [a_health_policy(checks=checks, remedies=list(self.remedies), **quick)]
+        if self.second:
+            other = {"checks": [a_check("slow", hold="45s")], "remedies": [RESTART], "interval": self.second}
+            found.append(a_health_policy(name="other", bake="3m", **other))
+        if self.beside is not None:
+            target = {"kind": "Deployment", "name": CART.name}
+            apart = {"target": target, "checks": [a_check("slow", hold="45s")], "remedies": [ROLLBACK, RESTART]}
+            found.append(a_health_policy(name="cart", bake="3m", **apart))
+        return found
 
 
 async def played(story: Story, *, all_of_it: bool, shown: Iterable[Happening] = ()) -> Rehearsed:
     world = a_shop(Past, takes=timedelta(seconds=story.takes))
-    world.will(*story.others, *shown)
+    if story.beside is not None:
+        cart = a_deployment_body(name=CART.name)
+        del cart["status"]
+        world.put(cart)
+    world.will(*story.others, *(story.beside or ()), *shown)
     policies = [world.policy(body, CATALOG) for body in story.policies()]
     told = {"error-ratio": story.errors, "slow": story.slow, "slow volume": story.volume}
     history = a_history(world, policies, {name: course(*stretches) for name, stretches in told.items()}, story.gaps)
@@ -86,13 +98,13 @@ def courses(*values: float | None) -> st.SearchStrategy[list[tuple[int, float | 
     return st.builds(lambda calm, rest: [(calm, 0.0), *rest], begins, st.lists(stretch, max_size=8))
 
 
-def happenings() -> st.SearchStrategy[list[Happening]]:
+def happenings(ref: Ref = REF) -> st.SearchStrategy[list[Happening]]:
     at = st.floats(-BEFORE, TICKS).map(tick)
     return st.lists(
         st.one_of(
-            st.builds(lambda at, image: released(at, REF, a_template(f"shop:{image}")), at, st.sampled_from("abc")),
-            st.builds(lambda at, size: scaled(at, REF, size), at, st.sampled_from((0, 2, 3, 6))),
-            st.builds(lambda at: edited(at, REF, lambda body: body["spec"].update(paused=True)), at),
+            st.builds(lambda at, image: released(at, ref, a_template(f"shop:{image}")), at, st.sampled_from("abc")),
+            st.builds(lambda at, size: scaled(at, ref, size), at, st.sampled_from((0, 2, 3, 6))),
+            st.builds(lambda at: edited(at, ref, lambda body: body["spec"].update(paused=True)), at),
         ),
         max_size=3,
     )
@@ -108,6 +120,7 @@ STORIES = st.builds(
     remedies=st.sampled_from(([ROLLBACK, RESTART, PAGE], [GROW, PAGE], [BACK, RESTART], [RESTART], [])),
     second=st.sampled_from(("", "", "15s", "20s", "30s")),
     others=happenings(),
+    beside=st.one_of(st.none(), happenings(CART)),
     hold_down=st.sampled_from((0, 120)),
     takes=st.sampled_from((0, 0, 40)),
     braked=st.booleans(),
@@ -130,7 +143,15 @@ BRAKED = [(CALM, 0.0), (8, 0.3), (8, 0.0), (12, 0.3), (50, 0.0), (8, 0.3), (8, 0
 def a_story(errors: Sequence[tuple[int, float | None]], remedies: Sequence[Mapping[str, Any]], **more: Any) -> Story:  # noqa: ANN401 - fields
     """One check of one policy."""
     usual: dict[str, Any] = {"slow": [(400, 0.0)], "volume": [(400, 100.0)], "on_no_data": "Unknown", "second": ""}
-    around = {"gaps": always_unknown, "others": (), "hold_down": 0, "takes": 0, "records": 120, "hold": "1m"}
+    around = {
+        "gaps": always_unknown,
+        "others": (),
+        "beside": None,
+        "hold_down": 0,
+        "takes": 0,
+        "records": 120,
+        "hold": "1m",
+    }
     return Story(errors=errors, remedies=remedies, **{**usual, **around, "braked": False, "shown": False, **more})
 
 
@@ -161,3 +182,14 @@ async def test_what_is_left_out_changes_nothing(story: Story) -> None:
 
     assert compared(quick) == compared(whole)
     assert (whole.left_out, quick.ticks + quick.left_out) == (0, whole.ticks)
+
+
+async def test_what_happens_to_another_workload_wakes_nobody_else() -> None:
+    """Each of its releases takes the tick that sees it and the one after, of its own policy alone."""
+    moves = [released(tick(10 * number), CART, a_template(f"cart:v{number}")) for number in range(1, 12)]
+
+    async def ticks(beside: Sequence[Happening]) -> int:
+        story = a_story([(500, 0.0)], [RESTART], slow=[(500, 0.0)], volume=[(500, 100.0)], beside=beside)
+        return (await played(story, all_of_it=False)).ticks
+
+    assert await ticks(moves) - await ticks(()) <= 2 * (len(moves) + 1)
