@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from salus.cli.metrics.wanted import Prometheus
@@ -130,6 +131,20 @@ _GROUPS: Mapping[str, tuple[Mapping[str, tuple[Any, Any]], Callable[[Mapping[str
     "look": (_LOOK, _look),
     "prometheus": (_PROMETHEUS, _prometheus),
 }
+
+
+def may_be_bare(values: Mapping[str, str]) -> type[TyperCommand]:
+    """A command whose options of these names need no value: they have this one where none follows."""
+
+    class Command(TyperCommand):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 — Typer keeps the class to itself
+            """With the values that were left out."""
+            following = [*args[1:], "-"]
+            pairs = zip(args, following, strict=True)
+            whole = [[one, values[one]] if one in values and after.startswith("-") else [one] for one, after in pairs]
+            return super().parse_args(ctx, [word for words in whole for word in words])
+
+    return Command
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

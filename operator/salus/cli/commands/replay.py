@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from salus.cli.app import app, imports
-from salus.cli.options import duration, grouped
+from salus.cli.options import duration, grouped, may_be_bare
 
 if TYPE_CHECKING:
     from salus.cli.metrics.wanted import Prometheus
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 _REPLAY = """What policies would have done in a past, by the operator's own code; nothing is written anywhere.
 
 NAME is a policy or a workload (deploy/NAME, …); with -f those of files. Releases and sizes of that time are told by
-kube-state-metrics and by what the cluster still has, or by --releases. -o csv and md are there too.
+kube-state-metrics and by what the cluster still has, or by --releases. --sweep and --html need no value. -o csv and md
+are there too.
 
 Exit status: 0; with --fail-on 1 if so; 2 it could not be asked.
 
 \b
 Examples:
-  salus replay checkout -n shop --since 30d
-  salus replay -f deploy --prometheus http://127.0.0.1:9090 -o md
+  salus replay checkout -n shop --sweep error-ratio --html
+  salus replay -f deploy --against live --since 30d -o md
   salus replay -f new.yaml --from 2026-11-21 --fail-on false-alarms
 """
 
 
-@app.command("replay", help=_REPLAY)
+@app.command("replay", help=_REPLAY, cls=may_be_bare({"--sweep": "*", "--html": ""}))
 @grouped
 def replay_command(  # noqa: PLR0913 — a command's arguments are its options
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="A policy, or TYPE/NAME.")] = None,
@@ -46,6 +47,15 @@ def replay_command(  # noqa: PLR0913 — a command's arguments are its options
     step: Annotated[
         str, typer.Option("--step", metavar="TIME", help="Measure so often. Default: each policy's interval.")
     ] = "",
+    sweep: Annotated[
+        str, typer.Option("--sweep", metavar="[CHECK]", help="With other bounds and for as well; of all checks.")
+    ] = "",
+    against: Annotated[
+        str, typer.Option("--against", metavar="live|FILE", help="Show only where these policies would differ.")
+    ] = "",
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="[FILE]", help="Write a page, too. Default: one of its name.")
+    ] = None,
     releases: Annotated[
         Path | None,
         typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Releases and sizes of that time, in YAML."),
@@ -78,6 +88,9 @@ def replay_command(  # noqa: PLR0913 — a command's arguments are its options
             step=every,
             releases=releases,
             fail_on=fail_on,
+            sweep=sweep,
+            against=against,
+            html=html,
         )
         return run(ask, where, look, prometheus)
 

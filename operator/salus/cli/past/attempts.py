@@ -41,7 +41,7 @@ def attempt(body: Body) -> AttemptLine:
         state=state_of(change.outcome or change.decision),
         objection=_objection(change),
         not_asked=not_asked_after(change.reason) if _objection(change) else 0,
-        patch=tuple(line for line in patch_lines(spec.get("patch") or ()) if not line.startswith(_STAMP)),
+        patch=shown_patch(body),
         images=images(change.before, change.intended),
         replicas=replicas(change.before, change.intended),
         identity=(spec.get("actor") or {}).get("identity", ""),
@@ -58,6 +58,11 @@ def _objection(change: Change) -> GuardLine | None:
     if change.decision not in {Decision.REFUSE, Decision.ADVISE} or change.reason not in _GUARDS:
         return None
     return GuardLine(reason=change.reason, state=State.HELD, message=change.message)
+
+
+def shown_patch(body: Body) -> tuple[str, ...]:
+    """What a record would change, or has changed, but for the record's own name."""
+    return tuple(line for line in patch_lines(body["spec"].get("patch") or ()) if not line.startswith(_STAMP))
 
 
 def patch_lines(patch: Iterable[Mapping[str, Any]]) -> Iterator[str]:

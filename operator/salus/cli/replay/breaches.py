@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from salus.cli.look.happening import doing
 from salus.cli.marks import State, state_of
-from salus.cli.past.attempts import images, of_incident, replicas
+from salus.cli.past.attempts import images, of_incident, replicas, shown_patch
 from salus.cli.past.times import Times, times_of
 from salus.cli.replay.courses import around, within, worst
 from salus.cli.replay.lives import Life
@@ -109,7 +109,7 @@ def _of_incident(played: Played, body: Body) -> Breach:
     ref = spec["targetRef"]
     target = TargetKey(body["metadata"]["namespace"], WorkloadKind(ref["kind"]), ref["name"])
     watched = _watched(played, PolicyKey(target.namespace, spec["policyRef"]["name"]), target)
-    changes = [past_change(one) for one in of_incident(body["metadata"]["name"], played.rehearsed.changes)]
+    changes = of_incident(body["metadata"]["name"], played.rehearsed.changes)
     one, ended = _ill(played, watched, times)
     then = _then(played, target, times.opened, ended)
     alarm_from = ended - watched.policy.spec.verify.timeout if ended is not None and then.by_itself else None
@@ -168,7 +168,8 @@ def is_call(change: Change) -> bool:
     return change.decision in {Decision.ACT, Decision.DRY_RUN} and not change.action.writes
 
 
-def _would(change: Change, life: Life | None, alarm_from: datetime | None) -> WouldHave:
+def _would(body: Body, life: Life | None, alarm_from: datetime | None) -> WouldHave:
+    change = past_change(body)
     shown = images(change.before, change.intended)
     said = doing(change)
     if life is not None and life.is_made_up and shown:
@@ -182,6 +183,7 @@ def _would(change: Change, life: Life | None, alarm_from: datetime | None) -> Wo
         message=change.message,
         images=shown,
         replicas=replicas(change.before, change.intended),
+        patch=shown_patch(body),
         state=State.WARNING if is_call(change) else state_of(change.decision),
         times=change.occurrences,
         is_act=is_act(change),

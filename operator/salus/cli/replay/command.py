@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,28 +15,32 @@ from salus.cli.lint.command import policies_of
 from salus.cli.lint.subjects import Read, from_cluster, from_files
 from salus.cli.metrics.opening import Found, prometheus_of
 from salus.cli.metrics.wanted import Prometheus
+from salus.cli.pages import TooLargeError
 from salus.cli.person import Person, Where, person_at
 from salus.cli.progress import Progress
 from salus.cli.replay import forms
+from salus.cli.replay.against import compared
 from salus.cli.replay.asking import Archive
-from salus.cli.replay.groups import Group, grouped, lives_of
-from salus.cli.replay.play import Ask as AskQueries
-from salus.cli.replay.play import Given, Played, Wish, needs_heartbeat, play, with_heartbeat
+from salus.cli.replay.drawing import replay_page
+from salus.cli.replay.many import Replayed, cached
+from salus.cli.replay.play import Wish
 from salus.cli.replay.report import Title, report
+from salus.cli.replay.sweep import sweeps
 from salus.cli.replay.text import text
-from salus.cli.replay.written import Line, lines
+from salus.cli.replay.written import lines
 from salus.cli.reports.replay import ReplayReport
 from salus.cli.show import Form, Look, screen, show
 from salus.cli.spans import moment
 from salus.cli.validate import catalog_of
 from salus.model.policy import Mode
 from salus.model.scalars import Body, format_time
-from salus.model.values.metrics import Error, Query, Sample
+from salus.ports import HEALTH_POLICIES, Ref
 from salus.settings import Settings, SettingsError, read_settings
 
 CSV, MARKDOWN = "csv", "md"
 KNOWN_FORMS = (Form.TEXT, Form.WIDE, Form.JSON, Form.YAML, CSV, MARKDOWN)
 USUAL = timedelta(days=14)
+LIVE = "live"
 GATES = ("acts", "false-alarms")
 
 
@@ -54,6 +58,12 @@ class Ask:
     step: timedelta | None = None
     releases: Path | None = None
     fail_on: str = ""
+    sweep: str = ""
+    """One check, or `*`: all."""
+    against: str = ""
+    """`live`, or a file."""
+    html: str | None = None
+    """A file; empty: one that is named after what is replayed."""
 
 
 def run(ask: Ask, where: Where, look: Look, wanted: Prometheus) -> int:
@@ -80,21 +90,75 @@ async def _run(ask: Ask, where: Where, look: Look, wanted: Prometheus) -> int:
     async with AsyncExitStack() as stack:
         person = await _person(stack, ask, where, wanted)
         subjects = await _subjects(ask, where, settings, person)
+        others = await _others(ask, subjects, settings, person)
         found = await stack.enter_async_context(prometheus_of(wanted, where, person))
         wish = _wish(ask, found, settings, now)
         archive = Archive(found.metrics, wish.begins, wish.ends, progress.say)
         written = lines(ask.releases, lambda said: moment(said, utc=look.utc)) if ask.releases else ()
-        replayed = Replayed(archive, wish, person, written, progress, fleet=where.all_namespaces)
+        replayed = Replayed(archive, cached(archive), wish, person, written, progress, fleet=where.all_namespaces)
         async with _to_its_end(replayed):
             await replayed.all(subjects)
         said = _finished(replayed, found, person, ask, now)
+        async with _to_its_end(replayed):
+            if replayed.cut is None:
+                said = said.model_copy(update=await _more(replayed, said, others, ask))
     _print(said, look)
     replayed.raise_what_cut_it_short()
+    if ask.html is not None:
+        _write(Path(ask.html or _file_of(said)), said, look)
     return _ends(said, ask.fail_on)
 
 
+async def _others(
+    ask: Ask, subjects: Sequence[Body], settings: Settings | None, person: Person | None
+) -> Sequence[Body]:
+    """The policies that these are compared with, of the same names. Raises CannotBeAsked."""
+    if not ask.against:
+        return ()
+    named = [(body["metadata"]["namespace"], body["metadata"]["name"]) for body in subjects]
+    if ask.against != LIVE:
+        there = usable(from_files([ask.against], catalog_of(settings), named[0][0]), named[0][0])
+        found = [body for body in there if (body["metadata"]["namespace"], body["metadata"]["name"]) in named]
+    elif person is None:
+        raise CannotBeAsked("--against live asks a cluster, and there is none", tries=["--against FILE"])
+    else:
+        bodies = await asyncio.gather(*(person.find(Ref(HEALTH_POLICIES, *one)) for one in named))
+        found = usable(from_cluster([body for body in bodies if body is not None], catalog_of(settings)), "")
+    if not found:
+        names = ", ".join("/".join(one) for one in named[:3])
+        raise CannotBeAsked(f"there is nothing to compare with: {ask.against} has no {names}")
+    return found
+
+
+async def _more(replayed: Replayed, said: ReplayReport, others: Sequence[Body], ask: Ask) -> Mapping[str, object]:
+    """Other bounds, and other versions of the same policies. Raises CannotBeAsked."""
+    more: dict[str, object] = {}
+    if ask.sweep:
+        more["sweeps"] = await sweeps(replayed.played, ask.sweep, replayed.progress.say)
+    if others:
+        second = replace(replayed, played=[], unknown=[])
+        await second.all(others)
+        more["comparison"] = compared(said, report(second.played, Title(said.at)), ask.against)
+    replayed.progress.end()
+    return more
+
+
+def _file_of(said: ReplayReport) -> str:
+    names = [one.name for one in said.policies]
+    return f"salus-replay-{names[0] if len(names) == 1 else len(names)}.html"
+
+
+def _write(file: Path, said: ReplayReport, look: Look) -> None:
+    try:
+        raw = replay_page(said, look).encode()
+        file.write_bytes(raw)
+    except (OSError, TooLargeError) as error:
+        raise CannotBeAsked(f"{file} cannot be written", [("why", str(error))]) from error
+    sys.stderr.write(f"written: {file} ({-(-len(raw) // 1000)} kB)\n")
+
+
 @asynccontextmanager
-async def _to_its_end(replayed: "Replayed") -> AsyncIterator[None]:
+async def _to_its_end(replayed: Replayed) -> AsyncIterator[None]:
     """Who presses Ctrl-C gets what is done, and then ends as one who was interrupted."""
     try:
         yield
@@ -104,76 +168,6 @@ async def _to_its_end(replayed: "Replayed") -> AsyncIterator[None]:
         replayed.cut = cut
     finally:
         replayed.progress.end()
-
-
-@dataclass(slots=True)
-class Replayed:
-    """Policies, group by group: those that share a workload together, or all of them where the fleet counts."""
-
-    archive: Archive
-    wish: Wish
-    person: Person | None
-    written: Sequence[Line]
-    progress: Progress
-    fleet: bool
-    played: list[Played] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-    cut: BaseException | None = None
-
-    async def all(self, subjects: Sequence[Body]) -> None:
-        """Each group in turn. Raises CannotBeAsked."""
-        wish, groups = await self._known(subjects)
-        for number, group in enumerate(groups, start=1):
-            heard = self._heard(number, len(groups))
-            one = await play(group.bodies, group.lives, cached(self.archive), replace(wish, heard=heard))
-            self.played.append(one)
-            if one.cut is not None:
-                raise one.cut
-
-    async def _known(self, subjects: Sequence[Body]) -> tuple[Wish, Sequence[Group]]:
-        lives = await lives_of(subjects, self.wish, self.archive, self.person, self.written)
-        self.unknown += lives.unknown
-        groups = grouped(subjects, lives, together=self.fleet)
-        wish = self.wish
-        policies = [policy for group in groups for policy in group.policies]
-        if needs_heartbeat(policies):
-            step = min(policy.spec.interval for policy in policies)
-            wish = with_heartbeat(wish, await self.archive.heartbeat(step))
-        return wish, groups
-
-    def _heard(self, number: int, count: int) -> "Heard":
-        return Heard(self.progress, self.wish, f"{number} of {count}" if count > 1 else "")
-
-    def raise_what_cut_it_short(self) -> None:
-        """Whoever has pressed Ctrl-C."""
-        if self.cut is not None:
-            raise self.cut
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """Says how far a replay has come."""
-
-    progress: Progress
-    wish: Wish
-    which: str
-
-    def __call__(self, now: datetime) -> None:
-        """At this tick."""
-        share = (now - self.wish.begins) / (self.wish.ends - self.wish.begins)
-        which = f" {self.which} policies" if self.which else ""
-        self.progress.say(lambda: f"replaying{which}: {share:.0%}, {now:%d %b %H:%M}")
-
-
-def cached(archive: Archive) -> AskQueries:
-    """What was asked once is not asked again."""
-    known: dict[Query, Sequence[Sample] | Error] = {}
-
-    async def ask(queries: Mapping[Query, timedelta]) -> Given:
-        known.update(await archive.checks({query: step for query, step in queries.items() if query not in known}))
-        return {query: known[query] for query in queries}
-
-    return ask
 
 
 # --- what is replayed, and over which time

@@ -228,7 +228,7 @@ def difference(report: ReplayReport) -> str:
     fewer, days = compared.acts - report.acts, span(report.ends - report.begins)
     if not compared.differences:
         return f"No decision differs from those of {compared.against} in {days}."
-    often = f"{abs(fewer)} times {'less' if fewer > 0 else 'more'}" if fewer else "as often"
+    often = f"{count(abs(fewer), 'time')} {'less' if fewer > 0 else 'more'}" if fewer else "as often"
     missed = count(compared.missed, "breach", "breaches") if compared.missed else "nothing"
     alone = f" Not in {compared.against}: {', '.join(compared.only_here)}." if compared.only_here else ""
     return f"This change would have acted {often} in {days}, and missed {missed} that lasted.{alone}"

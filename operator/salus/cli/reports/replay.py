@@ -46,6 +46,8 @@ class WouldHave(Resource):
     message: str = ""
     images: str = ""
     replicas: str = ""
+    patch: Annotated[tuple[str, ...], _Many]
+    """Operations, one a line."""
     state: State | None = None
     times: int = 1
     is_act: bool = False
