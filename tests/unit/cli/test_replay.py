@@ -219,6 +219,11 @@ def course(*stretches: tuple[int, float | None]) -> list[Sample]:
 V1, V2 = "checkout-aaa", "checkout-bbb"
 
 
+def seen(minute: int) -> datetime:
+    """What was seen then for the first time was there a second before."""
+    return BEGINS + minute * MINUTE - timedelta(seconds=1)
+
+
 @pytest.mark.parametrize(
     ("sizes", "found"),
     [
@@ -240,7 +245,7 @@ V1, V2 = "checkout-aaa", "checkout-bbb"
     ],
 )
 def test_which_replica_set_is_live(sizes: Mapping[str, Sequence[Sample]], found: Sequence[tuple[int, str]]) -> None:
-    assert list(live_over_time(sizes, {})) == [(BEGINS + minute * MINUTE, name) for minute, name in found]
+    assert list(live_over_time(sizes, {})) == [(seen(minute), name) for minute, name in found]
 
 
 def test_a_release_is_told_at_the_time_of_its_making() -> None:
@@ -263,8 +268,8 @@ def test_a_life_is_made_of_images_where_nothing_else_is_left() -> None:
     assert found is not None
     assert found.is_made_up
     assert list(found.turns()) == [
-        (BEGINS + 2 * MINUTE, "scale", "3 → 4"),
-        (BEGINS + 5 * MINUTE, "release", "shop:v2"),
+        (seen(2), "scale", "3 → 4"),
+        (seen(5), "release", "shop:v2"),
     ]
     assert images_of(found.body["spec"]["template"]) == ("shop:v1",)
 
@@ -307,7 +312,7 @@ def test_an_autoscaler_has_the_minimum_of_its_time() -> None:
 
     assert found is not None
     assert (found.around[0]["spec"]["minReplicas"], found.around[0]["spec"]["maxReplicas"]) == (2, 8)
-    assert [(least.at, least.replicas) for least in found.minimums] == [(BEGINS + 5 * MINUTE, 4)]
+    assert [(least.at, least.replicas) for least in found.minimums] == [(seen(5), 4)]
 
 
 # --- what somebody has written down

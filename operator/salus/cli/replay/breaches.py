@@ -1,6 +1,6 @@
 """Each time that something was beyond its bound, what would have been done, and what came then. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -109,7 +109,7 @@ def _of_incident(played: Played, body: Body) -> Breach:
     ref = spec["targetRef"]
     target = TargetKey(body["metadata"]["namespace"], WorkloadKind(ref["kind"]), ref["name"])
     watched = _watched(played, PolicyKey(target.namespace, spec["policyRef"]["name"]), target)
-    changes = of_incident(body["metadata"]["name"], played.rehearsed.changes)
+    changes = _with_what_takes_them_back(of_incident(body["metadata"]["name"], played.rehearsed.changes), played)
     one, ended = _ill(played, watched, times)
     then = _then(played, target, times.opened, ended)
     alarm_from = ended - watched.policy.spec.verify.timeout if ended is not None and then.by_itself else None
@@ -132,6 +132,13 @@ def _of_incident(played: Played, body: Body) -> Breach:
         by_itself=then.by_itself,
         course=around(played, one, times.opened, ended),
     )
+
+
+def _with_what_takes_them_back(mine: Sequence[Body], played: Played) -> Sequence[Body]:
+    """What helped and was only lent is taken back when the incident is over."""
+    names = {one["metadata"]["name"] for one in mine}
+    later = [one for one in played.rehearsed.changes if one["spec"].get("undoes") in names]
+    return [*mine, *(one for one in later if one["metadata"]["name"] not in names)]
 
 
 def _why_nothing(watched: Watched) -> str:
@@ -159,8 +166,8 @@ def _ill(played: Played, watched: Watched, times: Times) -> tuple[Asked, datetim
 
 
 def is_act(change: Change) -> bool:
-    """Whether something would have been done to the workload, by Salus or after a person's word."""
-    return change.decision in _WOULD and change.action.writes
+    """Whether something would have been done to the workload, by Salus or after a person's word; no undo is."""
+    return change.decision in _WOULD and change.action.writes and not change.undoes
 
 
 def is_call(change: Change) -> bool:

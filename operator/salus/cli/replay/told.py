@@ -16,6 +16,8 @@ from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Sample
 from salus.ports import AUTOSCALERS, WORKLOADS, Ref
 
+_JUST_BEFORE = timedelta(seconds=1)
+"""What is seen for the first time was there already."""
 _SEEN_LATE = timedelta(minutes=10)
 """So long after a release was made it may be seen for the first time, and is still told at the time of its making."""
 Images = Mapping[str, str]
@@ -93,12 +95,15 @@ def live_over_time(
         for sample in samples:
             told.setdefault(sample.at, {})[name] = sample.value
     live, before, since = "", dict[str, float](), None
+    known: set[str] = set()
     for at in sorted(told):
         found = _live(live, before, told[at])
         if found != live:
             made_at = created.get(found)
             is_new = since is not None and made_at is not None and since - _SEEN_LATE < made_at <= at
-            yield (made_at if is_new and made_at is not None else at), found
+            is_new = is_new and found not in known
+            known.add(found)
+            yield (made_at if is_new and made_at is not None else at - _JUST_BEFORE), found
         live, before, since = found, told[at], at
 
 
@@ -119,7 +124,7 @@ def steps(samples: Iterable[Sample]) -> Iterator[tuple[datetime, float]]:
     before: float | None = None
     for sample in samples:
         if sample.value != before:
-            yield sample.at, sample.value
+            yield sample.at - _JUST_BEFORE, sample.value
             before = sample.value
 
 
