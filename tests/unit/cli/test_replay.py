@@ -1,5 +1,6 @@
 """`salus replay`: what it says of a past, and how it tells what a workload was."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -153,6 +154,22 @@ async def test_two_policies_of_a_workload_are_told_apart() -> None:
         ("restarts", "Restart"),
     }
     assert "restarts:" in shown(report)
+
+
+async def test_who_has_enough_gets_what_is_done() -> None:
+    """Ctrl-C: the loop is cancelled between two ticks."""
+
+    def enough(now: datetime) -> None:
+        task = asyncio.current_task()
+        if now >= SICK_AT + MINUTE and task is not None and not task.cancelling():
+            task.cancel()
+
+    found = await played(wish=a_wish(heard=enough))
+
+    said = made([found], Title(at=ENDS))
+    assert found.cut is not None
+    assert SICK_AT < said.ends < ENDS
+    assert [one.check for one in said.breaches] == ["error-ratio", "crashes"]
 
 
 # --- other forms

@@ -24,7 +24,7 @@ from salus.cli.replay.asking import Archive
 from salus.cli.replay.drawing import replay_page
 from salus.cli.replay.many import Replayed, cached
 from salus.cli.replay.play import Wish
-from salus.cli.replay.report import Title, report
+from salus.cli.replay.report import Title, merged
 from salus.cli.replay.sweep import sweeps
 from salus.cli.replay.text import text
 from salus.cli.replay.written import lines
@@ -95,10 +95,12 @@ async def _run(ask: Ask, where: Where, look: Look, wanted: Prometheus) -> int:
         wish = _wish(ask, found, settings, now)
         archive = Archive(found.metrics, wish.begins, wish.ends, progress.say)
         written = lines(ask.releases, lambda said: moment(said, utc=look.utc)) if ask.releases else ()
-        replayed = Replayed(archive, cached(archive), wish, person, written, progress, fleet=where.all_namespaces)
+        asks = cached(archive) if others else archive.checks
+        title, keeps = _title(ask, person, now), bool(ask.sweep)
+        replayed = Replayed(archive, asks, wish, person, written, progress, where.all_namespaces, title, keeps)
         async with _to_its_end(replayed):
             await replayed.all(subjects)
-        said = _finished(replayed, found, person, ask, now)
+        said = _finished(replayed, found, person)
         async with _to_its_end(replayed):
             if replayed.cut is None:
                 said = said.model_copy(update=await _more(replayed, said, others, ask))
@@ -136,9 +138,9 @@ async def _more(replayed: Replayed, said: ReplayReport, others: Sequence[Body], 
     if ask.sweep:
         more["sweeps"] = await sweeps(replayed.played, ask.sweep, replayed.progress.say)
     if others:
-        second = replace(replayed, played=[], unknown=[])
+        second = replace(replayed, played=[], reports=[], unknown=[], keeps=False)
         await second.all(others)
-        more["comparison"] = compared(said, report(second.played, Title(said.at)), ask.against)
+        more["comparison"] = compared(said, merged(second.reports), ask.against)
     replayed.progress.end()
     return more
 
@@ -163,7 +165,7 @@ async def _to_its_end(replayed: Replayed) -> AsyncIterator[None]:
     try:
         yield
     except asyncio.CancelledError as cut:
-        if not replayed.played:
+        if not replayed.reports:
             raise
         replayed.cut = cut
     finally:
@@ -241,11 +243,15 @@ def _whole(at: datetime) -> datetime:
 # --- what is said of it
 
 
-def _finished(replayed: Replayed, found: Found, person: Person | None, ask: Ask, now: datetime) -> ReplayReport:
-    meant = (ask.ends or now) - (ask.begins or (ask.ends or now) - (ask.since or USUAL))
-    said = report(replayed.played, Title(now, person.context if person is not None else "", meant))
-    reached = replayed.played[-1].wish.ends
-    partial = f"interrupted at {format_time(reached)} of the past" if replayed.cut is not None else ""
+def _title(ask: Ask, person: Person | None, now: datetime) -> Title:
+    ends = ask.ends or now
+    meant = ends - (ask.begins or ends - (ask.since or USUAL))
+    return Title(now, person.context if person is not None else "", meant)
+
+
+def _finished(replayed: Replayed, found: Found, person: Person | None) -> ReplayReport:
+    said = merged(replayed.reports)
+    partial = f"interrupted at {format_time(said.ends)} of the past" if replayed.cut is not None else ""
     return said.model_copy(
         update={
             "prometheus": found.report(),

@@ -10,7 +10,9 @@ from salus.cli.replay.asking import Archive
 from salus.cli.replay.groups import Group, grouped, lives_of
 from salus.cli.replay.play import Ask as AskQueries
 from salus.cli.replay.play import Given, Played, Wish, needs_heartbeat, play, with_heartbeat
+from salus.cli.replay.report import Title, report
 from salus.cli.replay.written import Line
+from salus.cli.reports.replay import ReplayReport
 from salus.model.scalars import Body
 from salus.model.values.metrics import Error, Query, Sample
 
@@ -26,7 +28,11 @@ class Replayed:
     written: Sequence[Line]
     progress: Progress
     fleet: bool
+    title: Title
+    keeps: bool = False
+    """Each is kept as a whole, for who plays it again: a history of two weeks takes some 50 MB a policy."""
     played: list[Played] = field(default_factory=list)
+    reports: list[ReplayReport] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     cut: BaseException | None = None
 
@@ -36,7 +42,9 @@ class Replayed:
         for number, group in enumerate(groups, start=1):
             heard = self._heard(number, len(groups))
             one = await play(group.bodies, group.lives, self.ask, replace(wish, heard=heard))
-            self.played.append(one)
+            self.reports.append(report([one], self.title))
+            if self.keeps:
+                self.played.append(one)
             if one.cut is not None:
                 raise one.cut
 

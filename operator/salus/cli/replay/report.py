@@ -46,33 +46,57 @@ async def rehearse(
 
 def report(played: Sequence[Played], title: Title) -> ReplayReport:
     """All of them, which had one time and one wish."""
-    wish = played[0].wish
-    found = [breaches(one) for one in played]
-    all_of_them = numbered(breach for one in found for breach in one.breaches)
-    changes = [past_change(body) for one in played for body in one.rehearsed.changes]
-    unknown = sorted((gap for one in played for gap in gaps(one)), key=lambda gap: gap.begins - gap.ends)
-    turns = sorted((turn for one in played for turn in turns_of(one.lives.values(), wish.begins)), key=lambda t: t.at)
-    incidents = [breach for breach in all_of_them if breach.is_incident]
+    return merged([_of_group(one, title) for one in played])
+
+
+def merged(reports: Sequence[ReplayReport]) -> ReplayReport:
+    """One of all: of one time and one wish, and of other policies each. There is at least one."""
+    breached = numbered(breach for one in reports for breach in one.breaches)
+    turns = sorted((turn for one in reports for turn in one.turns), key=lambda turn: turn.at)
+    gaps_ = sorted((gap for one in reports for gap in one.gaps), key=lambda gap: gap.begins - gap.ends)
+    nothing = timedelta(0)
+    return reports[-1].model_copy(
+        update={
+            "policies": tuple(policy for one in reports for policy in one.policies),
+            "breaches": breached[:MOST_BREACHES],
+            "breaches_left_out": sum(one.breaches_left_out for one in reports) + len(breached[MOST_BREACHES:]),
+            "checks": tuple(check for one in reports for check in one.checks),
+            "turns": tuple(turns[:MOST_TURNS]),
+            "turns_left_out": sum(one.turns_left_out for one in reports) + len(turns[MOST_TURNS:]),
+            "acts": sum(one.acts for one in reports),
+            "escalations": sum(one.escalations for one in reports),
+            "alarms": sum(one.alarms for one in reports),
+            "in_breach": sum((one.in_breach for one in reports), nothing),
+            "after_first_act": sum((one.after_first_act for one in reports), nothing),
+            "gaps": tuple(sorted(gaps_[:MOST_GAPS], key=lambda gap: gap.begins)),
+            "gaps_left_out": sum(one.gaps_left_out for one in reports) + len(gaps_[MOST_GAPS:]),
+            "unknown": tuple(dict.fromkeys(text for one in reports for text in one.unknown)),
+        }
+    )
+
+
+def _of_group(played: Played, title: Title) -> ReplayReport:
+    wish, found = played.wish, breaches(played)
+    changes = [past_change(body) for body in played.rehearsed.changes]
+    incidents = [breach for breach in found.breaches if breach.is_incident]
     return ReplayReport(
         cluster=title.cluster,
         at=title.at,
         begins=wish.begins,
         ends=wish.ends,
         asked_for=title.asked_for or wish.ends - wish.begins,
-        policies=tuple(policy for one in played for policy in _policies(one)),
-        breaches=all_of_them[:MOST_BREACHES],
-        breaches_left_out=sum(one.left_out for one in found) + len(all_of_them[MOST_BREACHES:]),
-        checks=tuple(check for one in played for check in checks(one)),
-        turns=tuple(turns[:MOST_TURNS]),
-        turns_left_out=len(turns[MOST_TURNS:]),
+        policies=tuple(_policies(played)),
+        breaches=found.breaches,
+        breaches_left_out=found.left_out,
+        checks=tuple(checks(played)),
+        turns=tuple(turns_of(played.lives.values(), wish.begins)),
         acts=sum(map(is_act, changes)),
         escalations=sum(map(is_call, changes)),
         alarms=sum(would.is_alarm for breach in incidents for would in breach.would_have),
         in_breach=sum((breach.lasted for breach in incidents), timedelta(0)),
         after_first_act=sum((_after_first_act(breach, wish) for breach in incidents), timedelta(0)),
-        gaps=tuple(sorted(unknown[:MOST_GAPS], key=lambda gap: gap.begins)),
-        gaps_left_out=len(unknown[MOST_GAPS:]),
-        unknown=tuple(dict.fromkeys(text for one in played for text in _unknown(one))),
+        gaps=tuple(gaps(played)),
+        unknown=tuple(_unknown(played)),
         assumed=ASSUMED,
     )
 

@@ -26,14 +26,13 @@ def text(report: ReplayReport, screen: Screen) -> Iterator[RenderableType]:
     yield ""
     if report.comparison is not None:
         yield from _compared(report, screen)
-        yield ""
-    elif report.breaches:
-        yield _table(report, screen)
-        yield ""
-    if report.comparison is None:
+    else:
+        if report.breaches:
+            yield _table(report, screen)
+            yield ""
         yield from _bars(report.checks, screen)
     yield from unknown(report, screen)
-    yield summary(report)
+    yield difference(report) if report.comparison is not None else summary(report)
     for sweep in report.sweeps:
         yield ""
         yield from swept(sweep, several=len(report.policies) > 1)
@@ -208,16 +207,16 @@ def _starred(words: str, *, is_own: bool) -> str:
 
 def _compared(report: ReplayReport, screen: Screen) -> Iterator[RenderableType]:
     compared = report.comparison
-    if compared is None:
+    if compared is None or not compared.differences:
         return
-    if compared.differences:
-        found = table("TIME", "POLICY", "HERE", compared.against.upper(), "WHAT HAPPENED THEN", folds=("HERE",))
-        for one in compared.differences:
-            cells = (one.policy, one.here or "–", one.there or "–", one.then)  # noqa: RUF001 — the dash that is meant
-            found.add_row(day(one.at, screen), *(plain(cell) for cell in cells))
-        yield found
-        yield ""
-    yield difference(report)
+    several = len(report.policies) > 1
+    titles = ("TIME", *(("POLICY",) if several else ()), "HERE", compared.against.upper()[:_NAME])
+    found = table(*titles, "WHAT HAPPENED THEN", folds=titles[1:])
+    for one in compared.differences:
+        cells = (*((one.policy,) if several else ()), one.here or "nothing", one.there or "nothing", one.then)
+        found.add_row(day(one.at, screen), *(plain(cell) for cell in cells))
+    yield found
+    yield ""
 
 
 def difference(report: ReplayReport) -> str:
