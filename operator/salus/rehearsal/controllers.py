@@ -16,7 +16,7 @@ from salus.core.objects.workloads import POD_TEMPLATE_HASH
 from salus.model.meta import WorkloadKind
 from salus.model.scalars import Body, format_time, whole_number
 from salus.model.values.keys import TargetKey
-from salus.ports import CONTROLLER_REVISIONS, NODES, PODS, REPLICA_SETS, SCALERS, WORKLOADS, Ref, Resource
+from salus.ports import CONTROLLER_REVISIONS, NODES, PODS, REPLICA_SETS, SCALERS, WORKLOADS, NotFound, Ref, Resource
 from salus.rehearsal.cluster import RehearsalCluster
 from salus.rehearsal.server import copied, ref_of
 
@@ -26,7 +26,12 @@ _GENERATION_LABEL = "pod-template-generation"
 _GENERATION = "deprecated.daemonset.template.generation"
 
 
-@dataclass(slots=True)
+_ORDER = {resource.kind: index for index, resource in enumerate(WORKLOADS.values())}
+_WORKLOADS = frozenset(_ORDER)
+_SCALERS = frozenset(resource.kind for resource in SCALERS.values())
+
+
+@dataclass(slots=True, weakref_slot=True)
 class Controllers:
     """Those of workloads; and of what scales them, as far as its minimum goes and unless the size is told."""
 
@@ -37,6 +42,23 @@ class Controllers:
     """When the pods of those will be ready whose pods are not."""
     _wanted: dict[Ref, int] = field(default_factory=dict)
     """The size that each had before its autoscaler raised it."""
+    _seen: dict[Ref, None] = field(default_factory=dict)
+    """Workloads of which something has become another."""
+
+    def __post_init__(self) -> None:
+        self._look_at_all(None)
+        self.cluster.watch(self)
+
+    def saw(self, kind: str, body: Body) -> None:  # noqa: ARG002 - whatever it was
+        """The port Watcher: only what has changed is looked at."""
+        if body["kind"] in _WORKLOADS:
+            self._seen[ref_of(body)] = None
+        elif body["kind"] in _SCALERS:
+            self._look_at_all(body["metadata"].get("namespace"))
+
+    def _look_at_all(self, namespace: str | None) -> None:
+        bodies = (body for resource in WORKLOADS.values() for body in self.cluster.peek(resource, namespace))
+        self._seen |= dict.fromkeys(map(ref_of, bodies))
 
     def next_at(self) -> datetime | None:
         """When something is next to come by itself."""
@@ -51,10 +73,14 @@ class Controllers:
 
     def follow(self, now: datetime) -> None:
         """See what has changed, and let those pods be ready whose time has come."""
-        there = {ref_of(body): body for resource in WORKLOADS.values() for body in self.cluster.peek(resource)}
-        self._rolling = {ref: end for ref, end in self._rolling.items() if ref in there}
-        for ref, body in there.items():
-            self._look(ref, body, now)
+        due = [ref for ref, end in self._rolling.items() if end <= now]
+        looked_at = sorted({*self._seen, *due}, key=_address) if self._seen or due else ()
+        self._seen.clear()
+        for ref in looked_at:
+            try:
+                self._look(ref, self.cluster.now_at(ref), now)
+            except NotFound:
+                self._rolling.pop(ref, None)
 
     def _look(self, ref: Ref, body: Body, now: datetime) -> None:
         if self.autoscale:
@@ -141,6 +167,11 @@ class _Count:
     moved: str
     """The reason of the condition Progressing, where a rollout has begun or ended; empty: it stays."""
     at: datetime
+
+
+def _address(ref: Ref) -> tuple[int, str, str]:
+    """In the order in which the kinds are told, as lists have them."""
+    return _ORDER[ref.resource.kind], ref.namespace, ref.name
 
 
 def _is_observed(body: Body) -> bool:

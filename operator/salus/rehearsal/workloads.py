@@ -10,7 +10,7 @@ from salus.model.scalars import Body
 from salus.model.values.configuration import Stamps
 from salus.model.values.keys import TargetKey
 from salus.model.values.objects import Workload
-from salus.ports import WORKLOADS
+from salus.ports import WORKLOADS, NotFound, Ref
 from salus.rehearsal.cluster import RehearsalCluster
 from salus.rehearsal.server import copied
 
@@ -26,7 +26,10 @@ class RehearsalWorkloads:
 
     def get(self, key: TargetKey) -> Workload | None:
         """The workload, or None."""
-        return next((found for found in self._all(key.kind, key.namespace) if found.key == key), None)
+        try:
+            return self._workload(self.cluster.now_at(Ref(WORKLOADS[key.kind], key.namespace, key.name)))
+        except NotFound:
+            return None
 
     def select(self, namespace: str, kind: WorkloadKind, labels: Mapping[str, str]) -> Sequence[Workload]:
         """Workloads with these labels, by name."""
