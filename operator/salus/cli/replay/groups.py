@@ -8,7 +8,7 @@ from salus.cli.person import Person
 from salus.cli.replay.asking import Archive
 from salus.cli.replay.lives import Life, made_at
 from salus.cli.replay.play import Wish, as_if, targets_of
-from salus.cli.replay.present import Seen, seen
+from salus.cli.replay.present import Around, Seen, seen
 from salus.cli.replay.told import Present, life, made_up
 from salus.cli.replay.written import Line, rewritten
 from salus.core.policy.compile import compile_policy
@@ -54,7 +54,8 @@ async def lives_of(
         if not found:
             unknown.append(f"{policy.key}: it chooses workloads by labels, and no cluster says which those are.")
         keys |= dict.fromkeys(found[:MOST_SELECTED])
-    lives = await asyncio.gather(*(_life(key, wish, archive, person) for key in keys))
+    around = Around(person) if person is not None else None
+    lives = await asyncio.gather(*(_life(key, wish, archive, around) for key in keys))
     since = archive.since
     there = tuple(rewritten(one, written, since, alone=len(lives) == 1) for one in lives)
     return Lives(there, tuple(unknown), policies)
@@ -70,9 +71,9 @@ async def _targets(policy: Policy, person: Person | None) -> Sequence[TargetKey]
     return [TargetKey(namespace, target.kind, body["metadata"]["name"]) for body in bodies]
 
 
-async def _life(key: TargetKey, wish: Wish, archive: Archive, person: Person | None) -> Life:
+async def _life(key: TargetKey, wish: Wish, archive: Archive, around: Around | None) -> Life:
     """By kube-state-metrics, else by what the cluster still has, else as one of which nothing is known."""
-    there = await seen(person, key) if person is not None else None
+    there = await seen(around, key) if around is not None else None
     told = await archive.workload(key)
     found = None if isinstance(told, Error) else life(key, told, there.present() if there is not None else Present())
     if found is None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,16 @@ from salus.model.meta import AutoscalerKind, WorkloadKind
 from salus.model.scalars import Body, format_time, parse_time
 from salus.model.values.deeds import Deed, DeedKind
 from salus.model.values.keys import TargetKey
-from salus.ports import AUTOSCALERS, CONTROLLER_REVISIONS, CORE_EVENTS, KEPT_RELEASES, REPLICA_SETS, WORKLOADS, Ref
+from salus.ports import (
+    AUTOSCALERS,
+    CONTROLLER_REVISIONS,
+    CORE_EVENTS,
+    KEPT_RELEASES,
+    REPLICA_SETS,
+    WORKLOADS,
+    Ref,
+    Resource,
+)
 
 Template = Mapping[str, Any]
 
@@ -100,14 +109,29 @@ def _good_before(kept: Iterable[Body], begins: datetime) -> Iterator[Body]:
             yield {**body, "status": {**status, "healthyAt": format_time(healthy)}}
 
 
-async def seen(person: Person, key: TargetKey) -> Seen | None:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What lies around workloads; each list of a namespace is read once."""
+
+    person: Person
+    _lists: dict[tuple[Resource, str], asyncio.Task[list[Body]]] = field(default_factory=dict)
+
+    async def objects(self, resource: Resource, namespace: str) -> list[Body]:
+        """All of a kind, as far as the person may list them."""
+        key = resource, namespace
+        if key not in self._lists:
+            self._lists[key] = asyncio.ensure_future(self.person.around(resource, namespace))
+        return await self._lists[key]
+
+
+async def seen(around: Around, key: TargetKey) -> Seen | None:
     """What is there of it, as far as the person may read it; None: nothing, or it is not theirs to see."""
-    body = await person.find(Ref(WORKLOADS[key.kind], key.namespace, key.name))
+    body = await around.person.find(Ref(WORKLOADS[key.kind], key.namespace, key.name))
     if body is None:
         return None
     revisions = REPLICA_SETS if key.kind is WorkloadKind.DEPLOYMENT else CONTROLLER_REVISIONS
     kinds = (revisions, AUTOSCALERS, KEPT_RELEASES, CORE_EVENTS)
-    owned, scalers, kept, events = await asyncio.gather(*(person.around(kind, key.namespace) for kind in kinds))
+    owned, scalers, kept, events = await asyncio.gather(*(around.objects(kind, key.namespace) for kind in kinds))
     typed = [{"apiVersion": AUTOSCALERS.api_version, "kind": AUTOSCALERS.kind, **one} for one in scalers]
     resource = WORKLOADS[key.kind]
     whole = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
