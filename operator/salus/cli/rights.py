@@ -6,6 +6,7 @@ docs/reference/rights.md is written from it: `python -m tools.rights_page > docs
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
+from salus.cli.init import command as init
 from salus.cli.lint import command as lint
 from salus.cli.lint.around import AROUND
 from salus.model.values.permissions import Permission
@@ -95,6 +96,7 @@ RIGHTS: Mapping[str, Rights] = {
         role="salus-withdrawer",
     ),
     "version": Rights(helps=_rights("list", _DEPLOYMENT), role="view, in the operator's namespace"),
+    "init": Rights(_WORKLOAD, init.AROUND, _OTHERS, prometheus="names, labels, instant and range"),
     "lint": Rights(lint.RIGHTS, AROUND, prometheus="instant, range and series"),
     "replay NAME": Rights(_rights("get", HEALTH_POLICIES), _REPLAY, _REPLAY_OTHERS, prometheus="instant and range"),
     "replay, replay TYPE/NAME": Rights(_LIST_POLICIES, _REPLAY, _REPLAY_OTHERS, prometheus="instant and range"),

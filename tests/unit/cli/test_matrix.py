@@ -52,6 +52,12 @@ def outcome(word: str) -> Callable[[World], object]:
     return lambda world: world.will_end(word)
 
 
+def not_scraped(world: World) -> None:
+    for where, names in world.shop.names.items():
+        world.shop.names[where] = [name for name in names if name.startswith("kube_")]
+
+
+BY = ["--prometheus", "{shop}", "--window", "6h"]
 HALF_AN_HOUR = ["--match", "cluster=eu", "--from", "2026-11-22T12:01:00Z", "--to", "2026-11-22T12:31:00Z"]
 GOOD, BAD, NOT_THERE = "examples/policies/first.yaml", "{bad}", "nowhere.yaml"
 ROWS = [
@@ -91,6 +97,11 @@ ROWS = [
     Row("withdraw", YES, ["{kept}", "--reason", "CVE-2026-1234", "--yes"]),
     Row("withdraw", YES, ["{kept}", "--reason", "CVE-2026-1234", "--dry-run"]),
     Row("withdraw", CANNOT, ["nothing", "--reason", "CVE-2026-1234", "--yes"]),
+    Row("init", YES, ["deploy/checkout", "--explain", "error-ratio", *BY]),
+    Row("init", YES, ["deploy/checkout", "--yes", "--to", "{folder}/", *BY]),
+    Row("init", YES, ["--all", "--yes", "--to", "{folder}/", *BY]),
+    Row("init", NO, ["deploy/checkout", "--yes", "--to", "{folder}/", *BY], not_scraped),
+    Row("init", CANNOT, ["deploy/chekout", "--yes", *BY]),
     Row("validate", YES, ["-f", GOOD], asks_a_cluster=False),
     Row("validate", NO, ["-f", BAD], asks_a_cluster=False),
     Row("validate", CANNOT, ["-f", NOT_THERE], asks_a_cluster=False),
@@ -141,6 +152,7 @@ NEVER = {
     ("report", UNKNOWN): "it tells",
     ("withdraw", NO): "on a terminal alone, below",
     ("withdraw", UNKNOWN): "it waits for nobody",
+    ("init", UNKNOWN): "of what it does not know it says so, and proposes the preset's own bound",
     ("validate", UNKNOWN): "it asks nobody",
     ("lint", UNKNOWN): "what cannot be asked is 2",
     ("test", UNKNOWN): "it asks nobody",
@@ -186,7 +198,7 @@ def asked(row: Row, form: str, world: World) -> list[str]:
     bad = world.kubeconfig.parent / "bad.yaml"
     bad.write_text((ROOT / GOOD).read_text().replace("PodsCrashLooping", "PodsCrashLoping"))
     names = {"question": world.question, "incident": world.incident, "kept": world.kept, "bad": str(bad)}
-    names["prometheus"] = world.prometheus
+    names |= {"prometheus": world.prometheus, "shop": world.shop_url, "folder": str(world.kubeconfig.parent)}
     words = [word.format(**names) for word in row.arguments]
     where = ["--kubeconfig", str(world.kubeconfig)] if row.asks_a_cluster else []
     return [row.command, *words, *where, "-o", form]

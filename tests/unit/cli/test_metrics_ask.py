@@ -68,7 +68,7 @@ async def test_history_is_read_in_pieces_that_a_server_gives(metrics: Metrics, p
 
     moments = [sample.at for sample in course.samples]
     assert moments == [START + timedelta(seconds=15) * one for one in range(7 * 24 * 240 + 1)]
-    assert len(prometheus.asked) == 5
+    assert len(prometheus.asked) == 4
 
 
 async def all_of(metrics: Metrics, start: datetime, end: datetime) -> Sequence[Any]:

@@ -13,11 +13,26 @@ from salus.model.scalars import Body
 from salus.ports import CHANGE_EVENTS, KEPT_RELEASES, Ref
 from tests.builders import a_template
 from tests.fakes.api import Api, served
+from tests.fakes.prometheus import Steady, a_shop, serving
 from tests.fakes.prometheus_api import prometheus_served
-from tests.unit.stage import NAMESPACE, Stage, a_stage
+from tests.unit.stage import NAME, NAMESPACE, Stage, a_stage
 from tests.unit.test_rollbacks import roll_out
 
 NEVER_EXPIRES = "2999-01-01T00:00:00Z"
+A_POD: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {
+        "name": "checkout-77f75bdd5-x2k9q",
+        "namespace": NAMESPACE,
+        "uid": "uid-of-a-pod",
+        "labels": {"app": NAME},
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "ownerReferences": [{"kind": "ReplicaSet", "name": "checkout-77f75bdd5"}],
+    },
+    "spec": {},
+    "status": {"phase": "Running", "podIP": "10.0.0.7"},
+}
 UNDO = {"name": "undo", "rollback": {}}
 
 
@@ -37,8 +52,11 @@ class World:
     stage: Stage
     api: Api
     kubeconfig: Path
-    prometheus: str = ""
+    prometheus: str
     """Address of one that answers; below `/well` and `/ill`."""
+    shop: Steady
+    """One that knows the series of its pods, for `salus init`."""
+    shop_url: str
 
     @property
     def question(self) -> str:
@@ -92,5 +110,7 @@ def a_world(folder: Path) -> Iterator[World]:
     ref = Ref(CHANGE_EVENTS, NAMESPACE, question["metadata"]["name"])
     stage.cluster.edit(ref, lambda body: body["spec"].update(expiresAt=NEVER_EXPIRES))
     api = Api(stage.cluster)
-    with served(api, folder) as kubeconfig, prometheus_served() as prometheus:
-        yield World(stage, api, kubeconfig, prometheus)
+    stage.cluster.adopt(A_POD)
+    shop = a_shop(NAMESPACE, NAME, A_POD["metadata"]["name"], A_POD["metadata"]["uid"])
+    with served(api, folder) as kubeconfig, prometheus_served() as prometheus, serving(shop) as url:
+        yield World(stage, api, kubeconfig, prometheus, shop, url)

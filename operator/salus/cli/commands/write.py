@@ -12,6 +12,71 @@ if TYPE_CHECKING:
     from salus.cli.person import Where
     from salus.cli.show import Look
 
+_INIT = """Propose a policy for a workload, from what its Prometheus knows, with a reason beside each number.
+
+It reads, proposes, and writes NAME.salus.yaml; it never applies anything. Without a terminal it needs --yes, or --to -.
+
+Exit status: 0 proposed, 1 its pods have no series of their own, or you stepped back, 2 it could not be asked.
+
+\b
+Examples:
+  salus init deploy/checkout -n shop
+  salus init sts/orders --window 28d --no-incident 2026-11-21T15:00
+  salus init --all -n shop --yes
+  salus init deploy/checkout --explain error-ratio
+"""
+
+
+@app.command("init", help=_INIT)
+@grouped
+def init_command(  # noqa: PLR0913 — a command's arguments are its options
+    name: Annotated[str, typer.Argument(metavar="[TYPE/NAME]", help="A workload. Default: asked for.")] = "",
+    *,
+    every: Annotated[bool, typer.Option("--all", help="One file for each workload of the namespace.")] = False,
+    window: Annotated[str, typer.Option("--window", metavar="TIME", help="How far back to learn from.")] = "14d",
+    incident: Annotated[
+        list[str] | None,
+        typer.Option("--incident", metavar="FROM/TO", help="A time not to learn from. Repeatable."),
+    ] = None,
+    no_incident: Annotated[
+        list[str] | None,
+        typer.Option("--no-incident", metavar="FROM[/TO]", help="A time that was as it is at times. Repeatable."),
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", metavar="CHECK", help="Only this. Repeatable.")] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", metavar="CHECK", help="Not this one. Repeatable.")
+    ] = None,
+    explain: Annotated[
+        str, typer.Option("--explain", metavar="CHECK", help="Draw its past by half hours, and write nothing.")
+    ] = "",
+    mode: Annotated[Literal["Observe", "Approve"], typer.Option("--mode", help="Of the policy.")] = "Observe",
+    to: Annotated[str, typer.Option("--to", metavar="FILE", help="A file, a folder, or - for standard output.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing.")] = False,
+    where: "Where",
+    look: "Look",
+    prometheus: "Prometheus",
+) -> None:
+    """See _INIT."""
+    with imports():
+        from salus.cli.contract import ends  # noqa: PLC0415 — see the package's docstring
+        from salus.cli.init.command import Ask, run  # noqa: PLC0415
+        from salus.cli.init.wishes import Said, wish  # noqa: PLC0415
+
+    said = Said(
+        window=duration("--window", window),
+        incidents=tuple(incident or ()),
+        not_incidents=tuple(no_incident or ()),
+        only=tuple(only or ()),
+        without=tuple(without or ()),
+        explain=explain,
+        mode=mode,
+        source=prometheus.source,
+        utc=look.utc,
+    )
+    raise typer.Exit(ends(lambda: run(Ask(name, every, wish(said), to, force, yes), where, look, prometheus)))
+
+
 _LINT = """Everything of validate, and what is odd about policies that can be used.
 
 Without -f it lints what is in the cluster: NAME is a policy or a workload (deploy/NAME, …). An exception stands in the

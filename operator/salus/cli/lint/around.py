@@ -57,7 +57,7 @@ class Neighbourhood:
                 workload=_workload(body),
                 body=body,
                 autoscalers=in_charge(autoscalers_of(key, scalers)),
-                budgets=tuple(_never_let_go(budgets, body)),
+                budgets=tuple(never_let_go(budgets, body)),
                 rivals=tuple(sorted(rivals)),
             )
         except ValueError:  # an object that the API server would not have taken
@@ -89,7 +89,7 @@ def _speaks_of(policy: Body, key: TargetKey) -> bool:
     return (target.get("kind"), target.get("name")) == (key.kind.value, key.name)
 
 
-def _never_let_go(budgets: Iterable[Body], workload: Body) -> Iterable[str]:
+def never_let_go(budgets: Iterable[Body], workload: Body) -> Iterable[str]:
     """Budgets over the workload's pods that allow no disruption even when all is well."""
     labels = ((workload["spec"].get("template") or {}).get("metadata") or {}).get("labels") or {}
     for body in budgets:
