@@ -13,7 +13,7 @@ from typing import Any
 from salus.model.meta import WorkloadKind
 from tests.contract.preset_series import kube_state_metrics
 from tests.contract.preset_states import Labels, Line, Place
-from tests.contract.preset_table import Vocabulary
+from tests.contract.preset_words import Vocabulary
 from tests.fakes.api import Api, served
 from tests.fakes.cluster import FakeCluster
 from tools.devcluster.prometheus import Prometheus

@@ -33,8 +33,6 @@ class Prometheus:
     out_of_order: str = "48h"
     """How old history may be that is pushed."""
     port: int = field(default_factory=free_port)
-    out_of_order: str = _OUT_OF_ORDER
-    """How old a sample may be that is pushed."""
     _process: Process | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

@@ -23,7 +23,6 @@ Examples:
   salus init deploy/checkout -n shop
   salus init sts/orders --window 28d --no-incident 2026-11-21T15:00
   salus init --all -n shop --yes
-  salus init deploy/checkout --explain error-ratio
 """
 
 
@@ -50,6 +49,9 @@ def init_command(  # noqa: PLR0913 — a command's arguments are its options
         str, typer.Option("--explain", metavar="CHECK", help="Draw its past by half hours, and write nothing.")
     ] = "",
     mode: Annotated[Literal["Observe", "Approve"], typer.Option("--mode", help="Of the policy.")] = "Observe",
+    no_replay: Annotated[
+        bool, typer.Option("--no-replay", help="Do not rehearse it over the past. --all never does.")
+    ] = False,
     to: Annotated[str, typer.Option("--to", metavar="FILE", help="A file, a folder, or - for standard output.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing.")] = False,
@@ -73,6 +75,7 @@ def init_command(  # noqa: PLR0913 — a command's arguments are its options
         mode=mode,
         source=prometheus.source,
         utc=look.utc,
+        rehearse=not (no_replay or every),
     )
     raise typer.Exit(ends(lambda: run(Ask(name, every, wish(said), to, force, yes), where, look, prometheus)))
 

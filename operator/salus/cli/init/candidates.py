@@ -30,6 +30,7 @@ _STATUS = re.compile(r"[1-5]([0-9]{2}|xx|XX)")
 _PREFERRED = ("failures", "slow", "latency", "fixed", "saturation", "level")
 """Kinds of learning, in the order of the checks of a policy."""
 _LONGEST_NAME = 63
+_NUMBERS = frozenset({ParameterType.NUMBER, ParameterType.EDGE, ParameterType.SHARE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def _metric(candidate: Candidate, parameter: Parameter | None) -> str | None:
     """The metric, or the beginning of its names, that is there; empty: it is not asked for; None: there is none."""
     if parameter is None:
         return ""
-    choices = candidate.vocabulary.metrics.get(candidate.preset.name, (parameter.default or "",))
+    choices = candidate.vocabulary.instead_of(parameter.default or "")
     return next((one for one in choices if one and any(_begins(name, one) for name in candidate.names)), None)
 
 
@@ -149,7 +150,8 @@ def metrics_of(candidate: Candidate, kind: WorkloadKind) -> list[str]:
 
 def _texts(candidate: Candidate, kind: WorkloadKind) -> Iterator[str]:
     """Its queries, of which a parameter that must be given is not yet known."""
-    blanks = {name: "x" for name, one in candidate.words.parameters.items() if one.default is None}
+    needed = {name: one.type for name, one in candidate.words.parameters.items() if one.default is None}
+    blanks = {name: "0.5" if kind_ in _NUMBERS else "x" for name, kind_ in needed.items()}
     check = Check.parse(candidate.with_(**{**blanks, **candidate.given}).check(unhealthy={"above": 0}))
     meant = written(check, kind, candidate.preset, {})
     parts = (meant.query, meant.ratio.in_ if meant.ratio else None, meant.ratio.of if meant.ratio else None)

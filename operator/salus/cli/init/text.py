@@ -1,14 +1,21 @@
 """`salus init` as text, from its document alone."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rich.console import RenderableType
 
 from salus.cli.init.drawing import drawing
 from salus.cli.marks import State
-from salus.cli.reports.proposal import InitProposal, InitProposals, PastIncident, ProposedCheck, Seen
-from salus.cli.show import Screen, facts, left_out, plain, table
+from salus.cli.reports.proposal import (
+    InitProposal,
+    InitProposals,
+    PastIncident,
+    ProposedCheck,
+    Rehearsal,
+    Seen,
+)
+from salus.cli.show import Screen, facts, indented, left_out, plain, table
 from salus.cli.spans import span
 from salus.model.scalars import first_few, format_duration
 
@@ -34,6 +41,9 @@ def text(report: InitProposal, screen: Screen) -> Iterator[RenderableType]:
     if report.explained is not None:
         yield ""
         yield from drawing(report.explained, screen)
+    if report.rehearsal is not None:
+        yield ""
+        yield from _rehearsed(report, report.rehearsal, screen)
     for warning in report.warnings:
         yield ""
         yield screen.mark(State.WARNING, plain(warning))
@@ -136,6 +146,39 @@ def _past_incidents(incidents: Sequence[PastIncident], screen: Screen) -> Iterat
         yield f"  (not one? --no-incident {first:%Y-%m-%dT%H:%M})"
 
 
+def _rehearsed(report: InitProposal, rehearsal: Rehearsal, screen: Screen) -> Iterator[RenderableType]:
+    """What it would have done, as if in mode Enforce."""
+    over = rehearsal.ends - rehearsal.begins
+    yield f"Rehearsed over {span(over)}, every {format_duration(rehearsal.every)}, in {_zone(rehearsal, screen)}:"
+    rows = table("", "", "")
+    for one in rehearsal.breaches:
+        because = f"{one.because} for {span(one.lasted)}"
+        at = f"{_day(one.at, screen)} {screen.clock(one.at, '%H:%M')}"
+        done = "; ".join(one.did)
+        rows.add_row(at, plain(because), plain(f"→ {done} ({one.then})" if screen.signs else f"-> {done} ({one.then})"))
+    if rehearsal.breaches:
+        yield indented(rows)
+    more = f"and {rehearsal.more} times more" if rehearsal.more else "nothing else" if rehearsal.breaches else "nothing"
+    yield f"  {more}{_quiet(report, over)}"
+    if rehearsal.alarms:
+        yield screen.mark(State.WARNING, f"{rehearsal.alarms} of these ended soon by themselves")
+    yield from (f"  not known: {plain(one)}" for one in rehearsal.unknown)
+
+
+def _zone(rehearsal: Rehearsal, screen: Screen) -> str:
+    return screen.local(rehearsal.begins).tzname() or "local time"
+
+
+def _quiet(report: InitProposal, over: timedelta) -> str:
+    """How long the request checks would have said nothing."""
+    quiet = max(report.checks, key=lambda one: one.quiet)
+    if quiet.quiet < 0.01 or not quiet.volume or quiet.range is None:
+        return ""
+    hours, of = over / timedelta(hours=1) * quiet.quiet, over / timedelta(hours=1)
+    below = f"below {quiet.volume} requests in {format_duration(quiet.range)}"
+    return f". {quiet.name} is Quiet for {hours:.0f} of {of:.0f} hours: {below}"
+
+
 def _next(report: InitProposal) -> Iterator[RenderableType]:
     if not report.checks:
         yield "Nothing is written: no question of Salus has an answer for this workload"
@@ -151,6 +194,7 @@ def _next(report: InitProposal) -> Iterator[RenderableType]:
         steps = (
             ("Next", plain(f"kubectl apply -f {report.file}")),
             ("", f"salus status {report.name} -n {workload.namespace} --watch"),
+            ("", plain(f"salus replay -f {report.file}      what it would have done, check by check")),
         )
         rows = table("", "")
         for label, command in steps:

@@ -51,14 +51,18 @@ class Vocabulary:
     """As presets call it; empty: they have several words for it."""
     anchors: Sequence[Anchor] = (POD,)
     """How its series may be tied to the workload, the surest first."""
-    metrics: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """By preset, what its parameter `metric` may be; the first that is there."""
+    metrics: Sequence[Sequence[str]] = ()
+    """Names that stand for one another, where a preset has one of them as its default; the first that is there."""
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """By parameter, which label it may be; the first that the series have."""
     values: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
     """By parameter, whose value it is and in which order of preference; none: whatever is there."""
     is_gateway: bool = False
     """It counts what comes through it alone, for a Service."""
+
+    def instead_of(self, metric: str) -> Sequence[str]:
+        """The names that a metric may have, in the order in which they are looked for."""
+        return next((names for names in self.metrics if metric in names), (metric,))
 
     def is_told_by(self, names: Set[str]) -> bool:
         """Whether these names of metrics show it."""
@@ -103,9 +107,7 @@ VOCABULARIES: Sequence[Vocabulary] = (
         ("http_server_request_duration_seconds_count", "http_server_duration_milliseconds_count"),
         "otel",
         (OTEL_POD, *BY_POD),
-        metrics={
-            "ErrorRatio": ("http_server_request_duration_seconds_count", "http_server_duration_milliseconds_count"),
-        },
+        metrics=(("http_server_request_duration_seconds_count", "http_server_duration_milliseconds_count"),),
         labels={"label": ("http_response_status_code", "http_status_code")},
     ),
     Vocabulary("Spring", ("http_server_requests_seconds_count",), "spring", BY_POD),
@@ -115,7 +117,7 @@ VOCABULARIES: Sequence[Vocabulary] = (
         (*_REQUESTS, *(f"{name}_count" for name in _DURATIONS)),
         "prometheus",
         BY_POD,
-        metrics={"ErrorRatio": _REQUESTS, "SlowRequests": _DURATIONS, "Latency": _DURATIONS},
+        metrics=(_REQUESTS, _DURATIONS),
         labels={"label": _STATUS},
     ),
     Vocabulary("Go runtime", ("go_goroutines",)),

@@ -27,6 +27,7 @@ class Said:
     mode: str = "Observe"
     source: str = ""
     utc: bool = False
+    rehearse: bool = True
 
 
 def wish(said: Said) -> Wish:
@@ -50,6 +51,7 @@ def wish(said: Said) -> Wish:
         explain=said.explain,
         mode=said.mode,
         source=said.source,
+        rehearse=said.rehearse and not said.explain,
     )
 
 

@@ -9,6 +9,7 @@ from salus.cli.init.candidates import Details, candidates
 from salus.cli.init.discovery import Discovery, Known
 from salus.cli.init.document import Basis, proposal
 from salus.cli.init.proposing import Choice, outcomes
+from salus.cli.init.rehearsing import rehearsal
 from salus.cli.init.surroundings import Surroundings, surroundings
 from salus.cli.lint.asking import MOST_A_POLICY, OfOnePolicy
 from salus.cli.metrics.ask import Line, Metrics
@@ -41,6 +42,7 @@ class Wish:
     explain: str = ""
     mode: str = "Observe"
     source: str = ""
+    rehearse: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Proposer:
         asking.step = finest(asking.wanted, list(first.values()))
         await asking.look_at_pods()
         found = await outcomes(asking, there, self.wish.choice)
+        alerts = await self._alerts(metrics, around)
         basis = Basis(
             at=self.now,
             name=name or key.name,
@@ -82,10 +85,14 @@ class Proposer:
             requests=metrics.line.requests,
             mode=self.wish.mode,
             source=self.wish.source,
-            alerts=await self._alerts(metrics, around),
+            alerts=alerts,
             explain=self.wish.explain,
         )
-        return proposal(basis, catalog)
+        proposed = proposal(basis, catalog)
+        if not (self.wish.rehearse and proposed.checks):
+            return proposed
+        over = await rehearsal(proposed, self.person, self.found, catalog, self.now)
+        return proposed.model_copy(update={"rehearsal": over})
 
     def _of_one(self) -> Metrics:
         """The same Prometheus, with a bound on requests."""

@@ -147,6 +147,35 @@ class Explained(Resource):
     half_hours: Annotated[tuple[ExplainedHalfHour, ...], _Many]
 
 
+class RehearsedBreach(Resource):
+    """A time that something was beyond its bound for long enough, and what would have come of it."""
+
+    at: Time
+    because: str
+    """`error-ratio 0.31 > 0.01`."""
+    lasted: Duration
+    did: Annotated[tuple[str, ...], _Many]
+    then: str
+    """What the past shows after that."""
+    then_at: Time | None = None
+
+
+class Rehearsal(Resource):
+    """The policy over the past that it was learned from, as if in mode Enforce: `salus replay` has all of it."""
+
+    begins: Time
+    ends: Time
+    every: Duration
+    breaches: Annotated[tuple[RehearsedBreach, ...], _Many]
+    more: int = 0
+    acts: int = 0
+    escalations: int = 0
+    alarms: int = 0
+    """Acts on what soon ended by itself."""
+    unknown: Annotated[tuple[str, ...], _Many]
+    """What cannot be known of it, one sentence each."""
+
+
 class InitProposal(Document):
     """A first policy for one workload."""
 
@@ -191,6 +220,8 @@ class InitProposal(Document):
     file: str = ""
     """Where it is written to; empty: nowhere."""
     written: bool = False
+    rehearsal: Rehearsal | None = None
+    """None: there is hardly any past, or nobody wanted it."""
     explained: Explained | None = None
 
 
