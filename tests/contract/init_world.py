@@ -6,7 +6,7 @@ Series carry what a usual Prometheus gives them, and no more: namespace, pod, co
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,10 @@ class Counted:
     name: str
     labels: Labels
     rate: Rate
+
+    def in_cluster(self, cluster: str) -> "Counted":
+        """The same of another cluster."""
+        return replace(self, labels={**self.labels, "cluster": cluster})
 
 
 def counters(words: Vocabulary, place: Place, failing: Rate, per_second: float = 10.0) -> Iterator[Counted]:
@@ -104,7 +108,13 @@ def objects(place: Place, **spec: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN
     yield {
         "apiVersion": "apps/v1",
         "kind": place.kind.value,
-        "metadata": {"name": place.name, "namespace": namespace, "generation": 1},
+        "metadata": {
+            "name": place.name,
+            "namespace": namespace,
+            "generation": 1,
+            "uid": f"uid-of-{place.name}",
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+        },
         "spec": {"replicas": place.pods, "selector": {"matchLabels": labels}, "template": template, **spec},
         "status": {"observedGeneration": 1, **counted},
     }
@@ -123,7 +133,7 @@ def objects(place: Place, **spec: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN
     yield {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": place.name, "namespace": namespace},
+        "metadata": {"name": place.name, "namespace": namespace, "uid": f"uid-of-service-{place.name}"},
         "spec": {"selector": labels, "ports": [{"port": 80}]},
     }
 
@@ -143,10 +153,7 @@ class InitWorld:
     def put(self, place: Place, *more: Mapping[str, Any], **spec: Any) -> None:  # noqa: ANN401
         """Have a workload."""
         for body in (*objects(place, **spec), *more):
-            if body["metadata"].get("uid"):
-                self.api.cluster.adopt(body)
-            else:
-                self.api.cluster.put(body)
+            self.api.cluster.adopt(body)
 
 
 @contextmanager

@@ -156,7 +156,8 @@ def _check(outcome: Outcome, found: Learned, kind: WorkloadKind) -> ProposedChec
 def _learned(basis: Basis) -> timedelta:
     """From the first sample that anything was learned from."""
     since = [one.found.since for one in basis.outcomes if isinstance(one.found, Learned)]
-    return max(basis.at - min(since), timedelta(0)) if since else timedelta(0)
+    known = max(basis.at - min(since), timedelta(0)) if since else timedelta(0)
+    return known // _MINUTE * _MINUTE
 
 
 def _seen(worst: learn.Worst | None) -> Seen | None:

@@ -150,14 +150,11 @@ def _rehearsed(report: InitProposal, rehearsal: Rehearsal, screen: Screen) -> It
     """What it would have done, as if in mode Enforce."""
     over = rehearsal.ends - rehearsal.begins
     yield f"Rehearsed over {span(over)}, every {format_duration(rehearsal.every)}, in {_zone(rehearsal, screen)}:"
-    rows = table("", "", "")
     for one in rehearsal.breaches:
-        because = f"{one.because} for {span(one.lasted)}"
         at = f"{_day(one.at, screen)} {screen.clock(one.at, '%H:%M')}"
-        done = "; ".join(one.did)
-        rows.add_row(at, plain(because), plain(f"→ {done} ({one.then})" if screen.signs else f"-> {done} ({one.then})"))
-    if rehearsal.breaches:
-        yield indented(rows)
+        arrow = "→" if screen.signs else "->"
+        did = f"{arrow} {'; '.join(one.did)} ({one.then})"
+        yield indented(facts([(at, f"{one.because} for {span(one.lasted)}"), ("", did)], 0))
     more = f"and {rehearsal.more} times more" if rehearsal.more else "nothing else" if rehearsal.breaches else "nothing"
     yield f"  {more}{_quiet(report, over)}"
     if rehearsal.alarms:
