@@ -199,11 +199,12 @@ def test_pods_that_nobody_scrapes(world: InitWorld, tmp_path: Path) -> None:
     is_sound(policy, tmp_path)
 
 
-def test_too_short_a_past_leaves_the_presets_own_bounds(world: InitWorld) -> None:
+@pytest.mark.parametrize("days", [pytest.param(0.1, id="some hours"), pytest.param(0.005, id="some minutes")])
+def test_too_short_a_past_leaves_the_presets_own_bounds(world: InitWorld, days: float) -> None:
     place = a_place()
     world.put(place)
-    push(world.server, counters(WORDS["prometheus"], place, rarely), 0.1)
-    push_levels(world.server, of_cluster(place), 0.1)
+    push(world.server, counters(WORDS["prometheus"], place, rarely), days)
+    push_levels(world.server, of_cluster(place), days)
 
     report = proposed(world, place, "--no-replay")
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 
-from salus.cli.init.asking import Asking, Wanted, finest
+from salus.cli.init.asking import STEPS, Asking, Wanted, finest
 from salus.cli.init.candidates import Details, candidates
 from salus.cli.init.discovery import Discovery, Known
 from salus.cli.init.document import Basis, proposal
@@ -105,8 +105,9 @@ class Proposer:
         return Catalog(load_presets(), (source,), exporters={source: self.found.place.exporters})
 
     def _wanted(self, metrics: Metrics, around: Surroundings, known: Known) -> Wanted:
-        about, wish, end = self.found.about, self.wish, self.now.replace(second=0, microsecond=0)
+        about, wish, end = self.found.about, self.wish, self.now.replace(microsecond=0)
         span = min(wish.window, about.retention - _MINUTE) if about.retention else wish.window
+        span = span // STEPS[-1] * STEPS[-1]  # so that the last point is now, whatever the step: there may be no other
         left = MOST_A_POLICY - metrics.line.requests - _OF_LABELS
         wanted = Wanted(
             start=end - span,
