@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import yaml
 
@@ -24,9 +25,14 @@ from salus.cli.init.surroundings import Surroundings, surroundings
 from salus.cli.init.text import text
 from salus.cli.init.vocabularies import VOCABULARIES, Vocabulary, is_its_own
 from salus.cli.init.wishes import Said, wish
+from salus.cli.init.workload import Proposer
 from salus.cli.lint.finding import Wish, found_in
 from salus.cli.lint.rule import Linted
 from salus.cli.lint.subjects import from_files
+from salus.cli.metrics.about import About
+from salus.cli.metrics.ask import Line, Metrics
+from salus.cli.metrics.opening import Found
+from salus.cli.metrics.place import Place, Settings
 from salus.cli.progress import Progress
 from salus.cli.reports.lint import Level
 from salus.cli.reports.metrics import AskedPrometheus
@@ -46,6 +52,7 @@ from salus.core.learn.history import Span
 from salus.core.policy.pod_names import pods
 from salus.model.meta import WorkloadKind
 from salus.model.values.keys import TargetKey
+from salus.model.values.metrics import Error
 from salus.presets import load_presets
 from tests.builders import a_deployment_body, a_workload, an_hpa_body
 from tests.fakes.cluster import FakeCluster
@@ -425,6 +432,36 @@ def test_the_services_that_select_its_pods() -> None:
     other = {**other, "metadata": {"namespace": "shop", "name": "other"}}
 
     assert around_of(a_deployment_body(), mine, other).services == ("web",)
+
+
+# --- a source that goes away
+
+
+@dataclass
+class Leaving:
+    """The way to a Prometheus that tells which series there are, and is gone when it is asked for their past."""
+
+    async def get(self, path: str, asked: Mapping[str, str], namespace: str) -> tuple[int, bytes] | Error:
+        del asked, namespace
+        data: object = ["http_requests_total", "kube_pod_info"] if path.endswith("/values") else []
+        vector = {"resultType": "vector", "result": []}
+        return 200, orjson.dumps({"status": "success", "data": vector if path.endswith("/query") else data})
+
+    async def courses(self, query: str, span: object, namespace: str) -> Error:
+        del query, span, namespace
+        return Error("Unreachable", "connection refused")
+
+    async def close(self) -> None: ...
+
+
+async def test_what_was_not_answered_is_never_taken_for_missing() -> None:
+    cluster = FakeCluster()
+    cluster.put(a_deployment_body())
+    settings = Settings(name="it", url="http://127.0.0.1:9", timeout=MINUTE)
+    found = Found(Metrics(settings, Line(Leaving()), "shop"), Place(settings, "--prometheus"), About(), None)
+
+    with pytest.raises(CannotBeAsked, match="went away midway"):
+        await Proposer(person(cluster), "ada", found, NOW, wish(TWO_WEEKS)).of(KEY)
 
 
 # --- the file that is written

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 
+from salus.cli.contract import CannotBeAsked
 from salus.cli.init.asking import STEPS, Asking, Wanted, finest
 from salus.cli.init.candidates import Details, candidates
 from salus.cli.init.discovery import Discovery, Known
@@ -58,7 +59,8 @@ class Proposer:
     async def of(self, key: TargetKey, name: str = "") -> InitProposal:
         """The proposal; `name`: of the policy, if it is not that of the workload. Raises CannotBeAsked."""
         around = await surroundings(self.person, key)
-        metrics = self._of_one()
+        way = OfOnePolicy(self.found.metrics.line.way)
+        metrics = replace(self.found.metrics, line=Line(way, slots=self.found.metrics.line.slots))
         known = await Discovery(metrics, around, self.now).known()
         details = Details(metrics, around, self.now)
         there = [await details.of(one) for one in candidates(load_presets(), known, key.kind)]
@@ -70,6 +72,8 @@ class Proposer:
         asking.step = finest(asking.wanted, list(first.values()))
         await asking.look_at_pods()
         found = await outcomes(asking, there, self.wish.choice)
+        if way.away is not None:  # else what was not answered would look like what is not there
+            raise CannotBeAsked("Prometheus went away midway", [("why", way.away.message)], ["again in a minute"])
         alerts = await self._alerts(metrics, around)
         basis = Basis(
             at=self.now,
@@ -93,11 +97,6 @@ class Proposer:
             return proposed
         over = await rehearsal(proposed, self.person, self.found, catalog, self.now)
         return proposed.model_copy(update={"rehearsal": over})
-
-    def _of_one(self) -> Metrics:
-        """The same Prometheus, with a bound on requests."""
-        metrics = self.found.metrics
-        return replace(metrics, line=Line(OfOnePolicy(metrics.line.way), slots=metrics.line.slots))
 
     def _catalog(self) -> Catalog:
         """As the operator would compile the policy, as far as that is known."""
