@@ -33,7 +33,9 @@ from salus.sources.prometheus import PrometheusSource
 from tests.contract.init_world import (
     DAY,
     HOUR,
+    Counted,
     InitWorld,
+    Rate,
     an_init_world,
     counters,
     of_cluster,
@@ -173,7 +175,7 @@ def test_two_weeks_with_an_incident(world: InitWorld, tmp_path: Path) -> None:
         r"error-ratio 0.3\d* > 0.01 for \d+m +→ refused Rollback: NoKnownGoodRelease; Notify",
         ended.stdout.replace("\n", " "),
     ), ended.stdout
-    assert f"Written {file}: " in ended.stdout.replace("\n", " ")
+    assert f"Written{file}:" in "".join(ended.stdout.split())
     is_sound(file.read_text(), tmp_path)
 
     normal = proposed(world, place, "--only", "error-ratio", "--no-replay", "--no-incident", _moment(at + HOUR / 4))
@@ -182,6 +184,27 @@ def test_two_weeks_with_an_incident(world: InitWorld, tmp_path: Path) -> None:
 
 def _moment(age: float) -> str:
     return f"{datetime.now(UTC) - timedelta(seconds=age):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_requests_of_probes_are_told(world: InitWorld) -> None:
+    place = a_place()
+    world.put(place)
+    push_levels(world.server, of_cluster(place), 0.02)
+    shares = {"/orders": 0.8, "/healthz": 0.2}
+    asked = [
+        Counted(one.name, {**one.labels, "handler": path}, by(one.rate, share))
+        for one in counters(WORDS["prometheus"], place, rarely)
+        for path, share in shares.items()
+    ]
+    push(world.server, asked, 0.05)
+
+    (doubt,) = by_name(proposed(world, place, "--no-replay"))["error-ratio"]["doubts"]
+
+    assert doubt == "20% of the requests ask for /healthz, by probes or scrapers: count without them"
+
+
+def by(rate: Rate, share: float) -> Rate:
+    return lambda age: rate(age) * share
 
 
 def test_pods_that_nobody_scrapes(world: InitWorld, tmp_path: Path) -> None:

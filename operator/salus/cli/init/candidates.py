@@ -12,6 +12,7 @@ from datetime import datetime
 
 from salus.cli.init.anchors import Anchor
 from salus.cli.init.discovery import LATELY, Known
+from salus.cli.init.probes import doubt
 from salus.cli.init.surroundings import Surroundings
 from salus.cli.init.vocabularies import Vocabulary, nearness, of_variant
 from salus.cli.metrics.ask import Metrics, Window
@@ -184,7 +185,15 @@ class Details:
             value, others = self._value(candidate, series, name)
             given |= {name: value} if value else {}
             doubts += [f"{name}: also {', '.join(others)}"] if others else []
+        if candidate.preset.learn.kind == "failures":
+            doubts += filter(None, [await self._of_probes(candidate, series)])
         return replace(candidate.with_(**given), doubts=tuple(doubts))
+
+    async def _of_probes(self, candidate: Candidate, series: Sequence[Labels]) -> str:
+        return await doubt(self.metrics, self._metric(candidate), candidate.anchor.selector(self.around), series)
+
+    def _metric(self, candidate: Candidate) -> str:
+        return next(name for name in metrics_of(candidate, self.around.key.kind) if name in candidate.names)
 
     def _value(self, candidate: Candidate, series: Sequence[Labels], name: str) -> tuple[str, Sequence[str]]:
         """What a parameter is that is the value of a label, and what else it might be."""
@@ -203,7 +212,7 @@ class Details:
         return value.partition("@")[0].removeprefix(f"{self.around.key.namespace}-") if "@" in value else value
 
     async def _of_its_metric(self, candidate: Candidate) -> Sequence[Labels]:
-        metric = next(name for name in metrics_of(candidate, self.around.key.kind) if name in candidate.names)
+        metric = self._metric(candidate)
         key = metric, candidate.anchor.name
         if key not in self._series:
             self._series[key] = asyncio.ensure_future(self._ask(metric, candidate.anchor))
