@@ -20,7 +20,8 @@ from salus.cli.contract import CannotBeAsked
 from salus.cli.logs import only_warnings
 from salus.cli.names import Named, resembling, short_of
 from salus.cli.reports.document import NotLookedAt
-from salus.model.scalars import GROUP, VERSION, Body
+from salus.cli.version.objects import not_known
+from salus.model.scalars import GROUP, VERSION, Body, first_few
 from salus.model.values.permissions import Permission
 from salus.ports import (
     HEALTH_POLICIES,
@@ -68,6 +69,8 @@ class Person:
     """None: all of them."""
     _connection: Connection
     not_looked_at: list[NotLookedAt] = field(default_factory=list)
+    not_known: set[str] = field(default_factory=set)
+    """Fields of what was read that this program does not know."""
 
     async def name(self) -> str:
         """As the API server knows them. Raises CannotBeAsked."""
@@ -99,7 +102,7 @@ class Person:
         """An object that was asked for. Raises CannotBeAsked, with names that resemble it."""
         with told(self):
             try:
-                return await self.cluster.get(ref)
+                return self._read(await self.cluster.get(ref))
             except NotFound as error:
                 raise await self._missing(ref) from error
             except Forbidden as error:
@@ -109,7 +112,7 @@ class Person:
         """An object that would be nice to have; None if it is not there, or not theirs to see."""
         with told(self):
             try:
-                return await self.cluster.get(ref)
+                return self._read(await self.cluster.get(ref))
             except NotFound:
                 return None
             except Forbidden:
@@ -123,7 +126,7 @@ class Person:
         within = namespace or self.namespace
         with told(self):
             try:
-                return await self.cluster.list(resource, within, labels)
+                return [self._read(body) for body in await self.cluster.list(resource, within, labels)]
             except NotFound as error:
                 raise self._not_installed(resource) from error
             except Forbidden as error:
@@ -136,7 +139,7 @@ class Person:
         within = namespace or self.namespace
         with told(self):
             try:
-                return await self.cluster.list(resource, within, labels)
+                return [self._read(body) for body in await self.cluster.list(resource, within, labels)]
             except NotFound:
                 return []
             except Forbidden:
@@ -153,6 +156,10 @@ class Person:
             except Forbidden:
                 self._leave_out("list", resource, namespace)
                 return []
+
+    def _read(self, body: Body) -> Body:
+        self.not_known.update(not_known(body))
+        return body
 
     def one_namespace(self) -> str:
         """Where to look for an object by its name alone. Raises CannotBeAsked."""
@@ -254,7 +261,17 @@ async def person_at(where: Where, writes: Set[Permission] = frozenset()) -> Asyn
     async with connection:
         namespace = None if where.all_namespaces else where.namespace or here.namespace
         cluster = ApiCluster(connection, rights=writes, manager=FIELD_MANAGER)
-        yield Person(cluster, here.context, namespace, connection)
+        person = Person(cluster, here.context, namespace, connection)
+        yield person
+        _warn_of(person)
+
+
+def _warn_of(person: Person) -> None:
+    """Objects of a newer Salus are read all the same."""
+    if person.not_known:
+        fields, where = first_few(sorted(person.not_known), 3), person.context or "the cluster"
+        sys.stderr.write(f"salus: warning: {where} has fields that this program does not know: {fields}\n")
+        sys.stderr.write(f"  {'try':<10}salus version, which says which program goes with it\n")
 
 
 def _no_way_in(error: NoCredentials, where: Where) -> CannotBeAsked:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from salus.cli.version.objects import known
 from salus.core.policy.compile import SpecError, parse_spec
 from salus.core.records.changes import past_changes
 from salus.core.records.incidents import is_over
@@ -108,11 +109,22 @@ def _by_policy(bodies: Iterable[Body]) -> Mapping[_Key, list[Body]]:
 def _situation(body: Body, incidents: Mapping[_Key, list[Body]], changes: Mapping[_Key, list[Body]]) -> Situation:
     key = body["metadata"]["namespace"], body["metadata"]["name"]
     newest = sorted(incidents.get(key, ()), key=lambda one: str(one["spec"].get("openedAt")), reverse=True)
+    return Situation(body, _spec(body), tuple(newest), past_changes(changes.get(key, ())))
+
+
+def _spec(body: Body) -> HealthPolicySpec | None:
+    """As far as this program knows its fields; None where it could not be used."""
     try:
-        spec = parse_spec(body)
+        return parse_spec(body)
     except SpecError:
-        spec = None
-    return Situation(body, spec, tuple(newest), past_changes(changes.get(key, ())))
+        return _spec_of_newer(body)
+
+
+def _spec_of_newer(body: Body) -> HealthPolicySpec | None:
+    try:
+        return parse_spec(known(body))
+    except SpecError:
+        return None
 
 
 def newest(changes: Sequence[Change]) -> Change | None:

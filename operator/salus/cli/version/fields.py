@@ -5,7 +5,7 @@ publishes. Only names of fields are compared: what may be in them, the API serve
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -24,6 +24,8 @@ class Node:
     fields: Mapping[str, "Node"] = field(default_factory=dict)
     is_open: bool = False
     """It takes any field."""
+    is_map: bool = False
+    """Its keys are anybody's; the fields are those of its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,16 @@ def compared(schemas: Mapping[str, Any]) -> Difference:
     return Difference(tuple(_missing(mine, theirs)), tuple(_missing(theirs, mine)))
 
 
-@cache
 def own_fields() -> Mapping[str, Node]:
     """What this program knows of each kind."""
-    return {
-        kind: Node({"spec": _of_model(spec), "status": _of_model(status)}) for kind, (spec, status) in MODELS.items()
-    }
+    return {kind: fields_of(kind) for kind in MODELS}
+
+
+@cache
+def fields_of(kind: str) -> Node:
+    """What this program knows of this kind."""
+    spec, status = MODELS[kind]
+    return Node({"spec": _of_model(spec), "status": _of_model(status)})
 
 
 def node_of(schema: Mapping[str, Any]) -> Node:
@@ -69,10 +75,11 @@ def _node(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int 
     schema = _inlined(schema, definitions)
     if depth > _DEEPEST or "$ref" in schema:
         return Node(is_open=True)
+    if items := schema.get("items"):
+        return _node(items, definitions, depth + 1)
     values = schema.get("additionalProperties")
-    within = schema.get("items") or (values if isinstance(values, Mapping) else None)
-    if within:
-        return _node(within, definitions, depth + 1)
+    if isinstance(values, Mapping):
+        return replace(_node(values, definitions, depth + 1), is_map=True)
     fields = {name: _node(one, definitions, depth + 1) for name, one in (schema.get("properties") or {}).items()}
     return Node(fields, is_open=bool(schema.get(_ANYTHING)))
 
