@@ -104,6 +104,14 @@ package: setup  ## Build the wheel, install it into an empty environment, and tr
 	@$(BIN)/uv pip install --quiet --python .run/package --no-deps dist/*.whl
 	@cd .run/package && bin/salus --version && bin/kubectl-salus --help >/dev/null && bin/salus validate -f ../../examples/policies
 
+.PHONY: krew
+krew: wheel  ## Build the plugin for krew on this platform, and its manifest, into dist/krew (ARGS="--base-url URL")
+	@$(BIN)/uv venv --quiet --clear .run/krew
+	@$(BIN)/uv pip install --quiet --python .run/krew --require-hashes --no-build -r requirements.txt
+	@$(BIN)/uv pip install --quiet --python .run/krew --no-deps dist/*.whl
+	@$(BIN)/uv pip install --quiet --python .run/krew "pyinstaller>=6.22,<7"
+	@.run/krew/bin/python -m tools.krew $(or $(ARGS),--base-url https://example.com/salus)
+
 .PHONY: sbom
 sbom: package  ## List the Python packages of the image in dist/salus.cdx.json (CycloneDX), and check the list
 	@version=$$(.run/package/bin/python -c "import salus; print(salus.__version__)"); \
