@@ -5,8 +5,9 @@ the schemas of Salus' kinds.
 """
 
 import json
+import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,7 @@ from tools.crds import KINDS, object_schema
 _RESOURCES: Mapping[tuple[str, str], Resource] = {
     (one.api_version, one.plural): one for one in vars(ports).values() if isinstance(one, Resource)
 }
+_LABEL = re.compile(r"(?P<key>[\w./-]+)(?:=| in \()(?P<value>[\w.-]*)")
 _STATUS: Mapping[type[ClusterError], int] = {NotFound: 404, Conflict: 409, Invalid: 422, Forbidden: 403}
 
 
@@ -69,9 +71,7 @@ class Api:
         if name:
             return self._object(method, Ref(resource, namespace or "", name), body)
         self._check("list", resource)
-        labels = dict(
-            one.split("=", 1) for text in parse_qs(parts.query).get("labelSelector", ()) for one in text.split(",")
-        )
+        labels = _labels(parse_qs(parts.query).get("labelSelector", ()))
         found = self.cluster.objects(resource, namespace, labels or None)
         if "PartialObjectMetadata" in accept:
             found = [{key: one[key] for key in ("apiVersion", "kind", "metadata")} for one in found]
@@ -124,6 +124,11 @@ class Api:
     def _check(self, verb: str, resource: Resource) -> None:
         if not self._may(right(verb, resource)):
             raise Forbidden(f'{resource.plural} is forbidden: User "{self.user}" cannot {verb} resource')
+
+
+def _labels(selectors: Iterable[str]) -> dict[str, str]:
+    """`a=1,b in (2)`: what people's commands ask for."""
+    return {found["key"]: found["value"] for text in selectors for found in _LABEL.finditer(text)}
 
 
 def _named(path: str) -> tuple[Resource, str | None, str]:

@@ -16,10 +16,14 @@ from salus.ports import (
     CONFIG_MAPS,
     CONTROLLER_REVISIONS,
     CORE_EVENTS,
+    DISRUPTION_BUDGETS,
     HEALTH_POLICIES,
     INCIDENTS,
     KEPT_RELEASES,
+    LIMIT_RANGES,
+    NAMESPACES,
     REPLICA_SETS,
+    RESOURCE_QUOTAS,
     SCALED_OBJECTS,
     WORKLOADS,
     Resource,
@@ -83,6 +87,17 @@ RIGHTS: Mapping[str, Rights] = {
     ),
     "get presets --check": Rights(role="", prometheus="labels"),
     "explain NAME": Rights(_LIST_POLICIES, _RECORDS),
+    "explain NAME --now": Rights(
+        _together(_LIST_POLICIES, _RECORDS, _WORKLOAD, _rights("list", REPLICA_SETS, KEPT_RELEASES)),
+        _together(
+            _rights(
+                "list", AUTOSCALERS, DISRUPTION_BUDGETS, RESOURCE_QUOTAS, LIMIT_RANGES, CONFIG_MAPS, *WORKLOADS.values()
+            ),
+            _rights("get", NAMESPACES),
+        ),
+        _together(_OTHERS, _rights("list", CONTROLLER_REVISIONS, SCALED_OBJECTS)),
+        prometheus="instant, range and series",
+    ),
     "explain inc/NAME": Rights(_rights("get", INCIDENTS)),
     "explain chev/NAME": Rights(_rights("get", CHANGE_EVENTS)),
     "history TYPE/NAME": Rights(_NONE, _together(_LIST_POLICIES, _RECORDS, _PAST), _PAST_OTHERS),

@@ -75,6 +75,7 @@ ROWS = [
     Row("explain", YES, ["inc/{incident}"]),
     Row("explain", YES, ["chev/{question}"]),
     Row("explain", CANNOT, ["nothing"]),
+    Row("explain", CANNOT, ["checkout", "--now", "--prometheus", "http://127.0.0.1:1"]),
     Row("history", YES),
     Row("history", YES, ["deploy/checkout", "--with-refusals"]),
     Row("history", CANNOT, ["deploy/cart"]),

@@ -135,13 +135,14 @@ def _labels(texts: list[str]) -> dict[str, str] | None:
 _EXPLAIN = """Why something is done, or is not: in words, from status and records alone.
 
 NAME is a policy, a workload (deploy/NAME, …), an incident (inc/NAME), a change (chev/NAME), or a reason in one word,
-which needs no cluster.
+which needs no cluster. --now measures, decides and asks every guard afresh, with your rights, and writes nothing.
 
 Exit status: 0 told, 2 it could not be asked.
 
 \b
 Examples:
   salus explain checkout -n shop
+  salus explain deploy/checkout -n shop --now
   salus explain chev/checkout-f7524989-7 -n shop
   salus explain CooldownActive
 """
@@ -152,12 +153,14 @@ Examples:
 def explain_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A policy, TYPE/NAME, or a reason.")],
     *,
+    now: Annotated[bool, typer.Option("--now", help="Measure, decide and ask every guard afresh.")] = False,
     where: "Where",
     look: "Look",
+    prometheus: "Prometheus",
 ) -> None:
     """See _EXPLAIN."""
     with imports():
         from salus.cli.contract import ends  # noqa: PLC0415 — see the package's docstring
-        from salus.cli.look.explain_command import run  # noqa: PLC0415
+        from salus.cli.look.explain_command import Ask, run  # noqa: PLC0415
 
-    raise typer.Exit(ends(lambda: run(name, where, look)))
+    raise typer.Exit(ends(lambda: run(Ask(name, now, prometheus), where, look)))

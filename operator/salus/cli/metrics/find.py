@@ -57,6 +57,18 @@ async def find(wanted: Prometheus, person: Person | None, patience: timedelta, c
     return place
 
 
+async def configuration(wanted: Prometheus, person: Person) -> OperatorSettings | None:
+    """The operator's configuration; None: it is not at hand, cannot be used, or there are several."""
+    try:
+        if wanted.config is not None:
+            return read_settings(wanted.config)
+        listed = await person.around(CONFIG_MAPS, OPERATORS_NAMESPACE, OF_THE_OPERATOR)
+        found = [one for one in listed if _FILE in (one.get("data") or {})]
+        return settings_in(str(found[0]["data"][_FILE]).encode(), _title(found[0])) if len(found) == 1 else None
+    except SettingsError:
+        return None
+
+
 @dataclass(slots=True)
 class Search:
     """One search."""

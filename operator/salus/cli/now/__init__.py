@@ -1,0 +1,1 @@
+"""`salus explain --now`: the operator's questions, asked afresh by a person, with their rights; nothing is written."""
