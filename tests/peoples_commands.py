@@ -38,5 +38,5 @@ CALLS: Mapping[str, Call] = {
 }
 ELSEWHERE = frozenset(
     {"lint", "explain REASON, get presets, get reasons, validate, lint --offline, test, demo, completion"}
-) | {"init", "explain NAME --now"}
+) | {"init", "explain NAME --now", "test --from-incident"}
 """What is tried with its own commands, or needs nothing."""

@@ -112,6 +112,12 @@ RIGHTS: Mapping[str, Rights] = {
         role="salus-withdrawer",
     ),
     "version": Rights(helps=_rights("list", _DEPLOYMENT), role="view, in the operator's namespace"),
+    "test --from-incident": Rights(
+        _together(_rights("get", INCIDENTS, HEALTH_POLICIES), _rights("list", CHANGE_EVENTS), _WORKLOAD),
+        _rights("list", REPLICA_SETS, KEPT_RELEASES),
+        _together(_OTHERS, _rights("list", CONTROLLER_REVISIONS)),
+        prometheus="instant and range",
+    ),
     "lint": Rights(lint.RIGHTS, AROUND, prometheus="instant, range and series"),
     "replay NAME": Rights(_rights("get", HEALTH_POLICIES), _REPLAY, _REPLAY_OTHERS, prometheus="instant and range"),
     "replay, replay TYPE/NAME": Rights(_LIST_POLICIES, _REPLAY, _REPLAY_OTHERS, prometheus="instant and range"),

@@ -143,7 +143,6 @@ Exit status: 0 told, 2 it could not be asked.
 Examples:
   salus explain checkout -n shop
   salus explain deploy/checkout -n shop --now
-  salus explain chev/checkout-f7524989-7 -n shop
   salus explain CooldownActive
 """
 

@@ -1,5 +1,7 @@
 """The commands that help to write policies."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -134,14 +136,15 @@ def lint_command(  # noqa: PLR0913 — a command's arguments are its options
 _TEST = """Try what policies would decide, on values that a file *.test.yaml tells of; the operator's own code decides.
 
 Without a file: all of this folder. --update writes what is on record as what is expected, after it has shown that.
+--from-incident makes a test of what happened, by the records and by Prometheus' past, into the folder that is named.
 
 Exit status: 0 all passed, 1 not so, or --min-coverage is not reached, 2 files are wrong or (--strict) a test skipped.
 
 \b
 Examples:
-  salus test deploy
   salus test deploy --filter "bad release" --min-coverage 80
   salus test deploy --strict -o junit > salus.xml
+  salus test deploy --from-incident checkout-3d5f39f9-1 -n shop
 """
 
 
@@ -159,7 +162,12 @@ def try_command(  # noqa: PLR0913 — a command's arguments are its options
     min_coverage: Annotated[
         float, typer.Option("--min-coverage", metavar="PERCENT", min=0, max=100, help="Of all remedies.")
     ] = 0.0,
+    from_incident: Annotated[
+        str, typer.Option("--from-incident", metavar="NAME", help="Write a test of this incident, and run it.")
+    ] = "",
+    where: "Where",
     look: "Look",
+    prometheus: "Prometheus",
 ) -> None:
     """See _TEST."""
     with imports():
@@ -167,4 +175,11 @@ def try_command(  # noqa: PLR0913 — a command's arguments are its options
         from salus.cli.trial.command import Ask, run  # noqa: PLC0415
 
     ask = Ask(tuple(inputs or (".",)), words, strict, update, sure, min_coverage)
-    raise typer.Exit(ends(lambda: run(ask, look)))
+    if not from_incident:
+        raise typer.Exit(ends(lambda: run(ask, look)))
+    with imports():
+        from salus.cli.trial import from_incident as made  # noqa: PLC0415 — it talks to a cluster
+
+    folder = Path(ask.inputs[0])
+    of_it = made.Ask(from_incident, folder, where, prometheus)
+    raise typer.Exit(ends(lambda: run(replace(ask, inputs=made.write(of_it)), look)))
