@@ -1,6 +1,9 @@
 """The chart as its tools see it, and what it renders as the operator reads it. No cluster."""
 
+import re
+import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +35,30 @@ spec: {policyName: records.salus.dev, validationActions: [Deny]}
 
 NAMES = ("approvals", "records", "releases", "withdrawals", "revisions", "authors", "loans")
 POLICIES = {f"{name}.salus.dev" for name in NAMES}
+
+
+REGISTRY = "registry.example.com/platform"
+
+
+def installing() -> Iterator[tuple[str, list[str]]]:
+    """What documents say to type to install the chart, with the registry that they speak of."""
+    for page in (ROOT / "README.md", CHART / "README.md", *(ROOT / "docs").rglob("*.md")):
+        for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+            for command in re.findall("^helm install .*", block.replace("\\\n", " "), re.MULTILINE):
+                yield str(page.relative_to(ROOT)), shlex.split(command.replace("$REGISTRY", REGISTRY))
+
+
+INSTALLING = dict(installing())
+
+
+@pytest.mark.parametrize("page", INSTALLING)
+def test_the_chart_is_rendered_by_what_documents_say_to_type(page: str, chart_tools: Tools) -> None:
+    words = [word for word in INSTALLING[page][2:] if word != "--create-namespace"]
+
+    objects = [one for one in yaml.safe_load_all(chart_tools("helm", "template", *words, cwd=ROOT)) if one]
+
+    (operator,) = of_kind(objects, "Deployment")
+    assert operator["spec"]["template"]["spec"]["containers"][0]["image"] == f"{REGISTRY}/salus:v1"
 
 
 def of_kind(objects: list[Object], *kinds: str) -> list[Object]:
