@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import typer
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from salus.cli import commands  # noqa: F401 — the app has them once they are imported
 from salus.cli.app import app
 from salus.cli.help import GROUPS
+from tools.cli_page import cli_page
 
 PROGRAM = typer.main.get_command(app)
 assert isinstance(PROGRAM, TyperGroup)
@@ -99,3 +101,9 @@ def test_an_example_is_taken(command: str, example: str) -> None:
     for call in calls:
         with COMMANDS[command].make_context(command, call[2:]) as context:
             assert context.params
+
+
+def test_the_page_of_commands_is_current() -> None:
+    page = Path(__file__).parents[2] / "docs/reference/cli.md"
+
+    assert page.read_text(encoding="utf-8") == cli_page(), "python -m tools.cli_page > docs/reference/cli.md"

@@ -1,7 +1,8 @@
 """What documents say to type, held to the program: each `salus …` is taken as it stands.
 
 Those that ask no cluster are run, over the files that the page itself shows.
-A block of YAML whose first line is a comment with a file's name is that file: `# checkout.yaml`.
+A block of YAML whose first line is a comment with a file's name is that file: `# checkout.yaml`. Whatever `salus init`
+would have written is there.
 """
 
 import re
@@ -94,6 +95,7 @@ def test_a_command_is_taken_as_it_stands(call: Call) -> None:
 
 @pytest.mark.parametrize("call", [call for call in CALLS if call.asks_nobody], ids=str)
 def test_what_needs_no_cluster_works(call: Call, folder: Path) -> None:
+    (folder / "checkout.salus.yaml").write_text((ROOT / "examples/policies/first.yaml").read_text(), encoding="utf-8")
     for name, text in _FILE.findall(call.page.read_text(encoding="utf-8")):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
