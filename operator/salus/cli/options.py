@@ -139,7 +139,7 @@ def may_be_bare(values: Mapping[str, str]) -> type[TyperCommand]:
     class Command(TyperCommand):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 — Typer keeps the class to itself
             """With the values that were left out."""
-            following = [*args[1:], "-"]
+            following = [*args, "-"][1:]
             pairs = zip(args, following, strict=True)
             whole = [[one, values[one]] if one in values and after.startswith("-") else [one] for one, after in pairs]
             return super().parse_args(ctx, [word for words in whole for word in words])
