@@ -17,7 +17,7 @@ WORKED_EXAMPLE = [
     "4. called people: LadderExhausted",
     "ended: Resolved, RecoveredByItself",
 ]
-"""What the records in docs/records.md tell; a run of tests/cluster/test_record_alone.py has to tell the same."""
+"""What the records in docs/reference/records.md tell; a run of tests/cluster/test_record_alone.py tells the same."""
 
 
 def story(incident: Object, changes: Iterable[Object]) -> list[str]:

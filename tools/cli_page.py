@@ -20,7 +20,7 @@ _HEAD = """# Commands
 <!-- Written from the program by `python -m tools.cli_page`; a test fails when it is not current. -->
 
 What `salus COMMAND --help` says, of all commands. `kubectl salus` is the same program as a plugin of kubectl:
-[how to get it](../install.md#the-command-line). Every command ends with 0 for yes, 1 for no, 2 when it could
+[how to get it](../how-to/install.md#the-command-line). Every command ends with 0 for yes, 1 for no, 2 when it could
 not, 3 when it is not known. Text is made from the document that `-o json` prints. [What each asks for](rights.md)
 of others.
 

@@ -1,4 +1,4 @@
-"""The page on guards, written from their registry: `python -m tools.guards_page > docs/guards.md`.
+"""The page on guards, written from their registry: `python -m tools.guards_page > docs/concepts/guards.md`.
 
 A test holds the page to what this says, so that neither order nor meaning can drift from the code.
 """
@@ -16,7 +16,8 @@ _HEAD = f"""# Guards
 
 A guard is a reason not to act now. They are asked in this order, once before the intent is put on record and once
 more, with everything read anew, right before the action; the first that objects is the reason on record. Each is a pure
-function of what was observed, in `operator/salus/core/guards/chain.py`. What to do about each: [records](records.md).
+function of what was observed, in `operator/salus/core/guards/chain.py`. What to do about each:
+[records](../reference/records.md#a-guard-objects).
 
 A guard that cannot be evaluated, since something could not be read, refuses: the reason is `{UNKNOWN}`, the message
 says which guard and what it lacks, and it is asked again at the next tick.
@@ -30,12 +31,12 @@ people** too, but they must lift it; **next rung** gives the remedy up for this 
 change in Git and goes on; **calls people** ends the ladder. *undo*: whether the guard holds an undo or a revert as
 well; all others let these pass, since the way back must stay open.
 
-Waiting keeps nobody from being told ([how](policies.md#when-people-are-told)): of what people must lift at once, of
-what passes by itself after `spec.escalateAfter`. What holds back many targets (*one telling*) is told once, and not
-once a target. That a guard cannot be evaluated is for people when it has lasted for a minute, and is told once a policy
-for each such guard. No guard waits for something that does not pass by itself: a rollout is in progress while it makes
-progress, which Kubernetes itself says of a Deployment; of the other kinds one whose pods have not moved for ten minutes
-does not, as far as this process has looked.
+Waiting keeps nobody from being told ([how](../reference/policies.md#when-people-are-told)): of what people must lift at
+once, of what passes by itself after `spec.escalateAfter`. What holds back many targets (*one telling*) is told once,
+and not once a target. That a guard cannot be evaluated is for people when it has lasted for a minute, and is told once
+a policy for each such guard. No guard waits for something that does not pass by itself: a rollout is in progress while
+it makes progress, which Kubernetes itself says of a Deployment; of the other kinds one whose pods have not moved for
+ten minutes does not, as far as this process has looked.
 
 The mode Approve is no guard: what passes them all is recorded and waits for a person, and the guards are asked again
 when they have said yes. Right before any action the mode is looked at once more: what was meant under Enforce is not
@@ -61,11 +62,11 @@ suspended, nor in mode Observe, nor one that only tells people. Seen from the na
 count in full, and those of each other namespace as a sample of at most a third as many (of at most one, for fewer than
 six). So no other namespace alone puts the brake on or takes it off, whatever its policies say and however many targets
 it has; against a budget in percent, what is done there weighs as much less
-([why so](decisions/0030-what-flaps-and-what-is-made-up.md)).
+([why so](../decisions/0030-what-flaps-and-what-is-made-up.md)).
 
 When the brake first holds an action back there is one notification for the whole fleet: a Notify of that target, with
 the reason `FleetBrake`. It is found again on record, so neither other targets nor a restart make another one
-([how](decisions/0015-one-notification-for-a-fleet.md)). A freeze and the kill switch are told once a namespace, with
+([how](../decisions/0015-one-notification-for-a-fleet.md)). A freeze and the kill switch are told once a namespace, with
 their reason, and with its own `notify` once a policy; what its rights, or a guard that cannot be evaluated, hold back
 of the targets of one policy is told once for those. What falls ill more than an hour later is told anew.
 

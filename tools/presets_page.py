@@ -17,7 +17,7 @@ _HEAD = """# Presets
 
 Checks that Salus brings along. A policy names one (`preset: NotReady`), its `variant` where there are several, and in
 `with` what the preset cannot know; `unhealthy`, `for` and the like may be set to override it
-([how](../policies.md#presets)). `salus get presets NAME` shows the same, `salus get presets --check` which of them your
+([how](policies.md#presets)). `salus get presets NAME` shows the same, `salus get presets --check` which of them your
 Prometheus can answer.
 
 *Helps* are the remedies that can mend what it tells; `notify` is always one. *Needs* are the metrics without which

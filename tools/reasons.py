@@ -1,4 +1,4 @@
-"""The tables of reasons in docs/records.md, written from `salus.reasons`: `python -m tools.reasons`.
+"""The tables of reasons in docs/reference/records.md, written from `salus.reasons`: `python -m tools.reasons`.
 
 With `--check` it only looks. The text around the tables is the document's own.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from salus.reasons import Group, Reason, of_group
 
-DOCUMENT = Path("docs/records.md")
+DOCUMENT = Path("docs/reference/records.md")
 _TABLE = re.compile(r"(?<=\n)\| reason \|.*?(?=\n\n)", re.DOTALL)
 _HEADINGS = {
     Group.GUARD: "### A guard objects",

@@ -4,7 +4,7 @@ Everything is Salus' own code from the scheduler to the reply of Prometheus, on 
 every wait; only behind the ports there are fakes. Each row is a process of its own. `reload` compiles all policies
 anew under a leader election on the real clock; `names` asks a real Prometheus for series by names of pods, `presets`
 all that the presets ask of a Deployment with so many pods; `replay` runs two weeks of a past, for 1 and for 50
-policies. Nothing is judged here: docs/performance.md has figures to compare.
+policies. Nothing is judged here: docs/concepts/performance.md has figures to compare.
 """
 
 import argparse

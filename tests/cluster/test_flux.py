@@ -77,7 +77,7 @@ def deliver(scene: Scene, repository: Repository, deployment_yaml: str, policy_y
 
 
 class Stopwatch:
-    """Tells how long each step took, for docs/gitops.md; `pytest -rP` shows it."""
+    """Tells how long each step took, for docs/how-to/gitops.md; `pytest -rP` shows it."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()

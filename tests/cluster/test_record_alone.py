@@ -1,4 +1,4 @@
-"""The worked example of docs/records.md: played on a real control plane, and read from its records alone.
+"""The worked example of docs/reference/records.md: played on a real control plane, and read from its records alone.
 
 `make cluster-test ARGS="-k worked_example"` leaves the records, of which the documentation shows a part, in
 `.run/worked-example.yaml`.

@@ -232,7 +232,7 @@ def test_whose_share_a_request_takes(path: str, namespace: str, share: str) -> N
 
 HOSTILE = 10_000
 BOUND = 256
-"""MiB that Salus takes at most, interpreter and libraries included, to list and to watch them: docs/operate.md."""
+"""MiB that Salus takes at most, with interpreter and libraries, to list and to watch them: docs/how-to/operate.md."""
 MUCH = 254 * KIB
 SMILE = "\N{GRINNING FACE}"
 """One such character, and a text takes four bytes for each of its characters."""

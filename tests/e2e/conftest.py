@@ -10,7 +10,7 @@ from tools.devcluster.cluster import DevCluster
 from tools.devcluster.images import busybox_image
 
 FIGURES: dict[str, str] = {}
-"""What the tests measured, for docs/operate.md; printed at the end and never judged."""
+"""What the tests measured, for docs/how-to/operate.md; printed at the end and never judged."""
 
 
 @pytest.fixture(scope="session")

@@ -99,7 +99,7 @@ def test_what_the_operators_own_account_may(salus: Installation, question: dict[
 
 
 def test_what_it_costs(salus: Installation, figures: dict[str, str]) -> None:
-    """Measured for docs/operate.md; nothing is held to the figures."""
+    """Measured for docs/how-to/operate.md; nothing is held to the figures."""
     seconds = cold_start(salus)
     salus.wait_ready()
     base, added = (size / 1e6 for size in salus.image.layers)

@@ -1,7 +1,7 @@
 """Nobody is left in the dark: faults of real containers that cannot be healed at once, or at all, and who hears of it.
 
 On the installation of `test_install`, and after it. How long each took is printed with the figures, for
-docs/reliability.md; nothing is held to it.
+docs/concepts/reliability.md; nothing is held to it.
 """
 
 import contextlib

@@ -70,7 +70,7 @@ class Row:
     changes: tuple[Change, ...] = ()
     moment: dict[str, Any] = field(default_factory=dict)
     state: str = ""
-    """The state of the newest change, as the drawing in docs/architecture.md calls it."""
+    """The state of the newest change, as the drawing in docs/concepts/architecture.md calls it."""
 
 
 ASKED: dict[str, Any] = {
@@ -240,8 +240,8 @@ def test_what_a_replay_has_done_waits_for_the_past(
 
 
 def test_the_drawing_shows_the_moves_that_are_made() -> None:
-    """docs/architecture.md names, for each state of a change, the move that follows."""
-    drawn = set(DRAWN.findall(Path("docs/architecture.md").read_text(encoding="utf-8")))
+    """docs/concepts/architecture.md names, for each state of a change, the move that follows."""
+    drawn = set(DRAWN.findall(Path("docs/concepts/architecture.md").read_text(encoding="utf-8")))
     made = {(row.state, row.move.__name__) for row in ROWS if row.state}
     made -= {(state, move) for state, move in made if move in {"Climb", "CloseOut"}}
     assert drawn == made

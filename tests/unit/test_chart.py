@@ -167,7 +167,7 @@ def test_every_metric_of_salus_is_on_the_dashboard() -> None:
 
 
 def test_each_alert_has_its_runbook_and_no_runbook_is_left_over() -> None:
-    text = (ROOT / "docs/operate.md").read_text("utf-8")
+    text = (ROOT / "docs/how-to/operate.md").read_text("utf-8")
 
     headings = set(re.findall(r"^### (Salus\w+)$", text, re.MULTILINE))
 
@@ -178,7 +178,7 @@ def test_each_alert_has_its_runbook_and_no_runbook_is_left_over() -> None:
 def test_each_alert_says_how_bad_it_is_and_where_to_read_on(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in ("critical", "warning")
     assert rule["annotations"]["summary"]
-    assert rule["annotations"]["description"].endswith(f"See docs/operate.md, {rule['alert']}.")
+    assert rule["annotations"]["description"].endswith(f"See docs/how-to/operate.md, {rule['alert']}.")
 
 
 @pytest.mark.parametrize("make", [generated.crds, generated.values_schema, generated.app_version])

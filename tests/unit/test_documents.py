@@ -173,7 +173,7 @@ def test_a_chart_is_installed_with_an_image_that_is_there(document: Path) -> Non
 
 
 def test_whoever_installs_is_told_how_kube_state_metrics_is_scraped() -> None:
-    for page in ("README.md", "docs/install.md", "charts/salus/templates/NOTES.txt"):
+    for page in ("README.md", "docs/how-to/install.md", "charts/salus/templates/NOTES.txt"):
         assert re.search("honor_?labels", read(page), re.IGNORECASE), page
 
 
@@ -244,16 +244,18 @@ def check_reasons() -> list[str]:
 @pytest.mark.parametrize(
     ("names", "document"),
     [
-        pytest.param(list(fields_of(HealthPolicySpec)), "docs/policies.md", id="every field of a policy"),
-        pytest.param(list(load_presets()), "docs/policies.md", id="every preset"),
-        pytest.param([guard.reason for guard in GUARDS], "docs/records.md", id="every reason of a guard"),
-        pytest.param(sorted(INFEASIBLE), "docs/records.md", id="every reason why a remedy cannot be planned"),
-        pytest.param(check_reasons(), "docs/records.md", id="every reason of a check"),
-        pytest.param(list(Decision), "docs/records.md", id="every decision"),
-        pytest.param(list(Outcome), "docs/records.md", id="every outcome"),
-        pytest.param(list(Phase), "docs/records.md", id="every phase of an incident"),
-        pytest.param(list(fields_of(Settings)), "docs/operator.md", id="every field of the configuration"),
-        pytest.param(emitted_metrics(), "docs/operator.md", id="every metric"),
+        pytest.param(list(fields_of(HealthPolicySpec)), "docs/reference/policies.md", id="every field of a policy"),
+        pytest.param(list(load_presets()), "docs/reference/policies.md", id="every preset"),
+        pytest.param([guard.reason for guard in GUARDS], "docs/reference/records.md", id="every reason of a guard"),
+        pytest.param(sorted(INFEASIBLE), "docs/reference/records.md", id="every reason why a remedy cannot be planned"),
+        pytest.param(check_reasons(), "docs/reference/records.md", id="every reason of a check"),
+        pytest.param(list(Decision), "docs/reference/records.md", id="every decision"),
+        pytest.param(list(Outcome), "docs/reference/records.md", id="every outcome"),
+        pytest.param(list(Phase), "docs/reference/records.md", id="every phase of an incident"),
+        pytest.param(
+            list(fields_of(Settings)), "docs/reference/configuration.md", id="every field of the configuration"
+        ),
+        pytest.param(emitted_metrics(), "docs/reference/configuration.md", id="every metric"),
     ],
 )
 def test_the_reference_is_whole(names: list[str], document: str) -> None:
@@ -262,13 +264,13 @@ def test_the_reference_is_whole(names: list[str], document: str) -> None:
 
 
 def test_the_guards_stand_in_the_order_in_which_they_are_asked() -> None:
-    table = read("docs/records.md").partition("### A guard objects")[2].partition("###")[0]
+    table = read("docs/reference/records.md").partition("### A guard objects")[2].partition("###")[0]
 
     assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == [guard.reason for guard in GUARDS]
 
 
 def test_no_metric_is_documented_that_is_not_there() -> None:
-    assert set(re.findall(r"\bsalus_\w+", read("docs/operator.md"))) == set(emitted_metrics())
+    assert set(re.findall(r"\bsalus_\w+", read("docs/reference/configuration.md"))) == set(emitted_metrics())
 
 
 def test_every_make_target_that_is_named_is_there() -> None:

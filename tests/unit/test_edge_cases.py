@@ -227,9 +227,9 @@ def test_every_edge_case_has_its_test() -> None:
 
 
 def test_every_test_that_the_table_of_troubles_names_is_there() -> None:
-    """docs/reliability.md says which test shows what; a test that is renamed takes its name there along."""
+    """docs/concepts/reliability.md says which test shows what; a test that is renamed takes its name there along."""
     root = Path(__file__).parents[2]
-    named = set(re.findall(r"`(test_\w+)`", (root / "docs/reliability.md").read_text()))
+    named = set(re.findall(r"`(test_\w+)`", (root / "docs/concepts/reliability.md").read_text()))
     there = {
         n for path in (root / "tests").rglob("test_*.py") for n in re.findall(r"def (test_\w+)\(", path.read_text())
     }

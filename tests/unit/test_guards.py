@@ -100,8 +100,8 @@ def test_the_composed_order() -> None:
 
 
 def test_the_page_on_guards_is_current() -> None:
-    """Else: `python -m tools.guards_page > docs/guards.md`."""
-    page = Path(__file__).parents[2] / "docs" / "guards.md"
+    """Else: `python -m tools.guards_page > docs/concepts/guards.md`."""
+    page = Path(__file__).parents[2] / "docs/concepts/guards.md"
 
     assert page.read_text(encoding="utf-8") == guards_page()
 

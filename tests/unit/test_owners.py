@@ -10,7 +10,7 @@ from salus.core.objects.workloads import managed_by, workload_from
 from salus.model.change import ManagedBy
 from tests.builders import a_deployment_body
 
-POLICIES = Path(__file__).parents[2] / "docs/policies.md"
+POLICIES = Path(__file__).parents[2] / "docs/reference/policies.md"
 
 
 def reference(group: str, kind: str, name: str = "web", **more: Any) -> dict[str, Any]:  # noqa: ANN401 — handed on

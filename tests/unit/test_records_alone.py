@@ -176,7 +176,7 @@ SCENARIOS = {
 
 def test_the_worked_example_of_the_documentation_is_told_by_its_records_alone() -> None:
     """What is shortened there is not needed to tell it; tests/cluster/test_record_alone.py plays it."""
-    text = (Path(__file__).parents[2] / "docs" / "records.md").read_text().partition("## A worked example")[2]
+    text = (Path(__file__).parents[2] / "docs/reference/records.md").read_text().partition("## A worked example")[2]
     incident, *changes = yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])["items"]
 
     assert story(incident, changes) == WORKED_EXAMPLE

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODEL = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+MODEL = (ROOT / "docs/concepts/threat-model.md").read_text(encoding="utf-8")
 _NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 _CLAIM = re.compile(r"^\| (?!claim \||who \||---)(.+?) \| (.+) \|$", re.MULTILINE)
 

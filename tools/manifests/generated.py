@@ -62,7 +62,8 @@ def values_schema() -> Files:
     for chosen_by_the_chart in ("namespace", "name"):
         del schema["$defs"]["LeaderElection"]["properties"][chosen_by_the_chart]
     schema["properties"]["config"] = _plain(settings) | {
-        "description": "The operator's configuration, as in docs/operator.md. The chart says where the Lease is."
+        "description": "The operator's configuration, as in docs/reference/configuration.md. "
+        "The chart says where the Lease is."
     }
     found: dict[str, list[str]] = {"durations": [], "lists": [], "texts": []}
     for kind, where in _softened(schema, schema["$defs"]):

@@ -1,7 +1,7 @@
 """Every reason in one word that a record or a status may give: what it means, what follows, what a person can do.
 
-The data lie in `reasons.yaml`; `docs/records.md` has its tables from here (`python -m tools.reasons`), and so has
-`salus explain REASON`, which needs neither a cluster nor a network.
+The data lie in `reasons.yaml`; `docs/reference/records.md` has its tables from here (`python -m tools.reasons`), and so
+has `salus explain REASON`, which needs neither a cluster nor a network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class Reason(Resource):
     names: tuple[str, ...]
     group: Group
     means: str
-    """In Markdown, with links as they are in docs/records.md."""
+    """In Markdown, with links as they are in docs/reference/records.md."""
     then: str = ""
     """What follows by itself; of a check the verdict."""
     do: str = ""

@@ -184,7 +184,7 @@ def test_without_a_cluster(arguments: Sequence[str], status: int, said: Sequence
 
 
 def test_the_document_of_reasons_is_current() -> None:
-    text = (ROOT / "docs" / "records.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/reference/records.md").read_text(encoding="utf-8")
 
     assert written(text) == text
 

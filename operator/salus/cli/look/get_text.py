@@ -117,7 +117,7 @@ def reason(one: ReasonLine, _: Screen) -> Iterator[RenderableType]:
             ("Means", plain_text(one.means)),
             ("Then", plain_text(one.then)),
             ("Do", plain_text(one.do)),
-            ("Read", f"docs/records.md#{anchor[one.group]}"),
+            ("Read", f"docs/reference/records.md#{anchor[one.group]}"),
         ]
     )
 

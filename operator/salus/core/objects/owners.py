@@ -95,7 +95,7 @@ MARKS: tuple[Mark, ...] = (
         but="unknown",
     ),
 )
-"""What is not told by `ownerReferences`. A row here has a row in its test, and one in docs/policies.md."""
+"""What is not told by `ownerReferences`. A row here has a row in its test, and one in docs/reference/policies.md."""
 
 
 def owner_of(

@@ -20,7 +20,7 @@ from salus.model.values.objects import Workload
 from salus.model.values.policies import Policy
 
 FORMAT = 1
-"""Of the records that this Salus writes; docs/records.md says what each means. It goes on reading all before it."""
+"""Of the records that this Salus writes; it reads all before it too. docs/reference/records.md says what each means."""
 MESSAGE_LENGTH = 1024
 QUERY_LENGTH = 2048
 LARGEST = 12 * 1024
