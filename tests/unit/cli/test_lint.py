@@ -29,6 +29,8 @@ REQUESTS = f"sum(rate(http_requests_total{{{MINE}}}[5m]))"
 ERRORS = f'sum(rate(http_requests_total{{{MINE},code=~"5.."}}[5m]))'
 RESTART = {"name": "restart", "restart": {}}
 PAGE = {"name": "page", "notify": {}}
+POOL = {"name": "pool", "preset": "ConnectionPoolExhausted", "variant": "micrometer"}
+CRASH = {"name": "crash", "preset": "PodsCrashLooping"}
 
 
 def a_policy(*checks: Mapping[str, Any], **spec: Any) -> str:  # noqa: ANN401 — fields of a spec
@@ -130,6 +132,17 @@ POLICIES = [
     ("SL402", [GOOD], {"remedies": [{"name": n, "rollback": {}} for n in ("one", "two")]}, "a second rollback", True),
     ("SL402", [GOOD, OTHER], {"remedies": [{**RESTART, "checks": ["check"]}]}, "a check without remedy", True),
     ("SL402", [GOOD], {"remedies": []}, "a policy that only measures", False),
+    ("SL406", [POOL], {"remedies": [RESTART, PAGE]}, "a restart where only people help", True),
+    (
+        "SL406",
+        [POOL, GOOD],
+        {"remedies": [{**RESTART, "checks": ["check"]}, PAGE]},
+        "a restart of another check",
+        False,
+    ),
+    ("SL406", [CRASH], {"remedies": [{**RESTART, "checks": ["crash"]}]}, "a remedy for what it cannot mend", True),
+    ("SL406", [CRASH, GOOD], {"remedies": [RESTART]}, "a ladder for all that may be", False),
+    ("SL406", [POOL], {"remedies": [PAGE]}, "a notify", False),
 ]
 
 

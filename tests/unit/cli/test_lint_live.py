@@ -92,6 +92,7 @@ NO_LABEL = absent(
 EMPTY = NoData("NoSeries", "nothing", empty=True)
 TWO_PODS = ({"pod": "a", "job": "x"}, {"pod": "b", "job": "x"})
 RATE = a_check(REQUESTS)
+TRAFFIC = {"name": "traffic", "preset": "TrafficGone", "variant": "prometheus"}
 HTTP = "http_requests_total"
 
 
@@ -164,6 +165,13 @@ ROWS = [
         "a range that is not kept",
         "looks back 5m, and the source",
     ),
+    (
+        "SL204",
+        linted(heard(), of=policy(TRAFFIC), kept=timedelta(days=7)),
+        "a week that is not kept, though the answer falls within minutes",
+        "looks back 7d30m, and the source keeps 7d",
+    ),
+    ("SL204", linted(heard(), of=policy(TRAFFIC), kept=timedelta(days=8)), "a week that is kept", ""),
     (
         "SL205",
         linted(of_metric(series=({"cluster": "eu"}, {"cluster": "us"}))),

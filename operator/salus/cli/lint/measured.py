@@ -9,7 +9,7 @@ from salus.cli.lint.breaches import Course
 from salus.cli.lint.rule import Heard, Linted, Window, path_of, series_of, written_queries
 from salus.cli.spans import span
 from salus.core.health.evaluate import Reading, is_breach
-from salus.core.health.overall import widest_window
+from salus.core.policy import promql
 from salus.core.policy.absence import Absence, Kind
 from salus.core.policy.promql import Selection
 from salus.core.policy.workload_labels import rare
@@ -116,12 +116,16 @@ def short_ranges(linted: Linted) -> Iterator[Problem]:
                 yield Problem(asked.path, _too_short(function, over, scraped))
         for subquery in expressions.coarse_subqueries(asked.template):
             yield Problem(asked.path, f"{subquery} has a step that leaves one point in its range; take a finer one")
-    widest = widest_window(linted.policy)
-    if linted.kept is not None and widest > linted.kept:
-        index = max(range(len(linted.policy.checks)), key=lambda at: linted.policy.checks[at].window)
-        yield Problem(
-            path_of(linted.policy, index), f"looks back {span(widest)}, and the source keeps {span(linted.kept)}"
-        )
+    for index, check in enumerate(linted.policy.checks):
+        if linted.kept is not None and (reads := _reads_back(check)) > linted.kept:
+            yield Problem(
+                path_of(linted.policy, index), f"looks back {span(reads)}, and the source keeps {span(linted.kept)}"
+            )
+
+
+def _reads_back(check: CompiledCheck) -> timedelta:
+    """How far, be it what its answer is compared with only."""
+    return max(check.window, *map(promql.window, check.templates))
 
 
 def _too_short(function: str, over: timedelta, scraped: timedelta) -> str:

@@ -13,6 +13,10 @@ from salus.model.policy import Check, HealthPolicySpec, Mode, Remedy
 from salus.model.problems import Problem
 from salus.model.scalars import format_decimal, format_duration
 from salus.model.values.policies import Policy
+from salus.presets import load_presets
+
+_PEOPLE = ("notify",)
+"""All that helps against what no remedy mends."""
 
 
 def alert_expressions(linted: Linted) -> Iterator[Problem]:
@@ -145,6 +149,24 @@ def ladder(linted: Linted) -> Iterator[Problem]:
                 yield Problem(
                     f"spec.checks[{index}].name", "no remedy speaks of it: when it is unhealthy nothing is done"
                 )
+
+
+def no_help(linted: Linted) -> Iterator[Problem]:
+    """SL406."""
+    presets, spec = load_presets(), linted.policy.spec
+    helps = {check.name: presets[check.preset].helps for check in spec.checks if check.preset is not None}
+    for index, remedy in enumerate(spec.remedies):
+        word = kind_of(remedy).field
+        lost = [name for name, cures in helps.items() if _speaks_of(remedy, name) and word not in cures]
+        if remedy.checks is None or set(lost) != set(remedy.checks):
+            lost = [name for name in lost if helps[name] == _PEOPLE]
+        if lost and remedy.notify is None:
+            what_helps = ", ".join(dict.fromkeys(cure for name in lost for cure in helps[name]))
+            yield Problem(
+                f"spec.remedies[{index}]",
+                f"{word} is no help against {', '.join(lost)}, for which there is {what_helps}: name in checks what it "
+                "is for, or see `salus get presets` for what else can be meant",
+            )
 
 
 def _hidden(remedy: Remedy, before: Sequence[Remedy], policy: Policy) -> str:

@@ -172,5 +172,12 @@ RULES: tuple[Rule, ...] = (
         "another policy with the same target",
         workloads.overlapping,
     ),
+    Rule(
+        "SL406",
+        _WARNING,
+        "a remedy for presets that it cannot mend: where only people can, or of all that it names in `checks`",
+        offline.no_help,
+        is_offline=True,
+    ),
 )
 CODES = frozenset({*OF_FILES, *(rule.code for rule in RULES)})
