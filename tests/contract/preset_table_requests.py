@@ -89,7 +89,7 @@ def _quantiles(words: Vocabulary) -> Iterator[Case]:
         yield from median.also("another quantile", within(0.8, 0.9, 0.9), 0.3125)
         yield from row.also("there are pods, and no requests", within(1, 1, 1, per_second=0), None, quiet=True)
         no_bucket = durations(words.histogram, words.timed, {})
-        yield from row.also("a histogram without a finite edge", no_bucket, None)
+        yield from row.also("a histogram without a finite edge", no_bucket, None, reason="Infinite")
 
 
 def _budgets(words: Vocabulary) -> Iterator[Case]:

@@ -65,7 +65,7 @@ def by_agent(*old: float, limited: bool = True) -> Rows:
     eden, tenured = ({**of_heap, "jvm_memory_pool_name": f"G1 {name}"} for name in ("Eden Space", "Old Gen"))
     limits = [in_each(by_otlp, "jvm_memory_limit_bytes", HEAP, labels=tenured)] if limited else []
     return all_of(
-        saw(by_otlp, used, 0.0, HEAP / 2, eden),
+        saw(by_otlp, used, HEAP, HEAP, eden),
         in_each(by_otlp, used, *(share * HEAP for share in old), labels=tenured),
         in_each(by_otlp, used, 2 * HEAP, labels={"jvm_memory_type": "non_heap"}),
         *limits,
