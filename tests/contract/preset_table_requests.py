@@ -1,10 +1,11 @@
 """The rows of presets that ask of requests, in all nine vocabularies."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from tests.contract.preset_courses import WEEK, Phase, counted_in
-from tests.contract.preset_series import Who, durations, requests
-from tests.contract.preset_states import Case, Labels, Row, Rows
+from tests.contract.preset_series import Who, all_of, durations, requests
+from tests.contract.preset_states import AGES, Case, Labels, Line, Place, Row, Rows
 from tests.contract.preset_words import VOCABULARIES, Vocabulary, by_istio, by_otlp, of_pods
 
 
@@ -92,6 +93,16 @@ def _quantiles(words: Vocabulary) -> Iterator[Case]:
         yield from row.also("a histogram without a finite edge", no_bucket, None, reason="Infinite")
 
 
+def _until(age: int, rows: Rows) -> Rows:
+    """What was written until so many seconds before now, in pods that are gone."""
+
+    def ended(place: Place) -> Iterable[Line]:
+        for line in rows(place):
+            yield replace(line, labels={**line.labels, "instance": "gone"}, since=AGES[0], until=age)
+
+    return ended
+
+
 def _budgets(words: Vocabulary) -> Iterator[Case]:
     def failing(share: float, per_second: float = 10.0) -> Rows:
         return requests(words.counter, words.who, words.status, share, per_second)
@@ -108,6 +119,8 @@ def _budgets(words: Vocabulary) -> Iterator[Case]:
         yield from row.also("it is over, though the hour was bad", over, 0.0)
         short = phases(Phase(3600, 180, 10), Phase(180, 0, 10, failing=0.5))
         yield from row.also("it is bad now, and the hour is not", short, 2.5, within=0.3)
+        gone = all_of(requests(words.counter, words.who, words.status, 0), _until(600, failing(0.5)))
+        yield from row.also("pods that failed are gone, and those that came never did", gone, 0.0)
         silent = phases(Phase(3600, 600, 10, failing=0.5), Phase(600, 0, 0))
         yield from row.also("nobody asks any more", silent, None, quiet=True)
         yield from row.also("all of it fails", failing(1), 100.0)

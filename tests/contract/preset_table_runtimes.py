@@ -84,6 +84,9 @@ def _heaps() -> Iterator[Case]:
     yield from client.also("pods were replaced", _replaced, 0.3)
     yield from agent.in_all_states(well=(by_agent(0.5), 0.5), ill=(by_agent(0.3, 0.95), 0.95))
     yield from agent.also("nobody knows the maximum", by_agent(0.95, limited=False), None)
+    full = {"jvm_memory_type": "heap", "jvm_memory_pool_name": "PS Eden Space"}
+    young = [in_each(by_otlp, f"jvm_memory_{name}_bytes", GIB, labels=full) for name in ("used", "limit")]
+    yield from agent.also("the young generation is full, and idle", all_of(by_agent(0.5), *young), 0.5)
 
 
 def _replaced(place: Place) -> Iterator[Line]:
@@ -116,6 +119,11 @@ def _collections() -> Iterator[Case]:
         lambda *shares: pauses(by_otlp, "jvm_gc_duration_seconds_sum", *shares, jvm_gc_name="G1 Young Generation"),
         in_each(by_otlp, "jvm_memory_used_bytes", GIB, labels={"jvm_memory_type": "heap"}),
     )
+    otel = "jvm_gc_duration_seconds_sum"
+    beside_it = all_of(
+        pauses(by_otlp, otel, 0.01, jvm_gc_name="a"), pauses(by_otlp, otel, 0.9, jvm_gc_name="ZGC Cycles")
+    )
+    yield from Row("JvmGcPressure", "otel").also("ZGC runs beside the application", beside_it, 0.01)
     row, name = Row("JvmGcPressure", "client-java"), "jvm_gc_collection_seconds_sum"
     young, old = ({"gc": f"G1 {which} Generation"} for which in ("Young", "Old"))
     yield from row.in_all_states(
