@@ -10,6 +10,7 @@ from salus.core.policy.compile import Catalog, compile_policy
 from salus.core.policy.exporters import Trusted
 from salus.core.policy.signals import ParameterType, Variant
 from salus.model.meta import WorkloadKind
+from salus.model.policy import Threshold
 from salus.model.values.policies import CompiledCheck
 from salus.presets import Preset, load_presets
 from tests.builders import a_policy_body
@@ -26,6 +27,7 @@ _GIVEN: Mapping[ParameterType, str] = {
 """What is said where a parameter has no default."""
 _ASKED: dict[Hashable, CompiledCheck] = {}
 """Compiled once: many tests ask the same."""
+_BOUND = {"above": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class Question:
     def __str__(self) -> str:
         """`ErrorRatio istio, Deployment`."""
         return f"{self.preset.name} {self.variant}, {self.kind}"
+
+    @property
+    def bound(self) -> Threshold:
+        """The preset's own, or what is said where it has none."""
+        return self.preset.unhealthy or Threshold.model_validate(_BOUND)
 
     @property
     def _variant(self) -> Variant:
@@ -63,7 +70,7 @@ class Question:
     ) -> CompiledCheck:
         needed = {name: one for name, one in self._variant.parameters.items() if one.default is None}
         values = {name: _GIVEN[one.type] for name, one in needed.items()} | dict(given)
-        bound = {} if self.preset.unhealthy else {"unhealthy": {"above": "1"}}
+        bound = {} if self.preset.unhealthy else {"unhealthy": _BOUND}
         check = {
             "name": "it",
             "preset": self.preset.name,

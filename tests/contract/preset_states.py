@@ -151,8 +151,7 @@ class Case:
         """By the preset's own bound."""
         if self.told.quiet or self.told.value is None:
             return Verdict.QUIET if self.told.quiet else Verdict.UNKNOWN
-        bound = self.question.check(self.told.given).unhealthy
-        return Verdict.UNHEALTHY if bound.crossed_by(self.told.value) else Verdict.HEALTHY
+        return Verdict.UNHEALTHY if self.question.bound.crossed_by(self.told.value) else Verdict.HEALTHY
 
     def __str__(self) -> str:
         """`ErrorRatio istio, Deployment: ill`."""
