@@ -65,6 +65,10 @@ unit: setup  ## Unit tests: seconds, anywhere
 contract: programs  ## Every adapter against the same test as its fake, on a real API server and Prometheus
 	@$(BIN)/pytest tests/contract $(ARGS)
 
+.PHONY: compat
+compat: setup  ## The contract tests of sources on Prometheus 2 and 3, Thanos and VictoriaMetrics (builds them, 15 minutes the first time)
+	@$(BIN)/python -m tests.compat $(ARGS)
+
 .PHONY: chart
 chart: programs  ## The chart by its tools (lint, suites, kubeconform), and installed on a real API server
 	@$(BIN)/pytest tests/chart $(ARGS)

@@ -5,8 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import pytest
 
@@ -14,10 +13,9 @@ from salus.model.values.metrics import Answer, Error, NoData, Query, Value
 from salus.sources.prometheus import PrometheusSource
 from salus.sources.reply import Series
 from salus.sources.settings import SourceSettings
+from tests.compat.servers import Server
 from tests.fakes.metrics import ScriptedSource
 from tools.devcluster import remote_write
-from tools.devcluster.programs import find
-from tools.devcluster.prometheus import Prometheus
 
 STALE_AFTER = timedelta(minutes=2)
 INFINITE, NOT_A_NUMBER = float("inf"), float("nan")
@@ -115,7 +113,7 @@ def metric_name() -> str:
 class PrometheusRig:
     """A real server, fed by remote write."""
 
-    server: Prometheus
+    server: Server
     source: PrometheusSource
 
     async def answer(self, case: Case) -> Answer:
@@ -154,13 +152,6 @@ class FakeRig:
             oldest = max(one.age for one in case.series)
             source.say(name, told, sampled_at=now - timedelta(seconds=oldest))
         return (await source.ask([question(case.query.replace("$m", name), select=case.select)]))[0]
-
-
-def started(folder: Path, **fields: Any) -> Prometheus:  # noqa: ANN401 — handed on
-    """A running Prometheus with its data in `folder`."""
-    server = Prometheus(find(["prometheus"])["prometheus"], folder, **fields)
-    server.start()
-    return server
 
 
 def settings(url: str, *, name: str = "main", seconds: float = 5.0) -> SourceSettings:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
@@ -30,14 +31,14 @@ from salus.model.values.metrics import Error
 from salus.model.values.permissions import Permission
 from salus.ports import Unavailable
 from salus.sources.reply import Series
+from tests.compat.servers import Server, started
 from tests.contract.conftest import Proxy, kubeconfig
-from tests.contract.source_prometheus import metric_name, started
+from tests.contract.source_prometheus import metric_name
 from tests.contract.source_server import ODD_REPLIES, Handler, serving, url
 from tools.devcluster import remote_write
 from tools.devcluster.api import Api
 from tools.devcluster.cluster import DevCluster
 from tools.devcluster.namespaces import fresh_namespace
-from tools.devcluster.prometheus import Prometheus as Server
 
 WAYS = ["by URL", "through the API server"]
 LABEL = {"operated-prometheus": "true"}
@@ -67,7 +68,7 @@ def own_address() -> str:
 @pytest.fixture
 async def service(devcluster: DevCluster, connection: Connection, server: Server) -> AsyncIterator[Service]:
     """The Prometheus as a Service of the cluster, which takes a pod at its address: the API server asks pods alone."""
-    proxy = Proxy(("127.0.0.1", server.port), own_address())
+    proxy = Proxy(("127.0.0.1", urlsplit(server.url).port or 0), own_address())
     await proxy.start()
     api = devcluster.api()
     with fresh_namespace(devcluster, "monitoring") as namespace:

@@ -25,34 +25,34 @@ from salus.model.policy import Verdict
 from salus.model.values.metrics import Answer, CheckState, Finding
 from salus.model.values.policies import CompiledCheck
 from salus.sources.prometheus import PrometheusSource
+from tests.compat.servers import Server, started
 from tests.contract.preset_courses import REACHES_BACK
 from tests.contract.preset_series import kube_state_metrics
 from tests.contract.preset_states import BLIND, ILL, STATES, WELL, Case, Line, Place
 from tests.contract.preset_table import TABLE
 from tests.contract.preset_table_kubernetes import FINE
-from tests.contract.source_prometheus import PrometheusRig, metric_name, settings, started
+from tests.contract.source_prometheus import PrometheusRig, metric_name, settings
 from tests.contract.source_prometheus import question as a_question
 from tests.presets import question, questions
-from tools.devcluster.prometheus import Prometheus
 from tools.devcluster.remote_write import Series
 
 INTERVAL = timedelta(seconds=15)
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = started(tmp_path_factory.mktemp("prometheus"), out_of_order=REACHES_BACK)
     yield running
     running.stop()
 
 
 @pytest.fixture
-async def prometheus(kept: Prometheus) -> AsyncIterator[PrometheusRig]:
+async def prometheus(kept: Server) -> AsyncIterator[PrometheusRig]:
     async with PrometheusSource(settings(kept.url)) as source:
         yield PrometheusRig(kept, source)
 
 
-def write(server: Prometheus, lines: Iterable[Line]) -> None:
+def write(server: Server, lines: Iterable[Line]) -> None:
     """Each series over the last minutes."""
     now = time.time()
     server.push(Series(line.name, line.labels, tuple(line.samples(now))) for line in lines)
@@ -71,7 +71,7 @@ async def found(source: PrometheusSource, check: CompiledCheck, namespace: str, 
 class Played:
     """What came of the table. All cases of a preset are played at once, when the first of them is asked for."""
 
-    server: Prometheus
+    server: Server
     found: dict[str, Finding] = field(default_factory=dict)
 
     def of(self, case: Case) -> Finding:
@@ -91,7 +91,7 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(kept: Prometheus) -> Played:
+def played(kept: Server) -> Played:
     return Played(kept)
 
 

@@ -33,6 +33,7 @@ from salus.sources.prometheus import IN_FLIGHT, MAX_BODY, PrometheusSource
 from salus.sources.router import Sources
 from salus.sources.settings import SourceSettings
 from tests.builders import a_policy_body
+from tests.compat.servers import Server, started
 from tests.contract.conftest import eventually
 from tests.contract.source_prometheus import (
     CASES,
@@ -45,7 +46,6 @@ from tests.contract.source_prometheus import (
     metric_name,
     question,
     settings,
-    started,
 )
 from tests.contract.source_server import (
     ODD_REPLIES,
@@ -62,19 +62,18 @@ from tests.contract.source_server import (
 from tests.fakes.metrics import ScriptedHistory, ScriptedSource
 from tools.devcluster.certificates import Authority
 from tools.devcluster.processes import free_port
-from tools.devcluster.prometheus import Prometheus
 from tools.devcluster.remote_write import Series
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = started(tmp_path_factory.mktemp("prometheus"))
     yield running
     running.stop()
 
 
 @pytest.fixture
-async def prometheus(server: Prometheus) -> AsyncIterator[PrometheusRig]:
+async def prometheus(server: Server) -> AsyncIterator[PrometheusRig]:
     async with PrometheusSource(settings(server.url)) as source:
         yield PrometheusRig(server, source)
 
@@ -157,7 +156,7 @@ async def test_an_alert_that_fires_never_reads_as_one_that_does_not(
     ],
 )
 async def test_an_alert_that_fires_without_the_label_of_its_cluster_is_in_doubt(
-    server: Prometheus, fires: dict[str, str], expected: tuple[Verdict, str]
+    server: Server, fires: dict[str, str], expected: tuple[Verdict, str]
 ) -> None:
     """Where one source holds several clusters, a rule that sums that label away is none that does not fire."""
     its_own, binding = {"alertname": metric_name(), "alertstate": "firing"}, Binding(labels={"cluster": "eu"})
@@ -927,7 +926,7 @@ class TestGet:
         return instant if request.param == "an instant" else ranged
 
     async def test_a_real_prometheus_is_asked_by_get(
-        self, server: Prometheus, asked: Callable[[str, str], Awaitable[object]]
+        self, server: Server, asked: Callable[[str, str], Awaitable[object]]
     ) -> None:
         by_get, by_post = await asked(server.url, "GET"), await asked(server.url, "POST")
 
@@ -973,11 +972,11 @@ class TestHistory:
     """Range queries, through another library, by the same rules."""
 
     @pytest.fixture
-    def history(self, server: Prometheus) -> PrometheusHistory:
+    def history(self, server: Server) -> PrometheusHistory:
         return PrometheusHistory({"main": settings(server.url)})
 
     async def test_samples_come_oldest_first_without_gaps_and_odd_numbers(
-        self, server: Prometheus, history: PrometheusHistory
+        self, server: Server, history: PrometheusHistory
     ) -> None:
         name, end = metric_name(), math.floor(time.time())
         values = {0: 4.0, 10: math.nan, 20: math.inf, 30: 1.0}
@@ -988,7 +987,7 @@ class TestHistory:
         assert past == [Sample(_moment(end - 30), 1.0), Sample(_moment(end), 4.0)]
 
     async def test_more_points_than_a_server_gives_at_once_come_in_pieces(
-        self, server: Prometheus, history: PrometheusHistory
+        self, server: Server, history: PrometheusHistory
     ) -> None:
         """Case 16: 47 hours in steps of 10 s are 16,921 points; Prometheus gives 11,000."""
         name, end = metric_name(), math.floor(time.time())
@@ -1004,7 +1003,7 @@ class TestHistory:
         assert past[-1].value == 0.0
 
     async def test_series_that_follow_each_other_are_still_several(
-        self, server: Prometheus, history: PrometheusHistory
+        self, server: Server, history: PrometheusHistory
     ) -> None:
         """Each piece holds one of them."""
         name, end = metric_name(), math.floor(time.time())
@@ -1018,7 +1017,7 @@ class TestHistory:
 
     @pytest.mark.parametrize("label", ["", "app"], ids=["of one target", "of an answer for all"])
     async def test_when_a_query_was_empty_is_told_as_long_as_anything_was_taken(
-        self, server: Prometheus, history: PrometheusHistory, label: str
+        self, server: Server, history: PrometheusHistory, label: str
     ) -> None:
         """Values, of which one is not filtered away; then only what is scraped in the namespace; at last nothing."""
         name, app = metric_name(), metric_name()
@@ -1042,7 +1041,7 @@ class TestHistory:
     async def test_nothing_is_no_samples(self, history: PrometheusHistory) -> None:
         assert await _past(history, "never_was") == []
 
-    async def test_a_label_picks_the_targets_series(self, server: Prometheus, history: PrometheusHistory) -> None:
+    async def test_a_label_picks_the_targets_series(self, server: Server, history: PrometheusHistory) -> None:
         name, now = metric_name(), time.time()
         server.push([Series(name, {"app": app}, ((now - 30, 1.0),)) for app in ("a", "b")])
 

@@ -64,7 +64,7 @@ class Prometheus:
             "--web.enable-lifecycle",
         ]
         self._process = Process.start("prometheus", [self.program, *flags], log=self.run_dir / "prometheus.log")
-        self._process.wait_ready(lambda: _answers(f"{self.url}/-/ready"), timeout=PATIENCE)
+        self._process.wait_ready(lambda: is_ok(f"{self.url}/-/ready"), timeout=PATIENCE)
 
     def stop(self) -> None:
         """Stop it; port and data are kept for the next start."""
@@ -83,17 +83,7 @@ class Prometheus:
             requests.HTTPError: Prometheus refused, as for a sample older than `out_of_order`.
 
         """
-        answer = requests.post(
-            f"{self.url}/api/v1/write",
-            data=encode(series),
-            headers={
-                "Content-Encoding": "snappy",
-                "Content-Type": "application/x-protobuf",
-                "X-Prometheus-Remote-Write-Version": "0.1.0",
-            },
-            timeout=_HTTP_SECONDS,
-        )
-        answer.raise_for_status()
+        write_remotely(self.url, series)
 
     def query(self, promql: str) -> list[dict[str, Any]]:
         """Return the vector that `promql` gives now."""
@@ -151,7 +141,7 @@ class Alertmanager:
             "--cluster.listen-address=",
         ]
         self._process = Process.start("alertmanager", [self.program, *flags], log=self.run_dir / "alertmanager.log")
-        self._process.wait_ready(lambda: _answers(f"{self.url}/-/ready"), timeout=PATIENCE)
+        self._process.wait_ready(lambda: is_ok(f"{self.url}/-/ready"), timeout=PATIENCE)
 
     def stop(self) -> None:
         """Stop it."""
@@ -160,7 +150,23 @@ class Alertmanager:
             self._process = None
 
 
-def _answers(url: str) -> bool:
+def write_remotely(url: str, series: Iterable[Series]) -> None:
+    """Write `series` to whatever takes Prometheus' remote write. Raises requests.HTTPError where it refuses."""
+    answer = requests.post(
+        f"{url}/api/v1/write",
+        data=encode(series),
+        headers={
+            "Content-Encoding": "snappy",
+            "Content-Type": "application/x-protobuf",
+            "X-Prometheus-Remote-Write-Version": "0.1.0",
+        },
+        timeout=_HTTP_SECONDS,
+    )
+    answer.raise_for_status()
+
+
+def is_ok(url: str) -> bool:
+    """Whether somebody answers there, and well."""
     try:
         return requests.get(url, timeout=_HTTP_SECONDS).ok
     except requests.RequestException:

@@ -64,6 +64,13 @@ ALERTMANAGER = Module(
     {"alertmanager": 120},
     _SMALL,
 )
+VICTORIAMETRICS = Module(
+    "victoriametrics",
+    {"victoria-metrics": "github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics"},
+    {"victoria-metrics": 75},
+    _SMALL,
+)
+THANOS = Module("thanos", {"thanos": "github.com/thanos-io/thanos/cmd/thanos"}, {"thanos": 300}, _SMALL)
 HELM = Module("helm", {"helm": "helm.sh/helm/v4/cmd/helm"}, {"helm": 165}, _SMALL)
 HELM_UNITTEST = Module(
     "helm-unittest",
@@ -93,6 +100,8 @@ MODULES = (
     HELM_UNITTEST,
     HELM_DOCS,
     KUBECONFORM,
+    VICTORIAMETRICS,
+    THANOS,
 )
 
 
@@ -110,6 +119,8 @@ _OLDEST = {
     "promtool": (2, 42),
     "alertmanager": (0, 25),
     "kustomize-controller": (1, 9),
+    "victoria-metrics": (1, 151),
+    "thanos": (0, 42),
 }
 _CHART_TOOLS = {
     "helm": (_minor(HELM, "helm.sh/helm/v4"), ("version",)),
@@ -127,6 +138,7 @@ CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-sche
 TIERS: Mapping[str, tuple[str, ...]] = {
     "cluster": (*CONTROL_PLANE, "kwok", "prometheus", "alertmanager", "kustomize-controller"),
     "e2e": (*CONTROL_PLANE, "kubelet", "kube-proxy", "prometheus", "alertmanager", "helm"),
+    "compat": ("prometheus", "victoria-metrics", "thanos"),
     "chart": ("promtool", "helm", "helm-unittest", "helm-docs", "kubeconform"),
 }
 
@@ -230,6 +242,23 @@ def find_e2e(say: Say = silence) -> dict[str, Path]:
     if still_missing:
         raise ProgramMissingError(_e2e_ways_out(still_missing, [_E2E_PACKAGES[program] for program in still_missing]))
     return found
+
+
+def newest_prometheus(say: Say = silence) -> Path:
+    """The Prometheus that is pinned here, built if it is not in the cache: not whichever will do.
+
+    Raises:
+        ProgramMissingError: It cannot be built.
+
+    """
+    if (go := Go.find()) is None:
+        raise ProgramMissingError(_ways_out(["prometheus"], ["Go is not on PATH"]))
+    if cached := PROMETHEUS.cached("prometheus", cache_folder(), go):
+        return cached
+    try:
+        return gobuild.build(PROMETHEUS, ["prometheus"], cache_folder(), go, say)["prometheus"]
+    except gobuild.GoBuildError as error:
+        raise ProgramMissingError(_ways_out(["prometheus"], [str(error)])) from error
 
 
 def at_hand(program: str) -> bool:
