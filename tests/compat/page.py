@@ -38,7 +38,6 @@ class Answered:
     name: str
     version: str
     asked: int
-    otherwise: int
     differences: Sequence[str]
 
 
@@ -46,7 +45,7 @@ def page(answered: Iterable[Answered]) -> str:
     """The whole of it."""
     found = list(answered)
     rows = "".join(
-        f"| {_NAMES[one.name]} | {one.version} | {one.asked} | {one.otherwise or 'none'} |\n" for one in found
+        f"| {_NAMES[one.name]} | {one.version} | {one.asked} | {len(one.differences) or 'nothing'} |\n" for one in found
     )
     sections = "".join(
         f"\n## {_NAMES[one.name]}\n\n" + "".join(f"- {means}\n" for means in one.differences)
@@ -57,4 +56,4 @@ def page(answered: Iterable[Answered]) -> str:
 
 
 def _row(one: Answered) -> str:
-    return f"| {_NAMES[one.name]} | {one.version} | {one.asked} | {one.otherwise or 'none'} |\n"
+    return f"| {_NAMES[one.name]} | {one.version} | {one.asked} | {len(one.differences) or 'nothing'} |\n"
