@@ -15,8 +15,7 @@ from typer.testing import CliRunner
 from salus.cli import commands
 from salus.cli.app import app
 from salus.model.scalars import format_time, parse_time
-from tests.contract.source_prometheus import started
-from tools.devcluster.prometheus import Prometheus
+from tests.compat.servers import Server, started
 from tools.devcluster.remote_write import Series
 
 STEP, HOURS = 15, 6
@@ -83,7 +82,7 @@ def _size(*, is_live_when_bad: bool) -> Any:  # noqa: ANN401 — a function of t
 class Asked:
     """A policy, and the source that it is replayed over."""
 
-    server: Prometheus
+    server: Server
     policy: Path
 
     def replay(self, *words: str) -> dict[str, Any]:
