@@ -416,20 +416,30 @@ _FAILURES = (
 )
 
 
+_NO_KUBECONFIG = (AttributeError, IndexError, KeyError, TypeError)
+"""What the library makes of a file that is empty, or of another shape."""
+_UNREADABLE = (kubernetes_config.ConfigException, yaml.YAMLError, OSError, ValueError, *_NO_KUBECONFIG)
+
+
+def _cannot_use(source: str | None, error: Exception) -> NoCredentials:
+    why = f"it holds no kubeconfig ({error})" if isinstance(error, _NO_KUBECONFIG) else str(error)
+    return NoCredentials(f"cannot use {source or 'the service account of the pod'}: {why}")
+
+
 async def _client(login: Login) -> ApiClient:
     configuration = await _configuration(login)
     try:
         return ApiClient(configuration)
     except (OSError, ValueError) as error:  # a certificate that cannot be used
-        raise NoCredentials(f"cannot use {_source(login) or 'the service account of the pod'}: {error}") from error
+        raise _cannot_use(_source(login), error) from error
 
 
 async def _configuration(login: Login) -> Configuration:
     configuration = Configuration()
     try:
         await _configure(configuration, login)
-    except (kubernetes_config.ConfigException, yaml.YAMLError, OSError, ValueError) as error:
-        raise NoCredentials(f"cannot use {_source(login) or 'the service account of the pod'}: {error}") from error
+    except _UNREADABLE as error:
+        raise _cannot_use(_source(login), error) from error
     return configuration
 
 
@@ -454,7 +464,7 @@ async def access(login: Login) -> Access:
     try:
         authorization = (await configuration.auth_settings()).get("BearerToken", {}).get("value") or ""
     except kubernetes_config.ConfigException as error:
-        raise NoCredentials(f"cannot use {_source(login) or 'the service account of the pod'}: {error}") from error
+        raise _cannot_use(_source(login), error) from error
     scheme, _, token = authorization.partition(" ")
     return Access(
         server=configuration.host,
@@ -499,10 +509,10 @@ def place(login: Login) -> Place:
         return Place("", own)
     try:
         contexts, active = kubernetes_config.list_kube_config_contexts(path)  # type: ignore[no-untyped-call]  # a part of the library without types
-    except (kubernetes_config.ConfigException, yaml.YAMLError, OSError) as error:
-        raise NoCredentials(f"cannot use {path}: {error}") from error
-    chosen = next((one for one in contexts if one["name"] == login.context), active)
-    return Place(str(chosen["name"]), str(chosen["context"].get("namespace") or "default"))
+        chosen = next((one for one in contexts if one["name"] == login.context), active)
+        return Place(str(chosen["name"]), str(chosen["context"].get("namespace") or "default"))
+    except _UNREADABLE as error:
+        raise _cannot_use(path, error) from error
 
 
 def default_namespace(login: Login) -> str:

@@ -102,7 +102,12 @@ RIGHTS: Mapping[str, Rights] = {
     "explain chev/NAME": Rights(_rights("get", CHANGE_EVENTS)),
     "history TYPE/NAME": Rights(_NONE, _together(_LIST_POLICIES, _RECORDS, _PAST), _PAST_OTHERS),
     "history NAME": Rights(_LIST_POLICIES, _together(_RECORDS, _PAST), _together(_PAST_OTHERS, _SEVERAL)),
-    "report inc/NAME": Rights(_rights("get", INCIDENTS), _together(_LIST_POLICIES, _RECORDS, _PAST), _PAST_OTHERS),
+    "report inc/NAME": Rights(
+        _rights("get", INCIDENTS),
+        _together(_LIST_POLICIES, _RECORDS, _PAST),
+        _PAST_OTHERS,
+        prometheus="range, for --html and -o json",
+    ),
     "init": Rights(_WORKLOAD, init.AROUND, _OTHERS, prometheus="names, labels, instant and range"),
     "report period": Rights(_NONE, _together(_LIST_POLICIES, _RECORDS, _PAST), _together(_PAST_OTHERS, _SEVERAL)),
     "approve, deny NAME": Rights(_ANSWER, _ASKED_ABOUT, _OTHERS, "salus-approver, and view for what helps to decide"),

@@ -261,6 +261,27 @@ def test_no_way_to_a_cluster(row: Row, world: World, monkeypatch: pytest.MonkeyP
     assert ended.stderr.startswith("salus: error: no way to the cluster\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        pytest.param("", "it holds no kubeconfig", id="empty"),
+        pytest.param("- a\n", "it holds no kubeconfig", id="a list"),
+        pytest.param("contexts: 3\n", "it holds no kubeconfig", id="contexts that are a number"),
+        pytest.param("contexts: [{name: a}]\ncurrent-context: a\n", "Expected key context", id="a context of nothing"),
+        pytest.param("{", "while parsing", id="no YAML"),
+    ],
+)
+def test_what_is_no_kubeconfig(text: str, why: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.kubeconfig.write_text(text)
+
+    ended = run(["status", "--kubeconfig", str(world.kubeconfig)], monkeypatch)
+
+    assert ended.exit_code == CANNOT
+    assert ended.stderr.startswith("salus: error: no way to the cluster\n")
+    assert f"cannot use {world.kubeconfig}: " in ended.stderr
+    assert why in ended.stderr
+
+
 # --- on a terminal
 
 PATIENCE = 60.0

@@ -45,7 +45,7 @@ def tail(report: DemoReport, page: str) -> Iterator[RenderableType]:
     yield ""
     if page:
         yield f"See it: {page}"
-    yield "Try yours: salus validate -f POLICY.yaml, then salus status -A"
+    yield "Try yours: salus init deploy/NAME -n NAMESPACE"
 
 
 def _counted(faults: Sequence[DemoFault]) -> str:
