@@ -58,6 +58,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pods", choices=pods, default="auto", help="who runs the pods (default: %(default)s)")
     parser.add_argument("--keep", action="store_true", help="leave everything running at the end, until Ctrl-C")
     parser.add_argument("--plain", action="store_true", help="plain lines, no live view")
+    parser.add_argument("--replay", action="store_true", help="hold `salus replay` to what was decided, at the end")
     return parser.parse_args(arguments)
 
 
@@ -81,12 +82,15 @@ def _prepare_and_play(options: argparse.Namespace) -> int:
 
 
 def _play_in_sandbox(options: argparse.Namespace) -> int:
-    flags = [flag for flag, given in (("--keep", options.keep), ("--plain", options.plain)) if given]
+    chosen = {"--keep": options.keep, "--plain": options.plain, "--replay": options.replay}
+    flags = [flag for flag, given in chosen.items() if given]
     return sandbox.reexec_in_sandbox([sys.executable, "-m", "examples.demo", *flags])
 
 
 def _play(options: argparse.Namespace, *, real: bool) -> int:
-    return 0 if show(real=real, keep=options.keep, console=console_for(plain=options.plain)) else 1
+    return (
+        0 if show(real=real, keep=options.keep, replay=options.replay, console=console_for(plain=options.plain)) else 1
+    )
 
 
 def _say(text: str) -> None:

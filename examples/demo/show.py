@@ -4,9 +4,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 
 from rich.console import Console
 
+from examples.demo import replayed as replaying
 from examples.demo.faults import FAULTS, play
 from examples.demo.pods import shop_image
 from examples.demo.stage import NAMESPACE, ORDINARY_RPS, POLICY, REHEARSING_POLICY, SERVICE, SHOP, Stage
@@ -24,10 +26,11 @@ class _NotAsToldError(Exception):
     """Ends the cluster as after an error, so that its logs are kept."""
 
 
-def show(*, real: bool, keep: bool, console: Console) -> bool:
+def show(*, real: bool, keep: bool, replay: bool, console: Console) -> bool:
     """Play everything on `console` and return whether all went as told.
 
-    `real` means containers, in the sandbox that this process runs in; else kwok. `keep` waits for Ctrl-C at the end.
+    `real` means containers, in the sandbox that this process runs in; else kwok. `keep` waits for Ctrl-C at the end,
+    `replay` holds `salus replay` over the same time to what was decided.
 
     Raises:
         ProcessFailedError: A part of the cluster, or Salus, did not start or ended by itself.
@@ -41,13 +44,15 @@ def show(*, real: bool, keep: bool, console: Console) -> bool:
             view.show(Event(time.monotonic() - began, what))
 
         with _at_work(real, tell) as stage:
+            since = datetime.now(UTC)
             reports = _play_all(stage)
             view.close()
             _sum_up(console, reports, time.monotonic() - began)
+            is_same = not replay or _replay(stage, console, since)
             _how_to_look_around(console, stage.cluster, keep=keep)
             if keep:
                 _wait_for_ctrl_c(stage)
-            if [report.as_told for report in reports] != [True] * len(FAULTS):
+            if not is_same or [report.as_told for report in reports] != [True] * len(FAULTS):
                 raise _NotAsToldError
         return True
     return False
@@ -111,6 +116,18 @@ def _sum_up(console: Console, reports: list[Report], seconds: float) -> None:
         for difference in report.differences:
             console.print(f"not as told: {report.fault}: {difference}", markup=False)
     console.print(f"{sum(r.as_told for r in reports)} of {len(FAULTS)} as told, in {seconds:.0f} s")
+
+
+def _replay(stage: Stage, console: Console, since: datetime) -> bool:
+    """Whether a replay of the same time decides what was decided."""
+    console.print("\nReplaying what has just happened …")
+    live = replaying.decided(stage.watch.changes())
+    again = replaying.replayed(stage.cluster, (POLICY, REHEARSING_POLICY), NAMESPACE, since)
+    different = replaying.differences(live, again)
+    for difference in different:
+        console.print(difference, markup=False)
+    console.print(f"{len(live)} decisions live, {len(again)} in the replay, {len(different)} differences")
+    return not different
 
 
 def _how_to_look_around(console: Console, cluster: DevCluster, *, keep: bool) -> None:
