@@ -12,6 +12,11 @@ class Call:
     looks: Sequence[str] = ()
     """Said as well where only what it shows is asked for; a writing is done once."""
 
+    @property
+    def asks_prometheus(self) -> bool:
+        """Whether it asks the Prometheus that is played beside an API server of values."""
+        return any("{prometheus}" in word for word in self.arguments)
+
 
 REPLAYED = ("--prometheus", "{prometheus}/well", "--match", "cluster=eu", "--since", "10m")
 CALLS: Mapping[str, Call] = {

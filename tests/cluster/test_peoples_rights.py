@@ -1,6 +1,7 @@
 """People's commands on a real API server, with exactly the rights of the table and with one fewer each.
 
 Each combination is a user of their own, by impersonation (`--as`): rights that are taken away take a while to be gone.
+Those that ask a Prometheus have these tests over HTTP alone, in `tests/unit/cli/test_rights.py`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from tools.devcluster.admission import install_admission, rule
 from tools.devcluster.cluster import KubectlError
 from tools.devcluster.processes import wait_until
 
+HERE = [name for name, call in CALLS.items() if not call.asks_prometheus]
+
 
 @dataclass(frozen=True)
 class Case:
@@ -40,7 +43,7 @@ def cases() -> Iterator[Case]:
     """All of them; those who have everything come last, since one of them answers the question."""
     number = 0
     for lacks in (True, False):
-        for name in CALLS:
+        for name in HERE:
             rights = sorted(RIGHTS[name].needs | RIGHTS[name].helps, key=str)
             for lacking in rights if lacks else [None]:
                 number += 1
@@ -144,7 +147,7 @@ def test_the_roles_have_what_the_table_says(scene: Scene) -> None:
 
     wait_until(lambda: may("vera", "healthpolicies") and may("ada", "changeevents"), timeout=60, what="the roles hold")
     for name, rights in RIGHTS.items():
-        if rights.role == "view" and name in CALLS:
+        if rights.role == "view" and name in HERE:
             seen = run(scene, "vera", name, names)
             assert (seen.exit_code, "Not looked at" in seen.stdout) == (Exit.YES, False), f"{name}: {seen.output}"
     shown = run(scene, "ada", "approve, deny NAME", names, ["--dry-run"])
