@@ -24,8 +24,9 @@ than Deployments, and for what not every workload has.
 """
 _TAIL = """
 `history` and `report period` end with 2 where neither incidents nor changeevents may be listed. `approve` and `deny`
-tell who may not who may instead, if they may list rolebindings and clusterrolebindings and get the roles. A name with a
-slip is told with those that resemble it, which takes `list`.
+tell who may not who may instead, if they may list rolebindings and clusterrolebindings and get the roles. By these
+`lint` tells, too, what accounts may, where it may not create the reviews; of configmaps it lists those of the operator.
+A name with a slip is told with those that resemble it, which takes `list`.
 
 ## The way to Prometheus
 

@@ -48,6 +48,10 @@ class Api:
     """Called after each patch: what controllers make of it."""
     schemas: Body | None = field(default_factory=published)
     """Of Salus' kinds, by their names; None: nobody may see them."""
+    denied: Set[Permission] = frozenset()
+    """What service accounts may not."""
+    reviews: list[Body] = field(default_factory=list)
+    """What was asked about them."""
     answers: bool = True
     """False: everything is answered with 503."""
 
@@ -116,6 +120,10 @@ class Api:
             return {**body, "status": {"userInfo": {"username": self.user}}}
         asked = body["spec"]["resourceAttributes"]
         wanted = Permission(asked["verb"], asked.get("group", ""), asked["resource"], asked.get("subresource", ""))
+        if path.endswith(ports.ACCESS_REVIEWS.plural) and "self" not in path:
+            self._check("create", ports.ACCESS_REVIEWS)
+            self.reviews.append(body)
+            return {**body, "status": {"allowed": wanted not in self.denied}}
         return {**body, "status": {"allowed": self._may(wanted)}}
 
     def _may(self, wanted: Permission) -> bool:

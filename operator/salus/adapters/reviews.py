@@ -6,10 +6,11 @@ from typing import Any
 from salus.adapters.api import Connection, Request
 from salus.model.scalars import Body
 from salus.model.values.permissions import Permission
-from salus.ports import Unavailable
+from salus.ports import ACCESS_REVIEWS, Unavailable
 
 _WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-_MAY_I = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_REVIEWS = "/apis/authorization.k8s.io/v1"
+_MAY_I = f"{_REVIEWS}/selfsubjectaccessreviews"
 
 
 async def whoami(connection: Connection) -> str:
@@ -26,6 +27,35 @@ async def may(
 
     `headers` may impersonate somebody, of whom it is asked then.
     """
+    body = _review("SelfSubjectAccessReview", _asked(wanted, namespace, name))
+    answer = await connection.send(Request("POST", _MAY_I, body=body, headers=headers or {}, namespace=namespace))
+    return _said(answer, "allowed") is True
+
+
+async def account_may(connection: Connection, account: str, wanted: Permission, namespace: str, name: str = "") -> bool:
+    """Whether a service account of the namespace has this right there. Raises ClusterError."""
+    who = {"user": user_of(namespace, account), "groups": groups_of(namespace)}
+    body = _review(ACCESS_REVIEWS.kind, {**_asked(wanted, namespace, name), **who})
+    body["metadata"] = {"namespace": namespace}
+    path = f"{_REVIEWS}/namespaces/{namespace}/{ACCESS_REVIEWS.plural}"
+    return _said(await connection.send(Request("POST", path, body=body, namespace=namespace)), "allowed") is True
+
+
+def user_of(namespace: str, account: str) -> str:
+    """The user name that a service account has."""
+    return f"system:serviceaccount:{namespace}:{account}"
+
+
+def groups_of(namespace: str) -> list[str]:
+    """The groups that every service account of a namespace is in."""
+    return ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"]
+
+
+def _review(kind: str, spec: Body) -> dict[str, Any]:
+    return {"apiVersion": ACCESS_REVIEWS.api_version, "kind": kind, "spec": spec}
+
+
+def _asked(wanted: Permission, namespace: str, name: str) -> Body:
     asked = {
         "namespace": namespace,
         "verb": wanted.verb,
@@ -34,13 +64,7 @@ async def may(
         "subresource": wanted.subresource,
         "name": name,
     }
-    body = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {key: value for key, value in asked.items() if value}},
-    }
-    answer = await connection.send(Request("POST", _MAY_I, body=body, headers=headers or {}, namespace=namespace))
-    return _said(answer, "allowed") is True
+    return {"resourceAttributes": {key: value for key, value in asked.items() if value}}
 
 
 def _said(answer: Body, field: str) -> Any:  # noqa: ANN401 — a field of the answer

@@ -14,7 +14,7 @@ from pathlib import Path
 from salus.adapters.api import Connection, Login, NoCredentials, Request, place
 from salus.adapters.cluster import ApiCluster
 from salus.adapters.open_api import schemas
-from salus.adapters.reviews import may, whoami
+from salus.adapters.reviews import account_may, may, whoami
 from salus.adapters.service_proxy import Service, ServiceProxy
 from salus.cli.contract import CannotBeAsked
 from salus.cli.logs import only_warnings
@@ -24,6 +24,7 @@ from salus.cli.version.objects import not_known
 from salus.model.scalars import GROUP, VERSION, Body, first_few
 from salus.model.values.permissions import Permission
 from salus.ports import (
+    ACCESS_REVIEWS,
     HEALTH_POLICIES,
     Cluster,
     ClusterError,
@@ -81,6 +82,18 @@ class Person:
         """Whether they have this right. Raises CannotBeAsked."""
         with told(self):
             return await may(self._connection, wanted, namespace, name)
+
+    async def account_may(self, account: str, wanted: Permission, namespace: str, name: str = "") -> bool | None:
+        """Whether a service account has it; None: that is not theirs to ask. Raises CannotBeAsked."""
+        with told(self):
+            try:
+                return await account_may(self._connection, account, wanted, namespace, name)
+            except (Forbidden, NotFound):
+                return None
+
+    def may_not_ask_of_accounts(self, namespace: str) -> None:
+        """What accounts may do was not looked at."""
+        self._leave_out("create", ACCESS_REVIEWS, namespace)
 
     async def schemas(self) -> Mapping[str, Body] | None:
         """The schema of each of our kinds, by its name; None if that is not theirs to see. Raises CannotBeAsked."""

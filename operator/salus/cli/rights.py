@@ -11,6 +11,7 @@ from salus.cli.lint import command as lint
 from salus.cli.lint.around import AROUND
 from salus.model.values.permissions import Permission
 from salus.ports import (
+    ACCESS_REVIEWS,
     AUTOSCALERS,
     CHANGE_EVENTS,
     CONFIG_MAPS,
@@ -25,6 +26,7 @@ from salus.ports import (
     REPLICA_SETS,
     RESOURCE_QUOTAS,
     SCALED_OBJECTS,
+    SERVICE_ACCOUNTS,
     WORKLOADS,
     Resource,
     right,
@@ -123,7 +125,12 @@ RIGHTS: Mapping[str, Rights] = {
         _together(_OTHERS, _rights("list", CONTROLLER_REVISIONS)),
         prometheus="instant and range",
     ),
-    "lint": Rights(lint.RIGHTS, AROUND, prometheus="instant, range and series"),
+    "lint": Rights(
+        lint.RIGHTS,
+        _together(AROUND, _rights("list", SERVICE_ACCOUNTS, CONFIG_MAPS), _rights("create", ACCESS_REVIEWS)),
+        role="view, and admin for what accounts may",
+        prometheus="instant, range and series",
+    ),
     "replay NAME": Rights(_rights("get", HEALTH_POLICIES), _REPLAY, _REPLAY_OTHERS, prometheus="instant and range"),
     "replay, replay TYPE/NAME": Rights(_LIST_POLICIES, _REPLAY, _REPLAY_OTHERS, prometheus="instant and range"),
     "version --client": Rights(role=""),

@@ -27,10 +27,12 @@ from salus.core.policy.compile import compile_policy
 from salus.core.policy.promql import Selection
 from salus.core.policy.windows import Rules
 from salus.model.meta import AutoscalerKind, WorkloadKind
+from salus.model.values.configuration import Sink
 from salus.model.values.keys import ScalerKey, TargetKey
 from salus.model.values.metrics import Error, NoData, Past, Sample, Value
 from salus.model.values.metrics import Rule as RecordedRule
 from salus.model.values.objects import Autoscaler
+from salus.model.values.permissions import Permissions
 from salus.model.values.policies import Policy
 from tests.unit.cli.played import PlayedPrometheus, by_url, matrix, vector
 from tests.unit.cli.test_lint import MINE, REQUESTS, a_check, a_policy
@@ -113,6 +115,13 @@ def buckets(*edges: str) -> Heard:
     return heard(reads=(Read("latency_bucket", "latency_bucket{}", series=tuple({"le": one} for one in edges)),))
 
 
+def in_unit(metric: str, bound: str, usual: float, *, unit: str = "", many: int = 241, **more: Any) -> Linted:  # noqa: ANN401
+    """A bound on a metric whose values lie around this one."""
+    samples = course([usual * (1 + index % 3 / 10) for index in range(many)])
+    reads = (Read(metric, metric, unit=unit),)
+    return linted(heard(samples=samples, reads=reads), of=policy(a_check(f"max({metric}{{{MINE}}})", bound, **more)))
+
+
 ROWS = [
     ("SL210", linted(buckets("0.5", "5", "+Inf"), of=policy(a_check(QUANTILE, "2"))), "a wide bucket", "from 0.5 to 5"),
     (
@@ -185,6 +194,33 @@ ROWS = [
         "once for each replica",
     ),
     ("SL205", linted(of_metric(series=TWO_PODS)), "two pods of one cluster", ""),
+    (
+        "SL203",
+        in_unit("latency_seconds", "500", 0.2),
+        "milliseconds against seconds",
+        "500 against a metric in seconds",
+    ),
+    ("SL203", in_unit("latency_seconds", "0.5", 0.2), "a bound in the unit of the metric", ""),
+    ("SL203", in_unit("latency_seconds", "600", 0.001), "a bound that is far in either unit", ""),
+    ("SL203", in_unit("latency_milliseconds", "0.5", 200), "seconds against milliseconds", "that is 500"),
+    ("SL203", in_unit("heap_bytes", "512", 4e8), "Mi against bytes", "if Mi was meant, that is 536870912"),
+    ("SL203", in_unit("errors_ratio", "5", 0.01), "percent against a share", "if percent was meant, that is 0.05"),
+    ("SL203", in_unit("disk_used_percent", "0.9", 40), "a share against percent", "that is 90"),
+    ("SL203", in_unit("heap", "512", 4e8, unit="bytes"), "Mi against bytes by metadata", "against a metric in bytes"),
+    ("SL203", in_unit("heap", "512", 4e8), "a metric of no known unit", ""),
+    (
+        "SL203",
+        linted(heard(samples=minutes((200, 0.004), (41, 2.0))), of=policy(a_check(f"max(t_seconds{{{MINE}}})", "5"))),
+        "a bound to which values come near",
+        "",
+    ),
+    (
+        "SL203",
+        in_unit("free_bytes", "100", 4e8, unhealthy={"below": "100"}),
+        "Mi below which bytes shall not fall",
+        "if Mi was meant, that is 104857600",
+    ),
+    ("SL203", in_unit("latency_seconds", "500", 0.2, many=10), "values too few to tell", ""),
     ("SL206", linted(heard(samples=minutes((240, 3.0)))), "a value that never moved", "was 3 all through 4h"),
     ("SL206", linted(heard()), "a value that moves", ""),
     ("SL211", linted(heard(Error("QueryFailed", "too many samples"))), "a query that is refused", "too many samples"),
@@ -225,6 +261,30 @@ ROWS = [
         "a gap whose meaning is declared",
         "",
     ),
+]
+NO_PATCH = Permissions("NotPermitted", "service account shop/salus-remediator may not patch deployments.apps checkout")
+OPERATOR = replace(catalog_of(None), sources=("default",), sinks={})
+ROWS += [
+    ("SL404", linted(permissions=NO_PATCH), "an account that may not act", "may not patch deployments.apps checkout"),
+    ("SL404", linted(permissions=Permissions()), "an account that may act", ""),
+    ("SL404", linted(), "an account of which nobody may ask", ""),
+    (
+        "SL404",
+        linted(of=policy(source="eu"), operator=OPERATOR),
+        "a source that the operator does not know",
+        'unknown source "eu"; known: default',
+    ),
+    ("SL404", linted(of=policy(sinks=["pager"]), operator=OPERATOR), "a sink that it does not know", '"pager"'),
+    (
+        "SL404",
+        linted(
+            of=policy(sinks=["pager"]),
+            operator=replace(OPERATOR, sinks={"pager": Sink(namespaces=frozenset({"cart"}))}),
+        ),
+        "a sink of other namespaces",
+        'sink "pager" takes no records of namespace shop',
+    ),
+    ("SL404", linted(operator=OPERATOR), "a source that it knows", ""),
 ]
 FIRING = {"name": "paging", "alert": {"name": "HighErrorRate"}}
 RATIO_RULE = RecordedRule("job:errors", "rate(errors_total[10m])")
@@ -393,6 +453,14 @@ async def test_what_the_source_says_of_rules_and_costs_is_heard(asker: Asker, pr
     assert await asker.metrics.rules() == (OWN_FOR,)
 
 
+async def test_the_unit_of_the_metadata_is_heard(asker: Asker, prometheus: PlayedPrometheus) -> None:
+    prometheus.say(METADATA, {"http_queue": [{"type": "gauge", "unit": "bytes", "help": ""}]}, "")
+
+    told = await asker.about(linted(of=policy()), [TARGET])
+
+    assert [read.unit for read in told.linted.heard[0].reads] == ["bytes"]
+
+
 async def test_a_label_that_is_not_there_is_found(asker: Asker, prometheus: PlayedPrometheus) -> None:
     series = {"__name__": "http_queue", "namespace": "shop", "pod": "checkout-7d9f8c6b5-x2x4z"}
     prometheus.say(
@@ -484,7 +552,7 @@ async def test_the_command_tells_what_the_source_has_told(
     assert ("SL104", "rate") in found
     assert ("SL201", "check") in found
     assert report["exit"] == 1
-    assert "SL403, SL405" in report["unasked"][0]
+    assert "SL403, SL404, SL405" in report["unasked"][0]
 
 
 async def test_a_source_that_goes_away_midway_leaves_a_partial_report(

@@ -16,7 +16,7 @@ from salus.ports import DISRUPTION_BUDGETS, HEALTH_POLICIES, SCALERS, WORKLOADS,
 AROUND = frozenset(right("list", kind) for kind in (*WORKLOADS.values(), *SCALERS.values(), DISRUPTION_BUDGETS))
 """What it takes to see all of it, beside `list` on healthpolicies."""
 MOST_TARGETS = 3
-"""Of a policy by labels, that answers are asked for."""
+"""Of a policy by labels, that answers and rights are asked for."""
 
 
 class Neighbourhood:

@@ -224,6 +224,7 @@ class _OnePolicy:
             metric=selection.metric,
             selector=selection.text,
             type=meaning.type if isinstance(meaning, ask.Meaning) else "",
+            unit=meaning.unit if isinstance(meaning, ask.Meaning) else "",
             scraped_every=await mine.scraped_every(selection.present) if is_rated and there else None,
             series=there,
         )

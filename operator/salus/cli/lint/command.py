@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from salus.adapters.clock import SystemClock
 from salus.cli.contract import CannotBeAsked, Exit
 from salus.cli.lint import forms, subjects
+from salus.cli.lint.accounts import Accounts
 from salus.cli.lint.around import MOST_TARGETS, Neighbourhood
 from salus.cli.lint.asking import Asker
 from salus.cli.lint.finding import NEVER_IGNORED, Found, Wish, found_in
@@ -17,6 +18,7 @@ from salus.cli.lint.registry import CODES
 from salus.cli.lint.rule import Linted
 from salus.cli.lint.subjects import Read, Subject
 from salus.cli.lint.text import text
+from salus.cli.metrics.find import configuration
 from salus.cli.metrics.opening import prometheus_of, somebody
 from salus.cli.metrics.wanted import Prometheus
 from salus.cli.names import Named, named
@@ -26,11 +28,12 @@ from salus.cli.reports.lint import Level, LintReport
 from salus.cli.reports.metrics import AskedPrometheus
 from salus.cli.show import Form, Look, show
 from salus.cli.validate import catalog_of
+from salus.core.guards.permissions import REMEDIATOR
 from salus.core.policy.compile import Catalog
 from salus.core.policy.windows import Rules
 from salus.model.scalars import Body
 from salus.model.values.configuration import Binding
-from salus.model.values.keys import TargetKey
+from salus.model.values.keys import PolicyKey, TargetKey
 from salus.model.values.policies import Policy
 from salus.ports import HEALTH_POLICIES, WORKLOADS, Ref, right
 from salus.settings import SettingsError, read_settings
@@ -129,6 +132,27 @@ class _Live:
     partial: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Cluster:
+    """What a person sees there."""
+
+    around: Neighbourhood
+    accounts: Accounts
+    operator: Catalog | None
+
+    async def seen(self, linted: Linted, beside: Sequence[tuple[PolicyKey, TargetKey]]) -> Linted:
+        """A policy, and what the cluster says of it."""
+        around = await self.around.of(linted.policy, beside)
+        permissions = await self.accounts.of(linted.policy, around)
+        return replace(linted, around=around, permissions=permissions, operator=self.operator)
+
+
+async def _cluster(wanted: Prometheus, person: Person) -> _Cluster:
+    settings = await configuration(wanted, person)
+    account = settings.defaults.service_account_name if settings is not None else REMEDIATOR
+    return _Cluster(Neighbourhood(person), Accounts(person, account), catalog_of(settings) if settings else None)
+
+
 async def _asked(known: Mapping[int, Linted], asking: _Asking) -> _Live:
     """Each policy in turn, until the source is away. Raises CannotBeAsked."""
     async with prometheus_of(asking.wanted, asking.where, asking.person) as found:
@@ -136,14 +160,15 @@ async def _asked(known: Mapping[int, Linted], asking: _Asking) -> _Live:
         told = await found.metrics.rules()
         rules = Rules(told) if told is not None else None
         asker = Asker(found.metrics, asking.now, asking.ask.since, found.about.retention, rules)
-        around = Neighbourhood(asking.person) if asking.person is not None else None
-        if around is None:
-            live.unasked.append("no cluster was asked, so nothing is said about targets (SL403, SL405)")
+        cluster = await _cluster(asking.wanted, asking.person) if asking.person is not None else None
+        if cluster is None:
+            lacks = "targets, accounts, source and sinks (SL403, SL404, SL405)"
+            live.unasked.append(f"no cluster was asked, so nothing is said about {lacks}")
         beside = [(one.policy.key, target) for one in known.values() if (target := _named(one.policy)) is not None]
         progress = Progress(sys.stderr)
         for number, (index, linted) in enumerate(known.items()):
             progress.say(lambda number=number: f"asking: {number} of {len(known)} policies")  # type: ignore[misc]
-            seen = replace(linted, around=await around.of(linted.policy, beside)) if around else linted
+            seen = await cluster.seen(linted, beside) if cluster is not None else linted
             answered = await asker.about(seen, _targets(seen, asking.wanted, live))
             live.known[index] = answered.linted
             live.unasked += filter(None, [answered.unasked])

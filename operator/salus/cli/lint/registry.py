@@ -1,6 +1,6 @@
 """All rules: code, level, what it needs, and a sentence. The page docs/reference/lint.md is written from this."""
 
-from salus.cli.lint import measured, offline, rules_of_source, workloads
+from salus.cli.lint import measured, offline, rules_of_source, units, workloads
 from salus.cli.lint.rule import Rule
 from salus.cli.reports.lint import Level
 
@@ -78,6 +78,13 @@ RULES: tuple[Rule, ...] = (
         _ERROR,
         "several series where one number is meant; names the labels to aggregate away",
         measured.several,
+    ),
+    Rule(
+        "SL203",
+        _WARNING,
+        "a bound in another unit than the metric: seconds against milliseconds, bytes against Mi, a share against "
+        "percent; by its name or its metadata, and by the values that were seen",
+        units.other_units,
     ),
     Rule(
         "SL204",
@@ -165,6 +172,13 @@ RULES: tuple[Rule, ...] = (
         "the target is not there; what keeps a remedy from it: an autoscaler, Git, a PodDisruptionBudget, "
         "`revisionHistoryLimit: 0`, `OnDelete`, a partition",
         workloads.targets,
+    ),
+    Rule(
+        "SL404",
+        _ERROR,
+        "what the acting account lacks for the remedies, with the commands that help; a source or a sink that the "
+        "operator's ConfigMap does not know (one that `--config` does not know is SL010)",
+        workloads.rights,
     ),
     Rule(
         "SL405",

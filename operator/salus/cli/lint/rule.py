@@ -8,6 +8,7 @@ from salus.cli.findings import written
 from salus.cli.metrics.about import Cost
 from salus.cli.reports.lint import Level
 from salus.core.policy.absence import Absence
+from salus.core.policy.compile import Catalog
 from salus.core.policy.pod_names import pods
 from salus.core.policy.promql import Matching
 from salus.core.policy.windows import Rules
@@ -17,6 +18,7 @@ from salus.model.scalars import Body
 from salus.model.values.keys import TargetKey
 from salus.model.values.metrics import Answer, Error, Past, Sample
 from salus.model.values.objects import Autoscaler, Workload
+from salus.model.values.permissions import Permissions
 from salus.model.values.policies import CompiledCheck, Policy
 
 
@@ -28,6 +30,8 @@ class Read:
     selector: str
     type: str = ""
     """counter, gauge, …; empty: not known."""
+    unit: str = ""
+    """As its metadata has it; empty: not known."""
     scraped_every: timedelta | None = None
     series: tuple[Mapping[str, str], ...] = ()
 
@@ -114,6 +118,10 @@ class Linted:
     """How long the source keeps samples; None: not known."""
     rules: Rules | None = None
     """Of the source; None: not known."""
+    permissions: Permissions | None = None
+    """Of the acting account; None: not known, or nothing is done."""
+    operator: Catalog | None = None
+    """What the operator's configuration in the cluster knows; None: it is not at hand."""
 
 
 Finds = Callable[[Linted], Iterator[Problem]]

@@ -1,4 +1,4 @@
-"""The rules that need the cluster: what there is of a target, and who else speaks of it."""
+"""The rules that need the cluster: what there is of a target, who else speaks of it, and who acts on it."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ from salus.core.actions.kind import Kind
 from salus.core.actions.patch import keeps_old_pods
 from salus.core.objects.ownership import git_holds
 from salus.core.objects.workloads import managed_by
+from salus.core.policy.compile import closed_sinks, unknown_names
 from salus.model.meta import WorkloadKind
 from salus.model.policy import GitOps, HealthPolicySpec, Remedy
 from salus.model.problems import Problem
@@ -61,6 +62,17 @@ def _of_rollouts(kind: Kind, workload: Workload) -> Iterator[str]:
         yield f"revisionHistoryLimit of {workload.key} is 0: only what Salus itself has kept can come back"
     if (stays := keeps_old_pods(workload)) is not None:
         yield stays.message
+
+
+def rights(linted: Linted) -> Iterator[Problem]:
+    """SL404."""
+    policy, known = linted.policy, linted.operator
+    if linted.permissions is not None and linted.permissions.lacks:
+        path = "spec.serviceAccountName" if policy.spec.service_account_name else "spec.remedies"
+        yield Problem(path, linted.permissions.message)
+    if known is not None:
+        yield from unknown_names(policy.spec, known)
+        yield from closed_sinks(policy.spec, known, policy.key.namespace)
 
 
 def overlapping(linted: Linted) -> Iterator[Problem]:

@@ -86,12 +86,17 @@ def identity(body: Body) -> tuple[str, int]:
     return (uid if isinstance(uid, str) else "", generation if isinstance(generation, int) else 0)
 
 
-def _problems_of(spec: HealthPolicySpec, catalog: Catalog) -> Iterator[Problem]:
+def unknown_names(spec: HealthPolicySpec, catalog: Catalog) -> Iterator[Problem]:
+    """Its source and its sinks, as far as there are none of these names."""
     if spec.source not in catalog.sources:
         yield Problem("spec.source", f'unknown source "{spec.source}"; known: {_menu(catalog.sources)}')
     for index, sink in enumerate(spec.sinks):
         if catalog.sinks is not None and sink not in catalog.sinks:
             yield Problem(f"spec.sinks[{index}]", f'unknown sink "{sink}"; known: {_menu(catalog.sinks)}')
+
+
+def _problems_of(spec: HealthPolicySpec, catalog: Catalog) -> Iterator[Problem]:
+    yield from unknown_names(spec, catalog)
     for index, check in enumerate(spec.checks):
         yield from _problems_in_check(f"spec.checks[{index}]", check, spec, catalog)
 
@@ -101,8 +106,13 @@ def _out_of_reach(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> I
     if not namespace:
         return
     yield from _foreign(spec, catalog, namespace)
+    yield from closed_sinks(spec, catalog, namespace)
+
+
+def closed_sinks(spec: HealthPolicySpec, catalog: Catalog, namespace: str) -> Iterator[Problem]:
+    """Its sinks that are not for this namespace."""
     for index, name in enumerate(spec.sinks):
-        if catalog.sinks is not None and not catalog.sinks[name].serves(namespace):
+        if catalog.sinks is not None and name in catalog.sinks and not catalog.sinks[name].serves(namespace):
             yield Problem(f"spec.sinks[{index}]", f'sink "{name}" takes no records of namespace {namespace}')
 
 

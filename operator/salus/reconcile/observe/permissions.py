@@ -32,24 +32,30 @@ async def look(
     context: Context, policy: Policy, targets: Sequence[Workload], scalers: Sequence[Autoscaler]
 ) -> Permissions:
     """Whether the policy's account may act on these targets and their autoscalers, as of now. Raises ClusterError."""
-    return await _judged(context, policy, await _standing(client_for(context, policy), policy, targets, scalers))
+    return await _judged(context, policy, await standing(client_for(context, policy), policy, targets, scalers))
 
 
-class _Subject(Protocol):
+class Subject(Protocol):
     """What is asked of an account."""
 
-    async def exists(self) -> bool: ...
+    async def exists(self) -> bool:
+        """Whether it is there."""
+        ...
 
-    async def may_impersonate(self) -> bool: ...
+    async def may_impersonate(self) -> bool:
+        """Whether it is lent to the operator."""
+        ...
 
-    async def may(self, right: Permission, name: str = "") -> bool: ...
+    async def may(self, right: Permission, name: str = "") -> bool:
+        """Whether it has this right on the object of this name, or on all of the kind."""
+        ...
 
 
 @dataclass(slots=True)
 class _Remembered:
     """An account of which everything is asked once; two who ask at the same time share the answer."""
 
-    account: _Subject
+    account: Subject
     since: datetime
     good_for: timedelta = GOOD_FOR
     judged: dict[PolicyKey, tuple[object, Permissions]] = field(default_factory=dict)
@@ -133,14 +139,15 @@ async def _rights(context: Context, known: _Remembered, policy: Policy, targets:
     needed = needs(policy, targets)
     judged = known.judged.get(policy.key)
     if judged is None or judged[0] != needed:
-        judged = needed, await _judged(context, policy, await _standing(known, policy, targets))
+        judged = needed, await _judged(context, policy, await standing(known, policy, targets))
         known.judged[policy.key] = judged
     return judged[1]
 
 
-async def _standing(
-    account: _Subject, policy: Policy, targets: Sequence[Workload], scalers: Sequence[Autoscaler] = ()
+async def standing(
+    account: Subject, policy: Policy, targets: Sequence[Workload], scalers: Sequence[Autoscaler] = ()
 ) -> Standing:
+    """All that it takes to act on these targets, asked of an account. Raises what the account raises."""
     exists, may_impersonate = await asyncio.gather(account.exists(), account.may_impersonate())
     if not exists or not may_impersonate:
         return Standing(exists, may_impersonate)
@@ -148,7 +155,7 @@ async def _standing(
     return Standing(exists, may_impersonate, tuple(denial for some in found for denial in some))
 
 
-async def _denied(account: _Subject, right: Permission, names: Sequence[str]) -> list[tuple[Permission, str]]:
+async def _denied(account: Subject, right: Permission, names: Sequence[str]) -> list[tuple[Permission, str]]:
     """Where the right is lacking: it may be given for all objects of the kind, or for each by its name."""
     if await account.may(right):
         return []
@@ -157,7 +164,7 @@ async def _denied(account: _Subject, right: Permission, names: Sequence[str]) ->
     return [(right, name) for name in names if not await account.may(right, name)]
 
 
-async def _judged(context: Context, policy: Policy, standing: Standing) -> Permissions:
-    fine = standing.exists and standing.may_impersonate and not standing.denied
+async def _judged(context: Context, policy: Policy, found: Standing) -> Permissions:
+    fine = found.exists and found.may_impersonate and not found.denied
     me = "" if fine else await context.accounts.me()
-    return judge(policy.key.namespace, account_of(context, policy), me, standing)
+    return judge(policy.key.namespace, account_of(context, policy), me, found)
