@@ -160,10 +160,18 @@ def _not_filled_in(text: str) -> str:
     return text
 
 
+MOST_OF_AN_EXPORTER = 384
+"""Characters, as they are written in a query: a preset asks with them in each of up to two dozen selectors."""
+_ESCAPED = re.compile(r"[\"\\\n]")
+
+
 def _of_an_exporter(labels: Mapping[str, str]) -> Mapping[str, str]:
     """Labels that tell an exporter's series from others. Raises ValueError."""
     if wrong := {"__name__", "namespace"} & labels.keys():
         raise ValueError(f"{min(wrong)} tells no exporter from another; use a label that the scrape sets, such as job")
+    written = sum(len(name) + len(_ESCAPED.sub("..", value)) for name, value in labels.items())
+    if written > MOST_OF_AN_EXPORTER:
+        raise ValueError(f"names and values of {written} characters in all, at most {MOST_OF_AN_EXPORTER}")
     return labels
 
 

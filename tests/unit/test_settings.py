@@ -204,6 +204,12 @@ def test_a_base_of_more_parts_is_taken_as_it_is(url: str) -> None:
             id="an exporter's label that would be a query",
         ),
         pytest.param(
+            "sources: {a: {url: 'http://a.example', exporters: {cadvisor: "
+            f"{{job: {'x' * 128}, a: {'y' * 128}, b: {'z' * 128}}}}}}}}}",
+            "sources.a.exporters.cadvisor: names and values of 389 characters in all, at most 384",
+            id="longer than a query of a preset may bear",
+        ),
+        pytest.param(
             "sources: {a: {url: 'http://a.example', exporters: {cadvisor: {namespace: x}}}}",
             "sources.a.exporters.cadvisor: namespace tells no exporter from another; "
             "use a label that the scrape sets, such as job",
