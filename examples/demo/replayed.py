@@ -33,8 +33,13 @@ class Deed:
         return (self.policy, self.action) == (other.policy, other.action) and abs(self.at - other.at) <= APART
 
 
-def replayed(cluster: DevCluster, policies: Sequence[str], namespace: str, since: datetime) -> list[Deed]:
-    """What would have been done since then, oldest first. Raises RuntimeError where there is no replay."""
+def replayed(cluster: DevCluster, policies: Sequence[str], namespace: str) -> list[Deed]:
+    """What would have been done since there are these policies. Raises RuntimeError where there is no replay.
+
+    From then on live has seen which release is healthy; a replay that begins later knows of none to go back to.
+    """
+    there = cluster.api().get(f"/apis/salus.dev/v1alpha1/namespaces/{namespace}/healthpolicies")["items"]
+    since = min(datetime.fromisoformat(one["metadata"]["creationTimestamp"]) for one in there)
     command = [
         *(sys.executable, "-m", "salus", "replay", *policies, "-n", namespace, "-o", "json"),
         *("--from", since.isoformat(timespec="seconds"), "--to", datetime.now(UTC).isoformat(timespec="seconds")),

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime
 
 from rich.console import Console
 
@@ -44,11 +43,10 @@ def show(*, real: bool, keep: bool, replay: bool, console: Console) -> bool:
             view.show(Event(time.monotonic() - began, what))
 
         with _at_work(real, tell) as stage:
-            since = datetime.now(UTC)
             reports = _play_all(stage)
             view.close()
             _sum_up(console, reports, time.monotonic() - began)
-            is_same = not replay or _replay(stage, console, since)
+            is_same = not replay or _replay(stage, console)
             _how_to_look_around(console, stage.cluster, keep=keep)
             if keep:
                 _wait_for_ctrl_c(stage)
@@ -118,11 +116,11 @@ def _sum_up(console: Console, reports: list[Report], seconds: float) -> None:
     console.print(f"{sum(r.as_told for r in reports)} of {len(FAULTS)} as told, in {seconds:.0f} s")
 
 
-def _replay(stage: Stage, console: Console, since: datetime) -> bool:
+def _replay(stage: Stage, console: Console) -> bool:
     """Whether a replay of the same time decides what was decided."""
     console.print("\nReplaying what has just happened …")
     live = replaying.decided(stage.watch.changes())
-    again = replaying.replayed(stage.cluster, (POLICY, REHEARSING_POLICY), NAMESPACE, since)
+    again = replaying.replayed(stage.cluster, (POLICY, REHEARSING_POLICY), NAMESPACE)
     different = replaying.differences(live, again)
     for difference in different:
         console.print(difference, markup=False)

@@ -182,9 +182,15 @@ def replica_set_metrics(replica_sets: list[Object]) -> Iterator[Metric]:
     owner = GaugeMetricFamily(
         "kube_replicaset_owner", "Who made the ReplicaSet.", labels=("namespace", "replicaset", *_OWNER_LABELS)
     )
+    labels = ("namespace", "replicaset")
+    size = GaugeMetricFamily("kube_replicaset_spec_replicas", "Pods wanted.", labels=labels)
+    created = GaugeMetricFamily("kube_replicaset_created", "When it was made, in seconds.", labels=labels)
     for replica_set in replica_sets:
         owner.add_metric([*_name(replica_set), *_owner(replica_set)], 1)
-    yield owner
+        size.add_metric(_name(replica_set), replica_set["spec"].get("replicas", 0))
+        made = datetime.fromisoformat(replica_set["metadata"]["creationTimestamp"])
+        created.add_metric(_name(replica_set), made.timestamp())
+    yield from (owner, size, created)
 
 
 def stateful_set_metrics(stateful_sets: list[Object]) -> Iterator[Metric]:
