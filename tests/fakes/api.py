@@ -6,11 +6,9 @@ the schemas of Salus' kinds.
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -22,6 +20,7 @@ from salus.model.scalars import GROUP, VERSION, Body
 from salus.model.values.permissions import Permission
 from salus.ports import ClusterError, Conflict, Forbidden, Invalid, NotFound, Ref, Resource, right
 from salus.rehearsal.cluster import RehearsalCluster
+from tests.fakes.serving import answering
 from tools.crds import KINDS, object_schema
 
 _RESOURCES: Mapping[tuple[str, str], Resource] = {
@@ -161,41 +160,13 @@ def _failure(code: int, message: str) -> Body:
 @contextmanager
 def served(api: Api, folder: Path) -> Iterator[Path]:
     """The path of a kubeconfig that leads there, context `prod-eu`, namespace `shop`."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            """Like the others."""
-            length = int(self.headers.get("Content-Length") or 0)
-            status, body = api.answer(self.command, self.path, self.headers.get("Accept", ""), self.rfile.read(length))
-            raw = json.dumps(body, default=dict).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-        do_POST = do_PATCH = do_GET  # noqa: N815 — likewise
-
-        def log_message(self, *_: object) -> None:
-            """Nothing: commands are read by what they say."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield _kubeconfig(folder, server.server_address[1])
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with answering(lambda one: api.answer(one.method, one.path, one.accept, one.body)) as url:
+        yield _kubeconfig(folder, url)
 
 
-def _kubeconfig(folder: Path, port: int) -> Path:
+def _kubeconfig(folder: Path, url: str) -> Path:
     path = folder / "kubeconfig"
-    cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}
+    cluster = {"name": "c", "cluster": {"server": url}}
     context = {"name": "prod-eu", "context": {"cluster": "c", "user": "u", "namespace": "shop"}}
     whole = {"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "users": [{"name": "u", "user": {}}]}
     path.write_text(yaml.safe_dump({**whole, "contexts": [context], "current-context": "prod-eu"}))

@@ -1,18 +1,21 @@
 """A Prometheus of values for whole commands, in a thread of its own: it says the same at all times."""
 
-import json
 import re
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.fakes.serving import Asked, answering
 
 _NAMES = "/api/v1/label/__name__/values"
 _QUERY, _RANGE, _SERIES = (f"/api/v1/{path}" for path in ("query", "query_range", "series"))
 _NOTHING: Mapping[str, Any] = {"resultType": "vector", "result": []}
+
+
+Data = Callable[[str, Mapping[str, str]], Any]
+"""Of a reply, by its path and what is asked; None: there is no such API."""
 
 
 @dataclass(slots=True)
@@ -65,39 +68,17 @@ def _first(answers: Mapping[str, Any], text: str) -> Any:  # noqa: ANN401 — wh
 
 
 @contextmanager
-def serving(prometheus: Steady) -> Iterator[str]:
-    """Its URL."""
+def serving(data: Data) -> Iterator[str]:
+    """The URL of a Prometheus that gives these data."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(one: Asked) -> tuple[int, object]:
+        parts = urlsplit(one.path)
+        said = {**parse_qs(parts.query), **parse_qs(one.body.decode())}
+        found = data(parts.path, {name: values[0] for name, values in said.items()})
+        return (404, b"404 not found") if found is None else (200, {"status": "success", "data": found})
 
-        def do_GET(self) -> None:
-            """Like the others."""
-            parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            said = {name: values[0] for name, values in {**parse_qs(parts.query), **parse_qs(body)}.items()}
-            raw = json.dumps({"status": "success", "data": prometheus.answer(parts.path, said)}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-        do_POST = do_GET  # noqa: N815 — likewise
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with answering(answer) as url:
+        yield url
 
 
 def a_shop(namespace: str, workload: str, pod: str, uid: str) -> Steady:

@@ -67,7 +67,7 @@ def test_it_does_what_it_says(plugin: Mapping[str, Any], scope: str, world: Worl
     """What writes would ask on a terminal, and a replay would ask a Prometheus: here they say that there is none."""
     names = {"incidents": world.incident, "changeevents": world.question}
     if scope in {"statefulsets", "daemonsets"}:
-        pytest.skip("none is there")
+        pytest.skip(f"the cluster that is played has no {scope}")
     fields = {"NAME": names.get(scope, "checkout"), "NAMESPACE": "shop", "CONTEXT": "prod-eu"}
 
     ended = CliRunner().invoke(app, [*call(plugin, scope, fields)[1:], "--kubeconfig", str(world.kubeconfig)])

@@ -112,5 +112,5 @@ def a_world(folder: Path) -> Iterator[World]:
     api = Api(stage.cluster)
     stage.cluster.adopt(A_POD)
     shop = a_shop(NAMESPACE, NAME, A_POD["metadata"]["name"], A_POD["metadata"]["uid"])
-    with served(api, folder) as kubeconfig, prometheus_served() as prometheus, serving(shop) as url:
+    with served(api, folder) as kubeconfig, prometheus_served() as prometheus, serving(shop.answer) as url:
         yield World(stage, api, kubeconfig, prometheus, shop, url)
