@@ -61,8 +61,8 @@ def course_of(check: CompiledCheck, told: Told, grid: Grid, most: int) -> Course
         check=check.name,
         start=grid.start,
         step=grid.step,
-        bound=bound.above if bound.above is not None else bound.below or 0.0,
-        healthy=_healthy(check),
+        bound=bound.limit,
+        healthy=check.healthy.limit if check.healthy else None,
         above=bound.above is not None,
         missing=told.values.message
         if isinstance(told.values, Error)
@@ -79,12 +79,6 @@ def course_of(check: CompiledCheck, told: Told, grid: Grid, most: int) -> Course
         "stretches_left_out": len(stretches) - len(longest),
     }
     return found.model_copy(update={**_thinned(_on(grid, values), grid, most), **more})
-
-
-def _healthy(check: CompiledCheck) -> float | None:
-    if check.healthy is None:
-        return None
-    return check.healthy.below if check.healthy.below is not None else check.healthy.above
 
 
 def _on(grid: Grid, samples: Iterable[Sample]) -> list[float | None]:

@@ -169,6 +169,11 @@ class Threshold(Resource):
     below: Decimal | None = None
     """Crossed when the value is less than this. A whole number, or a decimal in a string: "0.05"."""
 
+    @property
+    def limit(self) -> float:
+        """The number, on whichever side it is."""
+        return self.above if self.above is not None else self.below or 0.0
+
     def crossed_by(self, value: float) -> bool:
         """Whether `value` lies beyond the bound; NaN never does."""
         if self.above is not None:
@@ -183,8 +188,8 @@ class Threshold(Resource):
 
     def __str__(self) -> str:
         """`above 0.05`."""
-        word, bound = ("above", self.above) if self.above is not None else ("below", self.below)
-        return f"{word} {bound:.6g}"
+        word = "above" if self.above is not None else "below"
+        return f"{word} {self.limit:.6g}"
 
 
 def names_target(text: str) -> bool:

@@ -147,11 +147,10 @@ def coarse_buckets(linted: Linted) -> Iterator[Problem]:
     for heard in linted.heard:
         check = linted.policy.spec.checks[heard.index]
         bound = linted.policy.checks[heard.index].unhealthy
-        value = bound.above if bound.above is not None else bound.below
-        if check.query is None or value is None or not expressions.is_quantile(check.query):
+        if check.query is None or not expressions.is_quantile(check.query):
             continue
         for read in heard.reads:
-            if (edges := _edges(read.series)) and (said := _between(value, edges)):
+            if (edges := _edges(read.series)) and (said := _between(bound.limit, edges)):
                 yield Problem(f"spec.checks[{heard.index}].unhealthy", f"{read.metric} {said}")
 
 

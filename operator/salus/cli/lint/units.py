@@ -84,16 +84,16 @@ def other_units(linted: Linted) -> Iterator[Problem]:
 def _said(bound: Threshold, unit: str, heard: Heard) -> str:
     """What is odd about the bound; empty: nothing."""
     values = [] if isinstance(heard.samples, Error) else [one.value for one in heard.samples]
-    limit = bound.above if bound.above is not None else bound.below
-    if limit is None or len(values) < _MANY or min(values) < 0:
+    limit = bound.limit
+    if len(values) < _MANY or min(values) < 0:
         return ""
     for other in _OTHERS[unit]:
-        meant = float(limit) * other.factor
-        if _fits_only(float(limit), meant, values, is_above=bound.above is not None):
+        meant = limit * other.factor
+        if _fits_only(limit, meant, values, is_above=bound.above is not None):
             seen = f"{format_decimal(min(values))} to {format_decimal(max(values))}"
             over = f" in {span(heard.window.span)}" if heard.window else ""
             return (
-                f"{format_decimal(float(limit))} against a metric in {unit}, which was {seen}{over}: "
+                f"{format_decimal(limit)} against a metric in {unit}, which was {seen}{over}: "
                 f"if {other.unit} was meant, that is {_exact(meant)}"
             )
     return ""

@@ -79,7 +79,7 @@ def _check(played: Played, watched: Watched, one: Asked) -> ReplayedCheck:
         bound=str(check.unhealthy),
         above=check.unhealthy.above,
         below=check.unhealthy.below,
-        healthy=(healthy.below if healthy.below is not None else healthy.above) if healthy else None,
+        healthy=healthy.limit if healthy else None,
         hold=check.hold,
         highest=format_decimal(max(sample.value for sample in inside)) if inside else "",
         lowest=format_decimal(min(sample.value for sample in inside)) if inside else "",

@@ -118,15 +118,11 @@ def rewritten(body: Body, check: CompiledCheck, variant: Variant) -> Body:
 def _of(written: Mapping[str, Any], check: CompiledCheck, variant: Variant) -> Mapping[str, Any]:
     found = {**written, "unhealthy": _spelt(variant.bound), "for": format_duration(variant.hold)}
     if check.healthy is not None:
-        share = _value(variant.bound) / _value(check.unhealthy) if _value(check.unhealthy) else 1.0
+        share = variant.bound.limit / check.unhealthy.limit if check.unhealthy.limit else 1.0
         side = "above" if check.healthy.above is not None else "below"
-        found["healthy"] = {side: format_decimal(_value(check.healthy) * share)}
+        found["healthy"] = {side: format_decimal(check.healthy.limit * share)}
     return found
 
 
 def _spelt(bound: Threshold) -> Mapping[str, str]:
-    return {"above" if bound.above is not None else "below": format_decimal(_value(bound))}
-
-
-def _value(bound: Threshold) -> float:
-    return (bound.above if bound.above is not None else bound.below) or 0.0
+    return {"above" if bound.above is not None else "below": format_decimal(bound.limit)}

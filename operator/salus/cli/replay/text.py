@@ -122,8 +122,7 @@ def _bars(checks: Sequence[ReplayedCheck], screen: Screen) -> Iterator[str]:
         tops = one.course.highs if one.above is not None else one.course.lows
         bars = f"{sparkline(tops, _BARS):<{_BARS}}  " if screen.signs else ""
         worst = f"max {one.highest}" if one.above is not None else f"min {one.lowest}"
-        bound = one.above if one.above is not None else one.below
-        said = f"{worst}  bound {bound:.6g}" if one.highest else "no samples"
+        said = f"{worst}  bound {one.limit:.6g}" if one.highest else "no samples"
         yield f"{plain(one.check)[:_NAME]:<{_NAME}} {bars}{said}"
     if (more := len(checks) - _MOST_CHECKS) > 0:
         yield f"and {more} checks more (-o json)"

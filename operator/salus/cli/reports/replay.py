@@ -128,6 +128,11 @@ class ReplayedCheck(Resource):
     stretches: Annotated[tuple[Stretch, ...], _Many]
     stretches_left_out: int = 0
 
+    @property
+    def limit(self) -> float | None:
+        """The number of the bound, on whichever side it is."""
+        return self.above if self.above is not None else self.below
+
 
 class Turn(Resource):
     """A release or a scaling, as the past shows it."""

@@ -157,8 +157,7 @@ def well(check: CompiledCheck) -> float:
 
 
 def _beside(bound: Threshold) -> tuple[float, ...]:
-    at = bound.above if bound.above is not None else bound.below or 0.0
-    return at, at - 1, at + 1
+    return bound.limit, bound.limit - 1, bound.limit + 1
 
 
 def _is_well(check: CompiledCheck, value: float) -> bool:

@@ -150,12 +150,12 @@ def unstamped(template: Mapping[str, Any], stamps: Stamps) -> Mapping[str, Any]:
     matchers = (_Matcher.of(stamps.stamps), _Matcher.of(stamps.checksums))
 
     def goes(place: str, key: str, value: str) -> bool:
-        return (stamps.moments and is_redeployed_at(key, value)) or any(one.has(place, key) for one in matchers)
+        return (stamps.moments and _is_redeployed_at(key, value)) or any(one.has(place, key) for one in matchers)
 
     return _without_marks(template, goes) if any(goes(*mark) for mark in _marks(template)) else template
 
 
-def is_redeployed_at(name: str, value: str) -> bool:
+def _is_redeployed_at(name: str, value: str) -> bool:
     """Whether this says when something was deployed or restarted, by a name that no tool has."""
     return _REDEPLOYED.fullmatch(name) is not None and _MOMENT.fullmatch(value) is not None
 

@@ -154,8 +154,8 @@ def _farther(policy: Policy, finding: Finding, before: float | None) -> bool:
     check = next((check for check in policy.checks if check.name == finding.check), None)
     if check is None or before is None or finding.value is None:
         return False
-    bound = check.unhealthy.above if check.unhealthy.above is not None else check.unhealthy.below
-    if bound is None or not check.unhealthy.crossed_by(before) or not check.unhealthy.crossed_by(finding.value):
+    bound = check.unhealthy.limit
+    if not check.unhealthy.crossed_by(before) or not check.unhealthy.crossed_by(finding.value):
         return False
     return abs(finding.value - bound) >= max(WORSE_FACTOR * abs(before - bound), WORSE_AT_LEAST * abs(bound))
 
